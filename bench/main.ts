@@ -1,0 +1,57 @@
+/**
+ * `npm run bench` prints what every suite measured; `-- --json` prints one JSON object and nothing else on stdout.
+ * Options: `--seed N`, `--effort F` (work relative to a full run), `--only NAME`.
+ */
+import { cpus, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
+import { suite as eventKernel } from './event-kernel.ts'
+import { suite as splitQueue } from './split-queue.ts'
+import type { BenchRatio, BenchResult } from './suite.ts'
+
+const SUITES = [splitQueue, eventKernel]
+
+const { values: options } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    seed: { type: 'string', default: '1' },
+    effort: { type: 'string', default: '1' },
+    only: { type: 'string' },
+  },
+})
+
+const seed = Number(options.seed)
+const effort = Number(options.effort)
+const results: BenchResult[] = []
+const ratios: BenchRatio[] = []
+for (const suite of SUITES) {
+  if (options.only !== undefined && options.only !== suite.name) continue
+  const progress = (message: string): void => void process.stderr.write(`${suite.name}: ${message}\n`)
+  const outcome = await suite.run({ seed, effort, progress })
+  results.push(...outcome.results)
+  ratios.push(...outcome.ratios)
+}
+
+const machine = `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`
+if (options.json) {
+  process.stdout.write(`${JSON.stringify({ machine, node: process.version, seed, results, ratios })}\n`)
+} else {
+  process.stdout.write(`${machine}; Node ${process.version}; seed ${seed}\n\n`)
+  for (const row of results) {
+    const rate = (row.opsPerSecond / 1e6).toFixed(2)
+    process.stdout.write(
+      `${row.name.padEnd(48)} ${row.implementation.padEnd(10)} ${row.nsPerOp.toFixed(1).padStart(9)} ns ${rate.padStart(8)} M/s  (${row.runs} runs)\n`,
+    )
+  }
+  process.stdout.write('\n')
+  for (const row of ratios) {
+    process.stdout.write(
+      `${row.name.padEnd(60)} ${row.value.toFixed(2).padStart(8)} ${row.unit.padEnd(12)} ${verdict(row)}\n`,
+    )
+  }
+}
+
+function verdict({ value, atLeast, atMost }: BenchRatio): string {
+  if (atLeast !== undefined) return `${value >= atLeast ? 'ok' : 'MISSED'}: at least ${atLeast}`
+  if (atMost !== undefined) return `${value <= atMost ? 'ok' : 'MISSED'}: at most ${atMost}`
+  return ''
+}

@@ -1,0 +1,51 @@
+/** Schedulability of regulated DMA: pure functions in exact integers, independent of any simulation. See docs/analysis.md. */
+export {
+  type DeadlineVerdict,
+  type DemandTerms,
+  DemandTest,
+  earliestDeadlineSchedulable,
+  earliestDeadlineVerdict,
+} from './earliest-deadline.ts'
+export {
+  type DedicatedPath,
+  type EndToEndTerms,
+  endToEnd,
+  type FloatingPath,
+  type RemapCosts,
+  remapTimeNs,
+} from './end-to-end.ts'
+export {
+  deadlineMonotonic,
+  FixedPriorityTest,
+  fixedPriorityBounds,
+  fixedPrioritySchedulable,
+  type ResponseTerms,
+  ranksOf,
+} from './fixed-priority.ts'
+export {
+  type BudgetRegulator,
+  budgetCycleNs,
+  chunkCount,
+  type DmaModel,
+  effectiveBytesPerNs,
+  type Flow,
+  type FlowSet,
+  lastChunkBytes,
+  type Regulator,
+  validateFlowSet,
+} from './flow.ts'
+export { type CoreInterference, type GuestTask, type GuestTerms, guestResponseTimes } from './guest-task.ts'
+export { type AnalysisModel, deriveModel, finishOf, startAfter } from './model.ts'
+export { limitedPriorities, optimalPriorities } from './priority-assignment.ts'
+export {
+  type DedicatedCosts,
+  type FloatingCosts,
+  type FreedCapacity,
+  freedCapacity,
+  type Route,
+  type StolenTerms,
+  StolenTime,
+  type StolenTimeOptions,
+} from './stolen-time.ts'
+export { Supply, transferTimeNs } from './supply.ts'
+export { type AnalysisName, TIGHTNESS, type Tightness } from './tightness.ts'

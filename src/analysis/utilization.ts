@@ -1,0 +1,52 @@
+/**
+ * Does demand stay below supply in the long run? That decides whether a fixed point exists, so it is decided exactly: in
+ * doubles where they are clear, else in rationals.
+ */
+import type { AnalysisModel } from './model.ts'
+import type { Supply } from './supply.ts'
+
+/** Doubles are off by less than 1e-13 for any sum of this size; between this and zero the sign is taken from rationals. */
+const CLEAR = 1e-9
+
+/**
+ * 1 - sum over `members` of (Cd·P/Q + Co·x)/T: the share of time left by the first `count` flows of `members`, with x = 1 where
+ * overhead is not charged to the budget and P/Q where it is. The sign is exact.
+ */
+export function longRunSlack(
+  model: AnalysisModel,
+  supply: Supply,
+  uncharged: boolean,
+  members: Int32Array,
+  count: number,
+): number {
+  const { workNs, overheadNs, periodNs } = model
+  const stretch = supply.periodNs / supply.budgetNs
+  let slack = 1
+  for (let k = 0; k < count; k++) {
+    const i = members[k]!
+    slack -= (workNs[i]! * stretch + overheadNs[i]! * (uncharged ? 1 : stretch)) / periodNs[i]!
+  }
+  return Math.abs(slack) > CLEAR ? slack : exactSlack(model, supply, uncharged, members, count)
+}
+
+function exactSlack(
+  { workNs, overheadNs, periodNs }: AnalysisModel,
+  supply: Supply,
+  uncharged: boolean,
+  members: Int32Array,
+  count: number,
+): number {
+  const workFactor = BigInt(supply.periodNs)
+  const overheadFactor = BigInt(uncharged ? supply.budgetNs : supply.periodNs)
+  let denominator = BigInt(supply.budgetNs)
+  for (let k = 0; k < count; k++) denominator *= BigInt(periodNs[members[k]!]!)
+  let numerator = denominator
+  for (let k = 0; k < count; k++) {
+    const i = members[k]!
+    const cost = BigInt(workNs[i]!) * workFactor + BigInt(overheadNs[i]!) * overheadFactor
+    numerator -= (denominator / (BigInt(supply.budgetNs) * BigInt(periodNs[i]!))) * cost
+  }
+  if (numerator === 0n) return 0
+  const slack = Number((numerator << 80n) / denominator) / 2 ** 80
+  return slack !== 0 ? slack : numerator > 0n ? 2 ** -80 : -(2 ** -80)
+}

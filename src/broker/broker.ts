@@ -1,0 +1,15 @@
+/**
+ * A broker as the platform sees it: something to call when a core enters the hypervisor layer. Each call does one bounded
+ * step and says what to do next (`StepResult`); nothing ever waits inside.
+ */
+import type { EndpointQueues } from './endpoint.ts'
+
+export interface Broker {
+  /** `core` entered for `cause` (`BrokerCause`); of a doorbell, `argument` is `vm * 2 + queue`. */
+  enter(core: number, cause: number, argument: number): number
+  /** Goes on after `waitLock` (the lock is now held) or `more`. */
+  resume(core: number): number
+  /** A VM's queues went live, or its driver resets: see `Relay.attach` and `Relay.detach`. */
+  attach(vm: number, queues: EndpointQueues): void
+  detach(core: number, vm: number): boolean
+}

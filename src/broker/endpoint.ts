@@ -1,0 +1,36 @@
+/** A VM as the broker sees it: its core, its memory, the device side of its two queues, and what is under way for it. */
+import type { GuestMemory, SegmentList } from '../memory/index.ts'
+import type { SplitDeviceQueue } from '../virtqueue/index.ts'
+import type { ReceivePool } from './receive-pool.ts'
+import type { Transfer } from './transfer.ts'
+
+export interface EndpointQueues {
+  readonly memory: GuestMemory
+  readonly receive: SplitDeviceQueue
+  readonly transmit: SplitDeviceQueue
+  /** Where the two rings lie: their pages never change owners. */
+  readonly rings: SegmentList
+}
+
+export class Endpoint {
+  readonly vm: number
+  readonly core: number
+  queues: EndpointQueues | null = null
+  pool: ReceivePool | null = null
+  /** A message for this VM waits for a receive buffer: its next refill has to kick. */
+  starved = false
+  /** Arrived transfers whose used elements are not all written, oldest first. */
+  readonly arrived: Transfer[] = []
+  /** The core that writes them, or -1. */
+  announcer = -1
+
+  constructor(vm: number, core: number) {
+    this.vm = vm
+    this.core = core
+  }
+
+  /** Messages for it cannot be delivered any more: it is not attached, or broke its receive queue. */
+  get unreachable(): boolean {
+    return this.queues === null || this.queues.receive.violation !== null
+  }
+}

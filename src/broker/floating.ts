@@ -1,0 +1,86 @@
+/**
+ * Floating placement: the broker runs on the core that kicks, or that takes the DMA's interrupt, under one FIFO lock. No
+ * core is given up for it. The next transfer is dispatched before the last one is announced, the DMA's interrupt goes to
+ * the receiver's core, and whoever can be told without an interrupt of another core is.
+ *
+ * The lock is let go between steps, so that its longest hold does not depend on the length of a message.
+ */
+import { assert } from '../internal/assert.ts'
+import { BrokerCause, BrokerQueue, CostOp, type PlatformPort, StepResult } from '../platform/index.ts'
+import type { Broker } from './broker.ts'
+import type { EndpointQueues } from './endpoint.ts'
+import type { Relay } from './relay.ts'
+
+export class FloatingBroker implements Broker {
+  readonly #port: PlatformPort
+  readonly #relay: Relay
+  /** By core: causes still to be handled, as bits; the doorbell's argument; whether the core spins for the lock. */
+  readonly #causes: Int32Array
+  readonly #doorbell: Int32Array
+  readonly #spinning: Uint8Array
+
+  constructor(port: PlatformPort, relay: Relay, coreCount: number) {
+    this.#port = port
+    this.#relay = relay
+    this.#causes = new Int32Array(coreCount)
+    this.#doorbell = new Int32Array(coreCount)
+    this.#spinning = new Uint8Array(coreCount)
+  }
+
+  enter(core: number, cause: number, argument: number): number {
+    assert(this.#spinning[core] === 0, `core ${core} enters the broker while it spins for its lock`)
+    this.#causes[core]! |= 1 << cause
+    if (cause === BrokerCause.doorbell) this.#doorbell[core] = argument
+    return this.#lockAndStep(core)
+  }
+
+  resume(core: number): number {
+    if (this.#spinning[core] === 0) return this.#lockAndStep(core)
+    this.#spinning[core] = 0
+    return this.#step(core)
+  }
+
+  attach(vm: number, queues: EndpointQueues): void {
+    this.#relay.attach(vm, queues)
+  }
+
+  detach(core: number, vm: number): boolean {
+    return this.#relay.detach(core, vm)
+  }
+
+  #lockAndStep(core: number): number {
+    if (!this.#port.acquireLock(core)) {
+      this.#spinning[core] = 1
+      return StepResult.waitLock
+    }
+    return this.#step(core)
+  }
+
+  #step(core: number): number {
+    const relay = this.#relay
+    this.#port.charge(CostOp.lockCriticalSection, 1)
+    const fetching = this.#handleCauses(core)
+    relay.dispatch(core)
+    const moving = relay.moveByCpu(core)
+    const announcing = relay.announce(core)
+    const extending = relay.extend(core)
+    this.#port.releaseLock(core)
+    return fetching || moving || announcing || extending ? StepResult.more : StepResult.done
+  }
+
+  /** True: the doorbell needs another step. */
+  #handleCauses(core: number): boolean {
+    const relay = this.#relay
+    const causes = this.#causes[core]!
+    let fetching = false
+    if (causes & (1 << BrokerCause.dmaInterrupt)) relay.harvest()
+    if (causes & (1 << BrokerCause.timer)) relay.timerFired()
+    if (causes & (1 << BrokerCause.doorbell)) {
+      const vm = this.#doorbell[core]! >> 1
+      if ((this.#doorbell[core]! & 1) === BrokerQueue.receive) relay.refilled(vm)
+      else fetching = relay.fetch(core, vm)
+    }
+    this.#causes[core] = fetching ? 1 << BrokerCause.doorbell : 0
+    return fetching
+  }
+}

@@ -1,0 +1,10 @@
+/** The broker between VMs: one relay, two placements. Public as `virtio-sdk/broker`. */
+export type { Broker } from './broker.ts'
+export { DedicatedBroker } from './dedicated.ts'
+export { Endpoint, type EndpointQueues } from './endpoint.ts'
+export { FloatingBroker } from './floating.ts'
+export type { BrokerFlow } from './flow.ts'
+export { BudgetRegulator, NoRegulator, type Regulator } from './regulator.ts'
+export { Relay } from './relay.ts'
+export type { RefusalReason, RelayConfig, RelayObserver } from './relay-context.ts'
+export type { Router } from './router.ts'

@@ -1,0 +1,102 @@
+/**
+ * Messages out: writes the used elements of transfers that have arrived, tells the receiver as its ring asks, and with a
+ * message's last transfer gives the transmit buffer back to its sender.
+ */
+import { SegmentCursor } from '../memory/index.ts'
+import { CostOp } from '../platform/index.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { Message, MessageTable } from './message-table.ts'
+import type { RelayContext } from './relay-context.ts'
+import { Transfer } from './transfer.ts'
+
+/** Used elements written in one step. */
+const ANNOUNCE_BATCH = 16
+
+export class Outlet {
+  readonly #context: RelayContext
+  readonly #messages: MessageTable
+  readonly #cursor = new SegmentCursor()
+  readonly #header: Uint8Array
+  readonly #freeTransfers: Transfer[] = []
+
+  constructor(context: RelayContext, messages: MessageTable) {
+    this.#context = context
+    this.#messages = messages
+    this.#header = new Uint8Array(context.router.headerBytes)
+  }
+
+  /** A transfer for the next pieces of a message, built by the current core. */
+  open(message: Message): Transfer {
+    const transfer = this.#freeTransfers.pop() ?? new Transfer()
+    const { core, endpoints } = this.#context
+    transfer.open(message, endpoints[message.destination]!.pool!, core)
+    message.transfers++
+    return transfer
+  }
+
+  /**
+   * Writes a batch of used elements. True: call again. A VM's transfers are announced by one core at a time, so that
+   * pieces stay in order while the lock changes hands.
+   */
+  announce(): boolean {
+    const { core, endpoints } = this.#context
+    let left = ANNOUNCE_BATCH
+    for (const endpoint of endpoints) {
+      if (endpoint.announcer >= 0 && endpoint.announcer !== core) continue
+      while (endpoint.arrived.length > 0 && left > 0) left -= this.#announceSome(endpoint, left)
+      endpoint.announcer = endpoint.arrived.length > 0 ? core : -1
+      if (left <= 0) return true
+    }
+    return false
+  }
+
+  /** Up to `limit` pieces of the oldest arrived transfer; returns how many, at least 1. */
+  #announceSome(endpoint: Endpoint, limit: number): number {
+    const { port, router } = this.#context
+    const { memory, receive } = endpoint.queues!
+    const transfer = endpoint.arrived[0]!
+    const first = transfer.announced
+    const until = Math.min(transfer.buffers.length, first + limit)
+    this.#header.set(transfer.message!.header)
+    for (; transfer.announced < until; transfer.announced++) {
+      const buffer = transfer.buffers[transfer.announced]!
+      const bytes = transfer.pieceBytes[transfer.announced]!
+      router.writePieceHeader(this.#header, bytes)
+      this.#cursor.attach(memory, buffer.segments, 0, router.headerBytes)
+      this.#cursor.write(this.#header, 0, router.headerBytes)
+      receive.addUsed(buffer.id, router.headerBytes + bytes)
+      transfer.pool!.release(buffer)
+    }
+    port.charge(CostOp.usedRing, until - first)
+    if (until === transfer.buffers.length) {
+      endpoint.arrived.shift()
+      this.#context.publish(endpoint.vm, receive)
+      this.finish(transfer)
+    }
+    return Math.max(until - first, 1)
+  }
+
+  /** Ends a transfer, and with the last one of a message that left its flow, the message. */
+  finish(transfer: Transfer): void {
+    const message = transfer.message!
+    transfer.message = null
+    transfer.pool = null
+    this.#freeTransfers.push(transfer)
+    message.transfers--
+    this.completeIfOver(message)
+  }
+
+  /** Gives the transmit buffer of a message back that nothing refers to any more, unless its sender was reset meanwhile. */
+  completeIfOver(message: Message): void {
+    if (message.queued || message.transfers > 0) return
+    const { endpoints, pins, port } = this.#context
+    const queue = message.queue!
+    if (endpoints[message.source]!.queues?.transmit === queue) {
+      queue.addUsed(message.head, 0)
+      port.charge(CostOp.usedRing, 1)
+      this.#context.publish(message.source, queue)
+    }
+    pins?.release(message.payload)
+    this.#messages.release(message)
+  }
+}

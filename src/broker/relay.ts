@@ -1,0 +1,279 @@
+/**
+ * The relay: what a broker does with messages, whichever core it runs on. They come in from transmit queues (`fetch`), wait
+ * by flow, are moved by the DMA (`dispatch`, `extend`, `harvest`) or by remapping pages (`moveByCpu`), and go out through
+ * receive queues (`announce`). Every call does a bounded amount of work; the placements (floating.ts, dedicated.ts) decide
+ * where and in which order. With a lock around it, any core may call.
+ *
+ * Nothing here trusts a guest: extents are physical and lie in the guest's own memory, and a queue that breaks stops only
+ * itself. A message that can no longer arrive is dropped, so that its sender gets its buffer back.
+ */
+import { assert } from '../internal/assert.ts'
+import { CostOp, PlatformCapability, type PlatformPort } from '../platform/index.ts'
+import { PageExchange } from '../zero-copy/index.ts'
+import type { Endpoint, EndpointQueues } from './endpoint.ts'
+import { FlowQueues } from './flow-queues.ts'
+import { Intake } from './intake.ts'
+import type { Message } from './message-table.ts'
+import { Outlet } from './outlet.ts'
+import { ReceivePool } from './receive-pool.ts'
+import type { Regulator } from './regulator.ts'
+import { type RelayConfig, RelayContext, type RelayObserver } from './relay-context.ts'
+import type { Router } from './router.ts'
+import type { Transfer } from './transfer.ts'
+
+/** Pieces chained, and pages remapped, in one step. */
+const EXTEND_BATCH = 16
+const REMAP_BATCH = 16
+
+export class Relay {
+  readonly #port: PlatformPort
+  readonly #context: RelayContext
+  readonly #regulator: Regulator
+  readonly #queues: FlowQueues
+  readonly #intake: Intake
+  readonly #outlet: Outlet
+  readonly #exchange: PageExchange | null
+  readonly #chains: boolean
+  /** The transfer that the DMA runs. */
+  #running: Transfer | null = null
+  /** The earliest timer that is set and has not fired; Infinity when none is. */
+  #timerNs = Number.POSITIVE_INFINITY
+
+  constructor(
+    port: PlatformPort,
+    config: RelayConfig,
+    router: Router,
+    regulator: Regulator,
+    observer: RelayObserver = {},
+  ) {
+    const remaps = config.policy.remaps && (port.capabilities & PlatformCapability.remap) !== 0
+    this.#port = port
+    this.#context = new RelayContext(port, config, router, remaps, observer)
+    this.#regulator = regulator
+    this.#queues = new FlowQueues(this.#context)
+    this.#exchange = this.#context.pins === null ? null : new PageExchange(port, this.#context.pins)
+    this.#intake = new Intake(this.#context, this.#queues, this.#exchange)
+    this.#outlet = new Outlet(this.#context, this.#queues.messages)
+    this.#chains = config.chaining === 'adaptive' && (port.capabilities & PlatformCapability.dmaChaining) !== 0
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return this.#context.endpoints
+  }
+
+  /** The VM's driver set DRIVER_OK: its queues are live. */
+  attach(vm: number, queues: EndpointQueues): void {
+    const { config, endpoints, pins, router } = this.#context
+    const endpoint = endpoints[vm]!
+    assert(endpoint.queues === null, `VM ${vm} is attached already`)
+    endpoint.queues = queues
+    endpoint.pool = new ReceivePool(this.#port, queues.receive, router.headerBytes, pins)
+    endpoint.starved = false
+    pins?.retain(queues.rings)
+    if (config.suppressRefillKicks) queues.receive.disableNotifications()
+  }
+
+  /**
+   * The VM's driver resets its device. False: the DMA still moves bytes from or to it; it has been asked to stop, and the
+   * caller asks again after the next DMA interrupt. True: from now on nothing of the VM is read or written.
+   */
+  detach(core: number, vm: number): boolean {
+    this.#context.core = core
+    const endpoint = this.endpoints[vm]!
+    const running = this.#running?.message
+    if (running && (running.source === vm || running.destination === vm)) {
+      this.#stop(this.#running!)
+      return false
+    }
+    if (endpoint.queues !== null) this.#context.pins?.release(endpoint.queues.rings)
+    endpoint.pool?.close()
+    endpoint.queues = null
+    endpoint.pool = null
+    endpoint.announcer = -1
+    for (const transfer of endpoint.arrived.splice(0)) this.#outlet.finish(transfer)
+    this.#dropLost()
+    return true
+  }
+
+  /** Takes a batch of new messages from the VM's transmit queue. True: call again. */
+  fetch(core: number, vm: number): boolean {
+    this.#context.core = core
+    return this.#intake.fetch(vm)
+  }
+
+  /** The VM posted receive buffers while a message waited for one. */
+  refilled(vm: number): void {
+    this.#context.refilled(vm)
+  }
+
+  /** Writes a batch of used elements of what has arrived, and notifies who asked for it. True: call again. */
+  announce(core: number): boolean {
+    this.#context.core = core
+    return this.#outlet.announce()
+  }
+
+  /**
+   * Starts the next transfer of the most urgent message if the DMA is free and the budget allows. If the DMA is busy with
+   * something less urgent, stops that at the next piece border. What has to wait for a time arms the timer.
+   */
+  dispatch(core: number): void {
+    this.#context.core = core
+    this.#dropLost()
+    const now = this.#port.now()
+    const running = this.#running
+    if (running !== null) {
+      if (this.#chains && !running.closed && this.#queues.pick(now, running.message) !== null) this.#stop(running)
+    } else {
+      const message = this.#queues.pick(now, null)
+      const startableNs = message === null ? now : this.#regulator.startableAt(now)
+      if (startableNs > now) this.#wakeAt(startableNs)
+      else if (message !== null) this.#start(message)
+    }
+    this.#wakeAt(this.#queues.nextEligibleNs(now))
+  }
+
+  #start(message: Message): void {
+    const { config, endpoints } = this.#context
+    const transfer = this.#outlet.open(message)
+    this.#running = transfer
+    this.#port.charge(CostOp.pick, 1)
+    if (message.movedBytes === 0) this.#port.charge(CostOp.messageOverhead, 1)
+    this.#addPiece(transfer)
+    this.#port.charge(CostOp.dmaSetup, 1)
+    const interruptCore = config.interruptCore === 'receiver' ? endpoints[message.destination]!.core : config.interruptCore
+    this.#port.dmaStart(transfer.list, interruptCore)
+  }
+
+  /** Chains a batch of further pieces behind the transfer that this core started. True: call again. */
+  extend(core: number): boolean {
+    const transfer = this.#running
+    if (!this.#chains || transfer === null || transfer.core !== core || transfer.closed) return false
+    this.#context.core = core
+    const message = transfer.message!
+    const piecesBefore = transfer.buffers.length
+    while (
+      transfer.plannedBytes < message.totalBytes &&
+      transfer.buffers.length - piecesBefore < EXTEND_BATCH &&
+      this.#regulator.mayFollow(transfer.busyNs) &&
+      this.#context.hasBuffer(message.destination)
+    ) {
+      this.#addPiece(transfer)
+    }
+    // Nothing was added, or the engine had already stopped: then the interrupt brings the rest.
+    if (transfer.buffers.length === piecesBefore || !this.#port.dmaExtend(transfer.list)) transfer.closed = true
+    return !transfer.closed && transfer.plannedBytes < message.totalBytes
+  }
+
+  #addPiece(transfer: Transfer): void {
+    const { config, router } = this.#context
+    const buffer = transfer.pool!.shift()!
+    const rest = transfer.message!.totalBytes - transfer.plannedBytes
+    const bytes = Math.min(rest, config.chunkBytes, buffer.payloadCapacity)
+    transfer.addPiece(buffer, bytes, router.headerBytes)
+    transfer.busyNs += this.#port.dmaBusyNs(bytes)
+  }
+
+  /** No further pieces, and the engine pauses where it still can. */
+  #stop(transfer: Transfer): void {
+    transfer.closed = true
+    this.#port.dmaPause()
+  }
+
+  /** The DMA's list ended or paused: settles the budget, takes back what was not moved, queues the rest for `announce`. */
+  harvest(): void {
+    const transfer = this.#running
+    assert(transfer !== null, 'a DMA interrupt without a transfer')
+    this.#running = null
+    const moved = this.#port.dmaCompletedPieces()
+    while (transfer.buffers.length > moved) {
+      transfer.pool!.unshift(transfer.buffers.pop()!)
+      transfer.pieceBytes.pop()
+    }
+    // When each piece started follows from when the last one ended; refills in between find the balance of their time.
+    let startNs = this.#port.dmaEndNs()
+    for (const bytes of transfer.pieceBytes) startNs -= this.#port.dmaBusyNs(bytes)
+    for (const bytes of transfer.pieceBytes) {
+      const busyNs = this.#port.dmaBusyNs(bytes)
+      this.#regulator.charge(startNs, busyNs)
+      startNs += busyNs
+      transfer.message!.advance(bytes)
+    }
+    this.#arrive(transfer)
+  }
+
+  /** Queues a transfer for `announce`; its message leaves its flow once all of it has arrived. */
+  #arrive(transfer: Transfer): void {
+    const message = transfer.message!
+    if (message.arrived) this.#queues.dequeue(this.#queues.states[message.flow]!)
+    this.endpoints[message.destination]!.arrived.push(transfer)
+  }
+
+  /** Moves messages without payload, and those whose pages are remapped. True: call again. */
+  moveByCpu(core: number): boolean {
+    if (this.#queues.cpuMessages === 0) return false
+    this.#context.core = core
+    const now = this.#port.now()
+    let left = REMAP_BATCH
+    for (const { first } of this.#queues.states) {
+      if (first === null || !first.byCpu || !this.#queues.competes(first, now)) continue
+      left -= this.#movePieces(first, left)
+      if (left === 0) return true
+    }
+    return false
+  }
+
+  /** Up to `limit` pieces of one message; returns how many. At a page that cannot be exchanged the rest goes to the DMA. */
+  #movePieces(message: Message, limit: number): number {
+    const { endpoints, router } = this.#context
+    if (endpoints[message.destination]!.unreachable || !this.#context.hasBuffer(message.destination)) return 0
+    const transfer = this.#outlet.open(message)
+    do {
+      const buffer = transfer.pool!.shift()!
+      const bytes =
+        message.totalBytes === 0
+          ? 0
+          : this.#exchange!.exchangePage(
+              { vm: message.source, segments: message.payload },
+              message.segment,
+              message.segmentOffset,
+              { vm: message.destination, segments: buffer.segments },
+              router.headerBytes,
+            )
+      if (bytes === 0 && message.totalBytes > 0) {
+        transfer.pool!.unshift(buffer)
+        this.#queues.leaveToDma(message)
+        break
+      }
+      transfer.appendPiece(buffer, bytes)
+      message.advance(bytes)
+    } while (!message.arrived && transfer.buffers.length < limit && this.#context.hasBuffer(message.destination))
+    const pieces = transfer.buffers.length
+    if (pieces > 0) this.#arrive(transfer)
+    else this.#outlet.finish(transfer)
+    return pieces
+  }
+
+  /** Ends what can never arrive: messages to a VM that is gone or broke its receive queue, or from one that is gone. */
+  #dropLost(): void {
+    const { endpoints, observer } = this.#context
+    for (const state of this.#queues.states) {
+      const { source, destination } = state.flow
+      if (!endpoints[destination]!.unreachable && endpoints[source]!.queues !== null) continue
+      while (state.first !== null && state.first !== this.#running?.message) {
+        observer.onRefused?.(source, 'unreachable')
+        this.#outlet.completeIfOver(this.#queues.dequeue(state))
+      }
+    }
+  }
+
+  #wakeAt(timeNs: number): void {
+    if (timeNs >= this.#timerNs) return
+    this.#timerNs = timeNs
+    this.#port.setTimer(this.#context.core, timeNs)
+  }
+
+  /** The timer fired; whatever it was for, `dispatch` finds it. */
+  timerFired(): void {
+    this.#timerNs = Number.POSITIVE_INFINITY
+  }
+}

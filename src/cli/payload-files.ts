@@ -1,0 +1,54 @@
+/** The files whose bytes the flows carry: from the scenario, and over it from the command line. */
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { FlowSpec, Scenario } from '../scenario/index.ts'
+import { UsageError } from './terminal.ts'
+
+/**
+ * The scenario with the payloads of `--payload FLOW=FILE` (one flow) and `--payload FILE` (all flows); the last one wins.
+ * Their paths start at the current folder.
+ */
+export function withPayloads(scenario: Scenario, options: readonly string[], cwd: string): Scenario {
+  const chosen = new Map<string, string>()
+  for (const option of options) {
+    const equals = option.indexOf('=')
+    const flow = scenario.flows.find(({ name }) => name === option.slice(0, Math.max(0, equals)))
+    if (flow) chosen.set(flow.name, option.slice(equals + 1))
+    else if (equals > 0 && tryRead(resolve(cwd, option)) === null) throw unknownFlow(option, equals, scenario)
+    else for (const { name } of scenario.flows) chosen.set(name, option)
+  }
+  const flows = scenario.flows.map((flow): FlowSpec => {
+    const path = chosen.get(flow.name)
+    return path === undefined ? flow : { ...flow, payload: { kind: 'file', path: resolve(cwd, path) } }
+  })
+  return { ...scenario, flows }
+}
+
+function unknownFlow(option: string, equals: number, scenario: Scenario): UsageError {
+  const names = scenario.flows.map(({ name }) => name).join(', ')
+  return new UsageError(`--payload ${option}: no flow is called ${option.slice(0, equals)}; there are ${names}`)
+}
+
+/** The bytes of every flow that carries a file. A path starts at the scenario's folder, else at the current one. */
+export function readPayloads(scenario: Scenario, scenarioPath: string, cwd: string): ReadonlyMap<string, Uint8Array> {
+  const payloads = new Map<string, Uint8Array>()
+  const problems: string[] = []
+  for (const { name, payload } of scenario.flows) {
+    if (payload.kind !== 'file') continue
+    const places = [...new Set([resolve(dirname(scenarioPath), payload.path), resolve(cwd, payload.path)])]
+    const bytes = places.map(tryRead).find((found) => found !== null)
+    if (!bytes) problems.push(`flow ${name}: no payload file, looked for ${places.join(' and ')}`)
+    else if (bytes.length === 0) problems.push(`flow ${name}: its payload ${payload.path} is empty`)
+    else payloads.set(name, bytes)
+  }
+  if (problems.length > 0) throw new UsageError(problems.join('\n'))
+  return payloads
+}
+
+function tryRead(path: string): Uint8Array | null {
+  try {
+    return readFileSync(path)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,79 @@
+/** Arguments to commands, and everything that can go wrong to an exit code and a sentence on stderr. */
+import { cac } from 'cac'
+import { VirtioError } from '../internal/error.ts'
+import { oneOf } from '../internal/suggest.ts'
+import { simulateCommand } from './simulate-command.ts'
+import type { Simulator } from './simulator.ts'
+import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, type Terminal, UsageError } from './terminal.ts'
+
+export interface CliParts {
+  readonly terminal: Terminal
+  readonly version: string
+  /** What runs when no scenario is named. */
+  readonly defaultScenario: string
+  readonly simulator: Simulator
+}
+
+/** Runs the command line `args` (without node and script) to its exit code; throws nothing. */
+export async function runCli(args: readonly string[], parts: CliParts): Promise<number> {
+  try {
+    return await dispatch(args, parts)
+  } catch (error) {
+    const { exitCode, message } = explain(error)
+    parts.terminal.stderr.write(`${message}\n`)
+    return exitCode
+  }
+}
+
+async function dispatch(args: readonly string[], parts: CliParts): Promise<number> {
+  const cli = cac('virtio-sdk')
+  cli
+    .command('simulate [scenario]', 'Run the flows of a scenario through both brokers, and compare')
+    .option('--json', 'Print one JSON object')
+    .option('--seed <number>', 'Seed, instead of the one in the scenario')
+    .option('--duration <time>', 'Simulated time, e.g. 100ms, instead of the one in the scenario')
+    .option('--design <design>', 'both, floating or dedicated (default: both)')
+    .option('--payload <file>', 'FLOW=FILE or, for all flows, FILE: bytes to send; may be repeated')
+    .option('--out <folder>', 'Write every delivered payload to FOLDER/DESIGN/FLOW/SEQUENCE.bin')
+    .option('--trace <file>', 'Write a Chrome trace, to open in https://ui.perfetto.dev')
+    .option('--quiet', 'No table and no progress; the exit code tells')
+    .example('virtio-sdk simulate')
+    .example('virtio-sdk simulate my.yaml --payload frames=video.raw --out received --trace run.json')
+    .action((scenario: string | undefined, flags) =>
+      simulateCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, parts.simulator),
+    )
+  cli.help((sections) => [...sections, { title: 'Exit codes', body: EXIT_CODES }])
+  cli.version(parts.version)
+  cli.parse(['node', 'virtio-sdk', ...args], { run: false })
+  if (cli.options.help || cli.options.version) return EXIT_OK
+  if (!cli.matchedCommand) {
+    const [command] = cli.args
+    if (command !== undefined) {
+      throw new UsageError(
+        `there is no command ${command}; ${oneOf(
+          command,
+          cli.commands.map(({ name }) => name),
+        )}`,
+      )
+    }
+    cli.outputHelp()
+    return EXIT_USAGE
+  }
+  return await cli.runMatchedCommand()
+}
+
+const EXIT_CODES = `  0  fine
+  1  a payload arrived changed, or a guest broke the rules
+  2  the command line or a file is wrong
+  3  a mistake in virtio-sdk itself`
+
+function explain(error: unknown): { exitCode: number; message: string } {
+  if (error instanceof Error && speaksForItself(error)) return { exitCode: EXIT_USAGE, message: error.message }
+  const details = error instanceof Error ? error.stack : String(error)
+  return { exitCode: EXIT_INTERNAL, message: `internal error, please report it: ${details}` }
+}
+
+/** The user's, the argument parser's, or the file system's error: the message says enough, a stack would not help. */
+function speaksForItself(error: Error): boolean {
+  return error instanceof UsageError || error instanceof VirtioError || error.name === 'CACError' || 'syscall' in error
+}

@@ -1,0 +1,181 @@
+/** What a simulation found: as an object for programs, and as tables for people. */
+import { formatTime, type Scenario } from '../scenario/index.ts'
+import type { Design, DesignResult, ResponseTime } from './simulator.ts'
+import { type Cell, renderTable } from './table.ts'
+import type { Paint } from './terminal.ts'
+
+export interface DesignRun {
+  readonly design: Design
+  readonly result: DesignResult
+  readonly wallMs: number
+}
+
+/** The object of `--json`: of the scenario and its seed alone, so that two runs of them are equal. */
+export function reportObject(scenario: Scenario, runs: readonly DesignRun[], assumptions: readonly string[]) {
+  return {
+    seed: scenario.seed,
+    platform: scenario.platform,
+    durationNs: scenario.durationNs,
+    assumptions,
+    designs: Object.fromEntries(runs.map(({ design, result }) => [design, result])),
+  }
+}
+
+export function renderReport(
+  title: string,
+  scenario: Scenario,
+  runs: readonly DesignRun[],
+  assumptions: readonly string[],
+  paint: Paint,
+): string {
+  const heading = `${title}: ${scenario.vms.length} VMs, ${scenario.flows.length} flows, ${formatTime(scenario.durationNs)} on ${scenario.platform}, simulated`
+  const parts = [
+    `${paint(heading, 'strong')}\n`,
+    renderTable([['', ...runs.map(({ design }) => design)], ...totals(scenario, runs)], paint),
+    `${paint('Response times in ms, simulated', 'strong')}\n${renderTable(responseTimes(scenario, runs), paint)}`,
+  ]
+  const dedicated = runs.find(({ design }) => design === 'dedicated')
+  const floating = runs.find(({ design }) => design === 'floating')
+  if (dedicated && floating) {
+    const gains = renderTable(gainRows(scenario, dedicated.result, floating.result), paint, '  ')
+    parts.push(`${paint('Floating against dedicated (less is better)', 'strong')}\n${gains}`)
+  }
+  parts.push(provenance(scenario, runs))
+  parts.push(`${paint('Assumptions', 'strong')}\n${assumptions.map((line) => `  - ${line}\n`).join('')}`)
+  return parts.join('\n')
+}
+
+function totals(scenario: Scenario, runs: readonly DesignRun[]): Cell[][] {
+  const row = (label: string, cell: (result: DesignResult) => Cell): Cell[] => [
+    label,
+    ...runs.map((run) => cell(run.result)),
+  ]
+  const cores = [...new Set(runs.flatMap(({ result }) => Object.keys(result.stolenNsByCore)))]
+    .map(Number)
+    .sort((a, b) => a - b)
+  const vmOf = new Map(scenario.vms.map((vm) => [vm.core, vm.name]))
+  return [
+    row('messages sent', (result) => count(result.messagesSent)),
+    row('messages delivered', (result) => count(result.messagesDelivered)),
+    row('bytes delivered', (result) => count(result.bytesDelivered)),
+    row('payload mismatches', (result) => mustBeZero(result.payloadMismatches)),
+    row('violations', (result) => mustBeZero(result.violations)),
+    row('deadline misses', (result) => mustBeZero(result.deadlineMisses)),
+    row('cross-core IPIs', (result) => count(result.crossCoreIpis)),
+    row('interrupts taken by VM cores', (result) => count(result.vmInterrupts)),
+    row('exits on VM cores', (result) => count(result.vmExits)),
+    ...cores.map((core) =>
+      row(`stolen from core ${core}${vmOf.has(core) ? `, ${vmOf.get(core)}` : ''}`, (result) =>
+        timeAndShare(result.stolenNsByCore[core] ?? 0, result.simulatedNs),
+      ),
+    ),
+    row('broker works on its own core', (result) =>
+      result.brokerCoreBusyNs === null ? 'has none' : timeAndShare(result.brokerCoreBusyNs, result.simulatedNs),
+    ),
+    row('core free for other work', (result) => (result.freedCore ? `core ${scenario.broker.dedicatedCore}` : 'none')),
+  ]
+}
+
+function responseTimes(scenario: Scenario, runs: readonly DesignRun[]): Cell[][] {
+  const rows: Cell[][] = [['flow', 'design', 'delivered', 'min', 'p50', 'p99', 'max', 'deadline', 'misses']]
+  for (const flow of scenario.flows) {
+    for (const { design, result } of runs) {
+      const found = result.flows[flow.name]
+      if (!found) continue
+      const times = found.responseTimeNs
+      const figures = (['min', 'p50', 'p99', 'max'] as const).map((key) => (times ? milliseconds(times[key]) : '-'))
+      rows.push([
+        flow.name,
+        design,
+        `${count(found.delivered)}/${count(found.messages)}`,
+        ...figures,
+        milliseconds(flow.deadlineNs),
+        mustBeZero(found.deadlineMisses),
+      ])
+    }
+  }
+  return rows
+}
+
+/** What changes from the dedicated to the floating broker; less is better in every row. */
+function gainRows(scenario: Scenario, dedicated: DesignResult, floating: DesignResult): Cell[][] {
+  const rows: Cell[][] = [
+    change('cross-core IPIs', dedicated.crossCoreIpis, floating.crossCoreIpis, count),
+    change('interrupts taken by VM cores', dedicated.vmInterrupts, floating.vmInterrupts, count),
+    change('exits on VM cores', dedicated.vmExits, floating.vmExits, count),
+    change(
+      'time stolen from VM cores, ms',
+      stolenFromVms(scenario, dedicated),
+      stolenFromVms(scenario, floating),
+      milliseconds,
+    ),
+  ]
+  for (const { name } of scenario.flows) {
+    const before = dedicated.flows[name]?.responseTimeNs
+    const after = floating.flows[name]?.responseTimeNs
+    if (!before || !after) continue
+    const row = (what: string, key: keyof ResponseTime) =>
+      change(`${name}, ${what} response, ms`, before[key], after[key], milliseconds)
+    rows.push(row('median', 'p50'), row('largest', 'max'))
+  }
+  if (floating.freedCore && !dedicated.freedCore) {
+    const core = scenario.broker.dedicatedCore
+    rows.push(['cores that guests cannot use', '1', '->', '0', { text: `core ${core} is free`, tone: 'good' }])
+  }
+  return rows
+}
+
+function stolenFromVms(scenario: Scenario, result: DesignResult): number {
+  return scenario.vms.reduce((sum, vm) => sum + (result.stolenNsByCore[vm.core] ?? 0), 0)
+}
+
+function change(label: string, before: number, after: number, show: (value: number) => string): Cell[] {
+  const tone = after < before ? 'good' : after > before ? 'bad' : undefined
+  return [label, show(before), '->', show(after), { text: percentChange(before, after), tone }]
+}
+
+function percentChange(before: number, after: number): string {
+  if (before === after) return 'no change'
+  if (before === 0) return 'more'
+  const percent = ((after - before) / before) * 100
+  return `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`
+}
+
+/** What is needed to get the same figures again, and how far to trust them. */
+function provenance(scenario: Scenario, runs: readonly DesignRun[]): string {
+  const lines = [
+    `seed ${scenario.seed}, costs ${COSTS[scenario.costs]}, platform ${scenario.platform}`,
+    'simulated: nothing here was measured on a board',
+  ]
+  for (const { design, result, wallMs } of runs) {
+    const speed = wallMs > 0 ? ` (${(result.simulatedNs / 1e6 / wallMs).toFixed(2)} x real time)` : ''
+    lines.push(
+      `${design}: ${milliseconds(result.simulatedNs)} ms simulated in ${wallMs.toFixed(0)} ms${speed}, ` +
+        `${count(result.events)} events, trace hash ${result.traceHash}`,
+    )
+  }
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+const COSTS: Readonly<Record<Scenario['costs'], string>> = {
+  best: 'at their best',
+  typical: 'as they typically are',
+  worst: 'at their worst',
+  random: 'drawn between best and worst',
+}
+
+function mustBeZero(value: number): Cell {
+  return value === 0 ? '0' : { text: count(value), tone: 'bad' }
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+function milliseconds(ns: number): string {
+  return (ns / 1e6).toFixed(3)
+}
+
+function timeAndShare(ns: number, totalNs: number): string {
+  return `${milliseconds(ns)} ms ${((ns / totalNs) * 100).toFixed(2).padStart(6)} %`
+}

@@ -1,0 +1,40 @@
+/** Where the command line reads and writes: the process in earnest, a fake in tests. */
+
+export interface Output {
+  write(text: string): void
+  readonly isTTY: boolean
+}
+
+export interface Terminal {
+  readonly stdout: Output
+  readonly stderr: Output
+  /** Relative paths start here. */
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Wall clock in ms, for progress and for the ratio of simulated to wall time. */
+  now(): number
+}
+
+export const EXIT_OK = 0
+/** The run worked, and what it found is bad: a payload differs, or a guest broke the rules. */
+export const EXIT_NEGATIVE = 1
+/** The command line or a file that it names is wrong. */
+export const EXIT_USAGE = 2
+/** Our own mistake. */
+export const EXIT_INTERNAL = 3
+
+/** Something the user wrote is wrong: the message goes to stderr as it is, and the exit code is `EXIT_USAGE`. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+export type Tone = 'good' | 'bad' | 'quiet' | 'strong'
+export type Paint = (text: string, tone: Tone | undefined) => string
+
+const SGR: Readonly<Record<Tone, number>> = { good: 32, bad: 31, quiet: 2, strong: 1 }
+
+/** Colour where a person looks at it; https://no-color.org wins. */
+export function painter(output: Output, env: Terminal['env']): Paint {
+  if (!output.isTTY || env.NO_COLOR || env.TERM === 'dumb') return (text) => text
+  return (text, tone) => (tone === undefined ? text : `\x1b[${SGR[tone]}m${text}\x1b[0m`)
+}

@@ -1,0 +1,52 @@
+/**
+ * Events for observers, off every hot path: synchronous, in the order of subscription, typed by `typed-emitter`'s map. A
+ * listener that throws is our own mistake and reaches whoever emitted.
+ */
+import type { EventMap } from 'typed-emitter'
+
+/** What an observer sees of an emitter: the part of typed-emitter's interface that everybody uses. */
+export interface Events<E extends EventMap> {
+  on<K extends keyof E>(event: K, listener: E[K]): this
+  once<K extends keyof E>(event: K, listener: E[K]): this
+  /** A listener that was never added is no error. */
+  off<K extends keyof E>(event: K, listener: E[K]): this
+  listenerCount<K extends keyof E>(event: K): number
+}
+
+export class Emitter<E extends EventMap> implements Events<E> {
+  readonly #listeners = new Map<keyof E, readonly E[keyof E][]>()
+
+  on<K extends keyof E>(event: K, listener: E[K]): this {
+    this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), listener])
+    return this
+  }
+
+  once<K extends keyof E>(event: K, listener: E[K]): this {
+    const wrapped = ((...args: Parameters<E[K]>) => {
+      this.off(event, wrapped)
+      listener(...args)
+    }) as E[K]
+    return this.on(event, wrapped)
+  }
+
+  off<K extends keyof E>(event: K, listener: E[K]): this {
+    const listeners = this.#listeners.get(event) ?? []
+    this.#listeners.set(
+      event,
+      listeners.filter((each) => each !== listener),
+    )
+    return this
+  }
+
+  /** True when somebody listened. A listener added or removed meanwhile counts from the next event on. */
+  emit<K extends keyof E>(event: K, ...args: Parameters<E[K]>): boolean {
+    const listeners = this.#listeners.get(event)
+    if (listeners === undefined || listeners.length === 0) return false
+    for (const listener of listeners) listener(...args)
+    return true
+  }
+
+  listenerCount<K extends keyof E>(event: K): number {
+    return this.#listeners.get(event)?.length ?? 0
+  }
+}

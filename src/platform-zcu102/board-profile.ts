@@ -1,0 +1,32 @@
+/**
+ * A board as data: every figure with where it comes from. READ: seen in a public source. RECALLED: common knowledge,
+ * unchecked. DERIVED: computed from others. ASSUMED: a placeholder, to be calibrated. Nothing was measured on a board.
+ */
+import type { CostOpName } from '../platform/index.ts'
+
+export interface Fact<T> {
+  readonly value: T
+  /** Starts with READ, RECALLED, DERIVED or ASSUMED; may say which part of the value is which. */
+  readonly status: string
+  readonly source: string
+}
+
+/** Best, typical and worst cost of one action in ns. */
+export type CostTriple = readonly [best: number, typical: number, worst: number]
+
+export interface BoardProfile {
+  readonly name: string
+  readonly title: string
+  readonly cores: Fact<number>
+  readonly cpuHz: Fact<number>
+  readonly pageColors: Fact<number>
+  /** List registers of the GIC's virtual interface: virtual interrupts that can be pending without a maintenance interrupt. */
+  readonly listRegisters: Fact<number>
+  /** Memory-to-memory copy rate of one DMA channel, bytes/ns. */
+  readonly dmaBytesPerNs: Fact<number>
+  /** What the wire cannot exceed, bytes/ns. */
+  readonly dmaWireBytesPerNs: Fact<number>
+  /** Pieces that the engine has fetched beyond the one it moves: PAUSE reaches the first that it has not. */
+  readonly dmaPrefetchedPieces: Fact<number>
+  readonly costsNs: Readonly<Record<CostOpName, Fact<CostTriple>>>
+}

@@ -1,0 +1,364 @@
+/**
+ * The simulated board, and the platform port that the broker sees of it. It turns the broker's steps into time: a step runs
+ * at once, its charges add up to how long the core was in EL2, and what it started (a transfer, an IPI, the lock's release)
+ * happens at the moment within the step at which it was asked for.
+ *
+ *   guest ── doorbell ──▶ trap ─┐
+ *   DMA, timer, IPI ──▶ pend ───┴▶ EL2 section: entry cost ─▶ step ─▶ (spin | more steps | next interrupt) ─▶ back to guest
+ *
+ * While a core is in EL2 its interrupts are masked; they are taken between steps and before it leaves.
+ */
+import { assert } from '../internal/assert.ts'
+import type { Broker } from '../broker/index.ts'
+import {
+  BrokerCause,
+  CostOp,
+  type DmaList,
+  PlatformCapability,
+  type PlatformPort,
+  StepResult,
+} from '../platform/index.ts'
+import type { EventKernel, PreemptiveCores, TicketLock, TraceRecorder } from '../sim/index.ts'
+import type { CostModel } from './cost-model.ts'
+import type { Counters } from './counters.ts'
+import type { Gdma } from './gdma.ts'
+import { type Gic, PhysicalInterrupt } from './gic.ts'
+import type { Dram, Stage2Table } from './stage2.ts'
+import { Track, TraceKind } from './trace-names.ts'
+
+/** Kinds of kernel events that the board handles; guests have theirs from `GUEST_EVENTS` on. */
+const BoardEvent = { enterBroker: 0, resumeBroker: 1, leave: 2, unlock: 3, dmaEnd: 4, ipi: 5, timer: 6, injectByIpi: 7 } as const
+export const CORE_DONE_EVENT = 8
+export const GUEST_EVENTS = 16
+
+/** Ties in time: hardware first, then EL2, then guests. */
+const HARDWARE = 0
+const EL2 = 1
+
+export const EL2_LEVEL = 2
+
+export interface BoardParts {
+  readonly kernel: EventKernel
+  readonly cores: PreemptiveCores
+  readonly lock: TicketLock
+  readonly gic: Gic
+  readonly dma: Gdma
+  readonly dram: Dram
+  /** By VM. */
+  readonly stage2: readonly Stage2Table[]
+  readonly vmCores: readonly number[]
+  readonly costs: CostModel
+  readonly counters: Counters
+  readonly trace: TraceRecorder
+  /** The DMA moves real bytes (else only lengths travel). */
+  readonly movesBytes: boolean
+  /** A virtual interrupt of a VM became pending. */
+  readonly onGuestInterrupt: (vm: number) => void
+}
+
+export class Board implements PlatformPort {
+  readonly capabilities = PlatformCapability.remap | PlatformCapability.dmaChaining
+  readonly #parts: BoardParts
+  #broker: Broker | null = null
+
+  /** Local time of the step that runs. */
+  #localNs = 0
+  /** By core: when its EL2 section began, and what it is for (the trace's kind). */
+  readonly #sectionStartNs: Float64Array
+  readonly #sectionKind: Int32Array
+  /** By core: cause and argument of the broker entry that follows the entry cost. */
+  readonly #cause: Int32Array
+  readonly #argument: Int32Array
+  /** By core: the broker returned `more` and wants to go on after pending interrupts. */
+  readonly #unfinished: Uint8Array
+  /** By core: VMs whose interrupt arrives there by IPI, as bits. */
+  readonly #injections: Int32Array
+  readonly #timers: Float64Array
+  #dmaInterruptCore = 0
+  #dmaEvent = 0
+  #dmaCompletedPieces = 0
+  #dmaEndNs = 0
+
+  constructor(parts: BoardParts, coreCount: number) {
+    this.#parts = parts
+    this.#sectionStartNs = new Float64Array(coreCount)
+    this.#sectionKind = new Int32Array(coreCount)
+    this.#cause = new Int32Array(coreCount)
+    this.#argument = new Int32Array(coreCount)
+    this.#unfinished = new Uint8Array(coreCount)
+    this.#injections = new Int32Array(coreCount)
+    this.#timers = new Float64Array(coreCount)
+  }
+
+  connect(broker: Broker): void {
+    this.#broker = broker
+  }
+
+  // ---- entering and leaving EL2
+
+  /** A guest wrote the doorbell of `queue` on `core`, which runs it: the access traps. */
+  trap(core: number, vm: number, queue: number): void {
+    const { kernel, costs } = this.#parts
+    this.#enterEl2(core, TraceKind.trap)
+    this.#cause[core] = BrokerCause.doorbell
+    this.#argument[core] = vm * 2 + queue
+    kernel.schedule(kernel.now + costs.drawNs(CostOp.mmioTrap, 1), EL2, BoardEvent.enterBroker, core, 0)
+  }
+
+  /** A physical interrupt for `core`: taken now if the core is not in EL2, else before it leaves. */
+  #raise(core: number, interrupt: number): void {
+    const { gic, cores } = this.#parts
+    gic.pend(core, interrupt)
+    if (!cores.isIdle(core, EL2_LEVEL)) return
+    this.#enterEl2(core, TraceKind.interrupt)
+    this.#takeInterrupt(core)
+  }
+
+  #enterEl2(core: number, kind: number): void {
+    const { kernel, cores, counters } = this.#parts
+    const entered = cores.enter(core)
+    assert(entered, `core ${core} is in EL2 already`)
+    counters.exits[core]!++
+    this.#sectionStartNs[core] = kernel.now
+    this.#sectionKind[core] = kind
+  }
+
+  /** Acknowledges the next pending interrupt of a core in EL2, and calls the broker after its cost. */
+  #takeInterrupt(core: number): void {
+    const { kernel, gic, costs, counters, trace } = this.#parts
+    const interrupt = gic.acknowledge(core)
+    counters.interrupts[core]!++
+    trace.instant(TraceKind.interrupt, Track.core(core), kernel.now, interrupt, 0)
+    this.#cause[core] = CAUSE_OF_INTERRUPT[interrupt]!
+    kernel.schedule(kernel.now + costs.drawNs(CostOp.irqEntryAck, 1), EL2, BoardEvent.enterBroker, core, 0)
+  }
+
+  #enterBroker(core: number): void {
+    this.#localNs = this.#parts.kernel.now
+    const cause = this.#cause[core]!
+    if (cause === INJECT) {
+      this.#injectPending(core)
+      this.#after(core, StepResult.done)
+    } else {
+      this.#unfinished[core] = 0 // an entry's step goes on with whatever was left
+      this.#after(core, this.#broker!.enter(core, cause, this.#argument[core]!))
+    }
+  }
+
+  #resumeBroker(core: number): void {
+    this.#localNs = this.#parts.kernel.now
+    this.#unfinished[core] = 0
+    this.#after(core, this.#broker!.resume(core))
+  }
+
+  /** What follows a step, once its charges have passed. */
+  #after(core: number, result: number): void {
+    const { kernel } = this.#parts
+    if (result === StepResult.waitLock) return // resumed by the lock's release
+    if (result === StepResult.more) this.#unfinished[core] = 1
+    kernel.schedule(this.#localNs, EL2, BoardEvent.leave, core, 0)
+  }
+
+  /** Between steps: pending interrupts first, then unfinished work, then back to the guest. */
+  #leave(core: number): void {
+    const { kernel, cores, gic, trace } = this.#parts
+    if (gic.hasPending(core)) return this.#takeInterrupt(core)
+    if (this.#unfinished[core] === 1) return this.#resumeBroker(core)
+    const start = this.#sectionStartNs[core]!
+    trace.span(this.#sectionKind[core]!, Track.core(core), start, kernel.now - start, this.#cause[core]!, 0)
+    cores.leave(core)
+  }
+
+  /** Handles one of the board's events. False: it is not one of them. */
+  handle(kind: number, a: number, b: number): boolean {
+    switch (kind) {
+      case BoardEvent.enterBroker:
+        this.#enterBroker(a)
+        return true
+      case BoardEvent.resumeBroker:
+        this.#resumeBroker(a)
+        return true
+      case BoardEvent.leave:
+        this.#leave(a)
+        return true
+      case BoardEvent.unlock:
+        this.#unlock(a)
+        return true
+      case BoardEvent.dmaEnd:
+        this.#endDma()
+        return true
+      case BoardEvent.ipi:
+        this.#raise(a, PhysicalInterrupt.kick)
+        return true
+      case BoardEvent.injectByIpi:
+        this.#injections[a]! |= 1 << b
+        this.#raise(a, PhysicalInterrupt.guest)
+        return true
+      case BoardEvent.timer:
+        if (this.#timers[a] === this.#parts.kernel.now) this.#raise(a, PhysicalInterrupt.timer)
+        return true
+    }
+    return false
+  }
+
+  // ---- the port: time and lock
+
+  now(): number {
+    return this.#localNs
+  }
+
+  charge(op: number, count: number): void {
+    if (count > 0) this.#localNs += this.#parts.costs.drawNs(op, count)
+  }
+
+  acquireLock(core: number): boolean {
+    return this.#parts.lock.acquire(core)
+  }
+
+  releaseLock(core: number): void {
+    const { kernel, counters } = this.#parts
+    const heldNs = this.#localNs - kernel.now
+    if (heldNs > counters.longestLockHoldNs) counters.longestLockHoldNs = heldNs
+    kernel.schedule(this.#localNs, HARDWARE, BoardEvent.unlock, core, 0)
+  }
+
+  #unlock(core: number): void {
+    const next = this.#parts.lock.release(core)
+    if (next >= 0) this.#resumeBroker(next)
+  }
+
+  // ---- the port: interrupts
+
+  interruptGuest(fromCore: number, vm: number): void {
+    const { kernel, costs, counters, vmCores } = this.#parts
+    const core = vmCores[vm]!
+    if (core === fromCore) {
+      this.charge(CostOp.injectListRegister, 1)
+      this.#inject(vm)
+      return
+    }
+    counters.crossCoreIpis++
+    kernel.schedule(this.#localNs + costs.drawNs(CostOp.sgi, 1), HARDWARE, BoardEvent.injectByIpi, core, vm)
+  }
+
+  sendIpi(_fromCore: number, toCore: number): void {
+    const { kernel, costs, counters } = this.#parts
+    counters.crossCoreIpis++
+    kernel.schedule(this.#localNs + costs.drawNs(CostOp.sgi, 1), HARDWARE, BoardEvent.ipi, toCore, 0)
+  }
+
+  #injectPending(core: number): void {
+    for (let bits = this.#injections[core]!; bits !== 0; bits &= bits - 1) {
+      this.charge(CostOp.injectListRegister, 1)
+      this.#inject(31 - Math.clz32(bits & -bits))
+    }
+    this.#injections[core] = 0
+  }
+
+  #inject(vm: number): void {
+    const { gic, counters, vmCores, onGuestInterrupt } = this.#parts
+    if (!gic.inject(vmCores[vm]!, vm)) return
+    counters.virtualInterrupts++
+    onGuestInterrupt(vm)
+  }
+
+  setTimer(core: number, timeNs: number): void {
+    const { kernel } = this.#parts
+    const atNs = Math.max(Math.ceil(timeNs), Math.ceil(this.#localNs))
+    this.#timers[core] = atNs
+    kernel.schedule(atNs, HARDWARE, BoardEvent.timer, core, 0)
+  }
+
+  // ---- the port: DMA
+
+  dmaBusyNs(bytes: number): number {
+    return this.#parts.dma.busyNs(bytes)
+  }
+
+  dmaStart(list: DmaList, interruptCore: number): void {
+    this.#dmaInterruptCore = interruptCore
+    this.#parts.dma.start(list, this.#localNs)
+    this.#scheduleDmaEnd()
+  }
+
+  dmaExtend(_list: DmaList): boolean {
+    if (!this.#parts.dma.extend(this.#localNs)) return false
+    this.#rescheduleDmaEnd()
+    return true
+  }
+
+  dmaPause(): boolean {
+    if (!this.#parts.dma.pause(this.#localNs)) return false
+    this.#rescheduleDmaEnd()
+    return true
+  }
+
+  dmaCompletedPieces(): number {
+    return this.#dmaCompletedPieces
+  }
+
+  dmaEndNs(): number {
+    return this.#dmaEndNs
+  }
+
+  #scheduleDmaEnd(): void {
+    this.#dmaEvent = this.#parts.kernel.schedule(this.#parts.dma.endNs, HARDWARE, BoardEvent.dmaEnd, 0, 0)
+  }
+
+  #rescheduleDmaEnd(): void {
+    this.#parts.kernel.cancel(this.#dmaEvent)
+    this.#scheduleDmaEnd()
+  }
+
+  /** The bytes arrive; all at once in simulation, because nobody may look at them before they are announced. */
+  #endDma(): void {
+    const { kernel, dma, dram, trace, counters, movesBytes } = this.#parts
+    const pieces = dma.completedPieces
+    const list = dma.finish()
+    for (let i = 0; i < list.entryCount && list.piece[i]! < pieces; i++) {
+      if (movesBytes) dram.move(list.source[i]!, list.destination[i]!, list.bytes[i]!)
+    }
+    for (let piece = 0; piece < pieces; piece++) {
+      const start = dma.pieceStartNs(piece)
+      trace.span(TraceKind.dma, Track.dma, start, dma.pieceEndNs(piece) - start, list.tag, piece)
+    }
+    counters.dmaTransfers++
+    this.#dmaCompletedPieces = pieces
+    this.#dmaEndNs = kernel.now
+    this.#raise(this.#dmaInterruptCore, PhysicalInterrupt.dma)
+  }
+
+  // ---- the port: stage 2
+
+  stage2Unmap(vm: number, guestAddress: number): number {
+    this.charge(CostOp.pteUpdate, 1)
+    return this.#parts.stage2[vm]!.unmap(guestAddress)
+  }
+
+  stage2Map(vm: number, guestAddress: number, frame: number): void {
+    this.charge(CostOp.pteUpdate, 1)
+    this.#parts.counters.pagesRemapped++
+    this.#parts.stage2[vm]!.map(guestAddress, frame)
+  }
+
+  tlbInvalidate(_vm: number, _guestAddress: number, _pages: number): void {
+    this.charge(CostOp.tlbInvalidate, 1)
+  }
+
+  scrubFrame(frame: number): void {
+    this.charge(CostOp.cacheCleanPerLine, LINES_PER_PAGE)
+    this.#parts.dram.zeroFrame(frame)
+  }
+}
+
+const LINES_PER_PAGE = 64
+
+/** Not a cause of the broker's: the IPI that asks this core to inject a virtual interrupt. */
+const INJECT = -1
+
+const CAUSE_OF_INTERRUPT: Readonly<Record<number, number>> = {
+  [PhysicalInterrupt.dma]: BrokerCause.dmaInterrupt,
+  [PhysicalInterrupt.timer]: BrokerCause.timer,
+  [PhysicalInterrupt.kick]: BrokerCause.ipi,
+  [PhysicalInterrupt.guest]: INJECT,
+}

@@ -1,0 +1,53 @@
+/**
+ * Turns a cost op into simulated time: pinned to the best, typical or worst of a profile's triple, or drawn between best and
+ * worst. A scenario's overrides pin the abstract model instead: then a chunk costs what they say and the rest nothing.
+ */
+import { Random } from '../internal/random.ts'
+import { COST_OPS } from '../platform/index.ts'
+import type { Overrides, Scenario } from '../scenario/index.ts'
+import type { BoardProfile, CostTriple } from './board-profile.ts'
+
+/** Draws are near the typical value, but for this share of them, which reaches up to the worst. */
+const TAIL_PROBABILITY = 0.02
+
+export class CostModel {
+  readonly #mode: Scenario['costs']
+  readonly #triples: readonly CostTriple[]
+  readonly #random: Random
+
+  constructor(profile: BoardProfile, mode: Scenario['costs'], overrides: Overrides, random: Random) {
+    this.#mode = mode
+    this.#triples = COST_OPS.map((name) => pinned(name, overrides) ?? profile.costsNs[name].value)
+    this.#random = random
+  }
+
+  /** Time of `count` actions, whole ns. Each draw covers the whole count: actions of one batch are alike. */
+  drawNs(op: number, count: number): number {
+    const [best, typical, worst] = this.#triples[op]!
+    switch (this.#mode) {
+      case 'best':
+        return best * count
+      case 'typical':
+        return typical * count
+      case 'worst':
+        return worst * count
+      case 'random': {
+        const high = this.#random.chance(TAIL_PROBABILITY) ? worst : Math.min(worst, 2 * typical - best)
+        return Math.round((best + this.#random.unit() * (high - best)) * count)
+      }
+    }
+  }
+}
+
+/** With any override, overheads are what it says: a chunk's in `dmaSetup`, a message's in `messageOverhead`, no others. */
+function pinned(name: (typeof COST_OPS)[number], overrides: Overrides): CostTriple | null {
+  const { chunkOverheadNs, messageOverheadNs } = overrides
+  if (chunkOverheadNs === null && messageOverheadNs === null) return null
+  if (name === 'dmaSetup') {
+    const [best, worst] = chunkOverheadNs ?? [0, 0]
+    return [best, Math.round((best + worst) / 2), worst]
+  }
+  if (name === 'messageOverhead') return [messageOverheadNs ?? 0, messageOverheadNs ?? 0, messageOverheadNs ?? 0]
+  return [0, 0, 0]
+}
+

@@ -1,0 +1,26 @@
+/** What a run counts. Reset once, when the flows start: setting up connections is not measured. */
+export class Counters {
+  crossCoreIpis = 0
+  virtualInterrupts = 0
+  dmaTransfers = 0
+  pagesRemapped = 0
+  longestLockHoldNs = 0
+  /** By core: entries into EL2 and physical interrupts acknowledged there. */
+  readonly exits: Float64Array
+  readonly interrupts: Float64Array
+
+  constructor(coreCount: number) {
+    this.exits = new Float64Array(coreCount)
+    this.interrupts = new Float64Array(coreCount)
+  }
+
+  reset(): void {
+    this.crossCoreIpis = 0
+    this.virtualInterrupts = 0
+    this.dmaTransfers = 0
+    this.pagesRemapped = 0
+    this.longestLockHoldNs = 0
+    this.exits.fill(0)
+    this.interrupts.fill(0)
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * One channel of the FPD DMA in scatter-gather mode (UG1085 ch. 19): moves the entries of a list one after another, raises
+ * one interrupt at the end of the list or where a PAUSE stopped it. Deterministic, so the times of all pieces are known as
+ * soon as they are submitted; the one event it needs is the end.
+ *
+ * PAUSE is a command bit in a descriptor, so it takes effect after the first piece that the engine has not fetched yet.
+ */
+import { assert } from '../internal/assert.ts'
+import type { DmaList } from '../platform/index.ts'
+
+export class Gdma {
+  readonly #bytesPerNs: number
+  readonly #prefetchedPieces: number
+  readonly #descriptorNs: () => number
+  #list: DmaList | null = null
+  /** When each piece's last byte arrives. */
+  readonly #pieceEndNs: number[] = []
+  #startNs = 0
+  #entries = 0
+  /** Pieces that will have been moved when it stops. */
+  #stopAfter = 0
+
+  constructor(bytesPerNs: number, prefetchedPieces: number, descriptorNs: () => number) {
+    this.#bytesPerNs = bytesPerNs
+    this.#prefetchedPieces = prefetchedPieces
+    this.#descriptorNs = descriptorNs
+  }
+
+  get busy(): boolean {
+    return this.#list !== null
+  }
+
+  /** c(b): bus time of `bytes`, ns. */
+  busyNs(bytes: number): number {
+    return Math.ceil(bytes / this.#bytesPerNs)
+  }
+
+  /** When the list ends, as things stand. */
+  get endNs(): number {
+    return this.#pieceEndNs[this.#stopAfter - 1]!
+  }
+
+  get completedPieces(): number {
+    return this.#stopAfter
+  }
+
+  /** When piece `index` starts to move, and when its last byte arrives. */
+  pieceStartNs(index: number): number {
+    return index === 0 ? this.#startNs : this.#pieceEndNs[index - 1]!
+  }
+
+  pieceEndNs(index: number): number {
+    return this.#pieceEndNs[index]!
+  }
+
+  start(list: DmaList, nowNs: number): void {
+    assert(this.#list === null, 'the DMA channel is busy')
+    assert(list.pieceCount > 0, 'an empty DMA list')
+    this.#list = list
+    this.#startNs = nowNs
+    this.#entries = 0
+    this.#pieceEndNs.length = 0
+    this.#append()
+  }
+
+  /** False: the old end was reached before `nowNs`, or a PAUSE is set. */
+  extend(nowNs: number): boolean {
+    if (nowNs >= this.endNs || this.#stopAfter < this.#pieceEndNs.length) return false
+    this.#append()
+    return true
+  }
+
+  /** False: the piece at which it could stop is the last one anyway. */
+  pause(nowNs: number): boolean {
+    const inFlight = this.#pieceEndNs.findIndex((end) => end > nowNs)
+    if (inFlight < 0) return false
+    const stopAfter = inFlight + 2 + this.#prefetchedPieces
+    if (stopAfter >= this.#stopAfter) return false
+    this.#stopAfter = stopAfter
+    return true
+  }
+
+  /** The list ended: hands it back, with `completedPieces` of it done. */
+  finish(): DmaList {
+    const list = this.#list
+    assert(list !== null, 'no DMA list to finish')
+    this.#list = null
+    return list
+  }
+
+  #append(): void {
+    const list = this.#list!
+    let endNs = this.#pieceEndNs.at(-1) ?? this.#startNs
+    let pieceBytes = 0
+    for (; this.#entries < list.entryCount; this.#entries++) {
+      pieceBytes += list.bytes[this.#entries]!
+      endNs += this.#descriptorNs()
+      if (list.piece[this.#entries + 1] === list.piece[this.#entries] && this.#entries + 1 < list.entryCount) continue
+      endNs += this.busyNs(pieceBytes)
+      this.#pieceEndNs.push(endNs)
+      pieceBytes = 0
+    }
+    this.#stopAfter = this.#pieceEndNs.length
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * The interrupt controller as far as VMs and their hypervisor see it (GICv2, IHI 0048B): physical interrupts pend per core
+ * until EL2 acknowledges them; virtual ones wait in list registers, and in software when those are full.
+ */
+import { assert } from '../internal/assert.ts'
+
+/** Physical interrupts of a core, in the order in which EL2 takes them. */
+export const PhysicalInterrupt = { dma: 0, timer: 1, kick: 2, guest: 3 } as const
+
+export class Gic {
+  readonly #listRegisters: number
+  /** By core: bits of pending `PhysicalInterrupt`s. Level-like: one that pends already is not counted again. */
+  readonly #pending: Uint8Array
+  /** By core: virtual interrupts in list registers, and those that wait for one. */
+  readonly #virtual: Set<number>[]
+  readonly #waiting: Set<number>[]
+
+  constructor(coreCount: number, listRegisters: number) {
+    this.#listRegisters = listRegisters
+    this.#pending = new Uint8Array(coreCount)
+    this.#virtual = Array.from({ length: coreCount }, () => new Set<number>())
+    this.#waiting = Array.from({ length: coreCount }, () => new Set<number>())
+  }
+
+  pend(core: number, interrupt: number): void {
+    this.#pending[core]! |= 1 << interrupt
+  }
+
+  hasPending(core: number): boolean {
+    return this.#pending[core] !== 0
+  }
+
+  /** Takes the first pending interrupt of a core, or -1. */
+  acknowledge(core: number): number {
+    const bits = this.#pending[core]!
+    if (bits === 0) return -1
+    const interrupt = 31 - Math.clz32(bits & -bits)
+    this.#pending[core] = bits & (bits - 1)
+    return interrupt
+  }
+
+  /** Makes a virtual interrupt pending. False: it was already, and the guest will take it once for both. */
+  inject(core: number, virtualInterrupt: number): boolean {
+    const registers = this.#virtual[core]!
+    const waiting = this.#waiting[core]!
+    if (registers.has(virtualInterrupt) || waiting.has(virtualInterrupt)) return false
+    if (registers.size < this.#listRegisters) registers.add(virtualInterrupt)
+    else waiting.add(virtualInterrupt)
+    return true
+  }
+
+  /** The guest ended a virtual interrupt. True: one waited for the list register, so a maintenance interrupt is due. */
+  endOfInterrupt(core: number, virtualInterrupt: number): boolean {
+    const registers = this.#virtual[core]!
+    assert(registers.delete(virtualInterrupt), `virtual interrupt ${virtualInterrupt} of core ${core} is not in a list register`)
+    const [next] = this.#waiting[core]!
+    if (next === undefined) return false
+    this.#waiting[core]!.delete(next)
+    registers.add(next)
+    return true
+  }
+}

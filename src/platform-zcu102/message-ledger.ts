@@ -1,0 +1,71 @@
+/**
+ * What was sent, what arrived, and when: one record a message, from the release of its flow to the moment at which the
+ * receiving guest has read its last byte. Outside the simulated machine, so that no fault in it can agree with itself.
+ */
+
+/** Times in ns; nearest-rank percentiles. */
+export interface ResponseTimes {
+  readonly min: number
+  readonly p50: number
+  readonly p99: number
+  readonly max: number
+}
+
+export interface FlowResult {
+  readonly messages: number
+  readonly delivered: number
+  readonly deadlineMisses: number
+  /** null when nothing arrived. */
+  readonly responseTimeNs: ResponseTimes | null
+}
+
+export class FlowLedger {
+  readonly deadlineNs: number
+  delivered = 0
+  mismatches = 0
+  deadlineMisses = 0
+  readonly #releasesNs: number[] = []
+  readonly #digests: string[] = []
+  readonly #responsesNs: number[] = []
+
+  constructor(deadlineNs: number) {
+    this.deadlineNs = deadlineNs
+  }
+
+  get sent(): number {
+    return this.#releasesNs.length
+  }
+
+  /** A message left the sending application; `digest` is empty when its bytes are not simulated. Returns its sequence number. */
+  send(releaseNs: number, digest: string): number {
+    this.#digests.push(digest)
+    return this.#releasesNs.push(releaseNs) - 1
+  }
+
+  /** The next message of the flow has arrived in full; returns its sequence number. */
+  deliver(nowNs: number, digest: string): number {
+    const sequence = this.delivered++
+    const responseNs = nowNs - this.#releasesNs[sequence]!
+    this.#responsesNs.push(responseNs)
+    if (responseNs > this.deadlineNs) this.deadlineMisses++
+    if (digest !== this.#digests[sequence]) this.mismatches++
+    return sequence
+  }
+
+  /** A message that never arrived has missed its deadline too. */
+  result(): FlowResult {
+    return {
+      messages: this.sent,
+      delivered: this.delivered,
+      deadlineMisses: this.deadlineMisses + this.sent - this.delivered,
+      responseTimeNs: responseTimes(this.#responsesNs),
+    }
+  }
+}
+
+function responseTimes(samples: readonly number[]): ResponseTimes | null {
+  if (samples.length === 0) return null
+  const sorted = Float64Array.from(samples).sort()
+  const rank = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!
+  return { min: sorted[0]!, p50: rank(0.5), p99: rank(0.99), max: sorted[sorted.length - 1]! }
+}

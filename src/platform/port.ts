@@ -1,0 +1,81 @@
+/**
+ * The port: what the broker needs of a platform, and nothing else. Coarse actions only, integers in, integers or booleans
+ * out, no callbacks: a platform calls the broker, the broker calls its port, and neither waits inside.
+ *
+ * Times are ns on one clock that all cores share. `vm` and `core` are small indices.
+ */
+import type { DmaList } from './dma-list.ts'
+
+/** What a platform can do beyond copying; the broker decides once, when it is built. */
+export const PlatformCapability = {
+  /** Guest memory is mapped page by page and can be remapped: `stage2*`, `scrubFrame`. */
+  remap: 1,
+  /** A running DMA list can be extended and paused at a piece border. */
+  dmaChaining: 2,
+} as const
+
+export interface PlatformPort {
+  /** Bits of `PlatformCapability`. */
+  readonly capabilities: number
+
+  /** Local time of the running step in ns: charges already made are included. */
+  now(): number
+  /** Announces `count` actions of kind `op` (a `CostOp`); takes simulated time, or is counted. */
+  charge(op: number, count: number): void
+
+  /** FIFO lock. True: held now. False: queued; the platform calls `Broker.resume(core)` once it is held. */
+  acquireLock(core: number): boolean
+  releaseLock(core: number): void
+
+  /** Makes `vm` see its device's interrupt: injected if the caller runs on the VM's core, else by way of an IPI. */
+  interruptGuest(fromCore: number, vm: number): void
+  /** Interrupts another core; arrives there as `BrokerCause.ipi`. */
+  sendIpi(fromCore: number, toCore: number): void
+
+  /** DMA busy time in ns of `bytes` at the regulated rate, rounded up: c(b) of the analysis. */
+  dmaBusyNs(bytes: number): number
+  /** Starts the list; its one completion interrupt goes to `interruptCore` as `BrokerCause.dmaInterrupt`. */
+  dmaStart(list: DmaList, interruptCore: number): void
+  /** The running list has grown. False: the engine had already reached the old end; the new entries were not taken. */
+  dmaExtend(list: DmaList): boolean
+  /** Stops at the first piece border the engine can still honour. False: that is the list's end anyway. */
+  dmaPause(): boolean
+  /** Whole pieces moved by the list that last ended, and when its last byte arrived (ns). */
+  dmaCompletedPieces(): number
+  dmaEndNs(): number
+
+  /** One timer, on the calling core: `BrokerCause.timer` at `timeNs`; a later call replaces it. */
+  setTimer(core: number, timeNs: number): void
+
+  /** Removes the mapping of one guest page and returns the frame it had. Needs `PlatformCapability.remap`, as all below. */
+  stage2Unmap(vm: number, guestAddress: number): number
+  stage2Map(vm: number, guestAddress: number, frame: number): void
+  /** Invalidates the translations of `pages` guest pages from `guestAddress` on, and waits until all cores have. */
+  tlbInvalidate(vm: number, guestAddress: number, pages: number): void
+  /** Zeroes a frame, so that its next owner reads nothing of the last. */
+  scrubFrame(frame: number): void
+}
+
+/** Why the platform calls the broker. */
+export const BrokerCause = {
+  /** A guest wrote its doorbell; the argument is `vm * 2 + queue` (`BrokerQueue`). */
+  doorbell: 0,
+  /** The DMA list ended or paused. */
+  dmaInterrupt: 1,
+  timer: 2,
+  /** Another core asked. */
+  ipi: 3,
+} as const
+
+/** The two queues of a VM that the broker serves. */
+export const BrokerQueue = { receive: 0, transmit: 1 } as const
+
+/** What one bounded step came to. */
+export const StepResult = {
+  /** Nothing left to do here; return to the guest. */
+  done: 0,
+  /** The lock is taken: the core spins, and the platform calls `resume` once it is held. */
+  waitLock: 1,
+  /** There is more: the platform lets pending interrupts in, then calls `resume`. */
+  more: 2,
+} as const

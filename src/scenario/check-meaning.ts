@@ -1,0 +1,128 @@
+/**
+ * What a scenario's keys must mean together: names that exist, cores and cids that are taken once, times that can work.
+ * Runs on a draft, so that a mistake in one key does not hide those in others.
+ */
+
+import { oneOf } from '../internal/suggest.ts'
+import type { Draft, FlowFields, VmFields } from './draft.ts'
+import { show } from './fields.ts'
+import type { Report } from './read-fields.ts'
+import type { Path } from './source-text.ts'
+import { formatTime } from './units.ts'
+
+const MAX_MESSAGES = 10_000_000
+
+/** virtio 1.4 §5.10.4 and the well-known VMADDR_CID values. */
+const RESERVED_CIDS: ReadonlyMap<number, string> = new Map([
+  [0, 'the hypervisor'],
+  [1, 'the local VM'],
+  [2, 'the host'],
+  [0xffff_ffff, 'any VM'],
+])
+
+export function checkMeaning(draft: Draft, report: Report): void {
+  unique(draft.vms, 'vms', 'name', report)
+  unique(draft.vms, 'vms', 'core', report)
+  unique(draft.vms, 'vms', 'cid', report)
+  unique(draft.flows, 'flows', 'name', report)
+  draft.vms.forEach((vm, i) => {
+    checkVm(vm, ['vms', i], draft, report)
+  })
+  draft.flows.forEach((flow, i) => {
+    checkFlow(flow, ['flows', i], draft, report)
+  })
+  checkRegulator(draft, report)
+  checkOverrides(draft, report)
+  checkAmount(draft, report)
+}
+
+function unique<T extends object>(items: readonly T[], list: string, key: keyof T & string, report: Report): void {
+  const first = new Map<unknown, number>()
+  items.forEach((item, i) => {
+    const value = item[key]
+    if (value === undefined) return
+    const earlier = first.get(value)
+    if (earlier === undefined) first.set(value, i)
+    else
+      report.value(
+        [list, i, key],
+        value,
+        `${show(value)} is already the ${key} of ${list}[${earlier}]`,
+        `choose another ${key}`,
+      )
+  })
+}
+
+function checkVm(vm: Partial<VmFields>, path: Path, { broker }: Draft, report: Report): void {
+  const reserved = vm.cid === undefined ? undefined : RESERVED_CIDS.get(vm.cid)
+  if (reserved) report.value([...path, 'cid'], vm.cid, `${vm.cid} means ${reserved}`, 'use a cid from 3 to 4294967294')
+  if (broker.placement === 'dedicated' && vm.core !== undefined && vm.core === broker.dedicatedCore) {
+    const fix = 'move the VM, choose another dedicatedCore, or use placement: floating'
+    report.value([...path, 'core'], vm.core, `core ${vm.core} belongs to the dedicated broker`, fix)
+  }
+}
+
+function checkFlow(flow: Partial<FlowFields>, path: Path, draft: Draft, report: Report): void {
+  const names = draft.vms.flatMap((vm) => vm.name ?? [])
+  // With no VM at all, or one whose name is broken or doubled, flows would be reported for somebody else's mistake.
+  const namesKnown = names.length > 0 && new Set(names).size === draft.vms.length
+  for (const end of ['from', 'to'] as const) {
+    const vm = flow[end]
+    if (vm === undefined) continue
+    if (namesKnown && !names.includes(vm)) {
+      report.value([...path, end], vm, `${show(vm)} is not the name of a VM`, oneOf(vm, names))
+    }
+    checkRoom(
+      flow,
+      path,
+      draft.vms.find((candidate) => candidate.name === vm),
+      report,
+    )
+  }
+  if (flow.from !== undefined && flow.from === flow.to) {
+    report.value([...path, 'to'], flow.to, `${show(flow.to)} is also where the flow comes from`, 'send to another VM')
+  }
+  const deadline = flow.deadline ?? flow.period
+  if (flow.jitter !== undefined && deadline !== undefined && flow.jitter >= deadline) {
+    const message = `a jitter of ${formatTime(flow.jitter)} leaves nothing of the deadline of ${formatTime(deadline)}`
+    report.value([...path, 'jitter'], flow.jitter, message, 'make the jitter smaller or the deadline longer')
+  }
+  const duration = draft.top.duration
+  if (flow.offset !== undefined && duration !== undefined && flow.offset >= duration) {
+    const message = `${formatTime(flow.offset)} is after the end of the run at ${formatTime(duration)}`
+    report.value([...path, 'offset'], flow.offset, message, 'make the offset smaller or the duration longer')
+  }
+}
+
+function checkRoom(flow: Partial<FlowFields>, path: Path, vm: Partial<VmFields> | undefined, report: Report): void {
+  if (flow.length === undefined || typeof vm?.ram !== 'number' || flow.length < vm.ram) return
+  const message = `a message of ${flow.length} bytes does not fit the ${vm.ram} bytes of ${vm.name}`
+  report.value([...path, 'length'], flow.length, message, 'shorten the message or give the VM more ram')
+}
+
+function checkRegulator({ regulator }: Draft, report: Report): void {
+  if (regulator.kind !== 'budget' || regulator.budget === undefined || regulator.period === undefined) return
+  if (regulator.budget <= regulator.period) return
+  const message = `a budget of ${formatTime(regulator.budget)} does not fit the period of ${formatTime(regulator.period)}`
+  report.value(['broker', 'regulator', 'budget'], regulator.budget, message, 'make it at most the period')
+}
+
+function checkOverrides({ overrides }: Draft, report: Report): void {
+  const range = overrides.chunkOverheadNs
+  if (!range || range[0] <= range[1]) return
+  const message = `the best case of ${formatTime(range[0])} is worse than the worst of ${formatTime(range[1])}`
+  report.value(['overrides', 'chunkOverheadNs'], range, message, 'write the smaller time first')
+}
+
+/** A typing mistake in a period should not keep a machine busy for a week. */
+function checkAmount(draft: Draft, report: Report): void {
+  const duration = draft.top.duration
+  if (duration === undefined) return
+  let messages = 0
+  for (const { period, offset } of draft.flows) {
+    if (period !== undefined) messages += Math.max(0, Math.ceil((duration - (offset ?? 0)) / period))
+  }
+  if (messages <= MAX_MESSAGES) return
+  const fix = `use a shorter duration or longer periods: at most ${MAX_MESSAGES} messages`
+  report.value(['duration'], duration, `${formatTime(duration)} of these flows are ${messages} messages`, fix)
+}

@@ -1,0 +1,13 @@
+export { type ParseOptions, parseScenario } from './parse-scenario.ts'
+export {
+  type BrokerSpec,
+  type FlowSpec,
+  type Overrides,
+  type PayloadSpec,
+  type RegulatorSpec,
+  type Scenario,
+  type VmSpec,
+  vmOnDedicatedCore,
+} from './scenario.ts'
+export { ScenarioError, type ScenarioIssue } from './scenario-error.ts'
+export { formatTime, parseSize, parseTime, type Refusal } from './units.ts'

@@ -1,0 +1,69 @@
+/** When a target's answer is the specification's, and both in words. */
+import { hex } from './draw-ring.ts'
+import type { TakenChain, TargetFault, UsedElement } from './queue-targets.ts'
+import {
+  type AvailableAnswer,
+  append,
+  type ByteRange,
+  type ReferenceChain,
+  type ReferenceFault,
+  RING_RULES,
+  type RingRule,
+  type UsedAnswer,
+} from './reference-split-ring.ts'
+
+/** Is the target's result the answer `expected`? */
+export function agrees(result: TakenChain | TargetFault | null, expected: AvailableAnswer): boolean {
+  if (result === null) return expected.kind === 'nothing'
+  if (result.kind === 'chain') return expected.kind === 'chain' && sameChain(result, expected)
+  if (result.returned && (expected.kind === 'nothing' || result.id !== expected.id)) return false
+  if (expected.kind === 'chain') return expected.mayRefuse
+  if (expected.kind === 'nothing') return false
+  return namesRule(result, expected)
+}
+
+/** The same for a driver that reaped. */
+export function agreesOnUsed(result: UsedElement | TargetFault | null, expected: UsedAnswer): boolean {
+  if (result === null) return expected.kind === 'nothing'
+  if (result.kind === 'used') {
+    return expected.kind === 'used' && result.id === expected.id && result.writtenBytes === expected.writtenBytes
+  }
+  return expected.kind === 'fault' && namesRule(result, expected)
+}
+
+/** A rule of ours must be the right one; another vocabulary is taken at its word. */
+function namesRule({ rule }: TargetFault, expected: ReferenceFault): boolean {
+  return !(rule in RING_RULES) || expected.rules.includes(rule as RingRule)
+}
+
+export function sameChain(chain: TakenChain, expected: ReferenceChain): boolean {
+  return (
+    chain.id === expected.id &&
+    sameRanges(chain.readable, expected.readable) &&
+    sameRanges(chain.writable, expected.writable)
+  )
+}
+
+/** VQS-FRM-DEV-01: the same bytes in the same order, however they are cut. */
+export function sameRanges(actual: readonly ByteRange[], expected: readonly ByteRange[]): boolean {
+  const merged: ByteRange[] = []
+  for (const { address, length } of actual) append(merged, address, length)
+  return (
+    merged.length === expected.length &&
+    merged.every((range, i) => range.address === expected[i]!.address && range.length === expected[i]!.length)
+  )
+}
+
+export function describe(
+  outcome: TakenChain | UsedElement | TargetFault | AvailableAnswer | UsedAnswer | null,
+): string {
+  if (outcome === null || outcome.kind === 'nothing') return 'nothing'
+  if (outcome.kind === 'fault') {
+    const rules = 'rule' in outcome ? outcome.rule : outcome.rules.join(' / ')
+    return `a fault (${rules}${outcome.id >= 0 ? `, head ${outcome.id}` : ''})`
+  }
+  if (outcome.kind === 'used') return `used element { id: ${outcome.id}, len: ${outcome.writtenBytes} }`
+  const ranges = (list: readonly ByteRange[]) =>
+    list.map(({ address, length }) => `${hex(address)}+${length}`).join(' ')
+  return `chain ${outcome.id} (R ${ranges(outcome.readable)} · W ${ranges(outcome.writable)})`
+}

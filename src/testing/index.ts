@@ -1,0 +1,48 @@
+/**
+ * Property-test a virtqueue, ours or theirs. Public as `virtio-sdk/testing`; needs the peer dependency fast-check.
+ * `docs/testing.md` shows how a queue is attached.
+ */
+export { drawRing } from './draw-ring.ts'
+export { type HostileDeviceOptions, type HostileDeviceReport, runHostileDevice } from './hostile-device.ts'
+export { HOSTILE_LAYOUTS, type HostileLayout, type HostileMemory, hostileMemory } from './hostile-memory.ts'
+export { HostileDriver, type HostileDriverOptions } from './hostile-ring.ts'
+export { type HostileReport, type HostileRunOptions, runHostileRings } from './hostile-run.ts'
+export { QueueMismatch } from './mismatch.ts'
+export { type QueueCommandOptions, queueCommands } from './queue-commands.ts'
+export { printProgram, type QueueCommand, type QueueProgram } from './queue-program.ts'
+export type {
+  DeviceQueueTarget,
+  DeviceQueueUnderTest,
+  DriverQueueTarget,
+  DriverQueueUnderTest,
+  DriverRing,
+  TakenChain,
+  TargetFault,
+  UsedElement,
+} from './queue-targets.ts'
+export { type QueueTargets, referenceModel } from './reference-model.ts'
+export { ReferenceDevice, ReferenceDriver, referenceDevice, referenceDriver } from './reference-peers.ts'
+export {
+  type AvailableAnswer,
+  availableAnswers,
+  type ByteRange,
+  mustInterrupt,
+  mustKick,
+  nextAvailable,
+  nextUsed,
+  type ReferenceChain,
+  type ReferenceFault,
+  RING_RULES,
+  type RingRule,
+  type UsedAnswer,
+  usedAnswers,
+} from './reference-split-ring.ts'
+export { ringProgram } from './ring-program.ts'
+export {
+  type Descriptor,
+  type RingMemory,
+  readDescriptor,
+  type SplitRing,
+  type WritableRingMemory,
+  writeDescriptor,
+} from './split-ring-format.ts'

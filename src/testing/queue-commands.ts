@@ -1,0 +1,80 @@
+/**
+ * Programs for `referenceModel.compare`, made up and shrunk by fast-check: an optional peer dependency, which `testing` needs
+ * and this file alone imports. Plain arrays of data instead of `fc.commands`, so that a counterexample is a program.
+ */
+import * as fc from 'fast-check'
+import type { QueueCommand, QueueProgram } from './queue-program.ts'
+
+export interface QueueCommandOptions {
+  /** Which ring format; `split` is what there is. */
+  readonly ring: 'split'
+  /** Fixed, or any of 1, 2, 4, 8, 16. */
+  readonly size?: number
+  /** Fixed, or either. */
+  readonly eventIdx?: boolean
+  readonly indirect?: boolean
+  /** Commands of a program; default up to 100. */
+  readonly minCommands?: number
+  readonly maxCommands?: number
+}
+
+export function queueCommands(options: QueueCommandOptions): fc.Arbitrary<QueueProgram> {
+  const sizes = options.size === undefined ? fc.constantFrom(1, 2, 4, 8, 16) : fc.constant(options.size)
+  const length = {
+    minLength: options.minCommands ?? 0,
+    maxLength: Math.max(options.maxCommands ?? 100, options.minCommands ?? 0),
+    size: 'max' as const,
+  }
+  return sizes.chain((size) =>
+    fc.record({
+      size: fc.constant(size),
+      eventIdx: options.eventIdx === undefined ? fc.boolean() : fc.constant(options.eventIdx),
+      indirect: options.indirect === undefined ? fc.boolean() : fc.constant(options.indirect),
+      startIndex: fc.oneof(fc.constant(0), fc.integer({ min: 0xffff - 2 * size, max: 0xffff })),
+      commands: fc.array(queueCommand(size), length),
+    }),
+  )
+}
+
+/** Adds and takes outweigh the rest, so that rings fill, and a reset is rare enough for something to build up between two. */
+function queueCommand(size: number): fc.Arbitrary<QueueCommand> {
+  const bufferLength = fc.oneof(
+    { weight: 8, arbitrary: fc.integer({ min: 1, max: 64 }) },
+    { weight: 1, arbitrary: fc.constant(0) },
+  )
+  const few = fc.integer({ min: 1, max: Math.min(size, 4) })
+  const bufferCount = fc.oneof(
+    { weight: 9, arbitrary: few },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: size }) },
+  )
+  const add = bufferCount.chain((count) =>
+    fc.record({
+      lengths: fc.array(bufferLength, { minLength: count, maxLength: count }),
+      readable: fc.nat(count),
+      direct: fc.oneof(fc.constant(count), fc.nat(count)),
+    }),
+  )
+  const counted = fc.oneof(fc.constant(1), fc.integer({ min: 1, max: size + 1 }))
+  return fc.oneof<fc.WeightedArbitrary<QueueCommand>[]>(
+    {
+      weight: 12,
+      arbitrary: add.map(({ lengths, readable, direct }) => ({
+        op: 'add',
+        readable: lengths.slice(0, readable),
+        writable: lengths.slice(readable),
+        direct,
+      })),
+    },
+    { weight: 8, arbitrary: fc.constant({ op: 'publish' }) },
+    { weight: 4, arbitrary: fc.constant({ op: 'needsKick' }) },
+    { weight: 8, arbitrary: counted.map((count) => ({ op: 'take', count })) },
+    { weight: 12, arbitrary: fc.record({ op: fc.constant('use'), which: fc.nat(31), writtenBytes: fc.nat(300) }) },
+    { weight: 8, arbitrary: fc.constant({ op: 'publishUsed' }) },
+    { weight: 4, arbitrary: fc.constant({ op: 'needsInterrupt' }) },
+    { weight: 8, arbitrary: counted.map((count) => ({ op: 'reap', count })) },
+    { weight: 3, arbitrary: fc.record({ op: fc.constant('wantKicks'), on: fc.boolean() }) },
+    { weight: 3, arbitrary: fc.record({ op: fc.constant('wantInterrupts'), on: fc.boolean() }) },
+    { weight: 2, arbitrary: fc.record({ op: fc.constant('reload'), side: fc.constantFrom('device', 'driver') }) },
+    { weight: 1, arbitrary: fc.constant({ op: 'reset' }) },
+  )
+}

@@ -1,0 +1,55 @@
+/**
+ * A sequence of moves on a ring, both sides, as plain data: it can be printed, pasted into a regression test, saved and
+ * replayed without the library that made it up. A move that makes no sense where it stands (nothing in flight to use) is
+ * skipped, so that every part of a program is a program and shrinking works.
+ */
+
+export interface QueueProgram {
+  /** 1 .. 32768, a power of two. */
+  readonly size: number
+  readonly eventIdx: boolean
+  readonly indirect: boolean
+  /** Where both indices start, when the targets can: near 65536, a short program wraps. */
+  readonly startIndex: number
+  readonly commands: readonly QueueCommand[]
+}
+
+export type QueueCommand =
+  /** Driver: one chain of buffers of these lengths, `direct` of them in the ring and the rest in a table. */
+  | {
+      readonly op: 'add'
+      readonly readable: readonly number[]
+      readonly writable: readonly number[]
+      readonly direct: number
+    }
+  | { readonly op: 'publish' }
+  | { readonly op: 'needsKick' }
+  | { readonly op: 'reap'; readonly count: number }
+  | { readonly op: 'wantInterrupts'; readonly on: boolean }
+  /** Device. */
+  | { readonly op: 'take'; readonly count: number }
+  /** Any chain in flight, `which` modulo their number; `writtenBytes` is capped by what it can hold. */
+  | { readonly op: 'use'; readonly which: number; readonly writtenBytes: number }
+  | { readonly op: 'publishUsed' }
+  | { readonly op: 'needsInterrupt' }
+  | { readonly op: 'wantKicks'; readonly on: boolean }
+  /** Save, throw away, restore. */
+  | { readonly op: 'reload'; readonly side: 'device' | 'driver' }
+  /** Both sides. */
+  | { readonly op: 'reset' }
+
+export function printProgram({ commands, ...ring }: QueueProgram): string {
+  const lines = commands.map((command) => `    ${printData(command)},`)
+  return ['referenceModel.compare(target, {', `  ...${printData(ring)},`, '  commands: [', ...lines, '  ],', '})'].join(
+    '\n',
+  )
+}
+
+/** JSON with the quotes that the code style wants. */
+function printData(data: object): string {
+  const text = JSON.stringify(data)
+    .replace(/"(\w+)":/g, '$1: ')
+    .replaceAll('"', "'")
+    .replaceAll(',', ', ')
+  return text.replace(/^\{/, '{ ').replace(/\}$/, ' }')
+}

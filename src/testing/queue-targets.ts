@@ -1,0 +1,93 @@
+/**
+ * How a queue, whoever wrote it, is attached to the kit: two small interfaces, one a side of the ring. A queue written in
+ * another language, or one with a callback style, is wrapped until it fits; the reference model sees nothing else of it
+ * but the bytes in memory. `docs/testing.md` has a ten-line example.
+ */
+import type { GuestMemory } from '../memory/index.ts'
+import type { ByteRange } from './reference-split-ring.ts'
+import type { SplitRing } from './split-ring-format.ts'
+
+/** A chain as the target understood it. Ranges are guest-physical; how they are cut does not matter. */
+export interface TakenChain {
+  readonly kind: 'chain'
+  readonly id: number
+  readonly readable: readonly ByteRange[]
+  readonly writable: readonly ByteRange[]
+}
+
+/** The target noticed that its peer broke the rules. */
+export interface TargetFault {
+  readonly kind: 'fault'
+  /** The head it blames, -1 when none can be. */
+  readonly id: number
+  /** The target's own name for it; compared when it is one of `RingRule`, shown otherwise. */
+  readonly rule: string
+  /** True: it gave the head back unused and goes on. False: the queue is broken until it is reset. */
+  readonly returned: boolean
+}
+
+export interface DeviceQueueUnderTest {
+  /** The next available chain, or null. A broken queue answers null or its fault, again and again. */
+  take(): TakenChain | TargetFault | null
+  /** Returns a chain in flight. The driver may see it from now on, and sees it after `publish` at the latest. */
+  complete(id: number, writtenBytes: number): void
+  publish?(): void
+  /** Must the driver be interrupted for what was published since this was asked last? */
+  wantsNotification(): boolean
+  /** Back to the state of a new queue. The ring is zeroed afterwards, before it is used again. */
+  reset(): void
+  /** Asks for kicks, or for silence. When asked for kicks: true if chains wait already, so that the device looks again. */
+  setNotifications?(on: boolean): boolean
+  /** Saves the state, throws the queue away and goes on with a new one restored from it. */
+  reload?(): void
+}
+
+export interface DeviceQueueTarget {
+  readonly side: 'device'
+  readonly name: string
+  /** Tolerates interrupts that the driver asked not to get: they are against a SHOULD only (VQS-NTF-DEV-06). */
+  readonly mayNotifyNeedlessly?: boolean
+  create(memory: GuestMemory, ring: SplitRing): DeviceQueueUnderTest
+  /** A queue whose two indices are at `index` already, nothing in flight; lets a short program cross 2^16. */
+  createAt?(memory: GuestMemory, ring: SplitRing, index: number): DeviceQueueUnderTest
+}
+
+/** The driver owns more memory than the ring: an indirect table of `tableLength` descriptors for each ring slot, at `tableArea`. */
+export interface DriverRing extends SplitRing {
+  readonly tableArea: number
+  readonly tableLength: number
+}
+
+export interface UsedElement {
+  readonly kind: 'used'
+  readonly id: number
+  readonly writtenBytes: number
+}
+
+export interface DriverQueueUnderTest {
+  /**
+   * Adds a chain and returns its head, or -1 when there is no room. The first `direct` buffers are wanted in the ring and the
+   * rest in an indirect table, when the ring has that feature; a target that cannot may cut otherwise.
+   */
+  add(readable: readonly ByteRange[], writable: readonly ByteRange[], direct: number): number
+  /** A target without it publishes in `add`. */
+  publish?(): void
+  /** Must the device be kicked for what was published since this was asked last? */
+  wantsNotification(): boolean
+  /** The next used element, or null. A broken queue answers null or its fault, again and again. */
+  reap(): UsedElement | TargetFault | null
+  /** Back to the state of a new queue, over a zeroed ring. */
+  reset(): void
+  /** Asks for interrupts, or for silence. When asked for interrupts: true if used elements wait already. */
+  setNotifications?(on: boolean): boolean
+  reload?(): void
+}
+
+export interface DriverQueueTarget {
+  readonly side: 'driver'
+  readonly name: string
+  /** Tolerates kicks that the device asked not to get: they are against a SHOULD only (VQS-NTF-DRV-12). */
+  readonly mayNotifyNeedlessly?: boolean
+  create(memory: GuestMemory, ring: DriverRing): DriverQueueUnderTest
+  createAt?(memory: GuestMemory, ring: DriverRing, index: number): DriverQueueUnderTest
+}

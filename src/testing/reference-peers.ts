@@ -1,0 +1,225 @@
+/**
+ * The plainest device and driver that keep every rule, one descriptor and one element at a time, straight from bytes. They
+ * play the side that a comparison has no target for. Slow, trusting nothing but `reference-split-ring.ts`.
+ */
+import { assert } from '../internal/assert.ts'
+import type { GuestMemory } from '../memory/index.ts'
+import type {
+  DeviceQueueTarget,
+  DeviceQueueUnderTest,
+  DriverQueueTarget,
+  DriverQueueUnderTest,
+  DriverRing,
+  TakenChain,
+  TargetFault,
+  UsedElement,
+} from './queue-targets.ts'
+import {
+  type ByteRange,
+  mustInterrupt,
+  mustKick,
+  nextAvailable,
+  nextUsed,
+  type ReferenceFault,
+} from './reference-split-ring.ts'
+import {
+  availElementAt,
+  availEventAt,
+  availFlagsAt,
+  availIdxAt,
+  DESCRIPTOR_BYTES,
+  type SplitRing,
+  usedElementAt,
+  usedEventAt,
+  usedFlagsAt,
+  usedIdxAt,
+  VIRTQ_AVAIL_F_NO_INTERRUPT,
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_USED_F_NO_NOTIFY,
+  writeDescriptor,
+} from './split-ring-format.ts'
+
+const next = (index: number): number => (index + 1) & 0xffff
+
+export class ReferenceDevice implements DeviceQueueUnderTest {
+  readonly #memory: GuestMemory
+  readonly #ring: SplitRing
+  readonly #inFlight = new Set<number>()
+  #nextAvail: number
+  #usedIdx: number
+  #publishedIdx: number
+  #notifiedIdx: number
+  #broken = false
+
+  constructor(memory: GuestMemory, ring: SplitRing, index = 0) {
+    this.#memory = memory
+    this.#ring = ring
+    this.#nextAvail = this.#usedIdx = this.#publishedIdx = this.#notifiedIdx = index
+  }
+
+  take(): TakenChain | TargetFault | null {
+    if (this.#broken) return null
+    const answer = nextAvailable(this.#memory, this.#ring, this.#nextAvail, this.#inFlight)
+    if (answer.kind === 'nothing') return null
+    if (answer.kind === 'fault') {
+      this.#broken = true
+      return asTargetFault(answer)
+    }
+    this.#nextAvail = next(this.#nextAvail)
+    this.#inFlight.add(answer.id)
+    return answer
+  }
+
+  complete(id: number, writtenBytes: number): void {
+    assert(this.#inFlight.delete(id), `head ${id} is not in flight`)
+    this.#memory.writeU32(usedElementAt(this.#ring, this.#usedIdx), id)
+    this.#memory.writeU32(usedElementAt(this.#ring, this.#usedIdx) + 4, writtenBytes)
+    this.#usedIdx = next(this.#usedIdx)
+  }
+
+  publish(): void {
+    this.#publishedIdx = this.#usedIdx
+    this.#memory.writeU16(usedIdxAt(this.#ring), this.#publishedIdx)
+  }
+
+  wantsNotification(): boolean {
+    const wants = mustInterrupt(this.#memory, this.#ring, this.#notifiedIdx, this.#publishedIdx)
+    this.#notifiedIdx = this.#publishedIdx
+    return wants
+  }
+
+  setNotifications(on: boolean): boolean {
+    // VQS-NTF-DEV-07, -09: silence is a flag only without EVENT_IDX; with it, the event is left where it was.
+    if (this.#ring.eventIdx) {
+      if (on) this.#memory.writeU16(availEventAt(this.#ring), this.#nextAvail)
+    } else this.#memory.writeU16(usedFlagsAt(this.#ring), on ? 0 : VIRTQ_USED_F_NO_NOTIFY)
+    return on && this.#memory.readU16(availIdxAt(this.#ring)) !== this.#nextAvail
+  }
+
+  reset(): void {
+    this.#inFlight.clear()
+    this.#nextAvail = this.#usedIdx = this.#publishedIdx = this.#notifiedIdx = 0
+    this.#broken = false
+  }
+}
+
+export class ReferenceDriver implements DriverQueueUnderTest {
+  readonly #memory: GuestMemory
+  readonly #ring: DriverRing
+  /** Writable bytes and descriptors of each head that is out. */
+  readonly #outstanding = new Map<number, number>()
+  readonly #held = new Map<number, number[]>()
+  #free: number[]
+  #availIdx: number
+  #publishedIdx: number
+  #kickedIdx: number
+  #nextUsed: number
+  #broken = false
+
+  constructor(memory: GuestMemory, ring: DriverRing, index = 0) {
+    this.#memory = memory
+    this.#ring = ring
+    this.#free = Array.from({ length: ring.size }, (_, i) => i)
+    this.#availIdx = this.#publishedIdx = this.#kickedIdx = this.#nextUsed = index
+  }
+
+  add(readable: readonly ByteRange[], writable: readonly ByteRange[], direct: number): number {
+    const buffers = [
+      ...readable.map((range) => ({ ...range, flags: 0 })),
+      ...writable.map((range) => ({ ...range, flags: VIRTQ_DESC_F_WRITE })),
+    ]
+    // VQS-IND-DRV-01, -03, IMP-VQS-05: no table without the feature, and no table without an entry.
+    const inRing = this.#ring.indirect ? Math.min(direct, buffers.length) : buffers.length
+    const usesTable = inRing < buffers.length
+    const held = this.#free.slice(0, inRing + (usesTable ? 1 : 0))
+    if (held.length < inRing + (usesTable ? 1 : 0)) return -1
+    this.#free.splice(0, held.length)
+
+    const head = held[0]!
+    const table = this.#ring.tableArea + head * this.#ring.tableLength * DESCRIPTOR_BYTES
+    buffers.forEach(({ address, length, flags }, i) => {
+      const more = i + 1 < buffers.length ? VIRTQ_DESC_F_NEXT : 0
+      if (i < inRing) {
+        const descriptor = { address, length, flags: flags | more, next: held[i + 1] ?? 0 }
+        writeDescriptor(this.#memory, this.#ring.descriptorArea, held[i]!, descriptor)
+      } else {
+        writeDescriptor(this.#memory, table, i - inRing, { address, length, flags: flags | more, next: i - inRing + 1 })
+      }
+    })
+    if (usesTable) {
+      const length = (buffers.length - inRing) * DESCRIPTOR_BYTES
+      const descriptor = { address: table, length, flags: VIRTQ_DESC_F_INDIRECT, next: 0 }
+      writeDescriptor(this.#memory, this.#ring.descriptorArea, held[inRing]!, descriptor)
+    }
+    this.#held.set(head, held)
+    this.#outstanding.set(
+      head,
+      writable.reduce((sum, { length }) => sum + length, 0),
+    )
+    this.#memory.writeU16(availElementAt(this.#ring, this.#availIdx), head)
+    this.#availIdx = next(this.#availIdx)
+    return head
+  }
+
+  publish(): void {
+    this.#publishedIdx = this.#availIdx
+    this.#memory.writeU16(availIdxAt(this.#ring), this.#publishedIdx)
+  }
+
+  wantsNotification(): boolean {
+    const wants = mustKick(this.#memory, this.#ring, this.#kickedIdx, this.#publishedIdx)
+    this.#kickedIdx = this.#publishedIdx
+    return wants
+  }
+
+  reap(): UsedElement | TargetFault | null {
+    if (this.#broken) return null
+    const answer = nextUsed(this.#memory, this.#ring, this.#nextUsed, this.#outstanding)
+    if (answer.kind === 'nothing') return null
+    if (answer.kind === 'fault') {
+      this.#broken = true
+      return asTargetFault(answer)
+    }
+    this.#nextUsed = next(this.#nextUsed)
+    this.#outstanding.delete(answer.id)
+    this.#free.push(...(this.#held.get(answer.id) ?? []))
+    this.#held.delete(answer.id)
+    return answer
+  }
+
+  setNotifications(on: boolean): boolean {
+    // VQS-NTF-DRV-01, -03: as on the other side.
+    if (this.#ring.eventIdx) {
+      if (on) this.#memory.writeU16(usedEventAt(this.#ring), this.#nextUsed)
+    } else this.#memory.writeU16(availFlagsAt(this.#ring), on ? 0 : VIRTQ_AVAIL_F_NO_INTERRUPT)
+    return on && this.#memory.readU16(usedIdxAt(this.#ring)) !== this.#nextUsed
+  }
+
+  reset(): void {
+    this.#outstanding.clear()
+    this.#held.clear()
+    this.#free = Array.from({ length: this.#ring.size }, (_, i) => i)
+    this.#availIdx = this.#publishedIdx = this.#kickedIdx = this.#nextUsed = 0
+    this.#broken = false
+  }
+}
+
+function asTargetFault({ id, rules }: ReferenceFault): TargetFault {
+  return { kind: 'fault', id, rule: rules[0]!, returned: false }
+}
+
+export const referenceDevice: DeviceQueueTarget = {
+  side: 'device',
+  name: 'reference device',
+  create: (memory, ring) => new ReferenceDevice(memory, ring),
+  createAt: (memory, ring, index) => new ReferenceDevice(memory, ring, index),
+}
+
+export const referenceDriver: DriverQueueTarget = {
+  side: 'driver',
+  name: 'reference driver',
+  create: (memory, ring) => new ReferenceDriver(memory, ring),
+  createAt: (memory, ring, index) => new ReferenceDriver(memory, ring, index),
+}

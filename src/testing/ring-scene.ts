@@ -1,0 +1,108 @@
+/**
+ * The scene of a comparison: one ring in a small memory of its own, and the means by which the two witnesses look at it. What a
+ * side does runs under `watch`, which turns an exception, or a byte written where only the peer may write, into a mismatch.
+ */
+import { GuestMemory } from '../memory/index.ts'
+import { drawRing } from './draw-ring.ts'
+import { QueueMismatch } from './mismatch.ts'
+import { printProgram, type QueueProgram } from './queue-program.ts'
+import type { DriverRing } from './queue-targets.ts'
+import type { ByteRange } from './reference-split-ring.ts'
+import {
+  availEventAt,
+  availIdxAt,
+  DESCRIPTOR_BYTES,
+  descriptorAreaBytes,
+  deviceAreaBytes,
+  driverAreaBytes,
+  usedEventAt,
+  usedIdxAt,
+} from './split-ring-format.ts'
+
+const BASE = 0x1000
+const DATA_BYTES = 0x4000
+
+export class RingScene {
+  readonly memory: GuestMemory
+  readonly ring: DriverRing
+  /** Index of the command that runs now. */
+  position = 0
+  readonly #program: QueueProgram
+  #dataCursor = 0
+
+  constructor(program: QueueProgram, startIndex: number) {
+    const { size, eventIdx, indirect } = program
+    const descriptorArea = BASE
+    const driverArea = descriptorArea + descriptorAreaBytes(size)
+    const deviceArea = Math.ceil((driverArea + driverAreaBytes(size)) / 4) * 4
+    const tableArea = Math.ceil((deviceArea + deviceAreaBytes(size)) / 16) * 16
+    const dataArea = tableArea + size * size * DESCRIPTOR_BYTES
+    this.#program = program
+    this.memory = GuestMemory.ofSize(dataArea + DATA_BYTES - BASE, BASE)
+    this.ring = { size, descriptorArea, driverArea, deviceArea, eventIdx, indirect, tableArea, tableLength: size }
+    for (const fieldAt of [availIdxAt, usedIdxAt, usedEventAt, availEventAt]) {
+      this.memory.writeU16(fieldAt(this.ring), startIndex)
+    }
+  }
+
+  /** The next bytes of the data area: consecutive buffers touch, so that a range says nothing about how it was cut. */
+  buffer(length: number): ByteRange {
+    if (this.#dataCursor + length > DATA_BYTES) this.#dataCursor = 0
+    const address = this.memory.regions[0]!.end - DATA_BYTES + this.#dataCursor
+    this.#dataCursor += length
+    return { address, length }
+  }
+
+  clearRings(): void {
+    this.memory.fill(this.ring.driverArea, driverAreaBytes(this.ring.size), 0)
+    this.memory.fill(this.ring.deviceArea, deviceAreaBytes(this.ring.size), 0)
+  }
+
+  /** IMP-VQS-02: the device area is the device's, everything before it the driver's. VQS-DESC-DEV-04 follows. */
+  watch<T>(side: 'device' | 'driver', action: () => T): T {
+    const { descriptorArea, driverArea, deviceArea, size } = this.ring
+    return side === 'device'
+      ? this.#watchArea(side, descriptorArea, driverArea + driverAreaBytes(size) - descriptorArea, action)
+      : this.#watchArea(side, deviceArea, deviceAreaBytes(size), action)
+  }
+
+  /**
+   * Without EVENT_IDX a flag asks for silence; with it flags stay 0, and whoever wants to be notified names the next entry
+   * (VQS-NTF-DRV-01, VQS-NTF-DRV-03, VQS-NTF-DEV-07, VQS-NTF-DEV-09).
+   */
+  expectSuppression(on: boolean, flagsAt: number, eventAt: number, nextIndex: number): void {
+    const flags = this.memory.readU16(flagsAt)
+    const due = this.ring.eventIdx || on ? 0 : 1
+    if (flags !== due) this.fail(`flags are ${flags}, not ${due}`)
+    const event = this.memory.readU16(eventAt)
+    if (this.ring.eventIdx && on && event !== nextIndex) {
+      this.fail(`the event index is ${event}, so entry ${nextIndex} would wake nobody`)
+    }
+  }
+
+  fail(sentence: string, cause?: unknown): never {
+    const command = this.#program.commands[this.position]
+    const where = command ? `command ${this.position} (${command.op})` : 'draining the ring at the end'
+    const { memory, ring } = this
+    const evidence = `${drawRing(memory, ring, memory.readU16(usedIdxAt(ring)))}\n${printProgram(this.#program)}`
+    throw new QueueMismatch(`${where}: ${sentence}`, evidence, { cause })
+  }
+
+  #watchArea<T>(side: string, area: number, bytes: number, action: () => T): T {
+    const before = new Uint8Array(bytes)
+    const after = new Uint8Array(bytes)
+    this.memory.read(area, before)
+    let result: T
+    try {
+      result = action()
+    } catch (error) {
+      return this.fail(`the ${side} threw ${error}`, error)
+    }
+    this.memory.read(area, after)
+    const at = after.findIndex((byte, i) => byte !== before[i])
+    if (at >= 0) {
+      this.fail(`the ${side} wrote at 0x${(area + at).toString(16)}, which only its peer may write (IMP-VQS-02)`)
+    }
+    return result
+  }
+}

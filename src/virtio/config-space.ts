@@ -1,0 +1,74 @@
+/**
+ * The device's side of its configuration space (virtio 1.4 §2.5): the bytes that drivers read, the values that handlers see,
+ * and the generation counter by which a driver notices that two reads belong to different versions (IMP-CFG-02, museum 27).
+ */
+import { type ConfigFields, ConfigLayout, type ConfigValues } from './config-layout.ts'
+
+/** What a transport needs of a configuration space, whatever its fields. */
+export type ConfigRegisters = Pick<
+  ConfigSpace,
+  'lengthBytes' | 'generation' | 'read' | 'write' | 'restore' | 'notifyConfigChange'
+>
+
+export class ConfigSpace<F extends ConfigFields = ConfigFields> implements ConfigRegisters {
+  readonly layout: ConfigLayout<F>
+  /** Changes with every change of the bytes; compare for inequality only. Transports show as many bits as they have. */
+  generation = 0
+  /** Set by the device's registers: tell the driver (§2.3). */
+  notifyConfigChange: (() => void) | null = null
+  readonly #bytes: Uint8Array
+  #values: ConfigValues<F>
+
+  /** Fields that `initial` leaves out hold what their declaration says. Throws `VirtioError` for a value that does not fit. */
+  constructor(fields: F, initial: Partial<ConfigValues<F>> = {}) {
+    this.layout = new ConfigLayout(fields)
+    this.#values = { ...this.layout.initialValues(), ...initial }
+    this.#bytes = new Uint8Array(this.layout.lengthBytes)
+    this.layout.encode(this.#values, this.#bytes)
+  }
+
+  get lengthBytes(): number {
+    return this.#bytes.length
+  }
+
+  get values(): ConfigValues<F> {
+    return this.#values
+  }
+
+  /** Sets some fields at once: one new generation, one notification of the driver. Throws as the constructor does. */
+  update(changes: Partial<ConfigValues<F>>): void {
+    const values = { ...this.#values, ...changes }
+    this.layout.encode(values, this.#bytes)
+    this.#values = values
+    this.generation++
+    this.notifyConfigChange?.()
+  }
+
+  /** A driver's read. Bytes past the end are padding and read 0. */
+  read(offset: number, target: Uint8Array): void {
+    for (let i = 0; i < target.length; i++) target[i] = this.#bytes[offset + i] ?? 0
+  }
+
+  /** A driver's write: false, and nothing is changed, unless every byte lies in a field that it may write. */
+  write(offset: number, source: Uint8Array): boolean {
+    for (let i = 0; i < source.length; i++) if (!this.#isDriverWritable(offset + i)) return false
+    this.#bytes.set(source, offset)
+    this.#values = this.layout.decode(this.#bytes)
+    this.generation++
+    return true
+  }
+
+  /** Takes over saved bytes, without telling the driver: it sees what it saw before. */
+  restore(bytes: Uint8Array, generation: number): void {
+    this.#values = this.layout.decode(bytes)
+    this.#bytes.set(bytes)
+    this.generation = generation
+  }
+
+  #isDriverWritable(offset: number): boolean {
+    return Object.entries(this.layout.fields).some(([key, field]) => {
+      const start = this.layout.offsetOf(key)
+      return field.driverWritable && offset >= start && offset < start + field.lengthBytes
+    })
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * How a driver comes up (virtio 1.4 §3.1.1): reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK and its answer, queues, DRIVER_OK,
+ * in that order (INIT-DRV-01). A step that fails leaves FAILED behind and throws (INIT-DRV-05, -06). Optional features degrade:
+ * what is wanted and not offered is simply not there (FEAT-DRV-06).
+ */
+import { VirtioError } from '../internal/error.ts'
+import { layoutSplitQueue, SplitDriverQueue } from '../virtqueue/index.ts'
+import {
+  ACKNOWLEDGE,
+  DEVICE_NEEDS_RESET,
+  DRIVER,
+  DRIVER_OK,
+  FAILED,
+  FEATURE_WINDOWS,
+  FEATURES_OK,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_RING_RESET,
+  VIRTIO_F_VERSION_1,
+} from './constants.ts'
+import { contractDependencies, type DeviceContract, type FeatureName, type QueueName } from './device-contract.ts'
+import { featureNames } from './device-features.ts'
+import { type Driver, type DriverBlock, DriverCore } from './driver.ts'
+import { DriverConfig } from './driver-config.ts'
+import { DriverQueue } from './driver-queue.ts'
+import type { DriverTransport } from './driver-transport.ts'
+import { closedSubset, FeatureSet } from './features.ts'
+
+/** Status reads, or event-loop turns, that a reset may take. */
+const RESET_POLLS = 1000
+
+export interface DriverOptions<C extends DeviceContract, W extends FeatureName<C>, R extends FeatureName<C>> {
+  /** Names for queues, features and configuration; default: the transport's. */
+  readonly contract?: C
+  /** Features to use when they are offered. */
+  readonly want?: readonly W[]
+  /** Features without which there is no driver. */
+  readonly require?: readonly R[]
+  /** Common features to use when offered. Default: EVENT_IDX, RING_RESET, and INDIRECT_DESC with an `indirectLength`. */
+  readonly commonFeatures?: FeatureSet
+  /** Entries per queue: at most what the device has, rounded down to a power of two. Default: as in the contract. */
+  readonly queueSizes?: Partial<Readonly<Record<QueueName<C>, number>>>
+  /** Entries of each indirect table; 0, the default: no tables. */
+  readonly indirectLength?: number
+}
+
+export interface ConnectOptions<C extends DeviceContract, W extends FeatureName<C>, R extends FeatureName<C>>
+  extends DriverOptions<C, W, R> {
+  /** Stops the wait for a device that resets slowly. */
+  readonly signal?: AbortSignal
+}
+
+/** Wanted features are booleans, required ones true, others do not exist. */
+export type FeatureFlags<W extends string, R extends string> = { readonly [K in Exclude<W, R>]: boolean } & {
+  readonly [K in R]: true
+}
+
+/**
+ * Brings a device up and returns its driver, without waiting but for the bounded polling of a reset. Throws `VirtioError`:
+ * NO_DEVICE, WRONG_DEVICE, RESET_TIMEOUT, FEATURES_MISSING, FEATURES_REFUSED, QUEUE_ABSENT, QUEUE_REFUSED, DEVICE_NEEDS_RESET,
+ * CONFIG_TOO_SHORT, CONTRACT, OUT_OF_MEMORY.
+ */
+export function startDriver<
+  C extends DeviceContract,
+  const W extends FeatureName<C> = never,
+  const R extends FeatureName<C> = never,
+>(transport: DriverTransport<C>, options: DriverOptions<C, W, R> = {}): Driver<C, FeatureFlags<W, R>> {
+  const contract = contractOf(transport, options)
+  transport.writeStatus(0)
+  for (let polls = 0; transport.readStatus() !== 0; polls++) if (polls === RESET_POLLS) throw resetTimeout()
+  return new DriverStart(transport, contract, options).run() as Driver<C, FeatureFlags<W, R>>
+}
+
+/** `startDriver` for a device whose reset takes its time: waits between polls, until `signal` is aborted. */
+export async function connect<
+  C extends DeviceContract,
+  const W extends FeatureName<C> = never,
+  const R extends FeatureName<C> = never,
+>(transport: DriverTransport<C>, options: ConnectOptions<C, W, R> = {}): Promise<Driver<C, FeatureFlags<W, R>>> {
+  const contract = contractOf(transport, options)
+  options.signal?.throwIfAborted()
+  transport.writeStatus(0)
+  for (let polls = 0; transport.readStatus() !== 0; polls++) {
+    if (polls === RESET_POLLS) throw resetTimeout()
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    options.signal?.throwIfAborted()
+  }
+  return new DriverStart(transport, contract, options).run() as Driver<C, FeatureFlags<W, R>>
+}
+
+/** One attempt, from the finished reset (RESET-DRV-01) to DRIVER_OK. */
+class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends FeatureName<C>> {
+  readonly #transport: DriverTransport<C>
+  readonly #contract: C
+  readonly #options: DriverOptions<C, W, R>
+  readonly #blocks: DriverBlock[] = []
+  #status = 0
+  #driver: DriverCore<C, FeatureFlags<W, R>> | null = null
+
+  constructor(transport: DriverTransport<C>, contract: C, options: DriverOptions<C, W, R>) {
+    this.#transport = transport
+    this.#contract = contract
+    this.#options = options
+  }
+
+  run(): DriverCore<C, FeatureFlags<W, R>> {
+    try {
+      return this.#start()
+    } catch (error) {
+      this.#addStatus(FAILED)
+      this.#transport.onInterrupt(null)
+      // A device that never was live has never touched them.
+      if ((this.#status & DRIVER_OK) === 0) {
+        for (const { address, lengthBytes } of this.#blocks) this.#transport.free(address, lengthBytes)
+      }
+      throw error
+    }
+  }
+
+  #start(): DriverCore<C, FeatureFlags<W, R>> {
+    this.#addStatus(ACKNOWLEDGE)
+    this.#addStatus(DRIVER)
+    const offered = this.#readFeatures()
+    const accepted = this.#choose(offered)
+    this.#writeFeatures(accepted)
+    const bitOf = (name: string) => this.#contract.features[name] as number
+    const config = new DriverConfig<C['config']>(this.#transport, this.#contract.config, (name) =>
+      offered.has(bitOf(name)),
+    )
+    const queues = this.#contract.queues.map((_, index) => this.#setupQueue(index, accepted))
+    const asked = [...(this.#options.want ?? []), ...(this.#options.require ?? [])]
+    const flags = Object.fromEntries(asked.map((name) => [name, accepted.has(bitOf(name))]))
+    const driver = new DriverCore(
+      this.#contract,
+      this.#transport,
+      accepted,
+      flags as FeatureFlags<W, R>,
+      queues,
+      config,
+      this.#blocks,
+    )
+    for (const queue of queues) {
+      if (queue.name in driver) throw new VirtioError('CONTRACT', `a queue cannot be called ${queue.name}`)
+      Object.defineProperty(driver, queue.name, { value: queue, enumerable: true })
+    }
+    this.#driver = driver
+    this.#addStatus(DRIVER_OK)
+    if ((this.#transport.readStatus() & DEVICE_NEEDS_RESET) !== 0) {
+      throw new VirtioError('DEVICE_NEEDS_RESET', 'the device asked for a reset as soon as it was live')
+    }
+    return driver
+  }
+
+  #readFeatures(): FeatureSet {
+    let offered = FeatureSet.empty
+    for (let window = 0; window < FEATURE_WINDOWS; window++) {
+      offered = offered.withWindow(window, this.#transport.readDeviceFeatures(window))
+    }
+    return offered
+  }
+
+  /** Only what this driver asked for is ever accepted, so unknown bits are harmless (FEAT-DRV-04, -05, -08). */
+  #choose(offered: FeatureSet): FeatureSet {
+    const { indirectLength = 0 } = this.#options
+    const bits = (names: readonly string[] = []) =>
+      FeatureSet.of(...names.map((name) => this.#contract.features[name] as number))
+    const usual = FeatureSet.of(VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_RESET)
+    const common = this.#options.commonFeatures ?? (indirectLength > 0 ? usual.with(VIRTIO_F_INDIRECT_DESC) : usual)
+    // RFB-DRV-01, -02: VERSION_1 is taken, and a device without it is refused: there is no legacy interface here.
+    const required = bits(this.#options.require).with(VIRTIO_F_VERSION_1)
+    const wanted = required.union(bits(this.#options.want)).union(common)
+    const accepted = closedSubset(wanted.intersection(offered), contractDependencies(this.#contract))
+    const missing = required.difference(accepted)
+    if (missing.equals(FeatureSet.empty)) return accepted
+    // FEAT-DRV-07
+    throw new VirtioError(
+      'FEATURES_MISSING',
+      `the device does not offer ${featureNames(missing, this.#contract.id).join(', ')}, or not what they depend on`,
+    )
+  }
+
+  #writeFeatures(accepted: FeatureSet): void {
+    for (let window = 0; window < FEATURE_WINDOWS; window++) {
+      this.#transport.writeDriverFeatures(window, accepted.window(window))
+    }
+    this.#addStatus(FEATURES_OK)
+    // IMP-STAT-02: only the bit that reads back counts.
+    if ((this.#transport.readStatus() & FEATURES_OK) === 0) {
+      const names = featureNames(accepted, this.#contract.id).join(', ')
+      throw new VirtioError('FEATURES_REFUSED', `the device refuses ${names}`)
+    }
+  }
+
+  #setupQueue(index: number, accepted: FeatureSet): DriverQueue {
+    const { name, size: contractSize } = this.#contract.queues[index]!
+    const max = this.#transport.queueSizeMax(index)
+    if (max === 0) throw new VirtioError('QUEUE_ABSENT', `the device has no queue ${index} (${name})`)
+    const wanted = this.#options.queueSizes?.[name as QueueName<C>] ?? contractSize
+    const size = 2 ** Math.floor(Math.log2(Math.min(wanted, max)))
+    const indirect = accepted.has(VIRTIO_F_INDIRECT_DESC)
+    const indirectLength = indirect ? Math.min(this.#options.indirectLength ?? 0, size) : 0
+    const areas = layoutSplitQueue(size, this.#allocate(layoutSplitQueue(size, 0).bytes))
+    const ring = new SplitDriverQueue(this.#transport.memory, {
+      size,
+      ...areas,
+      index,
+      eventIdx: accepted.has(VIRTIO_F_EVENT_IDX),
+      indirect,
+      ...(indirectLength > 0 && { indirectArea: this.#allocate(size * indirectLength * 16), indirectLength }),
+      onViolation: (violation) => this.#driver?.onViolation(violation),
+    })
+    this.#transport.setupQueue(index, { size, ...areas })
+    if (!this.#transport.enableQueue(index)) {
+      throw new VirtioError('QUEUE_REFUSED', `the device refuses queue ${index} (${name}) of size ${size}`)
+    }
+    return new DriverQueue(name, ring, this.#transport, indirectLength)
+  }
+
+  #allocate(lengthBytes: number): number {
+    const address = this.#transport.allocate(lengthBytes, 16)
+    this.#blocks.push({ address, lengthBytes })
+    return address
+  }
+
+  /** Bits are only ever added (STATUS-DRV-02). */
+  #addStatus(bit: number): void {
+    this.#status |= bit
+    this.#transport.writeStatus(this.#status)
+  }
+}
+
+function contractOf<C extends DeviceContract>(transport: DriverTransport<C>, options: { readonly contract?: C }): C {
+  const contract = options.contract ?? transport.contract
+  if (contract === undefined) {
+    throw new VirtioError('CONTRACT', 'the transport does not know its device: pass options.contract')
+  }
+  if (transport.deviceId === 0) throw new VirtioError('NO_DEVICE', 'there is no device behind the transport')
+  if (transport.deviceId !== contract.id) {
+    throw new VirtioError('WRONG_DEVICE', `device ${transport.deviceId} is there, the driver is for ${contract.id}`)
+  }
+  return contract
+}
+
+function resetTimeout(): VirtioError {
+  return new VirtioError('RESET_TIMEOUT', `status did not read 0 after ${RESET_POLLS} polls`)
+}

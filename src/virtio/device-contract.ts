@@ -1,0 +1,63 @@
+/**
+ * What a device and its driver agree on before they meet: the device type, its queues, features and configuration by name.
+ * A contract holds no behaviour, so that both sides can be written against it.
+ */
+import { VirtioError } from '../internal/error.ts'
+import type { ConfigFields } from './config-layout.ts'
+import { FEATURE_BITS } from './constants.ts'
+import { COMMON_FEATURES, featureDependencies } from './device-features.ts'
+import type { FeatureDependency } from './features.ts'
+
+export interface QueueSpec {
+  readonly name: string
+  /** Largest size the device supports, and the size drivers ask for: a power of two, 1..32768. */
+  readonly size: number
+}
+
+export interface DeviceContract {
+  readonly id: number
+  readonly queues: readonly QueueSpec[]
+  /** Bit numbers by name: what the device type defines, not the common features. */
+  readonly features: Readonly<Record<string, number>>
+  readonly config: ConfigFields
+  /** Beyond those that the specification has for this device type. */
+  readonly dependencies?: readonly FeatureDependency[]
+}
+
+export type FeatureName<C extends DeviceContract> = keyof C['features'] & string
+export type QueueName<C extends DeviceContract> = C['queues'][number]['name']
+
+/** All dependency rules that negotiation of this device obeys. */
+export function contractDependencies(contract: DeviceContract): readonly FeatureDependency[] {
+  return [...featureDependencies(contract.id), ...(contract.dependencies ?? [])]
+}
+
+/** Throws `VirtioError` CONTRACT for what no device can be: called when a contract is declared. */
+export function checkContract(contract: DeviceContract): void {
+  const { id, queues, features, config } = contract
+  if (!Number.isInteger(id) || id <= 0) throw bad(`id ${id} is no device type; 0 means that there is no device`)
+  const names = queues.map((queue) => queue.name)
+  if (new Set(names).size !== names.length) throw bad(`two queues share a name: ${names.join(', ')}`)
+  for (const { name, size } of queues) {
+    if (!Number.isInteger(Math.log2(size)) || size > 32768) {
+      throw bad(`queue ${name} has size ${size}; a power of two from 1 to 32768 is wanted`)
+    }
+  }
+  const common = new Set<number>(Object.values(COMMON_FEATURES))
+  for (const [name, bit] of Object.entries(features)) {
+    // FEAT-DRV-04: bits 24..49 belong to the framework or are reserved, but for 41 and 42, which the ranges of §2.2 leave open.
+    const reserved = bit >= 24 && bit < 50 && bit !== 42
+    if (!Number.isInteger(bit) || bit < 0 || bit >= FEATURE_BITS || common.has(bit) || reserved) {
+      throw bad(`feature ${name} is bit ${bit}; device types have 0..23, 42 and 50..127`)
+    }
+  }
+  for (const { name, feature } of Object.values(config)) {
+    if (feature !== undefined && !(feature in features)) {
+      throw bad(`configuration field ${name} is gated by ${feature}, which is not a feature of this device`)
+    }
+  }
+}
+
+function bad(message: string): VirtioError {
+  return new VirtioError('CONTRACT', message)
+}

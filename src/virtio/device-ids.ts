@@ -1,0 +1,50 @@
+/**
+ * Device type numbers of virtio 1.4 §5. The specification names the types in prose only, so the constants are spelled as in
+ * Linux's virtio_ids.h where that has one. Number 0 is reserved: a transport that shows it has no device behind it.
+ */
+export const VIRTIO_ID_NET = 1
+export const VIRTIO_ID_BLOCK = 2
+export const VIRTIO_ID_CONSOLE = 3
+export const VIRTIO_ID_RNG = 4
+export const VIRTIO_ID_BALLOON = 5
+export const VIRTIO_ID_IOMEM = 6
+export const VIRTIO_ID_RPMSG = 7
+export const VIRTIO_ID_SCSI = 8
+export const VIRTIO_ID_9P = 9
+export const VIRTIO_ID_MAC80211_WLAN = 10
+export const VIRTIO_ID_RPROC_SERIAL = 11
+export const VIRTIO_ID_CAIF = 12
+export const VIRTIO_ID_MEMORY_BALLOON = 13
+export const VIRTIO_ID_GPU = 16
+export const VIRTIO_ID_CLOCK = 17
+export const VIRTIO_ID_INPUT = 18
+export const VIRTIO_ID_VSOCK = 19
+export const VIRTIO_ID_CRYPTO = 20
+export const VIRTIO_ID_SIGNAL_DIST = 21
+export const VIRTIO_ID_PSTORE = 22
+export const VIRTIO_ID_IOMMU = 23
+export const VIRTIO_ID_MEM = 24
+export const VIRTIO_ID_SOUND = 25
+export const VIRTIO_ID_FS = 26
+export const VIRTIO_ID_PMEM = 27
+export const VIRTIO_ID_RPMB = 28
+export const VIRTIO_ID_MAC80211_HWSIM = 29
+export const VIRTIO_ID_VIDEO_ENCODER = 30
+export const VIRTIO_ID_VIDEO_DECODER = 31
+export const VIRTIO_ID_SCMI = 32
+export const VIRTIO_ID_NITRO_SEC_MOD = 33
+export const VIRTIO_ID_I2C_ADAPTER = 34
+export const VIRTIO_ID_WATCHDOG = 35
+export const VIRTIO_ID_CAN = 36
+export const VIRTIO_ID_PARAM_SERV = 38
+export const VIRTIO_ID_AUDIO_POLICY = 39
+export const VIRTIO_ID_BT = 40
+export const VIRTIO_ID_GPIO = 41
+export const VIRTIO_ID_RDMA = 42
+export const VIRTIO_ID_CAMERA = 43
+export const VIRTIO_ID_ISM = 44
+export const VIRTIO_ID_SPI = 45
+export const VIRTIO_ID_TEE = 46
+export const VIRTIO_ID_CPU_BALLOON = 47
+export const VIRTIO_ID_MEDIA = 48
+export const VIRTIO_ID_USB = 49

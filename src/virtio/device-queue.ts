@@ -1,0 +1,50 @@
+/**
+ * A queue as a device's handler sees it: the same object over every reset, empty while the driver has not set it up. A thin
+ * layer over `RequestQueue`, which serves one activation.
+ */
+import { type Request, RequestQueue, type SplitDeviceQueue } from '../virtqueue/index.ts'
+
+export class DeviceQueue {
+  readonly index: number
+  readonly name: string
+  /** The ring of the present activation; null while there is none. */
+  ring: SplitDeviceQueue | null = null
+  /** @internal The handler asked for requests in this turn: it may be called again when more are waiting. */
+  drained = false
+  #requests: RequestQueue | null = null
+  readonly #notifyUsed: () => void
+  readonly #wake: () => void
+
+  /** Made by `Device` only. */
+  constructor(index: number, name: string, notifyUsed: () => void, wake: () => void) {
+    this.index = index
+    this.name = name
+    this.#notifyUsed = notifyUsed
+    this.#wake = wake
+  }
+
+  /**
+   * Up to `limit` waiting requests, one at a time: the bound of one turn. A request is given back when the loop goes on or ends,
+   * however it ends, with the bytes its writer counted.
+   */
+  drain(limit: number): Iterable<Request> {
+    this.drained = true
+    return this.#requests?.drain(limit) ?? []
+  }
+
+  /** Requests that the driver has made available by now. */
+  get waiting(): number {
+    return this.ring?.availableCount() ?? 0
+  }
+
+  /** Gives the queue a turn without a kick: the device has something for buffers that the driver posted earlier. */
+  wake(): void {
+    this.#wake()
+  }
+
+  /** @internal */
+  start(ring: SplitDeviceQueue | null): void {
+    this.ring = ring
+    this.#requests = ring === null ? null : new RequestQueue(ring, this.#notifyUsed)
+  }
+}

@@ -1,0 +1,441 @@
+/**
+ * The device-side state that every transport fronts (virtio 1.4 §2, §4): status, feature windows, queue registers, configuration
+ * space, interrupt status. A transport maps its registers onto these members one to one; the device model sits behind the hooks.
+ *
+ * Configured, then running: a queue's registers are the driver's until it is enabled, and a validated ring's from then on
+ * (museum 23). Whatever a driver writes, in whatever order, is either legal or ignored and told to observers.
+ */
+import { assert } from '../internal/assert.ts'
+import { Emitter, type Events } from '../internal/emitter.ts'
+import type { Violation, ViolationPolicy } from '../virtqueue/index.ts'
+import { type ConfigRegisters, ConfigSpace } from './config-space.ts'
+import {
+  DEVICE_NEEDS_RESET,
+  DRIVER_OK,
+  FAILED,
+  FEATURES_OK,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_RING_RESET,
+  VIRTIO_F_VERSION_1,
+  VIRTIO_INTERRUPT_CONFIG,
+  VIRTIO_INTERRUPT_USED,
+} from './constants.ts'
+import { featureDependencies } from './device-features.ts'
+import { checkDeviceShape, type DeviceState, requireState } from './device-state.ts'
+import type { DeviceModel, DeviceTransport } from './device-transport.ts'
+import { brokenDependency, type FeatureDependency, FeatureSet } from './features.ts'
+import { checkAccepted } from './negotiation.ts'
+import { type ProtocolRule, type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
+import { QueueRegisters } from './queue-registers.ts'
+import { checkStatusWrite, isReachableStatus } from './status.ts'
+
+/** What this implementation can honour whatever the device is (FEAT-DEV-04). */
+export const SUPPORTED_COMMON_FEATURES = FeatureSet.of(
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_VERSION_1,
+  VIRTIO_F_RING_RESET,
+)
+
+export interface DeviceRegistersOptions {
+  readonly deviceId: number
+  /** Device-type features to offer. */
+  readonly features?: FeatureSet
+  /** Common features to offer, VERSION_1 among them; default: all that are supported. */
+  readonly commonFeatures?: FeatureSet
+  /** Rules beyond those of the specification for this device type. */
+  readonly dependencies?: readonly FeatureDependency[]
+  /** Largest size of each queue. */
+  readonly queueSizes: readonly number[]
+  readonly config?: ConfigRegisters
+  /** What a malformed chain does to its queue; default `needs-reset`. */
+  readonly policy?: ViolationPolicy
+}
+
+export type DeviceEvents = {
+  /** The driver broke a rule: of a ring, or of the registers. */
+  violation: (violation: Violation | ProtocolViolation) => void
+  status: (status: number, previous: number) => void
+  interrupt: (reason: number, queue: number) => void
+  /** A device model failed while it served a queue: the request came back, the reason is ours, not the driver's. */
+  fault: (error: unknown, queue: number) => void
+}
+
+export class DeviceRegisters {
+  readonly deviceId: number
+  readonly offeredFeatures: FeatureSet
+  readonly config: ConfigRegisters
+  readonly events: Events<DeviceEvents>
+  /** Window selectors and the queue selector, as the driver wrote them; out of range is harmless (museum 24). */
+  deviceFeaturesSelect = 0
+  driverFeaturesSelect = 0
+  queueSelect = 0
+  readonly #model: DeviceModel
+  readonly #policy: ViolationPolicy
+  readonly #dependencies: readonly FeatureDependency[]
+  readonly #queues: readonly QueueRegisters[]
+  readonly #events = new Emitter<DeviceEvents>()
+  #transport: DeviceTransport | null = null
+  #status = 0
+  #driverFeatures = FeatureSet.empty
+  #interruptStatus = 0
+
+  constructor(options: DeviceRegistersOptions, model: DeviceModel) {
+    this.deviceId = options.deviceId
+    this.config = options.config ?? new ConfigSpace({})
+    this.config.notifyConfigChange = () => this.notifyConfigChange()
+    this.#model = model
+    this.#dependencies = [...featureDependencies(options.deviceId), ...(options.dependencies ?? [])]
+    this.offeredFeatures = (options.features ?? FeatureSet.empty).union(
+      options.commonFeatures ?? SUPPORTED_COMMON_FEATURES,
+    )
+    const broken = brokenDependency(this.offeredFeatures, this.#dependencies)
+    assert(broken === undefined, `feature ${broken?.feature} is offered without its prerequisites (FEAT-DEV-01)`)
+    assert(this.offeredFeatures.has(VIRTIO_F_VERSION_1), 'a device always offers VERSION_1 (RFB-DEV-01)')
+    this.#policy = options.policy ?? 'needs-reset'
+    const onViolation = (violation: Violation) => this.#violation(violation)
+    this.#queues = options.queueSizes.map((size, index) => new QueueRegisters(index, size, this.#policy, onViolation))
+    this.events = this.#events
+  }
+
+  /** A transport introduces itself, once: before that no register may be touched. */
+  attach(transport: DeviceTransport): void {
+    assert(this.#transport === null, 'the device has a transport already')
+    this.#transport = transport
+  }
+
+  // --- status and features ---------------------------------------------------------------------------------------------
+
+  get status(): number {
+    return this.#status
+  }
+
+  /** What was negotiated; empty before FEATURES_OK. */
+  get features(): FeatureSet {
+    return (this.#status & FEATURES_OK) !== 0 ? this.#driverFeatures : FeatureSet.empty
+  }
+
+  /** DRIVER_OK, and nothing broken since: the device may use its queues (STATUS-DEV-01). */
+  get isLive(): boolean {
+    return (this.#status & (DRIVER_OK | DEVICE_NEEDS_RESET | FAILED)) === DRIVER_OK
+  }
+
+  writeStatus(value: number): void {
+    const problem = checkStatusWrite(this.#status, value)
+    if (problem !== null) {
+      this.reportViolation(problem)
+      return
+    }
+    if (value === 0) {
+      this.#reset()
+      return
+    }
+    const added = value & ~this.#status & ~DEVICE_NEEDS_RESET
+    if ((added & FEATURES_OK) !== 0) {
+      const refusal = checkAccepted(this.#driverFeatures, this.offeredFeatures, this.#dependencies, this.deviceId)
+      // FEAT-DEV-03: FEATURES_OK reads back clear, and that is the driver's answer.
+      if (refusal !== null) {
+        this.reportViolation(refusal)
+        return
+      }
+    }
+    this.#setStatus(this.#status | added)
+    if ((added & DRIVER_OK) !== 0) this.#activate()
+  }
+
+  readDeviceFeatures(): number {
+    return this.offeredFeatures.window(this.deviceFeaturesSelect)
+  }
+
+  /** Ignored once FEATURES_OK is set (INIT-DRV-04). There is no way to read it back (museum 46). */
+  writeDriverFeatures(word: number): void {
+    if ((this.#status & FEATURES_OK) !== 0) {
+      this.#reject('features-after-features-ok', 'INIT-DRV-04', 'features were written after FEATURES_OK')
+      return
+    }
+    this.#driverFeatures = this.#driverFeatures.withWindow(this.driverFeaturesSelect, word)
+  }
+
+  /** The device met an error that only a reset clears (STATUS-DEV-02); a live driver is told (STATUS-DEV-03). */
+  setNeedsReset(): void {
+    if ((this.#status & DEVICE_NEEDS_RESET) !== 0 || this.#status === 0) return
+    this.#setStatus(this.#status | DEVICE_NEEDS_RESET)
+    this.notifyConfigChange()
+  }
+
+  /** Tells observers what the driver did wrong; a device model does so for its own kind of request. */
+  reportViolation(violation: ProtocolViolation): void {
+    this.#events.emit('violation', violation)
+  }
+
+  /** A model's handler threw. Unless the policy is `reject`, the device is broken until a reset. */
+  reportFault(error: unknown, queue: number): void {
+    this.#events.emit('fault', error, queue)
+    if (this.#policy !== 'reject') this.setNeedsReset()
+  }
+
+  // --- queues ----------------------------------------------------------------------------------------------------------
+
+  get queueCount(): number {
+    return this.#queues.length
+  }
+
+  /** Largest size of the selected queue; 0 when there is no such queue. */
+  get queueSizeMax(): number {
+    return this.#selected?.sizeMax ?? 0
+  }
+
+  get queueSize(): number {
+    return this.#selected?.size ?? 0
+  }
+
+  set queueSize(size: number) {
+    const queue = this.#configurable()
+    if (queue !== undefined) queue.size = size
+  }
+
+  get queueEnabled(): boolean {
+    return this.#selected?.ring != null
+  }
+
+  /** Areas 0, 1, 2 are descriptor, driver, device; `half` 1 is the upper word of the address. */
+  readQueueAddress(area: 0 | 1 | 2, half: 0 | 1): number {
+    return this.#selected?.addressWords[2 * area + half] ?? 0
+  }
+
+  writeQueueAddress(area: 0 | 1 | 2, half: 0 | 1, word: number): void {
+    const queue = this.#configurable()
+    if (queue !== undefined) queue.addressWords[2 * area + half] = word
+  }
+
+  /**
+   * Makes the selected queue usable with the registers as they are now. When they describe no valid ring, `queueEnabled` stays
+   * false and the device needs a reset.
+   */
+  enableQueue(): void {
+    const queue = this.#configurable()
+    if (queue === undefined) return
+    if ((this.#status & FEATURES_OK) === 0) {
+      this.#reject('queue-before-features-ok', 'INIT-DRV-01', 'enabled before FEATURES_OK', queue.index)
+      return
+    }
+    const refusal = queue.enable(this.#attached.memory, this.#driverFeatures)
+    if (refusal !== null) {
+      this.reportViolation(refusal)
+      this.setNeedsReset()
+    } else if (this.isLive && queue.ring !== null) this.#model.onQueueEnable?.(queue.index, queue.ring)
+  }
+
+  /** MMIO's QueueReady = 0: the device lets go of the queue and its registers can be written again. */
+  disableQueue(): void {
+    const queue = this.#selected
+    if (queue === undefined || queue.ring === null) return
+    this.#model.onQueueReset?.(queue.index)
+    queue.disable()
+  }
+
+  /** Queue reset (§2.6.1): complete when this returns, with every register of the queue at its default (VQRST-DEV-02). */
+  resetQueue(): void {
+    const queue = this.#selected
+    if (queue === undefined) {
+      this.#reportAbsent()
+      return
+    }
+    if (!this.features.has(VIRTIO_F_RING_RESET)) {
+      this.#reject('queue-reset-not-negotiated', 'VQRST-DRV-01', 'reset without RING_RESET', queue.index)
+      return
+    }
+    this.disableQueue()
+    queue.clear()
+  }
+
+  /** A kick. Ignored unless the device is live and the queue enabled. True: the model has work left, call `poll`. */
+  notify(index: number): boolean {
+    if (!this.isLive) {
+      if ((this.#status & (DRIVER_OK | FAILED)) === 0) {
+        this.#reject('notify-before-driver-ok', 'INIT-DRV-07', 'a kick before DRIVER_OK', index)
+      }
+      return false
+    }
+    const queue = this.#queues[index]
+    if (queue === undefined || queue.ring === null) {
+      this.#reject('queue-absent', 'INIT-DRV-01', `a kick for queue ${index}, which is not enabled`, index)
+      return false
+    }
+    return this.#model.onNotify(index)
+  }
+
+  /** Lets the model go on with work that a turn's bound left over. True: call again. */
+  poll(): boolean {
+    return this.isLive && (this.#model.onPoll?.() ?? false)
+  }
+
+  // --- configuration and interrupts --------------------------------------------------------------------------------------
+
+  get configGeneration(): number {
+    return this.config.generation
+  }
+
+  readConfig(offset: number, target: Uint8Array): void {
+    this.config.read(offset, target)
+  }
+
+  writeConfig(offset: number, source: Uint8Array): void {
+    if ((this.#status & FEATURES_OK) === 0) {
+      this.#reject('config-before-features-ok', 'INIT-DRV-03', 'configuration written before FEATURES_OK')
+      return
+    }
+    if (this.config.write(offset, source)) this.#model.onConfigWrite?.()
+    else
+      this.#reject(
+        'config-read-only',
+        'INIT-DRV-03',
+        `${source.length} bytes at ${offset} are not the driver's to write`,
+      )
+  }
+
+  /** What was signalled and not acknowledged yet: VIRTIO_INTERRUPT_* bits. */
+  get interruptStatus(): number {
+    return this.#interruptStatus
+  }
+
+  /** Clears only what the driver has seen: what was raised after its read stays (museum 26). */
+  acknowledgeInterrupts(reasons: number): void {
+    this.#interruptStatus &= ~reasons
+  }
+
+  /** Used buffer notification. Silent unless the driver is there to hear it (STATUS-DEV-01, RESET-DEV-02). */
+  notifyUsed(queue: number): void {
+    this.#interrupt(VIRTIO_INTERRUPT_USED, queue)
+  }
+
+  notifyConfigChange(): void {
+    this.#interrupt(VIRTIO_INTERRUPT_CONFIG, -1)
+  }
+
+  #interrupt(reason: number, queue: number): void {
+    if ((this.#status & DRIVER_OK) === 0) return
+    this.#interruptStatus |= reason
+    this.#attached.raiseInterrupt(reason, queue)
+    this.#events.emit('interrupt', reason, queue)
+  }
+
+  // --- snapshots ---------------------------------------------------------------------------------------------------------
+
+  /** Plain data, taken between turns. Chains in flight stay in flight: the model saves what it needs to complete them. */
+  saveState(): DeviceState {
+    const config = new Uint8Array(this.config.lengthBytes)
+    this.config.read(0, config)
+    return {
+      deviceId: this.deviceId,
+      status: this.#status,
+      featureWindows: [0, 1, 2, 3].map((window) => this.#driverFeatures.window(window)),
+      interruptStatus: this.#interruptStatus,
+      configGeneration: this.config.generation,
+      config: [...config],
+      queues: this.#queues.map((queue) => queue.saveState()),
+    }
+  }
+
+  /**
+   * Takes over a saved state in a device that is as after a reset, over memory that is as it was. A live device is activated
+   * again, and its model looks at every queue: the driver does not repeat its kicks (museum 29). Throws `VirtioError`
+   * INVALID_STATE, and stays as after a reset, for what cannot be the state of this device.
+   */
+  restoreState(state: DeviceState): void {
+    assert(this.#status === 0, 'a state is restored into a device that is reset')
+    checkDeviceShape(state, this.deviceId, this.#queues.length, this.config.lengthBytes)
+    requireState(isReachableStatus(state.status), `no driver reaches status ${state.status}`)
+    const features = state.featureWindows.reduce((set, word, window) => set.withWindow(window, word), FeatureSet.empty)
+    const negotiated = (state.status & FEATURES_OK) !== 0
+    if (negotiated) {
+      const refusal = checkAccepted(features, this.offeredFeatures, this.#dependencies, this.deviceId)
+      requireState(refusal === null, refusal?.message ?? '')
+    }
+    try {
+      for (const [index, queue] of this.#queues.entries()) {
+        const saved = state.queues[index]!
+        requireState(saved.ring === null || negotiated, `queue ${index} is enabled before FEATURES_OK`)
+        queue.restoreState(saved, this.#attached.memory, features)
+      }
+      this.config.restore(Uint8Array.from(state.config), state.configGeneration)
+    } catch (error) {
+      this.#clear()
+      throw error
+    }
+    this.#driverFeatures = features
+    this.#setStatus(state.status)
+    if (this.isLive) this.#activate()
+    if (state.interruptStatus !== 0 && (this.#status & DRIVER_OK) !== 0) {
+      this.#interruptStatus |= state.interruptStatus
+      this.#attached.raiseInterrupt(state.interruptStatus, -1)
+    }
+  }
+
+  // --- inside ------------------------------------------------------------------------------------------------------------
+
+  get #attached(): DeviceTransport {
+    assert(this.#transport !== null, 'the device has no transport yet')
+    return this.#transport
+  }
+
+  get #selected(): QueueRegisters | undefined {
+    return this.#queues[this.queueSelect]
+  }
+
+  /** The selected queue while its registers may be written (museum 23); undefined, and reported, otherwise. */
+  #configurable(): QueueRegisters | undefined {
+    const queue = this.#selected
+    if (queue === undefined) this.#reportAbsent()
+    else if (queue.ring !== null) {
+      this.#reject('queue-rewritten-while-enabled', 'MMIO-REG-DRV-15', 'registers written while enabled', queue.index)
+      return undefined
+    }
+    return queue
+  }
+
+  #activate(): void {
+    this.#model.onActivate(
+      this.#queues.map((queue) => queue.ring),
+      this.#driverFeatures,
+    )
+  }
+
+  #reset(): void {
+    if (this.#status !== 0) this.#model.onReset()
+    this.#clear()
+    this.#setStatus(0)
+  }
+
+  #clear(): void {
+    for (const queue of this.#queues) {
+      queue.disable()
+      queue.clear()
+    }
+    this.#driverFeatures = FeatureSet.empty
+    this.#interruptStatus = 0
+    this.deviceFeaturesSelect = 0
+    this.driverFeaturesSelect = 0
+    this.queueSelect = 0
+  }
+
+  #setStatus(status: number): void {
+    const previous = this.#status
+    this.#status = status
+    if (status !== previous) this.#events.emit('status', status, previous)
+  }
+
+  #violation(violation: Violation): void {
+    this.#events.emit('violation', violation)
+    if (this.#policy === 'needs-reset') this.setNeedsReset()
+  }
+
+  #reject(rule: ProtocolRule, clause: string, message: string, queue = -1): void {
+    this.reportViolation(protocolViolation(rule, clause, message, queue))
+  }
+
+  #reportAbsent(): void {
+    this.#reject('queue-absent', 'INIT-DRV-01', `queue ${this.queueSelect} does not exist`, this.queueSelect)
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * What survives of a device's registers in a snapshot: plain data, as JSON keeps it. The driver's memory and whatever the device
+ * model knows are saved by their owners. A saved state is foreign input and is checked as such (museum 30).
+ */
+import { VirtioError } from '../internal/error.ts'
+import type { SplitDeviceState } from '../virtqueue/index.ts'
+
+export interface QueueState {
+  readonly size: number
+  /** Low and high words of the descriptor, driver and device area. */
+  readonly addressWords: readonly number[]
+  /** Null: the queue is not enabled. */
+  readonly ring: SplitDeviceState | null
+}
+
+export interface DeviceState {
+  readonly deviceId: number
+  readonly status: number
+  /** Accepted features, window by window. */
+  readonly featureWindows: readonly number[]
+  readonly interruptStatus: number
+  readonly configGeneration: number
+  readonly config: readonly number[]
+  readonly queues: readonly QueueState[]
+}
+
+/** Throws `VirtioError` INVALID_STATE unless `state` has the shape of a device with these numbers. */
+export function checkDeviceShape(state: DeviceState, deviceId: number, queueCount: number, configBytes: number): void {
+  requireState(state !== null && typeof state === 'object', 'it is not an object')
+  requireState(state.deviceId === deviceId, `it is of device type ${state.deviceId}, this one is ${deviceId}`)
+  requireState(isByte(state.status) && isByte(state.interruptStatus), 'status and interruptStatus must be bytes')
+  requireState(isWords(state.featureWindows, 4), 'featureWindows must be four words')
+  requireState(Number.isSafeInteger(state.configGeneration), 'configGeneration must be an integer')
+  requireState(
+    Array.isArray(state.config) && state.config.length === configBytes,
+    `config must be ${configBytes} bytes`,
+  )
+  requireState(state.config.every(isByte), 'config must be bytes')
+  requireState(Array.isArray(state.queues) && state.queues.length === queueCount, `there must be ${queueCount} queues`)
+  for (const queue of state.queues) {
+    requireState(queue !== null && typeof queue === 'object', 'a queue must be an object')
+    requireState(Number.isSafeInteger(queue.size) && queue.size >= 0, `a queue cannot have size ${queue.size}`)
+    requireState(isWords(queue.addressWords, 6), 'addressWords must be six words')
+  }
+}
+
+export function requireState(condition: boolean, rule: string): void {
+  if (!condition) throw new VirtioError('INVALID_STATE', `saved device state: ${rule}`)
+}
+
+function isByte(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255
+}
+
+function isWords(value: unknown, length: number): boolean {
+  return Array.isArray(value) && value.length === length && value.every((word) => word >>> 0 === word)
+}

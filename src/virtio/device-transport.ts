@@ -1,0 +1,36 @@
+/**
+ * The device's two neighbours, both small and synchronous. Below its registers lies the transport, which carries interrupts and
+ * grants memory; above them the device model, which serves the queues.
+ */
+import type { GuestMemory } from '../memory/index.ts'
+import type { SplitDeviceQueue } from '../virtqueue/index.ts'
+import type { FeatureSet } from './features.ts'
+
+/** What a transport's device half gives to `DeviceRegisters`. */
+export interface DeviceTransport {
+  /** The driver's memory as far as the device may touch it: rings, tables and buffers lie in it. */
+  readonly memory: GuestMemory
+  /** `reason` is VIRTIO_INTERRUPT_USED with a queue index, or VIRTIO_INTERRUPT_CONFIG with -1. Must not call back inline. */
+  raiseInterrupt(reason: number, queue: number): void
+}
+
+/**
+ * What a device model does when its registers change. Every hook runs inside the driver's register access, so it does a
+ * bounded amount of work and returns.
+ */
+export interface DeviceModel {
+  /** DRIVER_OK: the device is live. `queues[i]` is null for a queue that the driver left out (§3.1.1 step 7). */
+  onActivate(queues: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void
+  /** Reset: forget every queue now. Status reads 0 after this returns, and then nothing may be written (RESET-DEV-02). */
+  onReset(): void
+  /** The driver kicked a live queue. True: work is left, call `onPoll`. */
+  onNotify(queue: number): boolean
+  /** Goes on with work that was left. True: there is still some. */
+  onPoll?(): boolean
+  /** A queue was enabled while the device was live, as after a queue reset (VQRST-DEV-03). */
+  onQueueEnable?(queue: number, ring: SplitDeviceQueue): void
+  /** One queue stops: run none of its requests, write nothing to it (VQRST-DEV-01). */
+  onQueueReset?(queue: number): void
+  /** The driver changed a field of the configuration space. */
+  onConfigWrite?(): void
+}

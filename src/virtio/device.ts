@@ -1,0 +1,194 @@
+/**
+ * A running device: the queues of a declared device over its registers. Whoever kicks it runs it; a turn is one call of a
+ * queue's handler, bounded by what the handler drains, and a run is a bounded number of turns (museum 21).
+ */
+import type { Events } from '../internal/emitter.ts'
+import type { SplitDeviceQueue, ViolationPolicy } from '../virtqueue/index.ts'
+import type { ConfigValues } from './config-layout.ts'
+import { ConfigSpace } from './config-space.ts'
+import type { DeviceContract, FeatureName, QueueName } from './device-contract.ts'
+import { DeviceQueue } from './device-queue.ts'
+import { type DeviceEvents, DeviceRegisters } from './device-registers.ts'
+import type { DeviceModel } from './device-transport.ts'
+import { FeatureSet } from './features.ts'
+
+/** Handler calls in one run, after which `onNotify` and `poll` report that work is left. */
+const TURNS_PER_RUN = 64
+
+export type NegotiatedFeatures<C extends DeviceContract> = { readonly [K in FeatureName<C>]: boolean }
+
+export interface DeviceContext<C extends DeviceContract> {
+  /** What was negotiated, by name. */
+  readonly features: NegotiatedFeatures<C>
+  /** The present values. To change them: `device.config.update`. */
+  readonly config: ConfigValues<C['config']>
+  readonly queues: { readonly [K in QueueName<C>]: DeviceQueue }
+}
+
+export type QueueHandler<C extends DeviceContract> = (queue: DeviceQueue, context: DeviceContext<C>) => void
+
+export interface DeviceOptions<C extends DeviceContract> {
+  /** First values of configuration fields. */
+  readonly config?: Partial<ConfigValues<C['config']>>
+  /** Features to offer; default: all that the contract has. */
+  readonly offer?: readonly FeatureName<C>[]
+  readonly commonFeatures?: FeatureSet
+  readonly policy?: ViolationPolicy
+}
+
+export interface DeviceHooks<C extends DeviceContract> {
+  /** The device is live; queues may be used from here on. */
+  onActivate?(context: DeviceContext<C>): void
+  /** The device was reset: everything that belongs to the driver is gone. */
+  onReset?(): void
+  onConfigWrite?(context: DeviceContext<C>): void
+}
+
+export class Device<C extends DeviceContract = DeviceContract> implements DeviceModel {
+  readonly contract: C
+  readonly config: ConfigSpace<C['config']>
+  readonly registers: DeviceRegisters
+  readonly queues: { readonly [K in QueueName<C>]: DeviceQueue }
+  readonly #queues: readonly DeviceQueue[]
+  readonly #handlers: readonly QueueHandler<C>[]
+  readonly #hooks: DeviceHooks<C>
+  readonly #context: DeviceContext<C>
+  #features: NegotiatedFeatures<C>
+  /** Queues that want a turn, oldest first. */
+  readonly #pending = new Set<number>()
+  #running = false
+
+  /** `handlers[i]` serves queue i. Use `defineDevice`. */
+  constructor(
+    contract: C,
+    handlers: readonly QueueHandler<C>[],
+    hooks: DeviceHooks<C>,
+    options: DeviceOptions<C> = {},
+  ) {
+    this.contract = contract
+    this.config = new ConfigSpace<C['config']>(contract.config, options.config)
+    this.#handlers = handlers
+    this.#hooks = hooks
+    this.#features = this.#named(FeatureSet.empty)
+    const offered = options.offer ?? (Object.keys(contract.features) as FeatureName<C>[])
+    this.registers = new DeviceRegisters(
+      {
+        deviceId: contract.id,
+        features: FeatureSet.of(...offered.map((name) => contract.features[name] as number)),
+        queueSizes: contract.queues.map((queue) => queue.size),
+        config: this.config,
+        ...(contract.dependencies !== undefined && { dependencies: contract.dependencies }),
+        ...(options.policy !== undefined && { policy: options.policy }),
+        ...(options.commonFeatures !== undefined && { commonFeatures: options.commonFeatures }),
+      },
+      this,
+    )
+    this.#queues = contract.queues.map(
+      ({ name }, index) =>
+        new DeviceQueue(
+          index,
+          name,
+          () => this.registers.notifyUsed(index),
+          () => this.#wake(index),
+        ),
+    )
+    this.queues = Object.fromEntries(this.#queues.map((queue) => [queue.name, queue])) as typeof this.queues
+    const device = this
+    this.#context = {
+      queues: this.queues,
+      get features() {
+        return device.#features
+      },
+      get config() {
+        return device.config.values
+      },
+    }
+  }
+
+  get events(): Events<DeviceEvents> {
+    return this.registers.events
+  }
+
+  get features(): NegotiatedFeatures<C> {
+    return this.#features
+  }
+
+  /** Goes on where a run's bound stopped. True: work is still left. */
+  poll(): boolean {
+    return this.registers.poll()
+  }
+
+  onActivate(rings: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void {
+    this.#features = this.#named(features)
+    for (const queue of this.#queues) queue.start(rings[queue.index] ?? null)
+    this.#hooks.onActivate?.(this.#context)
+    // A restored driver does not repeat its kick (museum 29), so what waits already is served now.
+    for (const queue of this.#queues) if (queue.waiting > 0) this.#pending.add(queue.index)
+    while (this.onPoll()) {}
+  }
+
+  onReset(): void {
+    for (const queue of this.#queues) queue.start(null)
+    this.#pending.clear()
+    this.#features = this.#named(FeatureSet.empty)
+    this.#hooks.onReset?.()
+  }
+
+  onNotify(index: number): boolean {
+    this.#pending.add(index)
+    return this.onPoll()
+  }
+
+  onPoll(): boolean {
+    // A kick from inside a turn (the driver runs in our notification) is served by the run that is going on.
+    if (this.#running) return false
+    this.#running = true
+    try {
+      for (let turn = 0; turn < TURNS_PER_RUN; turn++) {
+        const [index] = this.#pending
+        if (index === undefined) return false
+        this.#pending.delete(index)
+        this.#turn(this.#queues[index]!)
+      }
+      return this.#pending.size > 0
+    } finally {
+      this.#running = false
+    }
+  }
+
+  onQueueEnable(index: number, ring: SplitDeviceQueue): void {
+    this.#queues[index]?.start(ring)
+  }
+
+  onQueueReset(index: number): void {
+    this.#queues[index]?.start(null)
+    this.#pending.delete(index)
+  }
+
+  onConfigWrite(): void {
+    this.#hooks.onConfigWrite?.(this.#context)
+  }
+
+  #turn(queue: DeviceQueue): void {
+    if (queue.ring === null || !this.registers.isLive) return
+    queue.drained = false
+    try {
+      this.#handlers[queue.index]!(queue, this.#context)
+    } catch (error) {
+      this.registers.reportFault(error, queue.index)
+    }
+    // Only a handler that takes requests gets another turn: receive buffers wait for data, not the other way round.
+    if (queue.drained && queue.waiting > 0) this.#pending.add(queue.index)
+  }
+
+  #wake(index: number): void {
+    if (!this.registers.isLive) return
+    this.#pending.add(index)
+    while (this.onPoll()) {}
+  }
+
+  #named(features: FeatureSet): NegotiatedFeatures<C> {
+    const entries = Object.entries(this.contract.features).map(([name, bit]) => [name, features.has(bit)])
+    return Object.fromEntries(entries) as NegotiatedFeatures<C>
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * One stream connection as a pure state machine (virtio 1.4 §5.10.6.3-5), the same for guest and host: packets and application
+ * events go in, and `transmit` says what to send next. It holds counters, no bytes, and sends nothing itself.
+ *
+ *   connect ──▶ connecting ──RESPONSE──▶ established ──SHUTDOWN both / RST / violation──▶ closed
+ *   accept ─────────────────────────────▶
+ *
+ * Credit: all counters are u32 and wrap. A side may have at most `bufAlloc` bytes under way that the other has not passed on to
+ * its application yet: free = peerBufAlloc - (txCnt - peerFwdCnt) (IMP-VSK-01).
+ */
+import {
+  VIRTIO_VSOCK_OP_CREDIT_REQUEST,
+  VIRTIO_VSOCK_OP_CREDIT_UPDATE,
+  VIRTIO_VSOCK_OP_REQUEST,
+  VIRTIO_VSOCK_OP_RESPONSE,
+  VIRTIO_VSOCK_OP_RST,
+  VIRTIO_VSOCK_OP_RW,
+  VIRTIO_VSOCK_OP_SHUTDOWN,
+  VIRTIO_VSOCK_SHUTDOWN_F_RECEIVE,
+  VIRTIO_VSOCK_SHUTDOWN_F_SEND,
+  VIRTIO_VSOCK_TYPE_STREAM,
+  type VsockHeader,
+} from './header.ts'
+
+/** `flags` of a SHUTDOWN as bit masks. */
+export const SHUTDOWN_RECEIVE = 1 << VIRTIO_VSOCK_SHUTDOWN_F_RECEIVE
+export const SHUTDOWN_SEND = 1 << VIRTIO_VSOCK_SHUTDOWN_F_SEND
+export const SHUTDOWN_BOTH = SHUTDOWN_RECEIVE | SHUTDOWN_SEND
+
+export type VsockState = 'connecting' | 'established' | 'closed'
+
+/** Why a connection ended: in order, refused by a missing listener, aborted by either side, or by a peer that broke the rules. */
+export type VsockCloseReason = 'shutdown' | 'refused' | 'reset' | 'violation'
+
+/** What a packet meant: `data` has `len` bytes to store, for which there is room; the rest only changed the state. */
+export type VsockIndication = 'nothing' | 'connected' | 'data' | 'shutdown' | 'closed'
+
+export class VsockConnection {
+  readonly localPort: number
+  readonly peerCid: number
+  readonly peerPort: number
+  /** Our receive buffer in bytes: what the peer may have under way. */
+  readonly bufAlloc: number
+  state: VsockState
+  closeReason: VsockCloseReason | null = null
+  /** SHUTDOWN flags of the peer, and ours. Permanent once set (IMP-VSK-03). */
+  peerShutdown = 0
+  localShutdown = 0
+  /** Bytes sent, and how many of them the peer's application has taken. */
+  txCnt = 0
+  peerFwdCnt = 0
+  peerBufAlloc = 0
+  /** Bytes received, and how many of them our application has taken. */
+  rxCnt = 0
+  fwdCnt = 0
+  /** fwdCnt as the peer knows it. */
+  #announcedFwdCnt = 0
+  /** REQUEST, RESPONSE or RST that waits to be sent; 0 for none. */
+  #handshake: number
+  #creditUpdateDue = false
+  #creditAsked = false
+  #shutdownDue = false
+
+  /** A side that calls: sends REQUEST first. A side that was called passes the peer's REQUEST and sends RESPONSE first. */
+  constructor(localPort: number, peerCid: number, peerPort: number, bufAlloc: number, request: VsockHeader | null) {
+    this.localPort = localPort
+    this.peerCid = peerCid
+    this.peerPort = peerPort
+    this.bufAlloc = bufAlloc
+    this.state = request === null ? 'connecting' : 'established'
+    this.#handshake = request === null ? VIRTIO_VSOCK_OP_REQUEST : VIRTIO_VSOCK_OP_RESPONSE
+    if (request !== null && !this.#takeCredit(request)) this.#abort('violation')
+  }
+
+  /** Payload bytes that may be sent now (VSK-DRV-05, VSK-DEV-05). A peer may have shrunk its buffer below what is under way. */
+  get credit(): number {
+    return Math.max(0, this.peerBufAlloc - ((this.txCnt - this.peerFwdCnt) >>> 0))
+  }
+
+  /** Received bytes that our application has not taken. */
+  get unread(): number {
+    return (this.rxCnt - this.fwdCnt) >>> 0
+  }
+
+  /** The peer will still take our bytes. */
+  get canSend(): boolean {
+    const over = (this.localShutdown & SHUTDOWN_SEND) | (this.peerShutdown & SHUTDOWN_RECEIVE)
+    return this.state !== 'closed' && over === 0
+  }
+
+  /** More bytes may come. */
+  get canReceive(): boolean {
+    return this.state !== 'closed' && (this.peerShutdown & SHUTDOWN_SEND) === 0
+  }
+
+  /** A packet of the peer. A closed connection ignores it. What breaks the protocol closes with a RST. */
+  receive(header: VsockHeader): VsockIndication {
+    if (this.state === 'closed') return 'nothing'
+    if (header.op === VIRTIO_VSOCK_OP_RST) return this.#close(this.#resetReason())
+    if (!this.#takeCredit(header)) return this.#abort('violation')
+    switch (header.op) {
+      case VIRTIO_VSOCK_OP_RESPONSE:
+        if (this.state !== 'connecting') return this.#abort('violation')
+        this.state = 'established'
+        return 'connected'
+      case VIRTIO_VSOCK_OP_RW:
+        return this.#receiveData(header.len)
+      case VIRTIO_VSOCK_OP_SHUTDOWN:
+        if (this.state !== 'established') return this.#abort('violation')
+        this.peerShutdown |= header.flags & SHUTDOWN_BOTH
+        // The answer to a complete shutdown is RST; what was received stays readable (§5.10.6.5).
+        return this.peerShutdown === SHUTDOWN_BOTH ? this.#abort('shutdown') : 'shutdown'
+      case VIRTIO_VSOCK_OP_CREDIT_REQUEST:
+        this.#creditUpdateDue = true
+        return 'nothing'
+      case VIRTIO_VSOCK_OP_CREDIT_UPDATE:
+        return 'nothing'
+      default:
+        // REQUEST for a connection that exists, INVALID, and operations that nobody has defined.
+        return this.#abort('violation')
+    }
+  }
+
+  /** The application took `bytes` received bytes; they may come again. */
+  forward(bytes: number): void {
+    this.fwdCnt = (this.fwdCnt + bytes) >>> 0
+  }
+
+  /** We will not send (SHUTDOWN_SEND), or not receive (SHUTDOWN_RECEIVE), any more. Told to the peer after what is queued. */
+  shutdown(flags: number): void {
+    if (this.state === 'closed' || (flags & ~this.localShutdown) === 0) return
+    this.localShutdown |= flags
+    this.#shutdownDue = true
+  }
+
+  /** Ends the connection at once, with a RST to the peer. */
+  reset(): void {
+    if (this.state !== 'closed') this.#abort('reset')
+  }
+
+  /** The peer is gone without a word (TRANSPORT_RESET): nothing more is sent. */
+  vanish(): void {
+    if (this.state !== 'closed') this.#close('reset')
+  }
+
+  /**
+   * Fills `out` with the next packet to send, but for the CIDs, and counts it as sent. `queued` bytes wait for the peer, of
+   * which one packet takes at most `room`. False: nothing to send now.
+   */
+  transmit(queued: number, room: number, out: VsockHeader): boolean {
+    const op = this.#nextOp(queued, room)
+    if (op === 0) return false
+    out.srcPort = this.localPort
+    out.dstPort = this.peerPort
+    out.type = VIRTIO_VSOCK_TYPE_STREAM
+    out.op = op
+    out.len = 0
+    out.flags = 0
+    // Every packet carries the truth of this moment (VSK-DRV-06, VSK-DEV-06).
+    out.bufAlloc = this.bufAlloc
+    out.fwdCnt = this.fwdCnt
+    this.#announcedFwdCnt = this.fwdCnt
+    if (op === VIRTIO_VSOCK_OP_RW) {
+      out.len = Math.min(queued, room, this.credit)
+      this.txCnt = (this.txCnt + out.len) >>> 0
+    } else if (op === VIRTIO_VSOCK_OP_SHUTDOWN) {
+      out.flags = this.localShutdown
+      this.#shutdownDue = false
+    } else if (op === VIRTIO_VSOCK_OP_CREDIT_UPDATE) this.#creditUpdateDue = false
+    else if (op === VIRTIO_VSOCK_OP_CREDIT_REQUEST) this.#creditAsked = true
+    else this.#handshake = 0
+    return true
+  }
+
+  /** Whether `transmit` would have something, given a packet with room. */
+  wantsToTransmit(queued: number): boolean {
+    return this.#nextOp(queued, 1) !== 0
+  }
+
+  #nextOp(queued: number, room: number): number {
+    if (this.#handshake !== 0) return this.#handshake
+    if (this.state !== 'established') return 0
+    // A question is answered even when data would carry the same figures.
+    if (this.#creditUpdateDue) return VIRTIO_VSOCK_OP_CREDIT_UPDATE
+    const sendable = (this.peerShutdown & SHUTDOWN_RECEIVE) === 0 ? queued : 0
+    // What was queued before we stop sending goes first; that we stop receiving can be said at once.
+    if (this.#shutdownDue && (sendable === 0 || this.localShutdown === SHUTDOWN_RECEIVE))
+      return VIRTIO_VSOCK_OP_SHUTDOWN
+    if (sendable > 0 && room > 0 && this.credit > 0) return VIRTIO_VSOCK_OP_RW
+    // Half a buffer of news: the peer is told before it runs dry, but not for every read.
+    if ((this.fwdCnt - this.#announcedFwdCnt) >>> 0 >= this.bufAlloc / 2) return VIRTIO_VSOCK_OP_CREDIT_UPDATE
+    if (sendable > 0 && this.credit === 0 && !this.#creditAsked) return VIRTIO_VSOCK_OP_CREDIT_REQUEST
+    return 0
+  }
+
+  #receiveData(length: number): VsockIndication {
+    const fits = length <= this.bufAlloc - this.unread
+    // The peer spent credit that it does not have, or talks after its last word.
+    if (this.state !== 'established' || !this.canReceive || !fits) return this.#abort('violation')
+    this.rxCnt = (this.rxCnt + length) >>> 0
+    if (length === 0) return 'nothing'
+    if ((this.localShutdown & SHUTDOWN_RECEIVE) === 0) return 'data'
+    // It was under way when we stopped listening: taken and dropped.
+    this.forward(length)
+    return 'nothing'
+  }
+
+  /** False for an acknowledgement of bytes that were never sent. */
+  #takeCredit(header: VsockHeader): boolean {
+    const underWay = (this.txCnt - this.peerFwdCnt) >>> 0
+    const acknowledged = (header.fwdCnt - this.peerFwdCnt) >>> 0
+    if (acknowledged > underWay) return false
+    this.peerFwdCnt = header.fwdCnt
+    this.peerBufAlloc = header.bufAlloc
+    if (this.credit > 0) this.#creditAsked = false
+    return true
+  }
+
+  #resetReason(): VsockCloseReason {
+    if (this.state === 'connecting') return 'refused'
+    return this.localShutdown === SHUTDOWN_BOTH ? 'shutdown' : 'reset'
+  }
+
+  /** Closes with a RST to the peer. */
+  #abort(reason: VsockCloseReason): VsockIndication {
+    this.#close(reason)
+    this.#handshake = VIRTIO_VSOCK_OP_RST
+    return 'closed'
+  }
+
+  #close(reason: VsockCloseReason): VsockIndication {
+    this.state = 'closed'
+    this.closeReason = reason
+    this.#handshake = 0
+    return 'closed'
+  }
+}

@@ -1,0 +1,23 @@
+/** What vsock devices and drivers agree on (virtio 1.4 §5.10.1-4). SEQPACKET is not implemented and therefore not here. */
+import { u64 } from '../../config-layout.ts'
+import { DEVICE_FEATURES } from '../../device-features.ts'
+import { VIRTIO_ID_VSOCK } from '../../device-ids.ts'
+import type { FeatureDependency } from '../../features.ts'
+
+const { VIRTIO_VSOCK_F_STREAM, VIRTIO_VSOCK_F_NO_IMPLIED_STREAM } = DEVICE_FEATURES[VIRTIO_ID_VSOCK]
+
+export type VsockContract = ReturnType<typeof vsockContract>
+
+export function vsockContract(queueSize = 128) {
+  return {
+    id: VIRTIO_ID_VSOCK as number,
+    queues: [
+      { name: 'rx', size: queueSize },
+      { name: 'tx', size: queueSize },
+      { name: 'event', size: Math.min(queueSize, 8) },
+    ],
+    features: { stream: VIRTIO_VSOCK_F_STREAM, noImpliedStream: VIRTIO_VSOCK_F_NO_IMPLIED_STREAM },
+    config: { guestCid: u64('guest_cid') },
+    dependencies: [] as readonly FeatureDependency[],
+  } as const
+}

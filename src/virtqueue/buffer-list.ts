@@ -1,0 +1,63 @@
+/**
+ * What a driver offers in one request: device-readable buffers, then device-writable ones (VQS-FRM-DRV-01), by guest-physical
+ * address. Caller-owned and reused; allocates only when it grows.
+ */
+import { assert } from '../internal/assert.ts'
+
+export class BufferList {
+  count = 0
+  readableCount = 0
+  readableBytes = 0
+  writableBytes = 0
+  address: Float64Array
+  length: Uint32Array
+
+  constructor(capacity = 16) {
+    this.address = new Float64Array(capacity)
+    this.length = new Uint32Array(capacity)
+  }
+
+  addReadable(address: number, length: number): this {
+    assert(this.readableCount === this.count, 'readable buffers come before writable ones (VQS-FRM-DRV-01)')
+    this.#append(address, length)
+    this.readableCount++
+    this.readableBytes += length
+    return this
+  }
+
+  addWritable(address: number, length: number): this {
+    this.#append(address, length)
+    this.writableBytes += length
+    return this
+  }
+
+  clear(): this {
+    this.count = 0
+    this.readableCount = 0
+    this.readableBytes = 0
+    this.writableBytes = 0
+    return this
+  }
+
+  #append(address: number, length: number): void {
+    if (!Number.isSafeInteger(address) || address < 0 || length >>> 0 !== length) refuseBuffer(address, length)
+    const index = this.count
+    if (index === this.address.length) this.#grow()
+    this.address[index] = address
+    this.length[index] = length
+    this.count = index + 1
+  }
+
+  #grow(): void {
+    const { address, length } = this
+    this.address = new Float64Array(2 * address.length)
+    this.length = new Uint32Array(2 * length.length)
+    this.address.set(address)
+    this.length.set(length)
+  }
+}
+
+function refuseBuffer(address: number, length: number): never {
+  assert(false, `a buffer has an address below 2^53 and a 32-bit length, not ${address} and ${length}`)
+  throw new Error('unreachable')
+}

@@ -1,0 +1,54 @@
+/**
+ * An indirect descriptor table (virtio 1.4 §2.7.5.3), opened for one walk. A table may lie at any address and in several pieces
+ * (museum 8): in one piece and on a word boundary it is read in place, else entry by entry into a private copy.
+ */
+import { LE64_HIGH_LIMIT, le64ToNumber } from '../internal/little-endian.ts'
+import type { GuestMemory } from '../memory/guest-memory.ts'
+import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_NEXT } from './split-layout.ts'
+import type { ViolationRule } from './violation.ts'
+
+export class IndirectTable {
+  entries = 0
+  /** Entry 0 is word `firstWord` of `words`; or, when `piecewise`, `fetch(i)` puts entry i at the start of `words`. */
+  words: Uint32Array
+  firstWord = 0
+  piecewise = false
+  #address = 0
+  readonly #memory: GuestMemory
+  readonly #entry = new Uint32Array(4)
+  readonly #entryBytes = new Uint8Array(this.#entry.buffer)
+
+  constructor(memory: GuestMemory) {
+    this.#memory = memory
+    this.words = this.#entry
+  }
+
+  /** Opens the table that a descriptor refers to; returns the rule that the reference breaks, or null. */
+  open(low: number, high: number, bytes: number, control: number, queueSize: number): ViolationRule | null {
+    // VQS-IND-DEV-01: WRITE on the reference means nothing.
+    if ((control & VIRTQ_DESC_F_NEXT) !== 0) return 'indirect-with-next'
+    if (bytes === 0 || (bytes & (DESCRIPTOR_BYTES - 1)) !== 0) return 'indirect-length'
+    const entries = bytes / DESCRIPTOR_BYTES
+    if (entries > queueSize) return 'indirect-too-long'
+    if (high >= LE64_HIGH_LIMIT) return 'indirect-outside-memory'
+    const address = le64ToNumber(low, high)
+    const region = this.#memory.regions[this.#memory.regionAt(address)]
+    const offset = region === undefined ? -1 : region.offsetOf(address)
+    if (region === undefined || offset < 0) return 'indirect-outside-memory'
+    this.entries = entries
+    this.piecewise = (offset & 3) !== 0 || region.runLength(address, offset, bytes) < bytes
+    if (!this.piecewise) {
+      this.words = region.u32
+      this.firstWord = offset / 4
+      return null
+    }
+    if (!this.#memory.contains(address, bytes)) return 'indirect-outside-memory'
+    this.words = this.#entry
+    this.#address = address
+    return null
+  }
+
+  fetch(index: number): void {
+    this.#memory.read(this.#address + index * DESCRIPTOR_BYTES, this.#entryBytes)
+  }
+}

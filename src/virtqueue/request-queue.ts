@@ -1,0 +1,143 @@
+/**
+ * The friendly way to serve a queue: `for (const request of queue.drain(16)) request.writer.u32(request.reader.u32() + 1)`.
+ *
+ * A thin layer over `SplitDeviceQueue`. Whatever the loop body does, and however it ends, each request comes back to the driver
+ * exactly once, with the bytes its writer counted; a turn is bounded; used elements are published once a turn, and the driver
+ * is notified when it wants to be. The objects are reused, so a request costs no allocation.
+ */
+import { assert } from '../internal/assert.ts'
+import { ChainReader, ChainWriter } from './chain-stream.ts'
+import { DescriptorChain } from './descriptor-chain.ts'
+import type { SplitDeviceQueue } from './split-device-queue.ts'
+
+const DONE: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined })
+
+/** The device's hands on one chain. Valid until the loop goes on, or, after `defer`, until `complete`. */
+export class Request {
+  readonly chain = new DescriptorChain()
+  readonly reader = new ChainReader()
+  readonly writer = new ChainWriter()
+  readonly #owner: RequestQueue
+  #generation = -1
+
+  /** Made by `RequestQueue` only. */
+  constructor(owner: RequestQueue) {
+    this.#owner = owner
+  }
+
+  /** Not given back yet. */
+  get pending(): boolean {
+    return this.#generation >= 0
+  }
+
+  /**
+   * Gives the request back with what was written so far: early, inside the loop, or whenever a deferred one is done. After a
+   * reset of the queue it does nothing: the chain belongs to a life that is over (museum 28).
+   */
+  complete(): void {
+    assert(this.#generation >= 0, 'a request is completed once')
+    this.#owner.settle(this)
+  }
+
+  /** Keeps the request beyond the loop: the loop takes another object, and nothing comes back until `complete`. */
+  defer(): this {
+    this.#owner.defer(this)
+    return this
+  }
+
+  /** @internal Takes over the chain that was just popped. */
+  begin(generation: number): void {
+    this.#generation = generation
+    this.reader.attach(this.chain)
+    this.writer.attach(this.chain)
+  }
+
+  /** @internal Ends the request; false when its queue was reset meanwhile. */
+  end(generation: number): boolean {
+    const live = this.#generation === generation
+    this.#generation = -1
+    return live
+  }
+}
+
+export class RequestQueue implements IterableIterator<Request, undefined> {
+  readonly queue: SplitDeviceQueue
+  readonly #notifyUsed: () => void
+  readonly #spare: Request[] = []
+  readonly #result: { done: false; value: Request }
+  #current: Request
+  #left = 0
+  #draining = false
+
+  /** `notifyUsed` sends the used buffer notification; it is called only when the driver wants it. */
+  constructor(queue: SplitDeviceQueue, notifyUsed: () => void = () => {}) {
+    this.queue = queue
+    this.#notifyUsed = notifyUsed
+    this.#current = new Request(this)
+    this.#result = { done: false, value: this.#current }
+  }
+
+  /**
+   * Up to `limit` waiting requests, one at a time, for one `for ... of`. Afterwards `waiting` says whether the limit cut it
+   * short. Loops over one queue do not nest.
+   */
+  drain(limit: number): this {
+    if (this.#draining) assert(false, `queue ${this.queue.index} is being drained already`)
+    this.#draining = true
+    this.#left = limit
+    return this
+  }
+
+  /** Requests that the driver has made available by now: serve them in another turn, without waiting for a notification. */
+  get waiting(): number {
+    return this.queue.availableCount()
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  next(): IteratorResult<Request, undefined> {
+    const queue = this.queue
+    if (this.#current.pending) this.#giveBack(this.#current)
+    const request = this.#current
+    if (this.#left > 0 && queue.popAvailable(request.chain)) {
+      this.#left--
+      request.begin(queue.generation)
+      return this.#result
+    }
+    return this.return()
+  }
+
+  /** Ends the turn; `for ... of` calls it on `break` and on a throw too. */
+  return(): IteratorResult<Request, undefined> {
+    if (this.#current.pending) this.#giveBack(this.#current)
+    this.#draining = false
+    this.#left = 0
+    this.#flush()
+    return DONE
+  }
+
+  /** @internal `Request.complete`. */
+  settle(request: Request): void {
+    this.#giveBack(request)
+    if (request !== this.#current) this.#spare.push(request)
+    if (!this.#draining) this.#flush()
+  }
+
+  /** @internal `Request.defer`. */
+  defer(request: Request): void {
+    assert(request === this.#current && request.pending, 'only the request of the running loop can be deferred, once')
+    this.#current = this.#spare.pop() ?? new Request(this)
+    this.#result.value = this.#current
+  }
+
+  #giveBack(request: Request): void {
+    if (request.end(this.queue.generation)) this.queue.addUsed(request.chain.id, request.writer.written)
+  }
+
+  #flush(): void {
+    this.queue.publish()
+    if (this.queue.needsNotification()) this.#notifyUsed()
+  }
+}

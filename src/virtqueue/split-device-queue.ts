@@ -1,0 +1,254 @@
+/**
+ * The device side of a split virtqueue (virtio 1.4 §2.7).
+ *
+ *   driver ── avail.ring, avail.idx ──▶ popAvailable   copies and checks every descriptor once
+ *   driver ◀── used.ring, used.idx ──── addUsed ... publish   stage many, one ordered store
+ *
+ * The peer is doubted: each field of shared memory is read once into a local, the local is checked and used; `used` is never
+ * read back. What the peer does wrong is a `Violation` and breaks this queue only. What our own side does wrong is an
+ * assertion, and leaves the ring as it was.
+ *
+ * One agent runs this object. Nothing here allocates, blocks or notifies, but for violations, growing chains and saved states.
+ */
+import { assert } from '../internal/assert.ts'
+import type { GuestMemory } from '../memory/guest-memory.ts'
+import { ChainWalker } from './chain-walker.ts'
+import type { DescriptorChain } from './descriptor-chain.ts'
+import { RingSignals } from './ring-signals.ts'
+import { checkDeviceState, type SplitDeviceState } from './split-device-state.ts'
+import { MAX_CHAIN_BYTES, SplitRing } from './split-layout.ts'
+import type { SplitDeviceQueueConfig, ViolationPolicy } from './split-queue-config.ts'
+import { makeViolation, type Violation, type ViolationRule } from './violation.ts'
+
+/** With policy `reject`: malformed chains that one `popAvailable` may return before it gives up its turn. */
+const REJECTIONS_PER_POP = 16
+
+const NOT_IN_FLIGHT = -1
+
+export class SplitDeviceQueue {
+  readonly memory: GuestMemory
+  readonly size: number
+  readonly index: number
+  readonly policy: ViolationPolicy
+  /** Why the queue is broken; null while it works. */
+  violation: Violation | null = null
+  /** The last chain returned under policy `reject`, and how many were since the last reset. */
+  lastRejection: Violation | null = null
+  rejections = 0
+  /** Chains popped and not yet given back. */
+  inFlight = 0
+  /** Counts resets: whoever completes later compares, and drops what belongs to an earlier life of the queue. */
+  generation = 0
+
+  readonly #onViolation: ((violation: Violation) => void) | null
+  readonly #mask: number
+  readonly #available: Uint16Array
+  readonly #usedElements: Uint32Array
+  readonly #signals: RingSignals
+  readonly #walker: ChainWalker
+  /** Writable bytes of each head in flight, else NOT_IN_FLIGHT. */
+  readonly #writable: Float64Array
+  /** Next slot of the available ring, free-running; and how far the driver is known to have published. */
+  #next = 0
+  #seen = 0
+  /** used.idx with what is staged, and as published. */
+  #usedNext = 0
+  #usedPublished = 0
+
+  /** Throws `VirtioError` INVALID_QUEUE: a queue that exists is usable. Writes nothing. */
+  constructor(memory: GuestMemory, config: SplitDeviceQueueConfig) {
+    const { size, index = 0, eventIdx = false, indirect = false, policy = 'needs-reset' } = config
+    const ring = new SplitRing(memory, config)
+    this.memory = memory
+    this.size = size
+    this.index = index
+    this.policy = policy
+    this.#onViolation = config.onViolation ?? null
+    this.#mask = size - 1
+    this.#available = ring.available
+    this.#usedElements = ring.usedElements
+    const { used, availEventIndex, available, usedEventIndex, shared } = ring
+    this.#signals = new RingSignals(used, availEventIndex, available, usedEventIndex, eventIdx, shared)
+    this.#walker = new ChainWalker(memory, ring.descriptors, indirect, config.maxChainBytes ?? MAX_CHAIN_BYTES)
+    this.#writable = new Float64Array(size).fill(NOT_IN_FLIGHT)
+  }
+
+  /**
+   * Fills `chain` with the next request. False: nothing is there, or the queue is broken (`violation`), or, with policy
+   * `reject`, this call has returned enough malformed chains for one turn (`availableCount()` is not 0 then). Rejected chains
+   * are staged as used: publish after the last call.
+   */
+  popAvailable(chain: DescriptorChain): boolean {
+    for (let turn = 0; turn < REJECTIONS_PER_POP; turn++) {
+      if (this.#next === this.#seen && !this.#refresh()) return false
+      const head = this.#available[2 + (this.#next & this.#mask)]!
+      if (head >= this.size) return this.#breakRing('head-out-of-range', head)
+      if (this.#writable[head]! >= 0) return this.#breakRing('head-in-flight', head)
+      const rule = this.#walker.walk(head, chain)
+      if (rule === null) {
+        this.#writable[head] = chain.writableBytes
+        this.#next = (this.#next + 1) & 0xffff
+        this.inFlight++
+        return true
+      }
+      this.#refuse(rule, head, chain)
+    }
+    return false
+  }
+
+  /**
+   * Gives chain `id` back with the number of bytes written into its device-writable part. Staged: the driver sees it after
+   * `publish`. Asserts that `id` is in flight and that `writtenBytes` fits (IMP-VQS-03, IMP-VQS-04).
+   */
+  addUsed(id: number, writtenBytes: number): void {
+    const writable = this.#writable
+    // One comparison for both rules: a head that is not in flight has -1 writable bytes, one out of range has none.
+    if (!(writtenBytes <= writable[id]!) || writtenBytes >>> 0 !== writtenBytes) this.#refuseUsed(id, writtenBytes)
+    writable[id] = -1
+    this.inFlight--
+    this.#stage(id, writtenBytes)
+  }
+
+  /** Shows the driver everything staged, with one ordered store (VQS-USED-DEV-01). */
+  publish(): void {
+    const count = (this.#usedNext - this.#usedPublished) & 0xffff
+    if (count === 0) return
+    this.#usedPublished = this.#usedNext
+    this.#signals.publish(this.#usedNext, count)
+  }
+
+  /**
+   * Whether the driver wants a used buffer notification for what was published since the last call. Answering counts as
+   * having notified, so ask once a batch, after `publish`.
+   */
+  needsNotification(): boolean {
+    return this.#signals.needsNotification()
+  }
+
+  /**
+   * Asks the driver to notify from now on. True: more arrived meanwhile, poll again instead of waiting. While notifications are
+   * enabled, a `popAvailable` that finds the ring empty re-arms by itself.
+   */
+  enableNotifications(): boolean {
+    if (this.violation !== null) return false
+    this.#signals.enable(this.#next)
+    return this.availableCount() > 0
+  }
+
+  /** Asks for silence, as far as the driver honours it. The device must poll. */
+  disableNotifications(): void {
+    if (this.violation === null) this.#signals.disable(this.#next)
+  }
+
+  /** Chains waiting, by a fresh look at avail.idx; an impossible index breaks the queue and counts as none. */
+  availableCount(): number {
+    if (this.violation !== null) return 0
+    const known = (this.#seen - this.#next) & 0xffff
+    const index = this.#signals.peerIndex()
+    const waiting = (index - this.#next) & 0xffff
+    // VQS-AVL-DRV-01: forward only, and never past what the ring holds (museum 1).
+    if (waiting > this.size || waiting < known) {
+      this.#latch('available-index-jump', -1, `idx went to ${index}, ${waiting} ahead, in a queue of ${this.size}`)
+      return 0
+    }
+    this.#seen = index
+    return waiting
+  }
+
+  /** Back to the state of a new queue (VQRST-DEV-02). Writes nothing; chains in flight are forgotten. */
+  reset(): void {
+    this.#writable.fill(NOT_IN_FLIGHT)
+    this.violation = null
+    this.lastRejection = null
+    this.rejections = 0
+    this.inFlight = 0
+    this.generation++
+    this.#moveTo(0, 0)
+    this.#signals.restore(0, 0, true, -1)
+  }
+
+  /** Plain data for a snapshot, taken between batches: asserts that nothing is staged. */
+  saveState(): SplitDeviceState {
+    assert(this.#usedNext === this.#usedPublished, 'publish before saving the state')
+    const inFlight: { id: number; writableBytes: number }[] = []
+    for (const [id, writableBytes] of this.#writable.entries()) {
+      if (writableBytes !== NOT_IN_FLIGHT) inFlight.push({ id, writableBytes })
+    }
+    return {
+      size: this.size,
+      nextAvailable: this.#next,
+      usedIndex: this.#usedPublished,
+      unsignalled: this.#signals.unsignalled,
+      notificationsEnabled: this.#signals.armed,
+      inFlight,
+      violation: this.violation,
+    }
+  }
+
+  /**
+   * Takes over a saved state; throws `VirtioError` INVALID_STATE and changes nothing when it is not one of this queue. The
+   * owner polls once afterwards: what was made available before the snapshot brings no notification (museum 29).
+   */
+  restoreState(state: SplitDeviceState): void {
+    checkDeviceState(state, this.size)
+    this.reset()
+    for (const { id, writableBytes } of state.inFlight) this.#writable[id] = writableBytes
+    this.inFlight = state.inFlight.length
+    this.violation = state.violation
+    this.#moveTo(state.nextAvailable, state.usedIndex)
+    this.#signals.restore(state.usedIndex, state.unsignalled, state.notificationsEnabled, -1)
+  }
+
+  #moveTo(nextAvailable: number, usedIndex: number): void {
+    this.#next = nextAvailable
+    this.#seen = nextAvailable
+    this.#usedNext = usedIndex
+    this.#usedPublished = usedIndex
+  }
+
+  /** Looks for more; an empty ring is armed anew, and looked at again after the fence (museum 32). */
+  #refresh(): boolean {
+    if (this.availableCount() > 0) return true
+    return this.violation === null && this.#signals.rearm(this.#next) && this.availableCount() > 0
+  }
+
+  #stage(id: number, writtenBytes: number): void {
+    const word = 1 + ((this.#usedNext & this.#mask) << 1)
+    this.#usedElements[word] = id
+    this.#usedElements[word + 1] = writtenBytes
+    this.#usedNext = (this.#usedNext + 1) & 0xffff
+  }
+
+  #breakRing(rule: ViolationRule, head: number): false {
+    this.#latch(rule, head, `slot ${this.#next & this.#mask} of the available ring names head ${head}`)
+    return false
+  }
+
+  /** A malformed chain: nothing of it reaches the device. */
+  #refuse(rule: ViolationRule, head: number, chain: DescriptorChain): void {
+    chain.clear()
+    const detail = `descriptor ${this.#walker.index} of the chain at head ${head}`
+    if (this.policy !== 'reject') {
+      this.#latch(rule, head, detail)
+      return
+    }
+    this.rejections++
+    this.#next = (this.#next + 1) & 0xffff
+    this.#stage(head, 0)
+    this.lastRejection = makeViolation(rule, this.index, head, detail)
+    this.#onViolation?.(this.lastRejection)
+  }
+
+  #latch(rule: ViolationRule, head: number, detail: string): void {
+    this.violation = makeViolation(rule, this.index, head, detail)
+    // As if the ring were empty: the hot path then needs no test of its own.
+    this.#seen = this.#next
+    this.#onViolation?.(this.violation)
+  }
+
+  #refuseUsed(id: number, writtenBytes: number): void {
+    const writable = this.#writable[id] ?? NOT_IN_FLIGHT
+    assert(writable !== NOT_IN_FLIGHT, `head ${id} of queue ${this.index} is not in flight (IMP-VQS-03)`)
+    assert(false, `head ${id} of queue ${this.index} has ${writable} writable bytes, not ${writtenBytes} (IMP-VQS-04)`)
+  }
+}

@@ -1,0 +1,35 @@
+/** What a split queue is configured with, once: its place, what was negotiated, and what happens when the peer is wrong. */
+import type { SplitQueueLocation } from './split-layout.ts'
+import type { Violation } from './violation.ts'
+
+/**
+ * What a malformed chain costs the driver. `reject`: the chain comes back with length 0 and the queue goes on. `latch`: the
+ * queue hands out nothing more until it is reset, completions still drain. `needs-reset`: the same, and whoever owns the
+ * device sets DEVICE_NEEDS_RESET. A fault of the ring itself latches under every policy.
+ */
+export type ViolationPolicy = 'reject' | 'latch' | 'needs-reset'
+
+export interface SplitQueueConfig extends SplitQueueLocation {
+  /** VIRTIO_F_EVENT_IDX was negotiated. */
+  readonly eventIdx?: boolean
+  /** VIRTIO_F_INDIRECT_DESC was negotiated. */
+  readonly indirect?: boolean
+  /** Which queue of its device, for messages. Default 0. */
+  readonly index?: number
+  /** Told of every violation, off the hot path. */
+  readonly onViolation?: (violation: Violation) => void
+}
+
+export interface SplitDeviceQueueConfig extends SplitQueueConfig {
+  /** Default `needs-reset`. */
+  readonly policy?: ViolationPolicy
+  /** Longest chain accepted, in bytes (VQS-FRM-DEV-02). Default and most: 2^32 - 1. */
+  readonly maxChainBytes?: number
+}
+
+export interface SplitDriverQueueConfig extends SplitQueueConfig {
+  /** Address of `size` indirect tables, one per ring slot: size × indirectLength × 16 bytes in one piece, 4-byte aligned. */
+  readonly indirectArea?: number
+  /** Entries of each table, 1..size. */
+  readonly indirectLength?: number
+}

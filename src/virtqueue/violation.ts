@@ -1,0 +1,56 @@
+/**
+ * What a peer may do wrong with a split virtqueue: a rule, and the clause that it breaks. A violation is data. It never
+ * throws, it breaks at most its own queue, and it is always reported.
+ */
+
+/** Rule -> clause. Where the standard leaves a rule implied, the clause is the one that cannot hold otherwise. */
+export const VIOLATION_CLAUSES = {
+  // Faults of the available ring: the position in it is lost, so these break the queue whatever its policy.
+  'available-index-jump': 'VQS-AVL-DRV-01',
+  'head-out-of-range': 'IMP-VQS-02',
+  'head-in-flight': 'IMP-VQS-09',
+  // Faults of one chain, whose head is known.
+  'next-out-of-range': 'IMP-VQS-02',
+  'chain-too-long': 'VQS-IND-DRV-03',
+  'chain-too-large': 'VQS-DESC-DRV-01',
+  'readable-after-writable': 'VQS-FRM-DRV-01',
+  'buffer-outside-memory': 'IMP-VQS-09',
+  'indirect-not-negotiated': 'VQS-IND-DRV-01',
+  'indirect-nested': 'VQS-IND-DRV-02',
+  'indirect-with-next': 'VQS-IND-DRV-04',
+  'indirect-length': 'IMP-VQS-05',
+  'indirect-too-long': 'VQS-IND-DRV-03',
+  'indirect-outside-memory': 'IMP-VQS-09',
+  'indirect-next-out-of-range': 'IMP-VQS-05',
+  // Faults of the device, seen by the driver.
+  'used-index-jump': 'IMP-VQS-01',
+  'used-id-out-of-range': 'IMP-VQS-03',
+  'used-id-not-outstanding': 'IMP-VQS-03',
+  'used-length-too-large': 'IMP-VQS-04',
+} as const
+
+export type ViolationRule = keyof typeof VIOLATION_CLAUSES
+
+export interface Violation {
+  readonly rule: ViolationRule
+  /** Id of the clause in the conformance map. */
+  readonly clause: string
+  /** Index of the queue in its device. */
+  readonly queue: number
+  /** Head of the offending chain; -1 when none is known. */
+  readonly head: number
+  /** For people: what was found where. */
+  readonly message: string
+}
+
+/** `detail` says what was found: `descriptor 5 links to 300`. */
+export function makeViolation(rule: ViolationRule, queue: number, head: number, detail: string): Violation {
+  const clause = VIOLATION_CLAUSES[rule]
+  return { rule, clause, queue, head, message: `queue ${queue}: ${rule} (${clause}): ${detail}` }
+}
+
+/** For saved states, which are foreign input. */
+export function isViolation(value: unknown): value is Violation {
+  const rule = (value as Violation | null)?.rule
+  return typeof rule === 'string' && Object.hasOwn(VIOLATION_CLAUSES, rule)
+}

@@ -1,0 +1,254 @@
+/**
+ * Every behaviour of a small instance: all sporadic release patterns, refill phases, reachable regulator states, overheads and
+ * ties, tick by tick, as a search of the state space. What random testing misses, this finds.
+ *
+ * A state is a vector of small integers: refill phase, balance, the running chunk (flow, overhead left, copy left), for each
+ * flow the ticks since its last release, the chunks left of its oldest message and the age of each message under way, and
+ * last the flows of the chunks that are committed behind the running one.
+ */
+import type { FlowSet } from 'virtio-sdk/analysis'
+
+export interface SearchOptions {
+  readonly set: FlowSet
+  readonly scheduler: 'fp' | 'edf'
+  readonly ranks: ArrayLike<number>
+  /** Response times to refute, per flow. */
+  readonly limits: readonly number[]
+  /** Give up beyond this many states. */
+  readonly maxStates: number
+}
+
+export interface SearchResult {
+  /** A flow that exceeds its limit; -1: none does, in no behaviour at all. */
+  readonly violator: number
+  /** Worst responses seen: the true worst case when nothing is violated. */
+  readonly worst: readonly number[]
+  readonly states: number
+  /** False when the search gave up. */
+  readonly complete: boolean
+}
+
+const PHASE = 0
+const BALANCE = 1
+const RUNNING = 2
+const OVERHEAD = 3
+const COPY = 4
+const FLOWS = 5
+/** Of a flow's slots: ticks since the last nominal release, chunks left of its oldest message, messages under way, their ages. */
+const SINCE = 0
+const CHUNKS = 1
+const COUNT = 2
+const AGES = 3
+const MAX_MESSAGES = 6
+const SLOTS = AGES + MAX_MESSAGES
+/** Makes a negative balance a character code. */
+const BIAS = 128
+
+export function searchBehaviours(options: SearchOptions): SearchResult {
+  return new StateSpace(options).search()
+}
+
+class StateSpace {
+  readonly #options: SearchOptions
+  readonly #count: number
+  readonly #sizes: readonly (readonly number[])[]
+  readonly #period: number
+  readonly #budget: number
+  readonly #lookAhead: number
+  readonly #committed: number
+  readonly #seen = new Set<string>()
+  readonly #stack: Int16Array[] = []
+  readonly #worst: number[]
+  #violator = -1
+  #outgrown = false
+
+  constructor(options: SearchOptions) {
+    const { flows, dma, regulator } = options.set
+    this.#options = options
+    this.#count = flows.length
+    this.#sizes = flows.map(({ lengthBytes }) => {
+      const sizes: number[] = []
+      for (let left = lengthBytes; left > 0; left -= dma.chunkBytes) sizes.push(Math.min(left, dma.chunkBytes))
+      return sizes
+    })
+    this.#period = regulator.kind === 'budget' ? regulator.periodNs : 1
+    this.#budget = regulator.kind === 'budget' ? regulator.budgetNs : 1
+    this.#lookAhead = dma.lookAhead ?? 0
+    this.#committed = FLOWS + this.#count * SLOTS
+    this.#worst = new Array<number>(this.#count).fill(0)
+  }
+
+  search(): SearchResult {
+    for (let phase = 0; phase < this.#period; phase++) {
+      const start = new Int16Array(this.#committed + this.#lookAhead + 1)
+      start[PHASE] = phase
+      start[BALANCE] = this.#budget
+      for (let flow = 0; flow < this.#count; flow++) start[slot(flow) + SINCE] = this.#rested(flow)
+      this.#remember(start)
+    }
+    let complete = true
+    while (this.#stack.length > 0 && this.#violator < 0 && complete) {
+      complete = this.#seen.size <= this.#options.maxStates && !this.#outgrown
+      this.#expand(this.#stack.pop()!)
+    }
+    return { violator: this.#violator, worst: this.#worst, states: this.#seen.size, complete }
+  }
+
+  /** One tick: refill, any releases, choices, any releases that the choices have not seen, then time passes. */
+  #expand(state: Int16Array): void {
+    if (state[PHASE] === 0) state[BALANCE] = Math.min(this.#budget, state[BALANCE]! + this.#budget)
+    const all = 2 ** this.#count - 1
+    this.#release(state, 0, all, (early, unreleased) => {
+      this.#settle(early, false, (settled, chosen) => {
+        if (!chosen) this.#advance(settled)
+        else this.#release(settled, 0, unreleased, (late) => this.#settle(late, false, (next) => this.#advance(next)))
+      })
+    })
+  }
+
+  /**
+   * Every choice of flows from `flow` on, within the mask `allowed`, that queue a message now. Jitter is an age that the message
+   * already has; it is less than a period, so one message a tick is enough.
+   */
+  #release(
+    state: Int16Array,
+    flow: number,
+    allowed: number,
+    done: (state: Int16Array, unreleased: number) => void,
+  ): void {
+    if (flow === this.#count) {
+      done(state.slice(), allowed)
+      return
+    }
+    this.#release(state, flow + 1, allowed, done)
+    if ((allowed & (1 << flow)) === 0) return
+    const { periodNs, jitterNs = 0 } = this.#options.set.flows[flow]!
+    const at = slot(flow)
+    const oldest = Math.min(jitterNs, state[at + SINCE]! - periodNs)
+    for (let age = 0; age <= oldest; age++) {
+      if (state[at + COUNT] === MAX_MESSAGES) this.#outgrown = true
+      else {
+        const next = state.slice()
+        if (next[at + COUNT] === 0) next[at + CHUNKS] = this.#sizes[flow]!.length
+        next[at + AGES + next[at + COUNT]!] = age
+        next[at + COUNT]!++
+        next[at + SINCE] = age
+        this.#release(next, flow + 1, allowed & ~(1 << flow), done)
+      }
+    }
+  }
+
+  /** Starts and commits chunks, in every order that ties allow and with every overhead, until no more can be. */
+  #settle(state: Int16Array, chosen: boolean, done: (state: Int16Array, chosen: boolean) => void): void {
+    const idle = state[RUNNING] === 0
+    if (idle && state[this.#committed] !== 0) {
+      this.#start(state, (next) => this.#settle(next, chosen, done))
+      return
+    }
+    const free = state.indexOf(0, this.#committed)
+    const room = idle || (free >= 0 && free < this.#committed + this.#lookAhead)
+    let least = Number.POSITIVE_INFINITY
+    if (room && state[BALANCE]! > 0) {
+      for (let flow = 0; flow < this.#count; flow++) least = Math.min(least, this.#key(state, flow))
+    }
+    if (least === Number.POSITIVE_INFINITY) {
+      done(state, chosen)
+      return
+    }
+    for (let flow = 0; flow < this.#count; flow++) {
+      if (this.#key(state, flow) !== least) continue
+      const next = state.slice()
+      next[free] = flow + 1
+      this.#settle(next, true, done)
+    }
+  }
+
+  #start(state: Int16Array, done: (state: Int16Array) => void): void {
+    const { chunkOverheadNs, messageOverheadNs } = this.#options.set.dma
+    const flow = state[this.#committed]! - 1
+    const sizes = this.#sizes[flow]!
+    const index = sizes.length - state[slot(flow) + CHUNKS]!
+    for (let overhead = chunkOverheadNs[0]; overhead <= chunkOverheadNs[1]; overhead++) {
+      const next = state.slice()
+      next.copyWithin(this.#committed, this.#committed + 1)
+      next[next.length - 1] = 0
+      next[RUNNING] = flow + 1
+      next[OVERHEAD] = overhead + (index === 0 ? messageOverheadNs : 0)
+      next[COPY] = sizes[index]!
+      done(next)
+    }
+  }
+
+  /** Urgency of a flow's first chunk that is neither running nor committed; Infinity without one. */
+  #key(state: Int16Array, flow: number): number {
+    const at = slot(flow)
+    if (state[at + COUNT] === 0) return Number.POSITIVE_INFINITY
+    let ahead = state[RUNNING] === flow + 1 ? 1 : 0
+    for (let k = this.#committed; k < state.length; k++) if (state[k] === flow + 1) ahead++
+    const beyondFirst = ahead - state[at + CHUNKS]!
+    const message = beyondFirst < 0 ? 0 : 1 + Math.floor(beyondFirst / this.#sizes[flow]!.length)
+    if (message >= state[at + COUNT]!) return Number.POSITIVE_INFINITY
+    if (this.#options.scheduler === 'fp') return this.#options.ranks[flow]!
+    return this.#options.set.flows[flow]!.deadlineNs - state[at + AGES + message]!
+  }
+
+  /** Ticks after a nominal release beyond which more of them make no difference. */
+  #rested(flow: number): number {
+    const { periodNs, jitterNs = 0 } = this.#options.set.flows[flow]!
+    return periodNs + jitterNs
+  }
+
+  /** Lets one tick pass, in place, and remembers the state. */
+  #advance(state: Int16Array): void {
+    const { limits } = this.#options
+    for (let flow = 0; flow < this.#count; flow++) {
+      const at = slot(flow)
+      if (state[at + SINCE]! < this.#rested(flow)) state[at + SINCE]!++
+      for (let k = 0; k < state[at + COUNT]!; k++) state[at + AGES + k]!++
+    }
+    state[PHASE] = (state[PHASE]! + 1) % this.#period
+    if (state[RUNNING] !== 0) {
+      if (state[OVERHEAD]! > 0) state[OVERHEAD]!--
+      else {
+        state[COPY]!--
+        state[BALANCE]!--
+      }
+      if (state[OVERHEAD] === 0 && state[COPY] === 0) this.#completeChunk(state)
+    }
+    for (let flow = 0; flow < this.#count; flow++) {
+      const at = slot(flow)
+      if (state[at + COUNT]! > 0 && state[at + AGES]! > limits[flow]!) this.#observe(flow, state[at + AGES]!)
+    }
+    this.#remember(state)
+  }
+
+  #completeChunk(state: Int16Array): void {
+    const flow = state[RUNNING]! - 1
+    const at = slot(flow)
+    state[RUNNING] = 0
+    state[at + CHUNKS]!--
+    if (state[at + CHUNKS]! > 0) return
+    this.#observe(flow, state[at + AGES]!)
+    state[at + COUNT]!--
+    state.copyWithin(at + AGES, at + AGES + 1, at + SLOTS)
+    state[at + AGES + state[at + COUNT]!] = 0
+    if (state[at + COUNT]! > 0) state[at + CHUNKS] = this.#sizes[flow]!.length
+  }
+
+  #observe(flow: number, response: number): void {
+    this.#worst[flow] = Math.max(this.#worst[flow]!, response)
+    if (response > this.#options.limits[flow]!) this.#violator = flow
+  }
+
+  #remember(state: Int16Array): void {
+    let key = ''
+    for (let i = 0; i < state.length; i++) key += String.fromCharCode(state[i]! + BIAS)
+    if (this.#seen.has(key)) return
+    this.#seen.add(key)
+    this.#stack.push(state)
+  }
+}
+
+function slot(flow: number): number {
+  return FLOWS + flow * SLOTS
+}

@@ -1,0 +1,102 @@
+/** A simulator that makes up its figures, and a terminal that remembers what it was told. */
+import type { CliParts } from '../../src/cli/run-cli.ts'
+import { runCli } from '../../src/cli/run-cli.ts'
+import type { Design, DesignResult, SimulateOptions, Simulator } from '../../src/cli/simulator.ts'
+import type { Scenario } from '../../src/scenario/index.ts'
+
+export const TEXT = new TextEncoder()
+
+export function result(design: Design, scenario: Scenario, changes: Partial<DesignResult> = {}): DesignResult {
+  const dedicated = design === 'dedicated'
+  return {
+    messagesSent: 1310,
+    messagesDelivered: 1310,
+    bytesDelivered: 85_000_000,
+    payloadMismatches: 0,
+    violations: 0,
+    deadlineMisses: 0,
+    crossCoreIpis: dedicated ? 24_531 : 0,
+    vmInterrupts: dedicated ? 22_000 : 1310,
+    vmExits: dedicated ? 44_000 : 2620,
+    stolenNsByCore: Object.fromEntries(scenario.vms.map((vm) => [vm.core, dedicated ? 12_000_000 : 4_000_000])),
+    freedCore: !dedicated,
+    brokerCoreBusyNs: dedicated ? 250_000_000 : null,
+    simulatedNs: scenario.durationNs,
+    events: 100_000,
+    traceHash: dedicated ? '00c0ffee' : '0badcafe',
+    flows: Object.fromEntries(
+      scenario.flows.map((flow) => [
+        flow.name,
+        {
+          messages: 10,
+          delivered: 10,
+          deadlineMisses: 0,
+          responseTimeNs: { min: 100_000, p50: 200_000, p99: 400_000, max: dedicated ? 600_000 : 500_000 },
+        },
+      ]),
+    ),
+    ...changes,
+  }
+}
+
+export interface Run {
+  code: number
+  stdout: string
+  stderr: string
+  /** The scenario and options of every call of the simulator. */
+  calls: { scenario: Scenario; options: SimulateOptions<unknown> }[]
+}
+
+export interface Setting {
+  readonly cwd?: string
+  readonly tty?: boolean
+  readonly env?: Record<string, string>
+  readonly changes?: Partial<Record<Design, Partial<DesignResult>>>
+  /** Runs within `simulate`. */
+  readonly during?: (options: SimulateOptions<unknown>) => void
+}
+
+/** A scenario as small as they come. */
+export const SMALL = `
+vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }]
+flows: [{ name: f, from: a, to: b, period: 1ms, length: 1KiB }, { name: g, from: b, to: a, period: 1ms, length: 1KiB }]
+`
+
+export async function run(args: readonly string[], defaultScenario: string, setting: Setting = {}): Promise<Run> {
+  const seen: Run = { code: -1, stdout: '', stderr: '', calls: [] }
+  let now = 0
+  const simulator: Simulator = {
+    simulate(scenario, options) {
+      seen.calls.push({ scenario, options })
+      setting.during?.(options)
+      return result(options.design, scenario, setting.changes?.[options.design])
+    },
+    createRecorder: () => ({ recorder: true }),
+    chromeTrace: () => ['{"traceEvents":', '[]}'],
+    assumptionsOf: (_, design) => ['costs are assumed', `one ${design} broker`],
+  }
+  const output = (stream: 'stdout' | 'stderr') => ({
+    isTTY: setting.tty ?? false,
+    write(text: string) {
+      seen[stream] += text
+    },
+  })
+  const parts: CliParts = {
+    version: '1.2.3',
+    defaultScenario,
+    simulator,
+    terminal: {
+      stdout: output('stdout'),
+      stderr: output('stderr'),
+      cwd: setting.cwd ?? '.',
+      env: setting.env ?? {},
+      // Every look at the clock takes 0.4 s.
+      now: () => {
+        now += 400
+        return now
+      },
+    },
+  }
+  seen.code = await runCli(args, parts)
+  return seen
+}

@@ -1,0 +1,152 @@
+/** The package as users get it: contents, entries, types, command line, examples. */
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import ts from 'typescript'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ENTRIES, ROOT, type ScratchProject, scratchProject } from './scratch-project.ts'
+
+let project: ScratchProject
+beforeAll(() => {
+  project = scratchProject()
+})
+afterAll(() => project?.remove())
+
+const bin = (name: string) => join(ROOT, 'node_modules/.bin', name)
+
+describe('contents', () => {
+  it('are the build, the scenarios, and what npm always adds', () => {
+    const installed = join(project.folder, 'node_modules/virtio-sdk')
+    expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'dist', 'examples', 'package.json'])
+    expect(readdirSync(join(installed, 'examples'))).toEqual(['scenarios'])
+    const dist = readdirSync(join(installed, 'dist'))
+    expect(dist.filter((name) => !/\.(c?js|d\.c?ts)$/.test(name))).toEqual([])
+  })
+
+  it('install nothing that users do not need', () => {
+    const others = readdirSync(join(project.folder, 'node_modules')).filter((name) => /^[a-z]/.test(name))
+    expect(others.sort()).toEqual(['buffer-layout', 'cac', 'fast-check', 'virtio-sdk', 'yaml', 'zod'])
+  })
+
+  it('publint finds no fault', () => {
+    expect(project.run(bin('publint'), 'run', project.tarball, '--strict')).toContain('All good!')
+  })
+
+  it('the types are right for ESM and CJS (attw)', () => {
+    project.run(bin('attw'), project.tarball, '--profile', 'node16')
+  })
+})
+
+describe('entries', () => {
+  it('load as ESM and share their classes', () => {
+    expect(project.run(process.execPath, 'smoke.mjs')).toBe(`ok ${process.version}\n`)
+  })
+
+  it('load as CJS and share their classes', () => {
+    expect(project.run(process.execPath, 'smoke.cjs')).toBe(`ok ${process.version}\n`)
+  })
+
+  it('load without fast-check, except for ./testing', () => {
+    const code = ENTRIES.filter((name) => name !== 'virtio-sdk/testing').map((name) => `await import('${name}')`)
+    const hidden = `import { register } from 'node:module'\nregister('data:text/javascript,' + encodeURIComponent(\`
+      export async function resolve(name, context, next) {
+        if (name === 'fast-check') throw new Error('fast-check is not installed')
+        return next(name, context)
+      }\`))\n`
+    project.write('without.mjs', `${hidden}${code.join('\n')}\n`)
+    project.run(process.execPath, 'without.mjs')
+  })
+
+  it('have types for ESM and CJS under NodeNext, with every check on', () => {
+    for (const extension of ['mts', 'cts']) project.write(`consumer.${extension}`, CONSUMER)
+    const compilerOptions = {
+      module: 'NodeNext',
+      target: 'ES2022',
+      lib: ['ES2023', 'ESNext.Disposable'],
+      types: ['node'],
+      strict: true,
+      noEmit: true,
+      skipLibCheck: false,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+    }
+    project.write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['consumer.mts', 'consumer.cts'] }))
+    expect(tsc('-p', 'tsconfig.json')).toBe('')
+  })
+})
+
+describe('the command line', () => {
+  it('runs the default scenario from an installed package', () => {
+    const report = JSON.parse(project.run(process.execPath, cli(), 'simulate', '--duration', '20ms', '--json'))
+    expect(Object.keys(report.designs)).toEqual(['dedicated', 'floating'])
+    expect(report.designs.floating.payloadMismatches).toBe(0)
+    expect(report.designs.floating.messagesDelivered).toBeGreaterThan(0)
+  })
+
+  it('npm start -- --json prints one JSON object and nothing else', () => {
+    const stdout = execFileSync('npm', ['start', '--', '--json', '--duration', '20ms'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    expect(JSON.parse(stdout)).toHaveProperty('designs.floating.flows')
+  })
+
+  const cli = () => join(project.folder, 'node_modules/.bin/virtio-sdk')
+})
+
+describe('examples', () => {
+  const examples = readdirSync(join(ROOT, 'examples')).filter((name) => name.endsWith('.ts'))
+  it.each(examples)('%s runs against the package', (name) => {
+    const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 }
+    const { outputText } = ts.transpileModule(readFileSync(join(ROOT, 'examples', name), 'utf8'), {
+      compilerOptions: options,
+    })
+    project.run(process.execPath, project.write(`examples/${name.replace(/ts$/, 'mjs')}`, outputText))
+  })
+})
+
+/** The compiler's complaints; empty when there are none. */
+function tsc(...args: string[]): string {
+  try {
+    return project.run(process.execPath, join(ROOT, 'node_modules/typescript/bin/tsc'), ...args)
+  } catch (error) {
+    return String((error as { stdout?: unknown }).stdout ?? error)
+  }
+}
+
+/** Uses a name of every entry; compiled once as an ES module and once as CommonJS. */
+const CONSUMER = `
+import { connect, defineDevice, GuestMemory, SharedMemoryTransport, u32, VirtioError, type Violation } from 'virtio-sdk'
+${ENTRIES.slice(1)
+  .map((name, i) => `import * as entry${i} from '${name}'`)
+  .join('\n')}
+import { GuestMemory as SameMemory } from 'virtio-sdk/memory'
+import { parseScenario, type Scenario } from 'virtio-sdk/scenario'
+
+export const entries: object[] = [${ENTRIES.slice(1)
+  .map((_, i) => `entry${i}`)
+  .join(', ')}]
+export const same: typeof SameMemory = GuestMemory
+export const scenario: Scenario = parseScenario('vms: []')
+export const rule = (violation: Violation): string => violation.clause
+
+const adder = defineDevice({
+  id: 0x1234, queues: [{ name: 'requests', size: 64 }], features: { checksum: 0 }, config: { limit: u32('limit') },
+  requests(queue, { features, config }) {
+    for (const request of queue.drain(16)) {
+      request.writer.u32(request.reader.u32() % config.limit)
+      if (features.checksum) request.writer.u32(0)
+    }
+  },
+})
+
+export async function main(): Promise<Uint8Array> {
+  const driver = await connect(new SharedMemoryTransport(adder.create({ config: { limit: 7 } })), { want: ['checksum'] })
+  const negotiated: boolean = driver.features.checksum
+  // @ts-expect-error only what was wanted or required is there
+  driver.features.other
+  if (!negotiated) throw new VirtioError('NO_CHECKSUM', 'the device has no checksum')
+  return (await driver.requests.call([new Uint8Array(4)], { reply: 8 })).bytes
+}
+`

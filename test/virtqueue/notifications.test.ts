@@ -1,0 +1,360 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { GuestMemory } from '../../src/memory/index.ts'
+import {
+  BufferList,
+  DescriptorChain,
+  type SplitDeviceQueue,
+  SplitDriverQueue,
+  UsedBuffer,
+} from '../../src/virtqueue/index.ts'
+import { ASSERTION, BUFFERS, popAll, RAM_BYTES, RawRing } from './raw-ring.ts'
+
+const SIZE = 8
+
+/** Pops `count` waiting chains and publishes them as used, in one batch. */
+function serve(queue: SplitDeviceQueue, count: number): void {
+  const chain = new DescriptorChain()
+  for (let i = 0; i < count; i++) {
+    expect(queue.popAvailable(chain)).toBe(true)
+    queue.addUsed(chain.id, 0)
+  }
+  queue.publish()
+}
+
+/** A ring whose driver has always offered heads 0, 1, 2, ... cyclically. */
+function cyclic(size = SIZE): RawRing {
+  const ring = new RawRing(size)
+  for (let i = 0; i < size; i++) ring.descriptor(i, {})
+  return ring
+}
+
+describe('used buffer notifications, by flags', () => {
+  it('VQS-NTF-DEV-02, VQS-NTF-DEV-03: the flag decides, at the time of asking', () => {
+    const ring = cyclic().offer(0, 1, 2)
+    const queue = ring.device()
+    serve(queue, 1)
+    expect(queue.needsNotification()).toBe(true)
+    ring.availableFlags = 1
+    serve(queue, 1)
+    expect(queue.needsNotification()).toBe(false)
+    ring.availableFlags = 0
+    serve(queue, 1)
+    expect(queue.needsNotification()).toBe(true)
+  })
+
+  it('is answered once for what was published, and never for nothing', () => {
+    const ring = cyclic().offer(0)
+    const queue = ring.device()
+    expect(queue.needsNotification()).toBe(false)
+    serve(queue, 1)
+    queue.publish()
+    expect([queue.needsNotification(), queue.needsNotification()]).toEqual([true, false])
+  })
+
+  it('VQS-NTF-DEV-01: used_event is not consulted', () => {
+    const ring = cyclic().offer(0)
+    ring.usedEvent = 5
+    const queue = ring.device()
+    serve(queue, 1)
+    expect(queue.needsNotification()).toBe(true)
+  })
+})
+
+describe('used buffer notifications, by EVENT_IDX', () => {
+  it('VQS-NTF-DEV-04: the flag is not consulted', () => {
+    const ring = cyclic().offer(0)
+    ring.availableFlags = 1
+    const queue = ring.device({ eventIdx: true })
+    serve(queue, 1)
+    expect(queue.needsNotification()).toBe(true)
+  })
+
+  it('VQS-NTF-DEV-05, VQS-NTF-DEV-06: exactly one for a batch that passes used_event, none otherwise', () => {
+    const ring = cyclic().offer(0, 1, 2, 3, 4)
+    ring.usedEvent = 3
+    const queue = ring.device({ eventIdx: true })
+    serve(queue, 3)
+    expect(queue.needsNotification()).toBe(false)
+    serve(queue, 2)
+    expect(queue.needsNotification()).toBe(true)
+    ring.offer(5, 6)
+    serve(queue, 2)
+    expect(queue.needsNotification()).toBe(false)
+  })
+
+  it('museum 34: batches of every size around 65535 notify exactly once per event', () => {
+    for (let batch = 1; batch <= SIZE; batch++) {
+      const ring = cyclic()
+      const queue = ring.device({ eventIdx: true })
+      let index = 0xff00
+      let expected = 0
+      let seen = 0
+      ring.setAvailableIndex(index)
+      queue.restoreState({ ...queue.saveState(), nextAvailable: index, usedIndex: index })
+      while (index < 0x1_0000 + 256) {
+        const event = (index + 11) & 0xffff
+        const target = index + 12
+        ring.usedEvent = event
+        while (index < target) {
+          for (let i = 0; i < batch; i++) ring.offer((index + i) & (SIZE - 1))
+          serve(queue, batch)
+          index += batch
+          if (queue.needsNotification()) seen++
+        }
+        expected++
+      }
+      expect(seen).toBe(expected)
+    }
+  })
+
+  it('a whole turn of the index without asking has passed every event', () => {
+    const ring = cyclic()
+    const queue = ring.device({ eventIdx: true })
+    const offer = (first: number): void =>
+      void ring.offer(...Array.from({ length: SIZE }, (_, i) => (first + i) % SIZE))
+    for (let done = 0; done < 0x1_0000; done += SIZE) {
+      offer(done)
+      serve(queue, SIZE)
+    }
+    ring.usedEvent = 17
+    expect(queue.needsNotification()).toBe(true)
+  })
+})
+
+describe('available buffer notifications, asked for by the device', () => {
+  it('VQS-NTF-DEV-07, VQS-NTF-DEV-08: flags are 0 or 1', () => {
+    const ring = cyclic()
+    const queue = ring.device()
+    queue.disableNotifications()
+    expect(ring.usedFlags).toBe(1)
+    expect(queue.enableNotifications()).toBe(false)
+    expect(ring.usedFlags).toBe(0)
+    ring.offer(0)
+    expect(queue.enableNotifications()).toBe(true)
+  })
+
+  it('VQS-NTF-DEV-09, VQS-NTF-DEV-10: with EVENT_IDX flags stay 0, and avail_event says when', () => {
+    const ring = cyclic().offer(0, 1)
+    const queue = ring.device({ eventIdx: true })
+    serve(queue, 2)
+    expect(queue.enableNotifications()).toBe(false)
+    expect([ring.usedFlags, ring.availEvent]).toEqual([0, 2])
+    queue.disableNotifications()
+    expect([ring.usedFlags, ring.availEvent]).toEqual([0, 1])
+    ring.offer(2)
+    expect(queue.enableNotifications()).toBe(true)
+    expect(ring.availEvent).toBe(2)
+  })
+
+  it('museum 33: a device that only ever pops until empty keeps being notified', () => {
+    const ring = cyclic()
+    const queue = ring.device({ eventIdx: true })
+    for (let index = 0; index < 70_000; index++) {
+      if (ring.availEvent !== (index & 0xffff)) expect.fail(`avail_event stuck at ${ring.availEvent} for ${index}`)
+      ring.offer(index & (SIZE - 1))
+      serve(queue, 1)
+      popAll(queue)
+    }
+  })
+
+  it('does not re-arm while it asked for silence', () => {
+    const ring = cyclic().offer(0)
+    const queue = ring.device({ eventIdx: true })
+    queue.disableNotifications()
+    expect(popAll(queue)).toEqual([0])
+    expect(ring.availEvent).toBe(0xffff)
+  })
+
+  it('VQS-NTF-DEV-11: a kick with nothing new is nothing', () => {
+    const queue = cyclic().device()
+    expect([queue.availableCount(), popAll(queue), queue.violation]).toEqual([0, [], null])
+  })
+})
+
+describe('the driver', () => {
+  const buffer = new BufferList().addReadable(BUFFERS, 16)
+
+  function driver(eventIdx: boolean): { ring: RawRing; queue: SplitDriverQueue; complete(count: number): void } {
+    const ring = new RawRing(SIZE)
+    const queue = new SplitDriverQueue(ring.memory, { ...ring.location, eventIdx })
+    const device = ring.device({ eventIdx })
+    return { ring, queue, complete: (count) => serve(device, count) }
+  }
+
+  it('VQS-NTF-DRV-08, VQS-NTF-DRV-09, VQS-NTF-DRV-07: kicks by the flag, not by avail_event', () => {
+    const { ring, queue } = driver(false)
+    ring.availEvent = 9
+    queue.add(buffer)
+    expect(queue.needsNotification()).toBe(false)
+    queue.publish()
+    expect([queue.needsNotification(), queue.needsNotification()]).toEqual([true, false])
+    ring.usedFlags = 1
+    queue.add(buffer)
+    queue.publish()
+    expect(queue.needsNotification()).toBe(false)
+  })
+
+  it('VQS-NTF-DRV-10, VQS-NTF-DRV-11, VQS-NTF-DRV-12: kicks by avail_event, not by the flag', () => {
+    const { ring, queue } = driver(true)
+    ring.usedFlags = 1
+    ring.availEvent = 2
+    queue.add(buffer)
+    queue.add(buffer)
+    queue.publish()
+    expect(queue.needsNotification()).toBe(false)
+    queue.add(buffer)
+    queue.publish()
+    expect(queue.needsNotification()).toBe(true)
+  })
+
+  it('VQS-NTF-DRV-01, VQS-NTF-DRV-02, VQS-NTF-DRV-03: asks for silence by its own means', () => {
+    const plain = driver(false)
+    plain.queue.disableNotifications()
+    expect(plain.ring.availableFlags).toBe(1)
+    plain.queue.enableNotifications()
+    expect(plain.ring.availableFlags).toBe(0)
+    const event = driver(true)
+    event.queue.disableNotifications()
+    expect([event.ring.availableFlags, event.ring.usedEvent]).toEqual([0, 0xffff])
+    event.queue.enableNotifications()
+    expect([event.ring.availableFlags, event.ring.usedEvent]).toEqual([0, 0])
+  })
+
+  it('VQS-USED-DRV-03: enabling says whether completions arrived meanwhile', () => {
+    for (const eventIdx of [false, true]) {
+      const { queue, complete } = driver(eventIdx)
+      queue.disableNotifications()
+      queue.add(buffer)
+      queue.publish()
+      expect(queue.enableNotifications()).toBe(false)
+      complete(1)
+      expect(queue.enableNotifications()).toBe(true)
+    }
+  })
+
+  it('VQS-NTF-DRV-04: reclaims lazily, one notification for `count` completions', () => {
+    const ring = new RawRing(SIZE)
+    const queue = new SplitDriverQueue(ring.memory, { ...ring.location, eventIdx: true })
+    const device = ring.device({ eventIdx: true })
+    const notified: boolean[] = []
+    for (let i = 0; i < 6; i++) queue.add(buffer)
+    queue.publish()
+    expect(queue.delayNotifications(4)).toBe(false)
+    for (let i = 0; i < 6; i++) {
+      serve(device, 1)
+      notified.push(device.needsNotification())
+    }
+    expect(notified).toEqual([false, false, false, true, false, false])
+    expect(queue.delayNotifications(6)).toBe(true)
+    expect(queue.delayNotifications(7)).toBe(false)
+    // Reaping everything does not undo the delay.
+    const used = new UsedBuffer()
+    while (queue.popUsed(used));
+    expect(ring.usedEvent).toBe(6)
+    expect(() => queue.delayNotifications(0)).toThrow(ASSERTION)
+    expect(() => queue.delayNotifications(SIZE + 1)).toThrow(ASSERTION)
+  })
+
+  it('delays nothing without EVENT_IDX', () => {
+    const { ring, queue } = driver(false)
+    queue.disableNotifications()
+    expect(queue.delayNotifications(4)).toBe(false)
+    expect(ring.availableFlags).toBe(0)
+  })
+
+  it('VQS-NTF-DRV-05: an interrupt without a completion is nothing', () => {
+    const { queue } = driver(true)
+    expect([queue.popUsed(new UsedBuffer()), queue.violation]).toEqual([false, null])
+  })
+})
+
+describe('ordering in shared memory', () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  /** Every ordered access as `store 0x1234`, and a hook that runs first. */
+  function watch(memory: GuestMemory, hook: (access: string) => void): void {
+    const base = memory.regions[0]!.u8.byteOffset
+    const { load, store } = Atomics
+    const name = (kind: string, view: Uint16Array, index: number): string =>
+      `${kind} 0x${(view.byteOffset - base + 2 * index).toString(16)}`
+    vi.spyOn(Atomics, 'load').mockImplementation(((view: Uint16Array, index: number) => {
+      hook(name('load', view, index))
+      return load(view, index)
+    }) as typeof Atomics.load)
+    vi.spyOn(Atomics, 'store').mockImplementation(((view: Uint16Array, index: number, value: number) => {
+      hook(name('store', view, index))
+      return store(view, index, value)
+    }) as typeof Atomics.store)
+  }
+
+  function sharedRing(): RawRing {
+    return new RawRing(SIZE, new GuestMemory([{ base: 0, size: RAM_BYTES, buffer: new SharedArrayBuffer(RAM_BYTES) }]))
+  }
+
+  it('VQS-USED-DEV-01, VQS-AVL-DRV-04, VQS-KICK-DRV-01: elements, then idx, then the look at the suppression state', () => {
+    const ring = sharedRing()
+    const { driverArea, deviceArea } = ring.layout
+    const driver = new SplitDriverQueue(ring.memory, { ...ring.location, eventIdx: true })
+    const device = ring.device({ eventIdx: true })
+    const at = (area: number, offset: number): string => `0x${(area + offset).toString(16)}`
+    const log: string[] = []
+    watch(ring.memory, (access) => {
+      log.push(access)
+      // What an idx publishes is complete before its store.
+      if (access === `store ${at(driverArea, 2)}`) expect(ring.memory.readU32(ring.layout.descriptorArea + 8)).toBe(16)
+      if (access === `store ${at(deviceArea, 2)}`) expect(ring.usedElement(1)).toEqual({ id: 1, length: 7 })
+    })
+    const list = new BufferList().addWritable(BUFFERS, 16)
+    driver.add(list)
+    driver.add(list)
+    expect(log).toEqual([])
+    driver.publish()
+    driver.needsNotification()
+    expect(log.splice(0)).toEqual([`store ${at(driverArea, 2)}`, `load ${at(deviceArea, 4 + 8 * SIZE)}`])
+    const chain = new DescriptorChain()
+    device.popAvailable(chain)
+    device.popAvailable(chain)
+    // One look at idx for the batch.
+    expect(log.splice(0)).toEqual([`load ${at(driverArea, 2)}`])
+    device.addUsed(0, 0)
+    device.addUsed(1, 7)
+    expect(log).toEqual([])
+    device.publish()
+    device.needsNotification()
+    expect(log.splice(0)).toEqual([`store ${at(deviceArea, 2)}`, `load ${at(driverArea, 4 + 2 * SIZE)}`])
+    device.enableNotifications()
+    expect(log.splice(0)).toEqual([`store ${at(deviceArea, 4 + 8 * SIZE)}`, `load ${at(driverArea, 2)}`])
+  })
+
+  it('museum 32: no wake-up is lost, wherever the driver publishes while the device goes to sleep', () => {
+    for (const eventIdx of [false, true]) {
+      for (const byPop of [false, true]) {
+        for (let moment = 0; moment < 6; moment++) {
+          const ring = sharedRing()
+          const driver = new SplitDriverQueue(ring.memory, { ...ring.location, eventIdx })
+          const device = ring.device({ eventIdx })
+          const chain = new DescriptorChain()
+          if (!byPop) device.disableNotifications()
+          let accesses = 0
+          let kicked = false
+          let inside = false
+          watch(ring.memory, () => {
+            if (inside || accesses++ !== moment) return
+            inside = true
+            driver.add(new BufferList().addReadable(BUFFERS, 1))
+            driver.publish()
+            kicked = driver.needsNotification()
+            inside = false
+          })
+          const awake = byPop ? device.popAvailable(chain) : device.enableNotifications()
+          vi.restoreAllMocks()
+          if (accesses > moment) {
+            expect(kicked || awake, `lost: eventIdx ${eventIdx}, byPop ${byPop}, before access ${moment}`).toBe(true)
+          }
+        }
+      }
+    }
+  })
+})

@@ -1,0 +1,33 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const source = fileURLToPath(new URL('./src', import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    // Tests and examples import the package by its name, and get the sources.
+    alias: [
+      { find: /^virtio-sdk$/, replacement: `${source}/index.ts` },
+      { find: /^virtio-sdk\/(.+)$/, replacement: `${source}/$1/index.ts` },
+    ],
+  },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/package/**', 'test/node-versions/**'],
+          testTimeout: 30_000,
+        },
+      },
+      // What users install: needs a build, packs it, and uses it from a scratch project.
+      { test: { name: 'package', include: ['test/package/*.test.ts'], testTimeout: 120_000, hookTimeout: 300_000 } },
+      // The same under every supported Node, which the registry provides: slow, needs the network.
+      {
+        test: { name: 'nodes', include: ['test/node-versions/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
+      },
+    ],
+  },
+})
