@@ -41,6 +41,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   '': [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102'],
 }
 
+/** fast-check above all: users may not have it. */
+const USERS_OF: Readonly<Record<string, readonly string[]>> = {
+  'fast-check': ['testing'],
+  cac: ['cli'],
+  yaml: ['scenario'],
+  zod: ['scenario'],
+}
+
 /** Time and chance come in as arguments. */
 const BANNED = new Set(['Date', 'performance', 'process', 'console', 'crypto', 'require'])
 /** The user owns the loop: nothing waits by itself, except for a device that resets slowly. */
@@ -145,9 +153,15 @@ describe('imports', () => {
     expect(wrong).toEqual([])
   })
 
-  it('only the kits for tests import fast-check, which users may not have', () => {
-    const users = src.filter((source) => importsOf(source).some(({ specifier }) => specifier === 'fast-check'))
-    expect(users.map(({ path }) => folderOf(path)).filter((folder) => folder !== 'testing')).toEqual([])
+  it('keep every dependency to the folder that needs it', () => {
+    const wrong: string[] = []
+    for (const source of src) {
+      for (const { specifier } of importsOf(source)) {
+        const users = USERS_OF[specifier]
+        if (users && !users.includes(folderOf(source.path))) wrong.push(`${source.path} imports ${specifier}`)
+      }
+    }
+    expect(wrong).toEqual([])
   })
 })
 
@@ -156,10 +170,11 @@ describe('sources', () => {
     const wrong: string[] = []
     for (const source of src) {
       if (folderOf(source.path) === 'cli') continue
+      const own = declaredIn(source)
       visit(source.tree, (node) => {
         if (ts.isPropertyAccessExpression(node) && node.getText() === 'Math.random')
           wrong.push(`${where(source, node)} Math.random`)
-        if (!ts.isIdentifier(node) || !isFreeName(node)) return
+        if (!ts.isIdentifier(node) || own.has(node.text) || isMemberName(node)) return
         const timer = TIMERS.has(node.text) && !MAY_WAIT.includes(source.path)
         if (BANNED.has(node.text) || timer) wrong.push(`${where(source, node)} ${node.text}`)
       })
@@ -208,10 +223,23 @@ function clauseIds(file: string): string[] {
   return lines.slice(1).map((line) => line.slice(0, line.indexOf(',')))
 }
 
-/** Not a member's name, nor something the file declares itself under that name. */
-function isFreeName(node: ts.Identifier): boolean {
+/** Names of variables, parameters, functions and imports: a `process` of a trace is not Node's. */
+function declaredIn({ tree }: Source): Set<string> {
+  const names = new Set<string>()
+  visit(tree, (node) => {
+    const declares =
+      ts.isVariableDeclaration(node) ||
+      ts.isParameter(node) ||
+      ts.isBindingElement(node) ||
+      ts.isFunctionDeclaration(node)
+    if ((declares || ts.isImportSpecifier(node)) && node.name && ts.isIdentifier(node.name)) names.add(node.name.text)
+  })
+  return names
+}
+
+function isMemberName(node: ts.Identifier): boolean {
   const { parent } = node
-  if (ts.isPropertyAccessExpression(parent) && parent.name === node) return false
-  if (ts.isPropertyAssignment(parent) && parent.name === node) return false
-  return !(ts.isMethodDeclaration(parent) || ts.isPropertyDeclaration(parent) || ts.isPropertySignature(parent))
+  if (ts.isPropertyAccessExpression(parent)) return parent.name === node
+  if (ts.isPropertyAssignment(parent)) return parent.name === node
+  return ts.isMethodDeclaration(parent) || ts.isPropertyDeclaration(parent) || ts.isPropertySignature(parent)
 }

@@ -9,7 +9,10 @@ it.each(examples)('examples/%s', async (name) => {
   await import(new URL(name, folder).href)
 })
 
-it('the device in the README is the one of examples/custom-device.ts', () => {
+it('the code in the README is that of examples', () => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-  expect(readme).toContain(readFileSync(new URL('custom-device.ts', folder), 'utf8'))
+  const texts = examples.map((name) => readFileSync(new URL(name, folder), 'utf8'))
+  const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code)
+  expect(blocks.length).toBeGreaterThan(1)
+  for (const block of blocks) expect(texts).toContain(block)
 })

@@ -1,14 +1,19 @@
-/** Every quantity of the analyses is an integer below 2^53, so that sums, products and floor divisions of doubles are exact. */
+/**
+ * Every quantity of the analyses is an integer below 2^52 ns (52 days), so that the sum of any two, and with it every count of
+ * periods, is exact in a double.
+ */
 import { assert } from '../internal/assert.ts'
 
-/** Returns `value`; an intermediate result that left the exact range is our mistake and stops the program. */
+export const EXACT_LIMIT = 2 ** 52
+
+/** Returns `value`; an intermediate result that left the exact range stops the program instead of giving a wrong bound. */
 export function exact(value: number): number {
-  if (!(value <= Number.MAX_SAFE_INTEGER)) overflow(value)
+  if (!(value <= EXACT_LIMIT)) overflow(value)
   return value
 }
 
 function overflow(value: number): never {
-  assert(false, `analysis left the exact integers: ${value} is not below 2^53 ns (104 days)`)
+  assert(false, `analysis left the exact integers: ${value} ns is not below 2^52`)
 }
 
 /** ceil(a / b) for b > 0. Math.floor of a quotient of doubles is exact here: it cannot round up to the next integer below 2^53. */

@@ -5,7 +5,7 @@
  */
 import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
-import { ceilDivide } from './exact.ts'
+import { ceilDivide, exact } from './exact.ts'
 import type { Flow, FlowSet } from './flow.ts'
 import { type AnalysisModel, deriveModel, finishOf, startAfter } from './model.ts'
 import type { Supply } from './supply.ts'
@@ -123,7 +123,7 @@ export class FixedPriorityTest {
     this.#instances = 1
     for (let q = 1; q <= this.#instances; q++) {
       startNs = this.#startOfLast(flow, q, startNs)
-      const responseNs = startNs + tailNs - (q - 1) * periodNs + jitterNs
+      const responseNs = exact(startNs + tailNs) - exact((q - 1) * periodNs) + jitterNs
       if (responseNs > worstNs) {
         worstNs = responseNs
         this.#worstInstance = q

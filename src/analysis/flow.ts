@@ -3,6 +3,7 @@
  * numbers, so the caller has already added up the steps of its platform.
  */
 import { VirtioError } from '../internal/error.ts'
+import { EXACT_LIMIT } from './exact.ts'
 
 /** A sporadic flow of messages. */
 export interface Flow {
@@ -113,8 +114,8 @@ export function validateFlowSet({ flows, dma, regulator }: FlowSet): void {
 }
 
 function integer(code: string, what: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new VirtioError(code, `${what} is ${value}: an integer >= ${least} is needed`)
+  if (!Number.isSafeInteger(value) || value < least || value > EXACT_LIMIT) {
+    throw new VirtioError(code, `${what} is ${value}: an integer between ${least} and 2^52 is needed`)
   }
 }
 

@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { assumptionsOf, chromeTrace, simulate } from '../platform-zcu102/index.ts'
-import { TraceRecorder } from '../sim/index.ts'
 import { runCli } from './run-cli.ts'
 
 // `virtio-sdk … | head` closes our stdout: that is no error of ours.
@@ -19,7 +18,7 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 process.exitCode = await runCli(process.argv.slice(2), {
   version,
   defaultScenario: join(root, 'examples/scenarios/default.yaml'),
-  simulator: { simulate, chromeTrace, assumptionsOf, createRecorder: () => new TraceRecorder() },
+  simulator: { simulate, chromeTrace, assumptionsOf },
   terminal: {
     stdout: output(process.stdout),
     stderr: output(process.stderr),

@@ -37,8 +37,8 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--out <folder>', 'Write every delivered payload to FOLDER/DESIGN/FLOW/SEQUENCE.bin')
     .option('--trace <file>', 'Write a Chrome trace, to open in https://ui.perfetto.dev')
     .option('--quiet', 'No table and no progress; the exit code tells')
-    .example('virtio-sdk simulate')
-    .example('virtio-sdk simulate my.yaml --payload frames=video.raw --out received --trace run.json')
+    .example('  $ virtio-sdk simulate')
+    .example('  $ virtio-sdk simulate my.yaml --payload frames=video.raw --out received --trace run.json')
     .action((scenario: string | undefined, flags) =>
       simulateCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, parts.simulator),
     )

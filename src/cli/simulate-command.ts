@@ -1,11 +1,14 @@
 /** `simulate`: the same flows through both designs, side by side. What `npm start` runs. */
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
-import { basename, dirname, extname, join, resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import type { Design } from '../platform-zcu102/index.ts'
 import { formatTime, parseScenario, parseTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
+import { TraceRecorder } from '../sim/index.ts'
+import { payloadWriter, withDesign, writeTrace } from './output-files.ts'
 import { readPayloads, withPayloads } from './payload-files.ts'
-import { type Progress, progress } from './progress.ts'
+import { progress } from './progress.ts'
 import { type DesignRun, renderReport, reportObject } from './simulate-report.ts'
-import type { Design, Simulator } from './simulator.ts'
+import type { Simulator } from './simulator.ts'
 import { EXIT_NEGATIVE, EXIT_OK, painter, type Terminal, UsageError } from './terminal.ts'
 
 /** As they come from the command line, still to be checked. */
@@ -20,12 +23,7 @@ export interface SimulateFlags {
   readonly trace?: unknown
 }
 
-export function simulateCommand<R>(
-  path: string,
-  flags: SimulateFlags,
-  terminal: Terminal,
-  simulator: Simulator<R>,
-): number {
+export function simulateCommand(path: string, flags: SimulateFlags, terminal: Terminal, simulator: Simulator): number {
   const scenarioPath = resolve(terminal.cwd, path)
   const scenario = withPayloads(
     { ...parseScenario(readScenario(path, scenarioPath), { path }), ...seedAndDuration(flags) },
@@ -36,26 +34,26 @@ export function simulateCommand<R>(
   const payloads = readPayloads(scenario, scenarioPath, terminal.cwd)
   const outFolder = destination('--out', flags.out, terminal)
   const traceFile = destination('--trace', flags.trace, terminal)
-  if (!flags.quiet) noteLongDeadlines(scenario, terminal)
+  const note = (text: string) => flags.quiet || terminal.stderr.write(`note: ${text}\n`)
+  noteLongDeadlines(scenario, note)
 
   const line = progress(terminal, !flags.quiet)
   const runs = designs.map((design): DesignRun => {
-    const recorder = traceFile === null ? undefined : simulator.createRecorder()
+    const trace = traceFile === null ? null : new TraceRecorder()
     const started = terminal.now()
     const result = simulator.simulate(scenario, {
       design,
       payload: (flow) => payloads.get(flow) ?? null,
-      onProgress: reporter(line, design),
-      ...(recorder === undefined ? {} : { trace: recorder }),
+      onProgress: (simulatedNs, totalNs) => line.update(design.padEnd(9), simulatedNs, totalNs),
+      ...(trace === null ? {} : { trace }),
       ...(outFolder === null ? {} : { onMessage: payloadWriter(join(outFolder, design), scenario) }),
     })
     const wallMs = terminal.now() - started
     line.clear()
-    if (traceFile !== null && recorder !== undefined) {
-      writeTrace(
-        designs.length === 1 ? traceFile : withDesign(traceFile, design),
-        simulator.chromeTrace(recorder, scenario),
-      )
+    if (traceFile !== null && trace !== null) {
+      const path = designs.length === 1 ? traceFile : withDesign(traceFile, design)
+      writeTrace(path, simulator.chromeTrace(trace, scenario))
+      if (trace.dropped > 0) note(`${path} is full: its last ${trace.dropped} records are missing`)
     }
     return { design, result, wallMs }
   })
@@ -116,41 +114,11 @@ function designsOf(flag: unknown, scenario: Scenario): readonly Design[] {
 }
 
 /** Allowed, and worth a word: such a flow may have several messages waiting. */
-function noteLongDeadlines(scenario: Scenario, terminal: Terminal): void {
+function noteLongDeadlines(scenario: Scenario, note: (text: string) => void): void {
   for (const { name, deadlineNs, periodNs } of scenario.flows) {
     if (deadlineNs <= periodNs) continue
-    terminal.stderr.write(
-      `note: flow ${name} has a deadline (${formatTime(deadlineNs)}) beyond its period (${formatTime(periodNs)})\n`,
-    )
+    note(`flow ${name} has a deadline (${formatTime(deadlineNs)}) beyond its period (${formatTime(periodNs)})`)
   }
-}
-
-function reporter(line: Progress, design: Design): (simulatedNs: number, totalNs: number) => void {
-  return (simulatedNs, totalNs) => line.update(design.padEnd(9), simulatedNs, totalNs)
-}
-
-/** Every delivered payload as `FOLDER/FLOW/SEQUENCE.bin`. */
-function payloadWriter(folder: string, scenario: Scenario) {
-  for (const { name } of scenario.flows) mkdirSync(join(folder, name), { recursive: true })
-  return ({ flow, sequence, bytes }: { flow: string; sequence: number; bytes: Uint8Array }): void => {
-    writeFileSync(join(folder, flow, `${String(sequence).padStart(6, '0')}.bin`), bytes)
-  }
-}
-
-function writeTrace(path: string, pieces: Iterable<string>): void {
-  mkdirSync(dirname(path), { recursive: true })
-  const file = openSync(path, 'w')
-  try {
-    for (const piece of pieces) writeSync(file, piece)
-  } finally {
-    closeSync(file)
-  }
-}
-
-/** `run.json` of two designs becomes `run.dedicated.json` and `run.floating.json`. */
-function withDesign(path: string, design: Design): string {
-  const ending = extname(path)
-  return `${path.slice(0, path.length - ending.length)}.${design}${ending}`
 }
 
 function strings(value: unknown): string[] {

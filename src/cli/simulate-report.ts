@@ -1,6 +1,7 @@
 /** What a simulation found: as an object for programs, and as tables for people. */
+import type { Design, DesignResult, ResponseTimes } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario } from '../scenario/index.ts'
-import type { Design, DesignResult, ResponseTime } from './simulator.ts'
+
 import { type Cell, renderTable } from './table.ts'
 import type { Paint } from './terminal.ts'
 
@@ -114,7 +115,7 @@ function gainRows(scenario: Scenario, dedicated: DesignResult, floating: DesignR
     const before = dedicated.flows[name]?.responseTimeNs
     const after = floating.flows[name]?.responseTimeNs
     if (!before || !after) continue
-    const row = (what: string, key: keyof ResponseTime) =>
+    const row = (what: string, key: keyof ResponseTimes) =>
       change(`${name}, ${what} response, ms`, before[key], after[key], milliseconds)
     rows.push(row('median', 'p50'), row('largest', 'max'))
   }
@@ -143,10 +144,7 @@ function percentChange(before: number, after: number): string {
 
 /** What is needed to get the same figures again, and how far to trust them. */
 function provenance(scenario: Scenario, runs: readonly DesignRun[]): string {
-  const lines = [
-    `seed ${scenario.seed}, costs ${COSTS[scenario.costs]}, platform ${scenario.platform}`,
-    'simulated: nothing here was measured on a board',
-  ]
+  const lines = [`seed ${scenario.seed}, costs ${COSTS[scenario.costs]}, platform ${scenario.platform}`]
   for (const { design, result, wallMs } of runs) {
     const speed = wallMs > 0 ? ` (${(result.simulatedNs / 1e6 / wallMs).toFixed(2)} x real time)` : ''
     lines.push(

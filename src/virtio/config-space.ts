@@ -49,8 +49,9 @@ export class ConfigSpace<F extends ConfigFields = ConfigFields> implements Confi
     for (let i = 0; i < target.length; i++) target[i] = this.#bytes[offset + i] ?? 0
   }
 
-  /** A driver's write: false, and nothing is changed, unless every byte lies in a field that it may write. */
+  /** A driver's write: false, and nothing is changed, unless there are bytes and all lie in fields that it may write. */
   write(offset: number, source: Uint8Array): boolean {
+    if (source.length === 0) return false
     for (let i = 0; i < source.length; i++) if (!this.#isDriverWritable(offset + i)) return false
     this.#bytes.set(source, offset)
     this.#values = this.layout.decode(this.#bytes)

@@ -123,13 +123,12 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
     const offered = this.#readFeatures()
     const accepted = this.#choose(offered)
     this.#writeFeatures(accepted)
-    const bitOf = (name: string) => this.#contract.features[name] as number
     const config = new DriverConfig<C['config']>(this.#transport, this.#contract.config, (name) =>
-      offered.has(bitOf(name)),
+      offered.has(this.#bitOf(name)),
     )
     const queues = this.#contract.queues.map((_, index) => this.#setupQueue(index, accepted))
     const asked = [...(this.#options.want ?? []), ...(this.#options.require ?? [])]
-    const flags = Object.fromEntries(asked.map((name) => [name, accepted.has(bitOf(name))]))
+    const flags = Object.fromEntries(asked.map((name) => [name, accepted.has(this.#bitOf(name))]))
     const driver = new DriverCore(
       this.#contract,
       this.#transport,
@@ -162,8 +161,7 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
   /** Only what this driver asked for is ever accepted, so unknown bits are harmless (FEAT-DRV-04, -05, -08). */
   #choose(offered: FeatureSet): FeatureSet {
     const { indirectLength = 0 } = this.#options
-    const bits = (names: readonly string[] = []) =>
-      FeatureSet.of(...names.map((name) => this.#contract.features[name] as number))
+    const bits = (names: readonly string[] = []) => FeatureSet.of(...names.map((name) => this.#bitOf(name)))
     const usual = FeatureSet.of(VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_RESET)
     const common = this.#options.commonFeatures ?? (indirectLength > 0 ? usual.with(VIRTIO_F_INDIRECT_DESC) : usual)
     // RFB-DRV-01, -02: VERSION_1 is taken, and a device without it is refused: there is no legacy interface here.
@@ -177,6 +175,12 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
       'FEATURES_MISSING',
       `the device does not offer ${featureNames(missing, this.#contract.id).join(', ')}, or not what they depend on`,
     )
+  }
+
+  #bitOf(name: string): number {
+    const bit = this.#contract.features[name]
+    if (bit === undefined) throw new VirtioError('CONTRACT', `device ${this.#contract.id} has no feature ${name}`)
+    return bit
   }
 
   #writeFeatures(accepted: FeatureSet): void {

@@ -177,8 +177,9 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     } catch (error) {
       this.registers.reportFault(error, queue.index)
     }
-    // Only a handler that takes requests gets another turn: receive buffers wait for data, not the other way round.
-    if (queue.drained && queue.waiting > 0) this.#pending.add(queue.index)
+    // A turn that stopped at its bound has not seen the ring empty, which alone re-arms the notification: without this the
+    // next kick would never come (museum 33). A handler that took nothing waits for something else than requests.
+    if (queue.drained && queue.ring?.enableNotifications()) this.#pending.add(queue.index)
   }
 
   #wake(index: number): void {

@@ -13,7 +13,7 @@ import { CAMPAIGN, CAMPAIGN_TIMEOUT_MS } from './campaign.ts'
 import { searchBehaviours } from './state-space.ts'
 
 const ANALYSES = ['A0', 'A3', 'A4'] as const
-const MAX_STATES = 30_000
+const MAX_STATES = 20_000
 
 /** One or two flows of one or two chunks, with software: busy periods of several messages, ties, early exhaustion. */
 function denseInstance(seed: number, lookAhead: number): FlowSet {
@@ -87,7 +87,7 @@ const search = (set: FlowSet, scheduler: 'fp' | 'edf', limits: readonly number[]
 describe.each([
   ['dense', denseInstance, 0, 4000],
   ['jittery', jitteryInstance, 0, 1000],
-  ['indebted', indebtedInstance, 0, 100],
+  ['indebted', indebtedInstance, 0, 50],
   ['dense, with look-ahead 1,', denseInstance, 1, 2000],
   ['dense, with look-ahead 2,', denseInstance, 2, 2000],
 ] as [string, Family, number, number][])('every behaviour of %s instances', (_, family, lookAhead, instances) => {

@@ -1,7 +1,8 @@
 /** A simulator that makes up its figures, and a terminal that remembers what it was told. */
 import type { CliParts } from '../../src/cli/run-cli.ts'
 import { runCli } from '../../src/cli/run-cli.ts'
-import type { Design, DesignResult, SimulateOptions, Simulator } from '../../src/cli/simulator.ts'
+import type { Simulator } from '../../src/cli/simulator.ts'
+import type { Design, DesignResult, SimulationOptions } from '../../src/platform-zcu102/index.ts'
 import type { Scenario } from '../../src/scenario/index.ts'
 
 export const TEXT = new TextEncoder()
@@ -17,6 +18,10 @@ export function result(design: Design, scenario: Scenario, changes: Partial<Desi
     deadlineMisses: 0,
     crossCoreIpis: dedicated ? 24_531 : 0,
     vmInterrupts: dedicated ? 22_000 : 1310,
+    virtualInterrupts: 1310,
+    dmaTransfers: 1310,
+    pagesRemapped: 0,
+    longestLockHoldNs: 2_000,
     vmExits: dedicated ? 44_000 : 2620,
     stolenNsByCore: Object.fromEntries(scenario.vms.map((vm) => [vm.core, dedicated ? 12_000_000 : 4_000_000])),
     freedCore: !dedicated,
@@ -44,7 +49,7 @@ export interface Run {
   stdout: string
   stderr: string
   /** The scenario and options of every call of the simulator. */
-  calls: { scenario: Scenario; options: SimulateOptions<unknown> }[]
+  calls: { scenario: Scenario; options: SimulationOptions }[]
 }
 
 export interface Setting {
@@ -53,7 +58,7 @@ export interface Setting {
   readonly env?: Record<string, string>
   readonly changes?: Partial<Record<Design, Partial<DesignResult>>>
   /** Runs within `simulate`. */
-  readonly during?: (options: SimulateOptions<unknown>) => void
+  readonly during?: (options: SimulationOptions) => void
 }
 
 /** A scenario as small as they come. */
@@ -71,7 +76,6 @@ export async function run(args: readonly string[], defaultScenario: string, sett
       setting.during?.(options)
       return result(options.design, scenario, setting.changes?.[options.design])
     },
-    createRecorder: () => ({ recorder: true }),
     chromeTrace: () => ['{"traceEvents":', '[]}'],
     assumptionsOf: (_, design) => ['costs are assumed', `one ${design} broker`],
   }

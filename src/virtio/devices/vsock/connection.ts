@@ -134,8 +134,8 @@ export class VsockConnection {
   }
 
   /** Ends the connection at once, with a RST to the peer. */
-  reset(): void {
-    if (this.state !== 'closed') this.#abort('reset')
+  reset(reason: VsockCloseReason = 'reset'): void {
+    if (this.state !== 'closed') this.#abort(reason)
   }
 
   /** The peer is gone without a word (TRANSPORT_RESET): nothing more is sent. */

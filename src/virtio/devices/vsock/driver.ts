@@ -96,6 +96,8 @@ class Slots {
 export class VsockDriver {
   readonly driver: Driver<VsockContract, { readonly stream: boolean; readonly noImpliedStream: boolean }>
   readonly endpoint: VsockEndpoint
+  /** Packets of the device that had no valid header, and were dropped. */
+  malformedPackets = 0
   readonly #memory: GuestMemory
   readonly #rx: Slots
   readonly #tx: Slots
@@ -139,6 +141,8 @@ export class VsockDriver {
     tx.onUsed = () => this.#send()
     event.onUsed = () => this.#takeEvents()
     this.endpoint.onOutgoing = () => this.#send()
+    // A device that was given up, or closed, takes its connections along.
+    this.driver.events.on('stopped', () => this.endpoint.transportReset(this.endpoint.cid))
     this.#fill(event, this.#event)
     this.#fill(rx, this.#rx)
   }
@@ -154,8 +158,6 @@ export class VsockDriver {
 
   /** Resets the device; every connection ends. */
   close(): void {
-    this.endpoint.onOutgoing = null
-    this.endpoint.transportReset(this.endpoint.cid)
     this.driver.close()
     if (this.driver.transport.readStatus() !== 0) return
     for (const { base, count, bytes } of [this.#rx, this.#tx, this.#event])
@@ -184,10 +186,12 @@ export class VsockDriver {
   }
 
   #takePacket(address: number, writtenBytes: number): void {
-    if (writtenBytes < VSOCK_HEADER_BYTES) return
     const header = this.#packet.subarray(0, VSOCK_HEADER_BYTES)
     this.#memory.read(address, header)
-    if (!readVsockHeader(header, 0, this.#received)) return
+    if (writtenBytes < VSOCK_HEADER_BYTES || !readVsockHeader(header, 0, this.#received)) {
+      this.malformedPackets++
+      return
+    }
     this.#payload.attach(address + VSOCK_HEADER_BYTES, writtenBytes - VSOCK_HEADER_BYTES)
     this.endpoint.receive(this.#received, this.#payload)
   }

@@ -98,7 +98,7 @@ export class VsockEndpoint {
       return
     }
     // Bytes that were promised and are not there would tear the stream.
-    if (header.op === VIRTIO_VSOCK_OP_RW && header.len > payload.remaining) socket.reset()
+    if (header.op === VIRTIO_VSOCK_OP_RW && header.len > payload.remaining) socket.reset('violation')
     else socket.deliver(header, payload)
     this.#touch(socket)
   }
@@ -140,7 +140,9 @@ export class VsockEndpoint {
       this.#refuse(header)
       return
     }
-    listener(this.#open(header.dstPort, header.srcCid, header.srcPort, header))
+    const socket = this.#open(header.dstPort, header.srcCid, header.srcPort, header)
+    // A REQUEST that acknowledges bytes is answered with RST, and is nobody's connection.
+    if (socket.connection.state !== 'closed') listener(socket)
   }
 
   #open(localPort: number, peerCid: number, peerPort: number, request: VsockHeader | null): VsockSocket {

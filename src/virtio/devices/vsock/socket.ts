@@ -128,8 +128,9 @@ export class VsockSocket implements AsyncIterable<Uint8Array> {
   }
 
   /** Ends the connection now, for both sides, whatever is under way: also when a clean disconnect is never confirmed. */
-  reset(): void {
-    this.connection.reset()
+  reset(reason: VsockCloseReason = 'reset'): void {
+    if (this.connection.state === 'closed') return
+    this.connection.reset(reason)
     this.#touch(this)
     this.#notifyClosed()
   }

@@ -1,0 +1,340 @@
+/**
+ * A guest as a driver model: real virtqueues, headers and connections in its own RAM, reached through its stage-2 table. The
+ * machine decides when its code runs (a send, an interrupt handler) and for how long; what that code does is here.
+ *
+ * Its memory holds, per receive buffer, a header slot and one page; per outgoing flow, a few message buffers.
+ */
+import { assert } from '../internal/assert.ts'
+import { StreamHash } from '../internal/hash.ts'
+import { type GuestMemory, PAGE_SIZE, SegmentList } from '../memory/index.ts'
+import {
+  readVsockHeader,
+  VIRTIO_VSOCK_OP_REQUEST,
+  VIRTIO_VSOCK_OP_RW,
+  VSOCK_HEADER_BYTES,
+  VsockConnection,
+  VsockHeader,
+  writeVsockHeader,
+} from '../virtio/index.ts'
+import { BufferList, type SplitDriverQueue, UsedBuffer } from '../virtqueue/index.ts'
+import type { FlowLedger } from './message-ledger.ts'
+import type { PayloadSource } from './payload.ts'
+import { CALLING_PORT, LISTENING_PORT } from './vsock-router.ts'
+
+/** Messages of one flow that can be under way at once; a sender that is further behind waits. */
+export const BUFFERS_PER_FLOW = 4
+/** Room for a header, and one that no two headers share a line of. */
+export const HEADER_SLOT_BYTES = 64
+/** Header slots for packets without payload. */
+export const CONTROL_SLOTS = 16
+
+export interface GuestFlow {
+  readonly index: number
+  readonly peerCid: number
+  readonly lengthBytes: number
+  readonly creditBytes: number
+  readonly ledger: FlowLedger
+  /** null: only lengths travel. */
+  readonly payload: PayloadSource | null
+}
+
+export interface GuestQueues {
+  readonly memory: GuestMemory
+  readonly receive: SplitDriverQueue
+  readonly transmit: SplitDriverQueue
+  allocate(lengthBytes: number, align: number): number
+}
+
+/** What the guest asks of its machine. */
+export interface GuestHost {
+  now(): number
+  /** The whole of a message has been read; `bytes` are its content when anybody wants them. */
+  onDelivered(flow: GuestFlow, sequence: number, bytes: Uint8Array): void
+}
+
+/** Which queues to kick after a piece of guest code: bits. */
+export const Kick = { none: 0, receive: 1, transmit: 2 } as const
+
+class Outgoing {
+  readonly flow: GuestFlow
+  readonly connection: VsockConnection
+  /** Addresses of free message buffers: header slot, then payload from the next page on. */
+  readonly free: number[] = []
+  /** Release times of messages that wait to be sent. */
+  readonly releasesNs: number[] = []
+
+  constructor(flow: GuestFlow) {
+    this.flow = flow
+    this.connection = new VsockConnection(CALLING_PORT + flow.index, flow.peerCid, LISTENING_PORT + flow.index, 0, null)
+  }
+}
+
+class Incoming {
+  readonly flow: GuestFlow
+  connection: VsockConnection | null = null
+  readonly hash = new StreamHash()
+  receivedBytes = 0
+  readonly bytes: Uint8Array
+
+  constructor(flow: GuestFlow, keepsBytes: boolean) {
+    this.flow = flow
+    this.bytes = new Uint8Array(keepsBytes ? flow.lengthBytes : 0)
+  }
+}
+
+export class Guest {
+  readonly cid: number
+  readonly #queues: GuestQueues
+  readonly #host: GuestHost
+  readonly #lazyReclaim: boolean
+  readonly #keepsBytes: boolean
+  readonly #outgoing = new Map<number, Outgoing>()
+  readonly #incoming = new Map<number, Incoming>()
+  /** By head: what the buffer is. Transmit: address and its flow (-1: a control slot). Receive: address of the header slot. */
+  readonly #transmitAddress: Float64Array
+  readonly #transmitFlow: Int32Array
+  readonly #receiveHeader: Float64Array
+  readonly #receivePage: Float64Array
+  readonly #controlSlots: number[] = []
+  readonly #buffers = new BufferList()
+  readonly #used = new UsedBuffer()
+  readonly #header = new VsockHeader()
+  readonly #headerBytes = new Uint8Array(VSOCK_HEADER_BYTES)
+  readonly #segments = new SegmentList()
+
+  constructor(
+    cid: number,
+    queues: GuestQueues,
+    host: GuestHost,
+    options: { readonly lazyReclaim: boolean; readonly keepsBytes: boolean },
+  ) {
+    this.cid = cid
+    this.#queues = queues
+    this.#host = host
+    this.#lazyReclaim = options.lazyReclaim
+    this.#keepsBytes = options.keepsBytes
+    this.#transmitAddress = new Float64Array(queues.transmit.size)
+    this.#transmitFlow = new Int32Array(queues.transmit.size)
+    this.#receiveHeader = new Float64Array(queues.receive.size)
+    this.#receivePage = new Float64Array(queues.receive.size)
+    for (let i = 0; i < CONTROL_SLOTS; i++) this.#controlSlots.push(queues.allocate(HEADER_SLOT_BYTES, HEADER_SLOT_BYTES))
+  }
+
+  /** The guest sends this flow. */
+  addOutgoing(flow: GuestFlow): void {
+    const outgoing = new Outgoing(flow)
+    for (let i = 0; i < BUFFERS_PER_FLOW; i++) {
+      outgoing.free.push(this.#queues.allocate(PAGE_SIZE + flow.lengthBytes, PAGE_SIZE))
+    }
+    this.#outgoing.set(flow.index, outgoing)
+  }
+
+  /** The guest receives this flow. */
+  addIncoming(flow: GuestFlow): void {
+    this.#incoming.set(flow.index, new Incoming(flow, this.#keepsBytes))
+  }
+
+  /** Posts `buffers` receive buffers, and calls the receivers of all outgoing flows. Returns the kicks. */
+  start(buffers: number): number {
+    for (let i = 0; i < buffers; i++) {
+      this.#postReceive(this.#queues.allocate(HEADER_SLOT_BYTES, HEADER_SLOT_BYTES), this.#queues.allocate(PAGE_SIZE, PAGE_SIZE))
+    }
+    return this.#finish(this.#publishReceive())
+  }
+
+  /** All outgoing connections are established. */
+  get ready(): boolean {
+    return [...this.#outgoing.values()].every(({ connection }) => connection.state === 'established')
+  }
+
+  /** The application released a message of this flow. */
+  release(flow: number, releaseNs: number): void {
+    this.#outgoing.get(flow)!.releasesNs.push(releaseNs)
+  }
+
+  /** The sending thread ran. Returns the kicks. */
+  send(): number {
+    return this.#finish(Kick.none)
+  }
+
+  /** The interrupt handler ran. Returns the kicks. */
+  handleInterrupt(): number {
+    const { receive } = this.#queues
+    do {
+      while (receive.popUsed(this.#used)) this.#receive(this.#used.id)
+    } while (receive.enableNotifications())
+    return this.#finish(this.#publishReceive())
+  }
+
+  // ---- receiving
+
+  #postReceive(headerSlot: number, page: number): void {
+    const buffers = this.#buffers.clear()
+    buffers.addWritable(headerSlot, VSOCK_HEADER_BYTES)
+    buffers.addWritable(page, PAGE_SIZE)
+    const head = this.#queues.receive.add(buffers)
+    assert(head >= 0, 'the receive queue has room for every receive buffer')
+    this.#receiveHeader[head] = headerSlot
+    this.#receivePage[head] = page
+  }
+
+  #publishReceive(): number {
+    const { receive } = this.#queues
+    receive.publish()
+    return receive.needsNotification() ? Kick.receive : Kick.none
+  }
+
+  #receive(head: number): void {
+    const headerSlot = this.#receiveHeader[head]!
+    const page = this.#receivePage[head]!
+    this.#queues.memory.read(headerSlot, this.#headerBytes)
+    if (readVsockHeader(this.#headerBytes, 0, this.#header)) this.#handlePacket(page)
+    this.#postReceive(headerSlot, page)
+  }
+
+  #handlePacket(page: number): void {
+    const header = this.#header
+    const outgoing = this.#outgoing.get(header.srcPort - LISTENING_PORT)
+    if (outgoing !== undefined && header.dstPort === outgoing.connection.localPort) {
+      outgoing.connection.receive(header)
+      return
+    }
+    const incoming = this.#incoming.get(header.dstPort - LISTENING_PORT)
+    if (incoming === undefined || header.srcCid !== incoming.flow.peerCid) return
+    if (incoming.connection === null) {
+      if (header.op !== VIRTIO_VSOCK_OP_REQUEST) return
+      const { creditBytes } = incoming.flow
+      incoming.connection = new VsockConnection(header.dstPort, header.srcCid, header.srcPort, creditBytes, header)
+    } else if (incoming.connection.receive(header) === 'data') {
+      this.#take(incoming, page, header.len)
+      incoming.connection.forward(header.len)
+    }
+  }
+
+  /** One piece of a message, read where it lies. */
+  #take(incoming: Incoming, page: number, bytes: number): void {
+    const { flow, hash } = incoming
+    if (flow.payload !== null) {
+      const { memory } = this.#queues
+      this.#segments.clear()
+      const backed = memory.translate(page, bytes, this.#segments)
+      assert(backed, 'a receive buffer lies in the guest’s RAM')
+      let at = incoming.receivedBytes
+      for (let i = 0; i < this.#segments.count; i++) {
+        const [offset, length] = [this.#segments.offset[i]!, this.#segments.length[i]!]
+        const region = memory.regions[this.#segments.region[i]!]!.u8
+        hash.update(region, offset, length)
+        if (this.#keepsBytes) incoming.bytes.set(region.subarray(offset, offset + length), at)
+        at += length
+      }
+    }
+    incoming.receivedBytes += bytes
+    if (incoming.receivedBytes < flow.lengthBytes) return
+    const sequence = flow.ledger.deliver(this.#host.now(), flow.payload === null ? '' : hash.digest())
+    this.#host.onDelivered(flow, sequence, incoming.bytes)
+    incoming.receivedBytes = 0
+    hash.reset()
+  }
+
+  // ---- sending
+
+  /** Sends whatever is due and possible; then arms the notifications that are needed to go on. */
+  #finish(kicks: number): number {
+    const { transmit } = this.#queues
+    let waiting: boolean
+    do {
+      this.#reclaim()
+      waiting = this.#transmitAll()
+    } while (this.#armReclaim(waiting))
+    transmit.publish()
+    return kicks | (transmit.needsNotification() ? Kick.transmit : Kick.none)
+  }
+
+  #reclaim(): void {
+    while (this.#queues.transmit.popUsed(this.#used)) {
+      const { id } = this.#used
+      const flow = this.#transmitFlow[id]!
+      if (flow < 0) this.#controlSlots.push(this.#transmitAddress[id]!)
+      else this.#outgoing.get(flow)!.free.push(this.#transmitAddress[id]!)
+    }
+  }
+
+  /**
+   * Which completions interrupt: every one, or, reclaiming lazily, only the one after three quarters of what is under way, and
+   * the next one when a message waits for its buffer. True: some have come already, look again.
+   */
+  #armReclaim(waiting: boolean): boolean {
+    const { transmit } = this.#queues
+    if (!this.#lazyReclaim || waiting) return transmit.enableNotifications()
+    const underWay = Math.max(transmit.outstanding, Math.floor(transmit.size / 2))
+    return transmit.delayNotifications(Math.max(1, Math.floor((3 * underWay) / 4)))
+  }
+
+  /** True: something waits for a completion. */
+  #transmitAll(): boolean {
+    let waiting = false
+    for (const outgoing of this.#outgoing.values()) if (this.#transmitFlowOf(outgoing)) waiting = true
+    for (const { flow, connection } of this.#incoming.values()) {
+      while (connection?.wantsToTransmit(0)) {
+        if (!this.#sendControl(connection, flow.peerCid)) return true
+      }
+    }
+    return waiting
+  }
+
+  #transmitFlowOf({ flow, connection, free, releasesNs }: Outgoing): boolean {
+    for (;;) {
+      const due = connection.state === 'established' && releasesNs.length > 0
+      const sendable = due && connection.credit >= flow.lengthBytes
+      // Without credit for a whole message the connection asks for some, once.
+      const queued = due && !sendable && connection.credit === 0 ? flow.lengthBytes : 0
+      if (connection.wantsToTransmit(queued)) {
+        if (!this.#sendControl(connection, flow.peerCid, queued)) return true
+        continue
+      }
+      if (!sendable) return false
+      if (free.length === 0 || this.#queues.transmit.freeDescriptors < 2) return true
+      this.#sendMessage(flow, connection, free.pop()!, releasesNs.shift()!)
+    }
+  }
+
+  #sendMessage(flow: GuestFlow, connection: VsockConnection, buffer: number, releaseNs: number): void {
+    const { memory } = this.#queues
+    const payload = buffer + PAGE_SIZE
+    let digest = ''
+    if (flow.payload !== null) {
+      const hash = new StreamHash()
+      flow.payload.next(flow.lengthBytes, (offset, part) => {
+        hash.update(part)
+        memory.write(payload + offset, part)
+      })
+      digest = hash.digest()
+    }
+    const sent = connection.transmit(flow.lengthBytes, flow.lengthBytes, this.#header)
+    assert(sent && this.#header.op === VIRTIO_VSOCK_OP_RW && this.#header.len === flow.lengthBytes, 'the message has credit')
+    flow.ledger.send(releaseNs, digest)
+    this.#post(buffer, flow.peerCid, flow.index, payload, flow.lengthBytes)
+  }
+
+  #sendControl(connection: VsockConnection, peerCid: number, queued = 0): boolean {
+    if (this.#controlSlots.length === 0 || this.#queues.transmit.freeDescriptors < 1) return false
+    connection.transmit(queued, 0, this.#header)
+    this.#post(this.#controlSlots.pop()!, peerCid, -1, 0, 0)
+    return true
+  }
+
+  #post(headerSlot: number, peerCid: number, flow: number, payload: number, payloadBytes: number): void {
+    const { memory, transmit } = this.#queues
+    this.#header.srcCid = this.cid
+    this.#header.dstCid = peerCid
+    writeVsockHeader(this.#headerBytes, 0, this.#header)
+    memory.write(headerSlot, this.#headerBytes)
+    const buffers = this.#buffers.clear()
+    buffers.addReadable(headerSlot, VSOCK_HEADER_BYTES)
+    if (payloadBytes > 0) buffers.addReadable(payload, payloadBytes)
+    const head = transmit.add(buffers)
+    assert(head >= 0, 'the transmit queue has room')
+    this.#transmitAddress[head] = headerSlot
+    this.#transmitFlow[head] = flow
+  }
+}

@@ -1,0 +1,339 @@
+/**
+ * The whole simulated machine for one scenario and one design: board, VMs with their devices, drivers and guests, the broker
+ * between them, and the loop that takes events until every message has arrived.
+ *
+ * Connections are set up first; then the flows start together at a multiple of the regulator's period, and counting begins.
+ */
+import { assert } from '../internal/assert.ts'
+import { VirtioError } from '../internal/error.ts'
+import { Random } from '../internal/random.ts'
+import { type BrokerFlow, BudgetRegulator, DedicatedBroker, FloatingBroker, NoRegulator, Relay } from '../broker/index.ts'
+import { PAGE_SIZE } from '../memory/index.ts'
+import { CostOp } from '../platform/index.ts'
+import type { FlowSpec, Scenario } from '../scenario/index.ts'
+import { EventKernel, PreemptiveCores, TicketLock, type TraceRecorder } from '../sim/index.ts'
+import { TransferPolicy } from '../zero-copy/index.ts'
+import { ARRIVAL_TOLERANCE_NS } from './assumptions.ts'
+import { Board, CORE_DONE_EVENT, EL2_LEVEL, GUEST_EVENTS } from './board.ts'
+import type { BoardProfile } from './board-profile.ts'
+import { CostModel } from './cost-model.ts'
+import { Counters } from './counters.ts'
+import { Gdma } from './gdma.ts'
+import { Gic } from './gic.ts'
+import { type Guest, type GuestFlow, Kick } from './guest.ts'
+import { FlowLedger } from './message-ledger.ts'
+import { PayloadSource } from './payload.ts'
+import { Dram, Stage2Table } from './stage2.ts'
+import { Track, TraceKind } from './trace-names.ts'
+import { guestRamBytes, receiveBuffersOf, startVm } from './vm.ts'
+import { VsockRouter } from './vsock-router.ts'
+
+export type Design = 'dedicated' | 'floating'
+
+export interface MachineOptions {
+  readonly design: Design
+  readonly profile: BoardProfile
+  readonly payload: (flowName: string) => Uint8Array | null
+  readonly trace: TraceRecorder
+  readonly onMessage?: (message: { flow: string; sequence: number; bytes: Uint8Array }) => void
+}
+
+const THREAD_LEVEL = 0
+const ISR_LEVEL = 1
+
+/** What a guest's core does; the activity's argument is the VM, or for a kick `vm * 2 + queue`. */
+const Activity = { send: 0, interrupt: 1, kick: 2 } as const
+const RELEASE_EVENT = GUEST_EVENTS
+/** Releases before anything else of the same moment, completions after the hardware. */
+const RELEASE_PRIORITY = 0
+const COMPLETION_PRIORITY = 2
+
+const GUEST_RAM_BASE = 0x4000_0000
+
+export class Machine {
+  readonly kernel = new EventKernel({ capacity: 256 })
+  readonly counters: Counters
+  readonly cores: PreemptiveCores
+  readonly ledgers: readonly FlowLedger[]
+  /** Times are counted from here: all connections are up. */
+  epochNs = 0
+  violations = 0
+  readonly #scenario: Scenario
+  readonly #options: MachineOptions
+  readonly #board: Board
+  readonly #costs: CostModel
+  readonly #guests: readonly Guest[]
+  readonly #vmCores: readonly number[]
+  readonly #gic: Gic
+  readonly #sources: readonly number[]
+  readonly #jitter: Random
+  #undelivered = 0
+  #releasesLeft = 0
+
+  constructor(scenario: Scenario, options: MachineOptions) {
+    const { profile, trace } = options
+    const coreCount = profile.cores.value
+    refuseImpossible(scenario, options.design, coreCount)
+    this.#scenario = scenario
+    this.#options = options
+    this.#vmCores = scenario.vms.map((vm) => vm.core)
+    const vmOf = (name: string) => scenario.vms.findIndex((vm) => vm.name === name)
+    const ends = scenario.flows.map((flow) => ({ source: vmOf(flow.from), destination: vmOf(flow.to) }))
+    this.#sources = ends.map(({ source }) => source)
+    this.#jitter = new Random(scenario.seed, 2)
+
+    this.counters = new Counters(coreCount)
+    this.cores = new PreemptiveCores(this.kernel, coreCount, CORE_DONE_EVENT, COMPLETION_PRIORITY)
+    this.#gic = new Gic(coreCount, profile.listRegisters.value)
+    this.#costs = new CostModel(profile, scenario.costs, scenario.overrides, new Random(scenario.seed, 1))
+    const ramBytes = scenario.vms.map((_, vm) => guestRamBytes(scenario, vm))
+    const dram = new Dram(ramBytes.reduce((sum, bytes) => sum + bytes, 0))
+    const stage2 = ramBytes.map((bytes) => new Stage2Table(dram, GUEST_RAM_BASE, bytes))
+    this.#board = new Board(
+      {
+        kernel: this.kernel,
+        cores: this.cores,
+        lock: new TicketLock(),
+        gic: this.#gic,
+        dma: new Gdma(dmaRate(scenario, profile), profile.dmaPrefetchedPieces.value, () =>
+          this.#costs.drawNs(CostOp.dmaPerDescriptor, 1),
+        ),
+        dram,
+        stage2,
+        vmCores: this.#vmCores,
+        costs: this.#costs,
+        counters: this.counters,
+        trace,
+        movesBytes: scenario.flows.some((flow) => flow.payload.kind !== 'none'),
+        onGuestInterrupt: (vm) => this.#enqueue(vm, ISR_LEVEL, CostOp.guestIsr, Activity.interrupt),
+      },
+      coreCount,
+    )
+    const relay = this.#newRelay(ends)
+    const broker =
+      options.design === 'floating'
+        ? new FloatingBroker(this.#board, relay, coreCount)
+        : new DedicatedBroker(this.#board, relay, scenario.broker.dedicatedCore)
+    this.#board.connect(broker)
+
+    this.ledgers = scenario.flows.map((flow) => new FlowLedger(flow.deadlineNs))
+    const minimum = options.design === 'floating' && scenario.broker.interrupts === 'minimum'
+    this.#guests = scenario.vms.map((vm, index) =>
+      startVm({
+        vm: index,
+        cid: vm.cid,
+        stage2: stage2[index]!,
+        queueSize: vm.queueSize,
+        receiveBuffers: receiveBuffersOf(scenario, index),
+        eventIdx: options.design === 'floating',
+        lazyReclaim: minimum,
+        keepsBytes: options.onMessage !== undefined,
+        broker,
+        host: { now: () => this.kernel.now, onDelivered: (flow, sequence, bytes) => this.#delivered(flow, sequence, bytes) },
+        onViolation: () => this.violations++,
+      }),
+    )
+    scenario.flows.forEach((flow, index) => {
+      this.#addFlow(flow, index, ends[index]!)
+    })
+  }
+
+  #newRelay(ends: readonly { source: number; destination: number }[]): Relay {
+    const { broker, flows, vms } = this.#scenario
+    const floating = this.#options.design === 'floating'
+    const ranks = priorities(flows)
+    const brokerFlows = flows.flatMap((flow, index): BrokerFlow[] => {
+      const forward = {
+        ...ends[index]!,
+        periodNs: flow.periodNs,
+        deadlineNs: flow.deadlineNs,
+        toleranceNs: flow.jitterNs + ARRIVAL_TOLERANCE_NS,
+        maximumBytes: flow.lengthBytes,
+        priority: ranks[index]!,
+      }
+      // What the receiver answers: credit and the end of connections, never payload.
+      const backward = { ...forward, source: forward.destination, destination: forward.source, maximumBytes: 0 }
+      return [forward, backward]
+    })
+    return new Relay(
+      this.#board,
+      {
+        scheduler: broker.scheduler,
+        chunkBytes: broker.chunkBytes,
+        chaining: floating ? broker.chaining : 'piece',
+        suppressRefillKicks: floating && broker.interrupts === 'minimum',
+        interruptCore: floating ? 'receiver' : broker.dedicatedCore,
+        policy: new TransferPolicy(floating ? broker.transfer : 'copy'),
+        cores: this.#vmCores,
+        flows: brokerFlows,
+      },
+      new VsockRouter(vms.map((vm) => vm.cid), ends),
+      broker.regulator.kind === 'budget'
+        ? new BudgetRegulator(broker.regulator.budgetNs, broker.regulator.periodNs)
+        : new NoRegulator(),
+      { onRefused: () => this.violations++ },
+    )
+  }
+
+  #addFlow(flow: FlowSpec, index: number, ends: { source: number; destination: number }): void {
+    const guestFlow = (peer: number): GuestFlow => ({
+      index,
+      peerCid: this.#scenario.vms[peer]!.cid,
+      lengthBytes: flow.lengthBytes,
+      creditBytes: flow.creditBytes,
+      ledger: this.ledgers[index]!,
+      payload,
+    })
+    const bytes = flow.payload.kind === 'none' ? null : this.#options.payload(flow.name)
+    const payload =
+      flow.payload.kind === 'none'
+        ? null
+        : bytes === null
+          ? PayloadSource.noise(this.#scenario.seed, 16 + index)
+          : new PayloadSource(bytes)
+    this.#guests[ends.source]!.addOutgoing(guestFlow(ends.destination))
+    this.#guests[ends.destination]!.addIncoming(guestFlow(ends.source))
+  }
+
+  // ---- running
+
+  /** Sets up all connections, then starts counting and the flows. */
+  start(): void {
+    this.#guests.forEach((guest, vm) => {
+      this.#kick(vm, guest.start(receiveBuffersOf(this.#scenario, vm)))
+    })
+    while (this.kernel.next()) this.#handle()
+    assert(
+      this.#guests.every((guest) => guest.ready),
+      'every connection is established before the flows start',
+    )
+    const regulator = this.#scenario.broker.regulator
+    const period = regulator.kind === 'budget' ? regulator.periodNs : 1_000_000
+    this.epochNs = (Math.floor(this.kernel.now / period) + 1) * period
+    this.#scenario.flows.forEach((flow, index) => {
+      if (flow.offsetNs < this.#scenario.durationNs) this.#scheduleRelease(index, 0)
+    })
+    this.kernel.nextUntil(this.epochNs - 1)
+    this.counters.reset()
+    this.cores.resetAccounting()
+  }
+
+  /** Takes events up to `untilNs` after the epoch. False: nothing is left to happen, every message has arrived. */
+  run(untilNs: number): boolean {
+    const limitNs = this.epochNs + untilNs
+    while (this.#releasesLeft > 0 || this.#undelivered > 0) {
+      if (!this.kernel.nextUntil(limitNs)) return this.kernel.pending > 0
+      this.#handle()
+    }
+    // What is still pending: completions on their way to senders.
+    while (this.kernel.nextUntil(limitNs)) this.#handle()
+    return this.kernel.pending > 0
+  }
+
+  #handle(): void {
+    const { kind, a, b } = this.kernel
+    if (this.#board.handle(kind, a, b)) return
+    if (kind === RELEASE_EVENT) this.#release(a, b)
+    else {
+      assert(kind === CORE_DONE_EVENT, `an event of unknown kind ${kind}`)
+      this.cores.finish(a)
+      this.#runGuest(a, this.cores.finishedKind, this.cores.finishedA)
+    }
+  }
+
+  /** Release `k` of a flow: due at offset + k periods, late by at most its jitter. */
+  #scheduleRelease(flow: number, k: number): void {
+    const { offsetNs, periodNs, jitterNs } = this.#scenario.flows[flow]!
+    const lateNs = jitterNs > 0 ? this.#jitter.between(0, jitterNs) : 0
+    this.#releasesLeft++
+    const atNs = Math.max(this.epochNs + offsetNs + k * periodNs + lateNs, this.kernel.now)
+    this.kernel.schedule(atNs, RELEASE_PRIORITY, RELEASE_EVENT, flow, k)
+  }
+
+  #release(flow: number, k: number): void {
+    const { offsetNs, periodNs } = this.#scenario.flows[flow]!
+    const vm = this.#sources[flow]!
+    this.#releasesLeft--
+    this.#undelivered++
+    this.#options.trace.begin(TraceKind.message, Track.flow(flow), this.kernel.now, flow, k)
+    this.#guests[vm]!.release(flow, this.kernel.now)
+    this.#enqueue(vm, THREAD_LEVEL, CostOp.guestSend, Activity.send)
+    if (offsetNs + (k + 1) * periodNs < this.#scenario.durationNs) this.#scheduleRelease(flow, k + 1)
+  }
+
+  #enqueue(vm: number, level: number, op: number, kind: number): void {
+    this.cores.enqueue(this.#vmCores[vm]!, level, this.#costs.drawNs(op, 1), kind, vm)
+  }
+
+  #runGuest(core: number, kind: number, argument: number): void {
+    const trace = this.#options.trace
+    if (kind === Activity.kick) {
+      this.#board.trap(core, argument >> 1, argument & 1)
+      return
+    }
+    const guest = this.#guests[argument]!
+    if (kind === Activity.send) {
+      trace.instant(TraceKind.guestSend, Track.guest(core), this.kernel.now, argument, 0)
+      this.#kick(argument, guest.send())
+      return
+    }
+    trace.instant(TraceKind.guestIsr, Track.guest(core), this.kernel.now, argument, 0)
+    this.#gic.endOfInterrupt(core, argument)
+    this.#kick(argument, guest.handleInterrupt())
+  }
+
+  /** The guest's code writes its doorbells one after another, before anything else of it runs. */
+  #kick(vm: number, kicks: number): void {
+    const core = this.#vmCores[vm]!
+    if (kicks & Kick.receive) this.cores.enqueue(core, ISR_LEVEL, 0, Activity.kick, 2 * vm)
+    if (kicks & Kick.transmit) this.cores.enqueue(core, ISR_LEVEL, 0, Activity.kick, 2 * vm + 1)
+  }
+
+  #delivered(flow: GuestFlow, sequence: number, bytes: Uint8Array): void {
+    this.#undelivered--
+    this.#options.trace.end(TraceKind.message, Track.flow(flow.index), this.kernel.now, flow.index, sequence)
+    this.#options.onMessage?.({ flow: this.#scenario.flows[flow.index]!.name, sequence, bytes })
+  }
+
+  /** EL2 time of a core since the epoch, ns. */
+  stolenNs(core: number): number {
+    return this.cores.busyNs(core, EL2_LEVEL)
+  }
+}
+
+/** Bytes/ns that the engine really moves: its own rate, or what rate control leaves of it. */
+function dmaRate(scenario: Scenario, profile: BoardProfile): number {
+  const own = scenario.overrides.dmaBytesPerNs ?? profile.dmaBytesPerNs.value
+  const { regulator } = scenario.broker
+  return regulator.kind === 'rate' ? Math.min(own, regulator.bytesPerNs) : own
+}
+
+/** Priorities as given, else deadline-monotonic: rank by deadline, ties by order. */
+function priorities(flows: readonly FlowSpec[]): number[] {
+  const byDeadline = flows.map((_, index) => index).sort((a, b) => flows[a]!.deadlineNs - flows[b]!.deadlineNs || a - b)
+  return flows.map((flow, index) => flow.priority ?? byDeadline.indexOf(index))
+}
+
+function refuseImpossible(scenario: Scenario, design: Design, coreCount: number): void {
+  const { broker, vms } = scenario
+  if (broker.regulator.kind === 'bucket') {
+    throw new VirtioError('UNSUPPORTED', 'regulator kind "bucket" is not simulated yet; use none, rate or budget')
+  }
+  if (broker.transfer !== 'copy' && broker.chunkBytes !== PAGE_SIZE) {
+    throw new VirtioError('UNSUPPORTED', `transfer "${broker.transfer}" moves pages: chunk must be ${PAGE_SIZE}`)
+  }
+  for (const { name, core } of vms) {
+    if (core >= coreCount) {
+      throw new VirtioError('BAD_CORE', `VM ${name} is on core ${core}; the board has cores 0 to ${coreCount - 1}`)
+    }
+    if (design === 'dedicated' && core === broker.dedicatedCore) {
+      throw new VirtioError(
+        'BAD_CORE',
+        `VM ${name} is on core ${core}, which the dedicated broker takes; move it, or simulate the floating design only`,
+      )
+    }
+  }
+  if (design === 'dedicated' && broker.dedicatedCore >= coreCount) {
+    throw new VirtioError('BAD_CORE', `dedicatedCore is ${broker.dedicatedCore}; the board has cores 0 to ${coreCount - 1}`)
+  }
+}

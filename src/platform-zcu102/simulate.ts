@@ -1,0 +1,102 @@
+/** One run of a scenario under one design, and what came of it. */
+import { VirtioError } from '../internal/error.ts'
+import type { Scenario } from '../scenario/index.ts'
+import { TraceRecorder } from '../sim/index.ts'
+import { type Design, Machine } from './machine.ts'
+import type { FlowResult } from './message-ledger.ts'
+import { BOARD_PROFILES } from './zcu102.ts'
+import type { BoardProfile } from './board-profile.ts'
+
+export interface SimulationOptions {
+  readonly design: Design
+  /** What a flow carries, read round and round; null: seeded noise. Not asked for flows without payload. */
+  readonly payload: (flowName: string) => Uint8Array | null
+  readonly trace?: TraceRecorder
+  readonly onProgress?: (simulatedNs: number, totalNs: number) => void
+  /** A delivered message; `bytes` are valid during the call. */
+  readonly onMessage?: (message: { flow: string; sequence: number; bytes: Uint8Array }) => void
+}
+
+/** Times in ns; counts from the start of the flows to the arrival of the last message. VM cores are those with a VM. */
+export interface DesignResult {
+  readonly messagesSent: number
+  readonly messagesDelivered: number
+  readonly bytesDelivered: number
+  readonly payloadMismatches: number
+  readonly violations: number
+  readonly deadlineMisses: number
+  readonly crossCoreIpis: number
+  readonly vmInterrupts: number
+  readonly vmExits: number
+  readonly virtualInterrupts: number
+  readonly dmaTransfers: number
+  readonly pagesRemapped: number
+  readonly longestLockHoldNs: number
+  /** EL2 time on each VM core, spinning included. */
+  readonly stolenNsByCore: Readonly<Record<string, number>>
+  /** The broker needs no core of its own. */
+  readonly freedCore: boolean
+  readonly brokerCoreBusyNs: number | null
+  readonly simulatedNs: number
+  readonly events: number
+  readonly traceHash: string
+  readonly flows: Readonly<Record<string, FlowResult>>
+}
+
+/** A run that cannot keep up is given this many times its duration to deliver what it sent. */
+const DRAIN_FACTOR = 10
+const PROGRESS_STEPS = 200
+
+export function profileOf(scenario: Scenario): BoardProfile {
+  const profile = BOARD_PROFILES[scenario.platform]
+  if (profile === undefined) {
+    const known = Object.keys(BOARD_PROFILES).join(', ')
+    throw new VirtioError('UNKNOWN_PLATFORM', `platform "${scenario.platform}" is not known; use one of: ${known}`)
+  }
+  return profile
+}
+
+/** Throws `VirtioError` when the scenario cannot run on its platform under this design. */
+export function simulate(scenario: Scenario, options: SimulationOptions): DesignResult {
+  const { design } = options
+  const trace = options.trace ?? new TraceRecorder({ limit: 0 })
+  const machine = new Machine(scenario, { ...options, profile: profileOf(scenario), trace })
+  machine.start()
+  const { durationNs } = scenario
+  for (let step = 1; machine.run((durationNs * step) / PROGRESS_STEPS); step++) {
+    options.onProgress?.(Math.min(machine.kernel.now - machine.epochNs, durationNs), durationNs)
+    if (step === DRAIN_FACTOR * PROGRESS_STEPS) break
+  }
+  return resultOf(scenario, design, machine, trace)
+}
+
+function resultOf(scenario: Scenario, design: Design, machine: Machine, trace: TraceRecorder): DesignResult {
+  const { counters, ledgers } = machine
+  const flows = scenario.flows.map((flow, index) => [flow.name, ledgers[index]!.result()] as const)
+  const total = (of: (result: FlowResult) => number) => flows.reduce((sum, [, result]) => sum + of(result), 0)
+  const vmCores = [...new Set(scenario.vms.map((vm) => vm.core))].sort((a, b) => a - b)
+  const overCores = (counts: Float64Array) => vmCores.reduce((sum, core) => sum + counts[core]!, 0)
+  const floating = design === 'floating'
+  return {
+    messagesSent: total((result) => result.messages),
+    messagesDelivered: total((result) => result.delivered),
+    bytesDelivered: scenario.flows.reduce((sum, flow, i) => sum + flow.lengthBytes * ledgers[i]!.delivered, 0),
+    payloadMismatches: ledgers.reduce((sum, ledger) => sum + ledger.mismatches, 0),
+    violations: machine.violations,
+    deadlineMisses: total((result) => result.deadlineMisses),
+    crossCoreIpis: counters.crossCoreIpis,
+    vmInterrupts: overCores(counters.interrupts),
+    vmExits: overCores(counters.exits),
+    virtualInterrupts: counters.virtualInterrupts,
+    dmaTransfers: counters.dmaTransfers,
+    pagesRemapped: counters.pagesRemapped,
+    longestLockHoldNs: counters.longestLockHoldNs,
+    stolenNsByCore: Object.fromEntries(vmCores.map((core) => [String(core), machine.stolenNs(core)])),
+    freedCore: floating,
+    brokerCoreBusyNs: floating ? null : machine.stolenNs(scenario.broker.dedicatedCore),
+    simulatedNs: machine.kernel.now - machine.epochNs,
+    events: machine.kernel.processed,
+    traceHash: trace.hash,
+    flows: Object.fromEntries(flows),
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * One VM: a vsock device whose registers stand in the hypervisor layer and whose queues the broker serves, a driver that
+ * negotiates with it, and the guest behind the driver.
+ */
+import type { Broker } from '../broker/index.ts'
+import { BumpAllocator, PAGE_SIZE, SegmentList } from '../memory/index.ts'
+import type { Scenario } from '../scenario/index.ts'
+import { SharedMemoryTransport } from '../transport/index.ts'
+import {
+  ConfigSpace,
+  DeviceRegisters,
+  FeatureSet,
+  startDriver,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_VERSION_1,
+  vsockContract,
+} from '../virtio/index.ts'
+import { MAX_QUEUE_SIZE, splitQueueBytes } from '../virtqueue/index.ts'
+import { BUFFERS_PER_FLOW, CONTROL_SLOTS, Guest, type GuestHost, HEADER_SLOT_BYTES } from './guest.ts'
+import type { Stage2Table } from './stage2.ts'
+
+const TRANSMIT_QUEUE_SIZE = 256
+/** Receive buffers beyond those for messages: control packets. */
+const SPARE_RECEIVE_BUFFERS = 32
+
+export interface VmOptions {
+  readonly vm: number
+  readonly cid: number
+  readonly stage2: Stage2Table
+  /** Of the receive queue; null: as large as its buffers need. */
+  readonly queueSize: number | null
+  readonly receiveBuffers: number
+  readonly eventIdx: boolean
+  readonly lazyReclaim: boolean
+  readonly keepsBytes: boolean
+  readonly broker: Broker
+  readonly host: GuestHost
+  readonly onViolation: () => void
+}
+
+/** Brings the device and its driver up; the broker is attached when the driver sets DRIVER_OK. */
+export function startVm(options: VmOptions): Guest {
+  const { vm, broker, stage2 } = options
+  const contract = vsockContract(TRANSMIT_QUEUE_SIZE)
+  const receiveSize = options.queueSize ?? receiveQueueSize(options.receiveBuffers)
+  const rings = new SegmentList()
+  const { memory } = stage2
+  const registers = new DeviceRegisters(
+    {
+      deviceId: contract.id,
+      commonFeatures: FeatureSet.of(VIRTIO_F_VERSION_1, ...(options.eventIdx ? [VIRTIO_F_EVENT_IDX] : [])),
+      queueSizes: [receiveSize, TRANSMIT_QUEUE_SIZE, 8],
+      config: new ConfigSpace(contract.config, { guestCid: options.cid }),
+    },
+    {
+      onActivate: ([receive, transmit]) => {
+        broker.attach(vm, { memory, receive: receive!, transmit: transmit!, rings })
+      },
+      onReset: () => {
+        broker.detach(0, vm)
+      },
+      onNotify: () => false,
+    },
+  )
+  registers.events.on('violation', options.onViolation)
+  // A guest that runs as long as its machine frees nothing: addresses are handed out one after another.
+  const addresses = new BumpAllocator(stage2.base, stage2.base + stage2.frames.length * PAGE_SIZE)
+  const allocate = (lengthBytes: number, align: number) => addresses.allocate(lengthBytes, align)
+  // Kicks trap and interrupts are injected by the board, so the transport's own edges stay silent.
+  const transport = new SharedMemoryTransport({ registers, contract }, {
+    memory,
+    allocator: { allocate, free: () => {} },
+    doorbell: () => {},
+    interrupt: () => {},
+  })
+  const driver = startDriver(transport, { contract, queueSizes: { rx: receiveSize, tx: TRANSMIT_QUEUE_SIZE } })
+  return new Guest(
+    options.cid,
+    {
+      memory,
+      receive: driver.rx.ring,
+      transmit: driver.tx.ring,
+      allocate,
+    },
+    options.host,
+    { lazyReclaim: options.lazyReclaim, keepsBytes: options.keepsBytes },
+  )
+}
+
+/** Enough for two messages of every incoming flow, as far as the queue can hold them. */
+export function receiveBuffersOf(scenario: Scenario, vm: number): number {
+  const { flows, vms } = scenario
+  const { name, queueSize } = vms[vm]!
+  const wanted = flows
+    .filter((flow) => flow.to === name)
+    .reduce((sum, flow) => sum + 2 * Math.ceil(flow.lengthBytes / Math.min(scenario.broker.chunkBytes, PAGE_SIZE)), 0)
+  return Math.min(wanted + SPARE_RECEIVE_BUFFERS, (queueSize ?? MAX_QUEUE_SIZE) / 2)
+}
+
+/** Two descriptors a buffer. */
+function receiveQueueSize(buffers: number): number {
+  return 2 ** Math.ceil(Math.log2(2 * buffers))
+}
+
+export function guestRamBytes(scenario: Scenario, vm: number): number {
+  const { name, queueSize, ramBytes } = scenario.vms[vm]!
+  if (ramBytes !== null) return Math.ceil(ramBytes / PAGE_SIZE) * PAGE_SIZE
+  const buffers = receiveBuffersOf(scenario, vm)
+  const rings = splitQueueBytes(queueSize ?? receiveQueueSize(buffers)) + 2 * splitQueueBytes(TRANSMIT_QUEUE_SIZE)
+  const receive = buffers * (PAGE_SIZE + HEADER_SLOT_BYTES)
+  const transmit = scenario.flows
+    .filter((flow) => flow.from === name)
+    .reduce((sum, flow) => sum + BUFFERS_PER_FLOW * (3 * PAGE_SIZE + flow.lengthBytes), 0)
+  const bytes = 2 * rings + receive + transmit + CONTROL_SLOTS * HEADER_SLOT_BYTES + 64 * PAGE_SIZE
+  return Math.ceil(bytes / (2 * 1024 * 1024)) * 2 * 1024 * 1024
+}

@@ -1,0 +1,123 @@
+import { earliestDeadlineSchedulable, type FlowSet, fixedPriorityBounds, ranksOf, TIGHTNESS } from 'virtio-sdk/analysis'
+import { describe, expect, it } from 'vitest'
+import { Random } from '../../src/internal/random.ts'
+import { CAMPAIGN, CAMPAIGN_TIMEOUT_MS } from './campaign.ts'
+import { type SimulationInput, simulateChunks } from './chunk-simulator.ts'
+import { randomMessages, randomSet } from './flow-sets.ts'
+
+const ANALYSES = ['A0', 'A3', 'A4'] as const
+const SETS = 1500 * CAMPAIGN
+
+/** A machine, and what its analysis must know about it. */
+interface Setting {
+  readonly name: string
+  readonly lookAhead?: number
+  /** The set as the analysis must see it. Default: as it is. */
+  readonly known?: (set: FlowSet) => FlowSet
+  readonly machine?: (set: FlowSet, random: Random) => Partial<SimulationInput>
+}
+
+const withBudget = (set: FlowSet, change: object): FlowSet =>
+  set.regulator.kind === 'budget' ? { ...set, regulator: { ...set.regulator, ...change } } : set
+
+const longestChunkNs = ({ flows, dma }: FlowSet) =>
+  Math.max(...flows.map((flow) => Math.ceil(Math.min(flow.lengthBytes, dma.chunkBytes) / dma.dmaBytesPerNs)))
+
+const SETTINGS: readonly Setting[] = [
+  { name: 'the machine of the model' },
+  {
+    name: 'chunks that take less than c (P4)',
+    machine: (_, random) => ({ drawChunkNs: (worst) => random.between(1, worst) }),
+  },
+  { name: 'look-ahead 1 (P1)', lookAhead: 1 },
+  { name: 'look-ahead 2 (P1)', lookAhead: 2 },
+  {
+    name: 'a budget in bytes on a wire of twice the rate (P2)',
+    known: (set) => withBudget(set, { wireBytesPerNs: 2 * set.dma.dmaBytesPerNs }),
+    machine: (_, random) => ({
+      budgetInBytes: true,
+      drawChunkNs: (worst) => random.between(Math.ceil(worst / 2), worst),
+    }),
+  },
+  {
+    name: 'refills up to 3 ns late (P2)',
+    known: (set) => withBudget(set, { refillJitterNs: 3 }),
+    machine: (_, random) => ({ drawRefillDelayNs: () => random.pick([0, 3, random.between(0, 3)]) }),
+  },
+  {
+    name: 'others that drain the budget of an idle broker (P5)',
+    known: (set) => withBudget(set, { sharedWhileIdle: true }),
+    machine: (set, random) => ({
+      drawIdleShare: () => random.pick([0, 1, 1, random.unit()]),
+      idleOverdraftNs: longestChunkNs(set) - 1,
+    }),
+  },
+]
+
+interface Outcome {
+  pairs: number
+  tight: number
+  violations: string[]
+}
+
+/** Runs random sets with random releases, phases and overheads, best, worst or mixed, and compares them with what is promised. */
+function compare({ lookAhead = 0, known = (set) => set, machine = () => ({}) }: Setting, sets: number): Outcome {
+  const outcome: Outcome = { pairs: 0, tight: 0, violations: [] }
+  for (let seed = 0; seed < sets; seed++) {
+    const random = new Random(seed, 5)
+    const set = randomSet(random, lookAhead)
+    const ranks = ranksOf(set.flows)
+    const bounds = ANALYSES.map((name) => fixedPriorityBounds(known(set), TIGHTNESS[name]))
+    const acceptedBy = ANALYSES.filter((name) => earliestDeadlineSchedulable(known(set), TIGHTNESS[name]))
+    const drawOverheadNs = random.pick<SimulationInput['drawOverheadNs']>([
+      (_, worst) => worst,
+      (best) => best,
+      (best, worst) => random.between(best, worst),
+    ])
+    const input = {
+      set,
+      ranks,
+      messages: randomMessages(random, set, 4 * Math.max(...set.flows.map((flow) => flow.periodNs))),
+      nextRefillNs: random.between(1, set.regulator.kind === 'budget' ? set.regulator.periodNs : 1),
+      ...(drawOverheadNs ? { drawOverheadNs } : {}),
+      ...machine(set, random),
+    }
+    const { worstNs } = simulateChunks({ ...input, scheduler: 'fp' })
+    bounds.forEach((terms, analysis) => {
+      terms.forEach((term, flow) => {
+        if (term === null) return
+        outcome.pairs++
+        if (term.responseNs === worstNs[flow]) outcome.tight++
+        if (term.responseNs < worstNs[flow]!) {
+          outcome.violations.push(
+            `${ANALYSES[analysis]}, seed ${seed}, flow ${flow}: ${term.responseNs} < ${worstNs[flow]}`,
+          )
+        }
+      })
+    })
+    if (acceptedBy.length === 0) continue
+    const { lateMessages } = simulateChunks({ ...input, scheduler: 'edf' })
+    if (lateMessages > 0) outcome.violations.push(`EDF ${acceptedBy}, seed ${seed}: ${lateMessages} late`)
+  }
+  return outcome
+}
+
+describe('no simulation exceeds what is promised', () => {
+  it.each(SETTINGS)(
+    '$name',
+    (setting) => {
+      const { violations, pairs, tight } = compare(setting, SETS)
+      expect(violations).toEqual([])
+      expect(pairs).toBeGreaterThan(5 * SETS)
+      expect(tight).toBeGreaterThan(0)
+    },
+    CAMPAIGN_TIMEOUT_MS,
+  )
+})
+
+describe('a precondition that the analysis is not told of shows', () => {
+  it.each(SETTINGS.slice(2))('$name', (setting) => {
+    const sees = (set: FlowSet): FlowSet => ({ ...set, dma: { ...set.dma, lookAhead: 0 } })
+    expect(compare({ ...setting, known: sees }, 4000).violations).not.toEqual([])
+  })
+})

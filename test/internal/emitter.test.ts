@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest'
+import { Emitter } from '../../src/internal/emitter.ts'
+import { WaitList } from '../../src/internal/wait-list.ts'
+
+describe('Emitter', () => {
+  it('calls listeners in order, with what was emitted', () => {
+    const emitter = new Emitter<{ ping: (a: number, b: string) => void }>()
+    const seen: string[] = []
+    expect(emitter.emit('ping', 0, 'nobody')).toBe(false)
+    const first = (a: number, b: string) => seen.push(`first ${a}${b}`)
+    emitter.on('ping', first).once('ping', (a) => seen.push(`once ${a}`))
+    expect(emitter.emit('ping', 1, 'x')).toBe(true)
+    emitter.emit('ping', 2, 'y')
+    emitter.off('ping', first).off('ping', () => {})
+    emitter.emit('ping', 3, 'z')
+    expect(seen).toEqual(['first 1x', 'once 1', 'first 2y'])
+    expect(emitter.listenerCount('ping')).toBe(0)
+  })
+
+  it('a listener added or removed meanwhile counts from the next event on', () => {
+    const emitter = new Emitter<{ ping: () => void }>()
+    let late = 0
+    emitter.on('ping', () => {
+      emitter.on('ping', () => late++)
+    })
+    emitter.emit('ping')
+    expect(late).toBe(0)
+    emitter.emit('ping')
+    expect(late).toBe(1)
+  })
+})
+
+describe('WaitList', () => {
+  it('wakes who waits, oldest first, and nobody twice', async () => {
+    const list = new WaitList()
+    const order: number[] = []
+    const waits = [1, 2].map((n) => list.wait().then(() => order.push(n)))
+    list.wake()
+    list.wake()
+    await Promise.all(waits)
+    expect(order).toEqual([1, 2])
+  })
+
+  it('rejects with the reason of an abort, before or during the wait', async () => {
+    const list = new WaitList()
+    await expect(list.wait(AbortSignal.abort(new Error('early')))).rejects.toThrow('early')
+    const abort = new AbortController()
+    const waiting = list.wait(abort.signal)
+    abort.abort(new Error('late'))
+    await expect(waiting).rejects.toThrow('late')
+    list.wake()
+  })
+})

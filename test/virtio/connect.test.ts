@@ -1,0 +1,183 @@
+import { SharedMemoryTransport } from 'virtio-sdk/transport'
+import {
+  connect,
+  defineDevice,
+  FeatureSet,
+  startDriver,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_VERSION_1,
+} from 'virtio-sdk/virtio'
+import { describe, expect, expectTypeOf, it } from 'vitest'
+import { type AdderContract, adder, SpyTransport } from './adder.ts'
+
+const code = (name: string) => expect.objectContaining({ code: name })
+
+describe('initialisation', () => {
+  it('INIT-DRV-01, STATUS-DRV-01, STATUS-DRV-02: resets, then adds one bit after the other', () => {
+    const transport = new SpyTransport(adder.create())
+    startDriver(transport)
+    expect(transport.statusWrites).toEqual([0, 1, 3, 11, 15])
+  })
+
+  it('INIT-DRV-07: nothing is kicked before DRIVER_OK', () => {
+    const transport = new SpyTransport(adder.create())
+    const misuse: string[] = []
+    transport.registers.events.on('violation', ({ rule }) => misuse.push(rule))
+    startDriver(transport)
+    expect(transport.kicks).toEqual([])
+    expect(misuse).toEqual([])
+  })
+
+  it('RESET-DRV-01: polls until status reads 0, within a bound', async () => {
+    class Slow extends SpyTransport {
+      left = 5
+      override readStatus(): number {
+        return this.left-- > 0 ? 64 : super.readStatus()
+      }
+    }
+    expect(startDriver(new Slow(adder.create())).error).toBeNull()
+    expect((await connect(new Slow(adder.create()))).error).toBeNull()
+    class Stuck extends SpyTransport {
+      override readStatus(): number {
+        return 64
+      }
+    }
+    expect(() => startDriver(new Stuck(adder.create()))).toThrow(code('RESET_TIMEOUT'))
+    const waiting = connect(new Stuck(adder.create()), { signal: AbortSignal.timeout(5) })
+    await expect(waiting).rejects.toThrow(expect.objectContaining({ name: 'TimeoutError' }))
+  })
+
+  it('MMIO-REG-DRV-10: no device, the wrong device, no contract', () => {
+    const none = new (class extends SpyTransport {
+      override get deviceId(): number {
+        return 0
+      }
+    })(adder.create())
+    expect(() => startDriver(none)).toThrow(code('NO_DEVICE'))
+    const other = defineDevice({ id: 7, queues: [{ name: 'requests', size: 8 }], requests() {} })
+    const transport = new SharedMemoryTransport(other.create())
+    expect(() => startDriver(transport as never, { contract: adder.contract })).toThrow(code('WRONG_DEVICE'))
+    const nameless = new SharedMemoryTransport<AdderContract>({ registers: adder.create().registers })
+    expect(() => startDriver(nameless)).toThrow(code('CONTRACT'))
+    expect(startDriver(nameless, { contract: adder.contract }).requests.index).toBe(0)
+  })
+
+  it('INIT-DRV-05, INIT-DRV-06: a failed step leaves FAILED and ends there', () => {
+    class Refusing extends SpyTransport {
+      override enableQueue(): boolean {
+        return false
+      }
+    }
+    const transport = new Refusing(adder.create())
+    expect(() => startDriver(transport)).toThrow(code('QUEUE_REFUSED'))
+    expect(transport.statusWrites).toEqual([0, 1, 3, 11, 139])
+    class Absent extends SpyTransport {
+      override queueSizeMax(): number {
+        return 0
+      }
+    }
+    expect(() => startDriver(new Absent(adder.create()))).toThrow(code('QUEUE_ABSENT'))
+  })
+
+  it('museum 45: the device offers a smaller queue than wanted, and the driver takes it', () => {
+    const transport = new SpyTransport(adder.create())
+    expect(startDriver(transport, { queueSizes: { requests: 64 } }).requests.ring.size).toBe(8)
+    expect(startDriver(transport, { queueSizes: { requests: 7 } }).requests.ring.size).toBe(4)
+  })
+
+  it('a queue name that hides a member of the driver is refused', () => {
+    const device = defineDevice({ id: 7, queues: [{ name: 'close', size: 8 }], close() {} }).create()
+    expect(() => startDriver(new SharedMemoryTransport(device))).toThrow(code('CONTRACT'))
+  })
+})
+
+describe('features', () => {
+  it('FEAT-DRV-01, FEAT-DRV-06: what is wanted and not offered is simply not there', () => {
+    const driver = startDriver(new SpyTransport(adder.create({ offer: ['fast'] })), { want: ['checksum', 'fast'] })
+    expect(driver.features).toEqual({ checksum: false, fast: true })
+    expect(driver.featureSet.toArray()).not.toContain(0)
+  })
+
+  it('FEAT-DRV-07: what is required and not offered ends in FAILED', () => {
+    const transport = new SpyTransport(adder.create({ offer: [] }))
+    expect(() => startDriver(transport, { require: ['checksum'] })).toThrow(code('FEATURES_MISSING'))
+    expect(transport.readStatus() & 128).toBe(128)
+  })
+
+  it('FEAT-DRV-04, FEAT-DRV-05, FEAT-DRV-08: unknown bits in the offer are ignored, not accepted', () => {
+    class Exotic extends SpyTransport {
+      readonly accepted: number[] = []
+      override readDeviceFeatures(window: number): number {
+        return (super.readDeviceFeatures(window) | 0xf0f0_f000) >>> 0
+      }
+      override writeDriverFeatures(window: number, word: number): void {
+        this.accepted[window] = word
+        super.writeDriverFeatures(window, word)
+      }
+    }
+    const transport = new Exotic(adder.create({ commonFeatures: FeatureSet.of(VIRTIO_F_VERSION_1) }))
+    // EVENT_IDX (29) looks offered here, so it is accepted, and the device refuses: it never offered it (FEAT-DEV-03).
+    expect(() => startDriver(transport)).toThrow(code('FEATURES_REFUSED'))
+    startDriver(transport, { want: ['checksum'], commonFeatures: FeatureSet.empty })
+    expect(transport.accepted).toEqual([1, 1, 0, 0])
+  })
+
+  it('FEAT-DRV-02: a wanted feature is dropped with its prerequisite', () => {
+    const contract = { ...adder.contract, dependencies: [{ feature: 1, anyOf: [0] }] }
+    const transport = new SpyTransport(adder.create())
+    const driver = startDriver(transport, { contract, want: ['fast'] })
+    expect(driver.features.fast).toBe(false)
+    expect(startDriver(transport, { contract, want: ['fast', 'checksum'] }).features.fast).toBe(true)
+  })
+
+  it('RFB-DRV-01, RFB-DRV-02: VERSION_1 is always taken, and a device without it is refused', () => {
+    const driver = startDriver(new SpyTransport(adder.create()), { commonFeatures: FeatureSet.empty })
+    expect(driver.featureSet.toArray()).toEqual([VIRTIO_F_VERSION_1])
+    class Legacy extends SpyTransport {
+      override readDeviceFeatures(): number {
+        return 0
+      }
+    }
+    expect(() => startDriver(new Legacy(adder.create()))).toThrow('VIRTIO_F_VERSION_1')
+  })
+
+  it('INDIRECT_DESC is only taken by a driver that has tables', () => {
+    const transport = new SpyTransport(adder.create())
+    expect(startDriver(transport).featureSet.has(VIRTIO_F_INDIRECT_DESC)).toBe(false)
+    const driver = startDriver(transport, { indirectLength: 4 })
+    expect(driver.featureSet.has(VIRTIO_F_INDIRECT_DESC)).toBe(true)
+    expect(driver.featureSet.has(VIRTIO_F_EVENT_IDX)).toBe(true)
+  })
+})
+
+describe('types', () => {
+  it('only features that were asked for exist, required ones are true; queues and fields by name', async () => {
+    const transport = new SpyTransport(adder.create())
+    const driver = await connect(transport, { want: ['checksum'], require: ['fast'] })
+    expectTypeOf(driver.features.checksum).toEqualTypeOf<boolean>()
+    expectTypeOf(driver.features.fast).toEqualTypeOf<true>()
+    const plain = await connect(transport)
+    expectTypeOf(plain.features).not.toHaveProperty('checksum')
+    expectTypeOf(driver.config.limit).toEqualTypeOf<number>()
+    expectTypeOf(driver.config).not.toHaveProperty('size')
+    expectTypeOf(driver.requests.call).returns.resolves.toEqualTypeOf<{ readonly bytes: Uint8Array }>()
+    // @ts-expect-error: a feature that the device does not have
+    expect(() => startDriver(transport, { want: ['turbo'] })).toThrow('no feature turbo')
+    // @ts-expect-error: a queue that the device does not have
+    startDriver(transport, { queueSizes: { events: 4 } })
+    defineDevice({
+      id: 1,
+      queues: [{ name: 'rx', size: 8 }],
+      features: { mac: 5 },
+      rx(queue, { features, config, queues }) {
+        expectTypeOf(features).toEqualTypeOf<{ readonly mac: boolean }>()
+        expectTypeOf(config).not.toHaveProperty('limit')
+        expectTypeOf(queues).toHaveProperty('rx')
+        expectTypeOf(queue.drain).parameter(0).toEqualTypeOf<number>()
+      },
+    })
+    // @ts-expect-error: queue rx has no handler
+    expect(() => defineDevice({ id: 1, queues: [{ name: 'rx', size: 8 }] })).toThrow('rx')
+  })
+})

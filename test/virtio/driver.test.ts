@@ -1,0 +1,185 @@
+import { u32le } from 'virtio-sdk'
+import { SharedMemoryTransport } from 'virtio-sdk/transport'
+import { defineDevice, startDriver } from 'virtio-sdk/virtio'
+import { BufferList } from 'virtio-sdk/virtqueue'
+import { describe, expect, it } from 'vitest'
+import { adder, SpyTransport } from './adder.ts'
+
+/** A transport whose device runs only when the test says so. */
+function held(options: { size?: number } = {}) {
+  const device = adder.create()
+  const rung: number[] = []
+  const transport = new SharedMemoryTransport(device, { doorbell: (queue) => rung.push(queue) })
+  const driver = startDriver(transport, options.size ? { queueSizes: { requests: options.size } } : {})
+  const run = () => {
+    for (const queue of rung.splice(0)) device.registers.notify(queue)
+  }
+  return { device, driver, transport, run }
+}
+
+const request = [u32le(1), u32le(2)]
+
+describe('call', () => {
+  it('museum 45: waits for room when the ring is full, and nothing is overwritten', async () => {
+    const { driver, run } = held({ size: 4 })
+    const calls = Array.from({ length: 10 }, (_, i) => driver.requests.call([u32le(i), u32le(100)], { reply: 4 }))
+    const settled = Promise.all(calls)
+    for (let i = 0; i < 12; i++) {
+      run()
+      await Promise.resolve()
+      await Promise.resolve()
+    }
+    const replies = await settled
+    expect(replies.map(({ bytes }) => new DataView(bytes.buffer).getUint32(0, true))).toEqual(
+      Array.from({ length: 10 }, (_, i) => 100 + i),
+    )
+  })
+
+  it('refuses what the ring can never hold, unless a table holds it', async () => {
+    const { driver } = held({ size: 2 })
+    await expect(driver.requests.call(request, { reply: 4 })).rejects.toThrow(
+      expect.objectContaining({ code: 'REQUEST_TOO_LONG' }),
+    )
+    const tables = startDriver(new SpyTransport(adder.create()), { indirectLength: 4 })
+    expect((await tables.requests.call(request, { reply: 4 })).bytes[0]).toBe(3)
+  })
+
+  it("an abort ends the wait; the buffers stay the device's until it returns them", async () => {
+    const { driver, run } = held()
+    const abort = new AbortController()
+    const call = driver.requests.call(request, { reply: 4, signal: abort.signal })
+    abort.abort(new Error('enough'))
+    await expect(call).rejects.toThrow('enough')
+    expect(driver.requests.ring.outstanding).toBe(1)
+    run()
+    expect(driver.requests.ring.outstanding).toBe(0)
+    await expect(driver.requests.call(request, { signal: AbortSignal.abort() })).rejects.toThrow()
+    expect(driver.requests.ring.outstanding).toBe(0)
+  })
+
+  it('an abort while waiting for room', async () => {
+    const { driver, run } = held({ size: 4 })
+    const first = driver.requests.call(request, { reply: 4 })
+    const abort = new AbortController()
+    const second = driver.requests.call(request, { reply: 4, signal: abort.signal })
+    abort.abort(new Error('no room'))
+    await expect(second).rejects.toThrow('no room')
+    run()
+    await first
+    expect(driver.requests.ring.freeDescriptors).toBe(4)
+  })
+
+  it('memory is reused: a thousand calls fit where ten do', async () => {
+    const driver = startDriver(new SpyTransport(adder.create()))
+    const mark = driver.transport.allocate(64, 64)
+    for (let i = 0; i < 1000; i++) await driver.requests.call(request, { reply: 4 })
+    expect(driver.transport.allocate(64, 64) - mark).toBeLessThan(1024)
+  })
+})
+
+describe('post', () => {
+  it('stages with add, shows with kick, completes in the interrupt', () => {
+    const { driver, transport, run } = held()
+    const address = transport.allocate(64, 16)
+    transport.memory.write(address, Uint8Array.of(4, 0, 0, 0, 5, 0, 0, 0))
+    const done: number[] = []
+    const buffers = new BufferList().addReadable(address, 8).addWritable(address + 8, 4)
+    expect(driver.requests.add(buffers, (writtenBytes) => done.push(writtenBytes))).toBe(true)
+    run()
+    expect(done).toEqual([])
+    driver.requests.kick()
+    run()
+    expect(done).toEqual([4])
+    expect(transport.memory.readU32(address + 8)).toBe(9)
+    for (let i = 0; i < 4; i++) expect(driver.requests.add(buffers, () => {})).toBe(true)
+    expect(driver.requests.add(buffers, () => {})).toBe(false)
+  })
+})
+
+describe('a device that misbehaves', () => {
+  it('museum 42: a violation rejects what is pending, sets FAILED, and is told with its clause', async () => {
+    const { driver, transport } = held()
+    const call = driver.requests.call(request, { reply: 4 })
+    const rules: string[] = []
+    driver.events.on('violation', ({ rule, clause }) => rules.push(`${rule} ${clause}`))
+    // The device claims a completion of a chain that nobody gave it.
+    const { registers } = transport
+    registers.queueSelect = 0
+    const used = registers.readQueueAddress(2, 0)
+    transport.memory.writeU32(used + 4, 3000)
+    transport.memory.writeU16(used + 2, 1)
+    registers.notifyUsed(0)
+    await expect(call).rejects.toThrow(
+      expect.objectContaining({ code: 'DEVICE_VIOLATION', violation: expect.objectContaining({ head: 3000 }) }),
+    )
+    expect(rules).toEqual(['used-id-out-of-range IMP-VQS-03'])
+    expect(transport.readStatus() & 128).toBe(128)
+    await expect(driver.requests.call(request, { reply: 4 })).rejects.toThrow(
+      expect.objectContaining({ code: 'DEVICE_VIOLATION' }),
+    )
+    expect(() => driver.requests.post(new BufferList().addReadable(used, 4), () => {})).toThrow(driver.error!)
+  })
+
+  it('STATUS-DRV-04: NEEDS_RESET rejects what is in flight, with an outcome that is unknown', async () => {
+    const { driver, device, transport } = held()
+    const stopped: unknown[] = []
+    driver.events.on('stopped', (error) => stopped.push(error.code))
+    const call = driver.requests.call(request, { reply: 4 })
+    device.registers.setNeedsReset()
+    await expect(call).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_NEEDS_RESET' }))
+    expect(stopped).toEqual(['DEVICE_NEEDS_RESET'])
+    driver.close()
+    expect(stopped.length).toBe(1)
+    expect(startDriver(transport).error).toBeNull()
+  })
+
+  it('a device that breaks at DRIVER_OK does not come up', () => {
+    const definition = defineDevice({
+      id: 5,
+      queues: [{ name: 'q', size: 8 }],
+      q() {},
+      onActivate: () => device.registers.setNeedsReset(),
+    })
+    const device = definition.create()
+    expect(() => startDriver(new SharedMemoryTransport(device))).toThrow(
+      expect.objectContaining({ code: 'DEVICE_NEEDS_RESET' }),
+    )
+  })
+})
+
+describe('close', () => {
+  it('resets the device, rejects what waits, and gives memory back; twice is no error', async () => {
+    const device = adder.create()
+    const transport = new SharedMemoryTransport(device, { doorbell: () => {} })
+    const marks: number[] = []
+    for (let i = 0; i < 3; i++) {
+      using driver = startDriver(transport)
+      const call = driver.requests.call(request, { reply: 4 })
+      driver.close()
+      await expect(call).rejects.toThrow(expect.objectContaining({ code: 'DRIVER_CLOSED' }))
+      expect(device.registers.status).toBe(0)
+      marks.push(transport.allocate(64, 64))
+    }
+    // Rings were reused; only the buffers that the device still had are gone for good.
+    expect(marks[2]! - marks[1]!).toBeLessThan(512)
+  })
+
+  it('CLEAN-DRV-02: memory that a device which never resets may write to is kept', () => {
+    const freed: number[] = []
+    class Stubborn extends SpyTransport {
+      stuck = false
+      override readStatus(): number {
+        return this.stuck ? 15 : super.readStatus()
+      }
+      override free(address: number, lengthBytes: number): void {
+        freed.push(address)
+        super.free(address, lengthBytes)
+      }
+    }
+    const transport = new Stubborn(adder.create())
+    const driver = startDriver(transport)
+    transport.stuck = true
+    driver.close()
+    expect(freed).toEqual([])
+  })
+})

@@ -1,0 +1,46 @@
+import { SharedMemoryTransport } from 'virtio-sdk/transport'
+import { entropyDevice, startDriver } from 'virtio-sdk/virtio'
+import { describe, expect, it } from 'vitest'
+import { Random } from '../../src/internal/random.ts'
+
+function seeded(seed: number, most = Number.POSITIVE_INFINITY) {
+  const random = new Random(seed)
+  return (target: Uint8Array) => {
+    const count = Math.min(target.length, most)
+    for (let i = 0; i < count; i++) target[i] = random.u32()
+    return count
+  }
+}
+
+describe('entropy device', () => {
+  it('RNG-DEV-01: delivers bytes of its source, the same for the same seed', async () => {
+    const ask = async (seed: number) => {
+      const driver = startDriver(new SharedMemoryTransport(entropyDevice({ source: seeded(seed) }).create()))
+      return (await driver.requests.call([], { reply: 64 })).bytes
+    }
+    expect(await ask(1)).toEqual(await ask(1))
+    expect(await ask(1)).not.toEqual(await ask(2))
+    expect((await ask(1)).length).toBe(64)
+  })
+
+  it('RNG-DEV-02, RNG-DRV-02: a short delivery is allowed, and only what was delivered counts', async () => {
+    const driver = startDriver(new SharedMemoryTransport(entropyDevice({ source: seeded(1, 5) }).create()))
+    expect((await driver.requests.call([], { reply: 64 })).bytes.length).toBe(5)
+    const large = startDriver(new SharedMemoryTransport(entropyDevice({ source: seeded(1) }).create()))
+    expect((await large.requests.call([], { reply: 10_000 })).bytes.length).toBe(4096)
+  })
+
+  it('RNG-DRV-01: a buffer that is not writable comes back empty', async () => {
+    const driver = startDriver(new SharedMemoryTransport(entropyDevice({ source: seeded(1) }).create()))
+    expect((await driver.requests.call([new Uint8Array(8)])).bytes.length).toBe(0)
+  })
+
+  it('RNG-DEV-01: a source that delivers nothing is our own mistake', async () => {
+    const device = entropyDevice({ source: () => 0 }).create()
+    const faults: string[] = []
+    device.events.on('fault', (error) => faults.push((error as Error).message))
+    const driver = startDriver(new SharedMemoryTransport(device))
+    await expect(driver.requests.call([], { reply: 8 })).rejects.toThrow('reset')
+    expect(faults[0]).toContain('at least one byte')
+  })
+})
