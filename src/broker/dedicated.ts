@@ -34,7 +34,6 @@ export class DedicatedBroker implements Broker {
 
   resume(core: number): number {
     const relay = this.#relay
-    const announcing = relay.announce(core)
     let fetching = false
     for (let vm = 0; vm < this.#kicked.length; vm++) {
       if (this.#kicked[vm] === 0) continue
@@ -42,6 +41,7 @@ export class DedicatedBroker implements Broker {
       else this.#kicked[vm] = 0
     }
     const moving = relay.moveByCpu(core)
+    const announcing = relay.announce(core)
     if (!announcing) relay.dispatch(core)
     return announcing || fetching || moving ? StepResult.more : StepResult.done
   }

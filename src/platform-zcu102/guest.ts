@@ -65,7 +65,9 @@ class Outgoing {
 
   constructor(flow: GuestFlow) {
     this.flow = flow
-    this.connection = new VsockConnection(CALLING_PORT + flow.index, flow.peerCid, LISTENING_PORT + flow.index, 0, null)
+    // Flows are one-way: the page of credit for the other direction is announced and never used.
+    const { index, peerCid } = flow
+    this.connection = new VsockConnection(CALLING_PORT + index, peerCid, LISTENING_PORT + index, PAGE_SIZE, null)
   }
 }
 
@@ -136,9 +138,9 @@ export class Guest {
 
   /** Posts `buffers` receive buffers, and calls the receivers of all outgoing flows. Returns the kicks. */
   start(buffers: number): number {
-    for (let i = 0; i < buffers; i++) {
-      this.#postReceive(this.#queues.allocate(HEADER_SLOT_BYTES, HEADER_SLOT_BYTES), this.#queues.allocate(PAGE_SIZE, PAGE_SIZE))
-    }
+    const headers = this.#queues.allocate(buffers * HEADER_SLOT_BYTES, PAGE_SIZE)
+    const pages = this.#queues.allocate(buffers * PAGE_SIZE, PAGE_SIZE)
+    for (let i = 0; i < buffers; i++) this.#postReceive(headers + i * HEADER_SLOT_BYTES, pages + i * PAGE_SIZE)
     return this.#finish(this.#publishReceive())
   }
 

@@ -64,7 +64,7 @@ export function startVm(options: VmOptions): Guest {
   )
   registers.events.on('violation', options.onViolation)
   // A guest that runs as long as its machine frees nothing: addresses are handed out one after another.
-  const addresses = new BumpAllocator(stage2.base, stage2.base + stage2.frames.length * PAGE_SIZE)
+  const addresses = new BumpAllocator(stage2.base, stage2.frames.length * PAGE_SIZE)
   const allocate = (lengthBytes: number, align: number) => addresses.allocate(lengthBytes, align)
   // Kicks trap and interrupts are injected by the board, so the transport's own edges stay silent.
   const transport = new SharedMemoryTransport({ registers, contract }, {

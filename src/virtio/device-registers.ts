@@ -7,6 +7,7 @@
  */
 import { assert } from '../internal/assert.ts'
 import { Emitter, type Events } from '../internal/emitter.ts'
+import { VirtioError } from '../internal/error.ts'
 import type { Violation, ViolationPolicy } from '../virtqueue/index.ts'
 import { type ConfigRegisters, ConfigSpace } from './config-space.ts'
 import {
@@ -21,7 +22,7 @@ import {
   VIRTIO_INTERRUPT_CONFIG,
   VIRTIO_INTERRUPT_USED,
 } from './constants.ts'
-import { featureDependencies } from './device-features.ts'
+import { featureDependencies, featureName } from './device-features.ts'
 import { checkDeviceShape, type DeviceState, requireState } from './device-state.ts'
 import type { DeviceModel, DeviceTransport } from './device-transport.ts'
 import { brokenDependency, type FeatureDependency, FeatureSet } from './features.ts'
@@ -81,6 +82,7 @@ export class DeviceRegisters {
   #driverFeatures = FeatureSet.empty
   #interruptStatus = 0
 
+  /** Throws `VirtioError` FEATURES for an offer that is not closed, or lacks VERSION_1. */
   constructor(options: DeviceRegistersOptions, model: DeviceModel) {
     this.deviceId = options.deviceId
     this.config = options.config ?? new ConfigSpace({})
@@ -91,8 +93,13 @@ export class DeviceRegisters {
       options.commonFeatures ?? SUPPORTED_COMMON_FEATURES,
     )
     const broken = brokenDependency(this.offeredFeatures, this.#dependencies)
-    assert(broken === undefined, `feature ${broken?.feature} is offered without its prerequisites (FEAT-DEV-01)`)
-    assert(this.offeredFeatures.has(VIRTIO_F_VERSION_1), 'a device always offers VERSION_1 (RFB-DEV-01)')
+    if (broken !== undefined) {
+      const name = featureName(broken.feature, this.deviceId)
+      throw new VirtioError('FEATURES', `${name} is offered without what it depends on (FEAT-DEV-01)`)
+    }
+    if (!this.offeredFeatures.has(VIRTIO_F_VERSION_1)) {
+      throw new VirtioError('FEATURES', 'a device always offers VERSION_1 (RFB-DEV-01)')
+    }
     this.#policy = options.policy ?? 'needs-reset'
     const onViolation = (violation: Violation) => this.#violation(violation)
     this.#queues = options.queueSizes.map((size, index) => new QueueRegisters(index, size, this.#policy, onViolation))
