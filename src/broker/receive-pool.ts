@@ -14,9 +14,6 @@ export class ReceiveBuffer {
   readonly segments = new SegmentList()
 }
 
-/** Taken from the ring at once: bounds a step, and keeps a receiver's reset from finding many of its buffers away. */
-const REFILL_BATCH = 16
-
 export class ReceivePool {
   readonly #port: PlatformPort
   readonly #queue: SplitDeviceQueue
@@ -43,12 +40,12 @@ export class ReceivePool {
   }
 
   /**
-   * Takes a batch of buffers from the ring. A chain without room for one byte of payload is handed back empty:
+   * Takes up to `limit` buffers from the ring. A chain without room for one byte of payload is handed back empty:
    * keeping it would leak it, and a message could wait for it for ever.
    */
-  refill(): void {
+  refill(limit: number): void {
     const chain = this.#chain
-    for (let taken = 0; taken < REFILL_BATCH && this.#queue.popAvailable(chain); taken++) {
+    for (let taken = 0; taken < limit && this.#queue.popAvailable(chain); taken++) {
       this.#port.charge(CostOp.fetchDescriptor, 1)
       if (chain.writableBytes <= this.#headerBytes) {
         this.#queue.addUsed(chain.id, 0)

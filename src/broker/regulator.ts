@@ -40,7 +40,10 @@ export class BudgetRegulator implements Regulator {
   constructor(budgetNs: number, periodNs: number) {
     if (!(periodNs > 0)) throw new VirtioError('BAD_REGULATOR', `regulator period ${periodNs} ns: it must be above 0`)
     if (!(budgetNs > 0 && budgetNs <= periodNs)) {
-      throw new VirtioError('BAD_REGULATOR', `regulator budget ${budgetNs} ns: it must be in (0, ${periodNs}], its period`)
+      throw new VirtioError(
+        'BAD_REGULATOR',
+        `regulator budget ${budgetNs} ns: it must be in (0, ${periodNs}], its period`,
+      )
     }
     this.budgetNs = budgetNs
     this.periodNs = periodNs

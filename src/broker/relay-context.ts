@@ -29,6 +29,9 @@ export interface RelayObserver {
   onRefused?(vm: number, reason: RefusalReason): void
 }
 
+/** Buffers taken from the ring when none is at hand: few, because the DMA waits for the first of them. */
+const FIRST_BUFFERS = 4
+
 export class RelayContext {
   readonly port: PlatformPort
   readonly config: RelayConfig
@@ -60,12 +63,12 @@ export class RelayContext {
     const endpoint = this.endpoints[vm]!
     const pool = endpoint.pool!
     const queue = endpoint.queues!.receive
-    if (pool.count === 0) pool.refill()
+    if (pool.count === 0) pool.refill(FIRST_BUFFERS)
     if (pool.count === 0 && !endpoint.starved && queue.violation === null) {
       endpoint.starved = true
       if (queue.enableNotifications()) {
         this.refilled(vm)
-        pool.refill()
+        pool.refill(FIRST_BUFFERS)
       }
     }
     return pool.count > 0

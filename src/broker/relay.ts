@@ -140,7 +140,8 @@ export class Relay {
     if (message.movedBytes === 0) this.#port.charge(CostOp.messageOverhead, 1)
     this.#addPiece(transfer)
     this.#port.charge(CostOp.dmaSetup, 1)
-    const interruptCore = config.interruptCore === 'receiver' ? endpoints[message.destination]!.core : config.interruptCore
+    const interruptCore =
+      config.interruptCore === 'receiver' ? endpoints[message.destination]!.core : config.interruptCore
     this.#port.dmaStart(transfer.list, interruptCore)
   }
 
@@ -150,18 +151,24 @@ export class Relay {
     if (!this.#chains || transfer === null || transfer.core !== core || transfer.closed) return false
     this.#context.core = core
     const message = transfer.message!
+    const pool = transfer.pool!
     const piecesBefore = transfer.buffers.length
+    if (transfer.plannedBytes < message.totalBytes && !this.#context.hasBuffer(message.destination))
+      transfer.closed = true
     while (
       transfer.plannedBytes < message.totalBytes &&
       transfer.buffers.length - piecesBefore < EXTEND_BATCH &&
-      this.#regulator.mayFollow(transfer.busyNs) &&
-      this.#context.hasBuffer(message.destination)
+      pool.count > 0 &&
+      this.#regulator.mayFollow(transfer.busyNs)
     ) {
       this.#addPiece(transfer)
     }
     // Nothing was added, or the engine had already stopped: then the interrupt brings the rest.
     if (transfer.buffers.length === piecesBefore || !this.#port.dmaExtend(transfer.list)) transfer.closed = true
-    return !transfer.closed && transfer.plannedBytes < message.totalBytes
+    const more = !transfer.closed && transfer.plannedBytes < message.totalBytes
+    // The engine has work now; meanwhile buffers are fetched for the next batch.
+    if (more && pool.count < EXTEND_BATCH) pool.refill(EXTEND_BATCH - pool.count)
+    return more
   }
 
   #addPiece(transfer: Transfer): void {

@@ -1,9 +1,11 @@
 /** What has to be believed for a run's figures to mean anything: printed with every result. */
 import type { Scenario } from '../scenario/index.ts'
-import type { BoardProfile } from './board-profile.ts'
+import { profileOf } from './zcu102.ts'
 
-export function assumptionsOf(scenario: Scenario, profile: BoardProfile): string[] {
+/** Throws `VirtioError` UNKNOWN_PLATFORM. */
+export function assumptionsOf(scenario: Scenario): string[] {
   const { overrides, broker } = scenario
+  const profile = profileOf(scenario.platform)
   const assumed = Object.entries(profile.costsNs)
     .filter(([, cost]) => cost.status.includes('ASSUMED'))
     .map(([name]) => name)

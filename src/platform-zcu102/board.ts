@@ -8,8 +8,9 @@
  *
  * While a core is in EL2 its interrupts are masked; they are taken between steps and before it leaves.
  */
-import { assert } from '../internal/assert.ts'
+
 import type { Broker } from '../broker/index.ts'
+import { assert } from '../internal/assert.ts'
 import {
   BrokerCause,
   CostOp,
@@ -24,10 +25,19 @@ import type { Counters } from './counters.ts'
 import type { Gdma } from './gdma.ts'
 import { type Gic, PhysicalInterrupt } from './gic.ts'
 import type { Dram, Stage2Table } from './stage2.ts'
-import { Track, TraceKind } from './trace-names.ts'
+import { TraceKind, Track } from './trace-names.ts'
 
 /** Kinds of kernel events that the board handles; guests have theirs from `GUEST_EVENTS` on. */
-const BoardEvent = { enterBroker: 0, resumeBroker: 1, leave: 2, unlock: 3, dmaEnd: 4, ipi: 5, timer: 6, injectByIpi: 7 } as const
+const BoardEvent = {
+  enterBroker: 0,
+  resumeBroker: 1,
+  leave: 2,
+  unlock: 3,
+  dmaEnd: 4,
+  ipi: 5,
+  timer: 6,
+  injectByIpi: 7,
+} as const
 export const CORE_DONE_EVENT = 8
 export const GUEST_EVENTS = 16
 
@@ -162,11 +172,13 @@ export class Board implements PlatformPort {
   /** Between steps: pending interrupts first, then unfinished work, then back to the guest. */
   #leave(core: number): void {
     const { kernel, cores, gic, trace } = this.#parts
-    if (gic.hasPending(core)) return this.#takeInterrupt(core)
-    if (this.#unfinished[core] === 1) return this.#resumeBroker(core)
-    const start = this.#sectionStartNs[core]!
-    trace.span(this.#sectionKind[core]!, Track.core(core), start, kernel.now - start, this.#cause[core]!, 0)
-    cores.leave(core)
+    if (gic.hasPending(core)) this.#takeInterrupt(core)
+    else if (this.#unfinished[core] === 1) this.#resumeBroker(core)
+    else {
+      const start = this.#sectionStartNs[core]!
+      trace.span(this.#sectionKind[core]!, Track.core(core), start, kernel.now - start, this.#cause[core]!, 0)
+      cores.leave(core)
+    }
   }
 
   /** Handles one of the board's events. False: it is not one of them. */

@@ -2,7 +2,7 @@
  * Turns a cost op into simulated time: pinned to the best, typical or worst of a profile's triple, or drawn between best and
  * worst. A scenario's overrides pin the abstract model instead: then a chunk costs what they say and the rest nothing.
  */
-import { Random } from '../internal/random.ts'
+import type { Random } from '../internal/random.ts'
 import { COST_OPS } from '../platform/index.ts'
 import type { Overrides, Scenario } from '../scenario/index.ts'
 import type { BoardProfile, CostTriple } from './board-profile.ts'
@@ -50,4 +50,3 @@ function pinned(name: (typeof COST_OPS)[number], overrides: Overrides): CostTrip
   if (name === 'messageOverhead') return [messageOverheadNs ?? 0, messageOverheadNs ?? 0, messageOverheadNs ?? 0]
   return [0, 0, 0]
 }
-

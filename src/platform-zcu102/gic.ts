@@ -52,7 +52,10 @@ export class Gic {
   /** The guest ended a virtual interrupt. True: one waited for the list register, so a maintenance interrupt is due. */
   endOfInterrupt(core: number, virtualInterrupt: number): boolean {
     const registers = this.#virtual[core]!
-    assert(registers.delete(virtualInterrupt), `virtual interrupt ${virtualInterrupt} of core ${core} is not in a list register`)
+    assert(
+      registers.delete(virtualInterrupt),
+      `virtual interrupt ${virtualInterrupt} of core ${core} is not in a list register`,
+    )
     const [next] = this.#waiting[core]!
     if (next === undefined) return false
     this.#waiting[core]!.delete(next)

@@ -119,7 +119,8 @@ export class Guest {
     this.#transmitFlow = new Int32Array(queues.transmit.size)
     this.#receiveHeader = new Float64Array(queues.receive.size)
     this.#receivePage = new Float64Array(queues.receive.size)
-    for (let i = 0; i < CONTROL_SLOTS; i++) this.#controlSlots.push(queues.allocate(HEADER_SLOT_BYTES, HEADER_SLOT_BYTES))
+    for (let i = 0; i < CONTROL_SLOTS; i++)
+      this.#controlSlots.push(queues.allocate(HEADER_SLOT_BYTES, HEADER_SLOT_BYTES))
   }
 
   /** The guest sends this flow. */
@@ -313,7 +314,10 @@ export class Guest {
       digest = hash.digest()
     }
     const sent = connection.transmit(flow.lengthBytes, flow.lengthBytes, this.#header)
-    assert(sent && this.#header.op === VIRTIO_VSOCK_OP_RW && this.#header.len === flow.lengthBytes, 'the message has credit')
+    assert(
+      sent && this.#header.op === VIRTIO_VSOCK_OP_RW && this.#header.len === flow.lengthBytes,
+      'the message has credit',
+    )
     flow.ledger.send(releaseNs, digest)
     this.#post(buffer, flow.peerCid, flow.index, payload, flow.lengthBytes)
   }

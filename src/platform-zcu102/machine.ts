@@ -4,10 +4,18 @@
  *
  * Connections are set up first; then the flows start together at a multiple of the regulator's period, and counting begins.
  */
+
+import {
+  type BrokerFlow,
+  BudgetRegulator,
+  DedicatedBroker,
+  FloatingBroker,
+  NoRegulator,
+  Relay,
+} from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
 import { Random } from '../internal/random.ts'
-import { type BrokerFlow, BudgetRegulator, DedicatedBroker, FloatingBroker, NoRegulator, Relay } from '../broker/index.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { FlowSpec, Scenario } from '../scenario/index.ts'
@@ -24,7 +32,7 @@ import { type Guest, type GuestFlow, Kick } from './guest.ts'
 import { FlowLedger } from './message-ledger.ts'
 import { PayloadSource } from './payload.ts'
 import { Dram, Stage2Table } from './stage2.ts'
-import { Track, TraceKind } from './trace-names.ts'
+import { TraceKind, Track } from './trace-names.ts'
 import { guestRamBytes, receiveBuffersOf, startVm } from './vm.ts'
 import { VsockRouter } from './vsock-router.ts'
 
@@ -125,11 +133,14 @@ export class Machine {
         stage2: stage2[index]!,
         queueSize: vm.queueSize,
         receiveBuffers: receiveBuffersOf(scenario, index),
-        eventIdx: options.design === 'floating',
+        eventIdx: minimum,
         lazyReclaim: minimum,
         keepsBytes: options.onMessage !== undefined,
         broker,
-        host: { now: () => this.kernel.now, onDelivered: (flow, sequence, bytes) => this.#delivered(flow, sequence, bytes) },
+        host: {
+          now: () => this.kernel.now,
+          onDelivered: (flow, sequence, bytes) => this.#delivered(flow, sequence, bytes),
+        },
         onViolation: () => this.violations++,
       }),
     )
@@ -167,7 +178,10 @@ export class Machine {
         cores: this.#vmCores,
         flows: brokerFlows,
       },
-      new VsockRouter(vms.map((vm) => vm.cid), ends),
+      new VsockRouter(
+        vms.map((vm) => vm.cid),
+        ends,
+      ),
       broker.regulator.kind === 'budget'
         ? new BudgetRegulator(broker.regulator.budgetNs, broker.regulator.periodNs)
         : new NoRegulator(),
@@ -334,6 +348,9 @@ function refuseImpossible(scenario: Scenario, design: Design, coreCount: number)
     }
   }
   if (design === 'dedicated' && broker.dedicatedCore >= coreCount) {
-    throw new VirtioError('BAD_CORE', `dedicatedCore is ${broker.dedicatedCore}; the board has cores 0 to ${coreCount - 1}`)
+    throw new VirtioError(
+      'BAD_CORE',
+      `dedicatedCore is ${broker.dedicatedCore}; the board has cores 0 to ${coreCount - 1}`,
+    )
   }
 }

@@ -1,11 +1,9 @@
 /** One run of a scenario under one design, and what came of it. */
-import { VirtioError } from '../internal/error.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
 import { type Design, Machine } from './machine.ts'
 import type { FlowResult } from './message-ledger.ts'
-import { BOARD_PROFILES } from './zcu102.ts'
-import type { BoardProfile } from './board-profile.ts'
+import { profileOf } from './zcu102.ts'
 
 export interface SimulationOptions {
   readonly design: Design
@@ -47,20 +45,11 @@ export interface DesignResult {
 const DRAIN_FACTOR = 10
 const PROGRESS_STEPS = 200
 
-export function profileOf(scenario: Scenario): BoardProfile {
-  const profile = BOARD_PROFILES[scenario.platform]
-  if (profile === undefined) {
-    const known = Object.keys(BOARD_PROFILES).join(', ')
-    throw new VirtioError('UNKNOWN_PLATFORM', `platform "${scenario.platform}" is not known; use one of: ${known}`)
-  }
-  return profile
-}
-
 /** Throws `VirtioError` when the scenario cannot run on its platform under this design. */
 export function simulate(scenario: Scenario, options: SimulationOptions): DesignResult {
   const { design } = options
   const trace = options.trace ?? new TraceRecorder({ limit: 0 })
-  const machine = new Machine(scenario, { ...options, profile: profileOf(scenario), trace })
+  const machine = new Machine(scenario, { ...options, profile: profileOf(scenario.platform), trace })
   machine.start()
   const { durationNs } = scenario
   for (let step = 1; machine.run((durationNs * step) / PROGRESS_STEPS); step++) {

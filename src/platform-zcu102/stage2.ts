@@ -15,7 +15,10 @@ export class Dram {
 
   constructor(bytes: number) {
     if (bytes > 2 ** 32) {
-      throw new VirtioError('TOO_MUCH_RAM', `the VMs need ${bytes} bytes of RAM together; a simulated board has at most 4 GiB`)
+      throw new VirtioError(
+        'TOO_MUCH_RAM',
+        `the VMs need ${bytes} bytes of RAM together; a simulated board has at most 4 GiB`,
+      )
     }
     this.bytes = new Uint8Array(new ArrayBuffer(Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE))
   }

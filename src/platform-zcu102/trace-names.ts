@@ -1,7 +1,8 @@
 /** What the numbers in a trace mean: tracks, kinds, and how Perfetto shows them. */
 import type { Scenario } from '../scenario/index.ts'
+import { type TraceRecorder, chromeTrace as writeTrace } from '../sim/index.ts'
 
-export const TraceKind = { trap: 0, interrupt: 1, dma: 2, guestSend: 3, guestIsr: 4, message: 5, ipi: 6 } as const
+export const TraceKind = { trap: 0, interrupt: 1, dma: 2, guestSend: 3, guestIsr: 4, message: 5 } as const
 
 /** Tracks: one per core for EL2, one per core for its guest, one for the DMA, one per flow for its messages. */
 export const Track = {
@@ -11,4 +12,39 @@ export const Track = {
   flow: (flow: number): number => 64 + flow,
 } as const
 
-export type TraceScenario = Pick<Scenario, 'vms' | 'flows'>
+const KIND_NAMES = ['doorbell', 'interrupt', 'dma', 'send', 'interrupt handler', 'message']
+/** The arguments of a record, by kind. */
+const ARGUMENTS = [
+  ['cause', ''],
+  ['cause', ''],
+  ['flow', 'piece'],
+  ['vm', ''],
+  ['vm', ''],
+  ['flow', 'sequence'],
+] as const
+
+/** A recorded run as Chrome trace-event JSON, in pieces; opens in Perfetto (ui.perfetto.dev). */
+export function chromeTrace(recorder: TraceRecorder, scenario: Pick<Scenario, 'vms' | 'flows'>): Iterable<string> {
+  const { vms, flows } = scenario
+  const coreCount = 1 + Math.max(3, ...vms.map((vm) => vm.core))
+  const nameOf = (core: number) => vms.find((vm) => vm.core === core)?.name
+  const cores = Array.from({ length: coreCount }, (_, core) => core)
+  return writeTrace(recorder, {
+    tracks: [
+      ...flows.map(({ name }, flow) => ({ track: Track.flow(flow), name: `messages of ${name}` })),
+      { track: Track.dma, name: 'DMA' },
+      ...cores.flatMap((core) => [
+        { track: Track.core(core), name: `core ${core}: EL2` },
+        { track: Track.guest(core), name: `core ${core}: ${nameOf(core) ?? 'no VM'}` },
+      ]),
+    ],
+    name(kind, a) {
+      const flow = flows[kind === TraceKind.dma ? a >> 1 : a]?.name
+      return flow !== undefined && (kind === TraceKind.dma || kind === TraceKind.message) ? flow : KIND_NAMES[kind]!
+    },
+    args(kind, a, b) {
+      const [first, second] = ARGUMENTS[kind]!
+      return second === '' ? { [first]: a } : { [first]: kind === TraceKind.dma ? a >> 1 : a, [second]: b }
+    },
+  })
+}

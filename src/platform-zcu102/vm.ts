@@ -67,12 +67,15 @@ export function startVm(options: VmOptions): Guest {
   const addresses = new BumpAllocator(stage2.base, stage2.frames.length * PAGE_SIZE)
   const allocate = (lengthBytes: number, align: number) => addresses.allocate(lengthBytes, align)
   // Kicks trap and interrupts are injected by the board, so the transport's own edges stay silent.
-  const transport = new SharedMemoryTransport({ registers, contract }, {
-    memory,
-    allocator: { allocate, free: () => {} },
-    doorbell: () => {},
-    interrupt: () => {},
-  })
+  const transport = new SharedMemoryTransport(
+    { registers, contract },
+    {
+      memory,
+      allocator: { allocate, free: () => {} },
+      doorbell: () => {},
+      interrupt: () => {},
+    },
+  )
   const driver = startDriver(transport, { contract, queueSizes: { rx: receiveSize, tx: TRANSMIT_QUEUE_SIZE } })
   return new Guest(
     options.cid,

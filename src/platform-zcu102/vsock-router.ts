@@ -16,7 +16,6 @@ import {
 export const LISTENING_PORT = 1024
 export const CALLING_PORT = 49_152
 
-
 export class VsockRouter implements Router {
   readonly headerBytes = VSOCK_HEADER_BYTES
   readonly #cids: readonly number[]
@@ -37,7 +36,8 @@ export class VsockRouter implements Router {
     const forward = header.dstPort - LISTENING_PORT
     if (header.srcPort === CALLING_PORT + forward && this.#joins(forward, vm, header.dstCid)) return 2 * forward
     const backward = header.srcPort - LISTENING_PORT
-    if (header.dstPort === CALLING_PORT + backward && this.#answers(backward, vm, header.dstCid)) return 2 * backward + 1
+    if (header.dstPort === CALLING_PORT + backward && this.#answers(backward, vm, header.dstCid))
+      return 2 * backward + 1
     return -1
   }
 

@@ -1,4 +1,5 @@
 /** The Xilinx ZCU102 (Zynq UltraScale+ XCZU9EG): four Cortex-A53, GIC-400, FPD DMA (UG1085 ch. 19). */
+import { VirtioError } from '../internal/error.ts'
 import type { BoardProfile, CostTriple, Fact } from './board-profile.ts'
 
 function fact<T>(value: T, status: string, source: string): Fact<T> {
@@ -22,9 +23,17 @@ export const zcu102: BoardProfile = {
   dmaWireBytesPerNs: fact(9.6, 'DERIVED', '128 bit x 600 MHz a direction'),
   dmaPrefetchedPieces: fact(0, 'ASSUMED', 'UG1085 says that descriptors are prefetched, not how many'),
   costsNs: {
-    mmioTrap: cost([285, 430, 3000], 'ratio READ x hvc ASSUMED', 'KVM MMIO/HVC 1.47-1.56; upper bound 1035 hot (seL4 fault)'),
+    mmioTrap: cost(
+      [285, 430, 3000],
+      'ratio READ x hvc ASSUMED',
+      'KVM MMIO/HVC 1.47-1.56; upper bound 1035 hot (seL4 fault)',
+    ),
     hvc: cost([190, 280, 1650], 'bounds READ, typical ASSUMED', 'L4Re EL2 190; TF-A cold SMC 1590-1660'),
-    irqEntryAck: cost([350, 500, 3000], 'DERIVED split', 'at most seL4 zcu106 410-624; split of a whole exit with injection'),
+    irqEntryAck: cost(
+      [350, 500, 3000],
+      'DERIVED split',
+      'at most seL4 zcu106 410-624; split of a whole exit with injection',
+    ),
     injectListRegister: cost([250, 500, 3000], 'DERIVED split', 'rest of a whole exit of 1150'),
     sgi: cost([400, 700, 1200], 'bracketed by READ', 'AM62P 693; seL4 round trip 1014'),
     lockCriticalSection: cost([150, 250, 400], 'ASSUMED', CODE_PATHS),
@@ -39,9 +48,22 @@ export const zcu102: BoardProfile = {
     tlbRefill: cost([0, 15_000, 60_000], 'typical DERIVED, worst ASSUMED', '13-17 ns x 512 entries, single stage'),
     cacheCleanPerLine: cost([3, 10, 30], 'best DERIVED, rest ASSUMED', 'Juno 2.9-5.3; memset rate 8.9'),
     guestSend: cost([300, 800, 2000], 'ASSUMED', CODE_PATHS),
-    guestIsr: cost([500, 1200, 6400], 'worst READ and scaled, rest ASSUMED', 'FreeRTOS SMP task-ISR-task 5.5 us on AM62x'),
+    guestIsr: cost(
+      [500, 1200, 6400],
+      'worst READ and scaled, rest ASSUMED',
+      'FreeRTOS SMP task-ISR-task 5.5 us on AM62x',
+    ),
   },
 }
 
 /** Profiles by name, as a scenario's `platform` names them. */
 export const BOARD_PROFILES: Readonly<Record<string, BoardProfile>> = { zcu102 }
+
+export function profileOf(platform: string): BoardProfile {
+  const profile = BOARD_PROFILES[platform]
+  if (profile === undefined) {
+    const known = Object.keys(BOARD_PROFILES).join(', ')
+    throw new VirtioError('UNKNOWN_PLATFORM', `platform "${platform}" is not known; use one of: ${known}`)
+  }
+  return profile
+}

@@ -18,7 +18,8 @@ type Features = Readonly<Record<string, number>>
 // biome-ignore lint/complexity/noBannedTypes: no features, no fields
 type None = {}
 
-interface Contract<Q extends readonly QueueSpec[], F extends Features, C extends ConfigFields> {
+/** The contract that a declaration amounts to; exported so that a declared device can be. */
+export interface DefinedContract<Q extends readonly QueueSpec[], F extends Features, C extends ConfigFields> {
   readonly id: number
   readonly queues: Q
   readonly features: F
@@ -39,7 +40,7 @@ interface Declaration<Q extends readonly QueueSpec[], F extends Features, C exte
 }
 
 type Handlers<Q extends readonly QueueSpec[], F extends Features, C extends ConfigFields> = {
-  readonly [K in Q[number]['name']]: QueueHandler<Contract<Q, F, C>>
+  readonly [K in Q[number]['name']]: QueueHandler<DefinedContract<Q, F, C>>
 }
 
 export interface DeviceDefinition<C extends DeviceContract> {
@@ -57,15 +58,15 @@ export function defineDevice<
   const F extends Features = None,
   const C extends ConfigFields = None,
 >(
-  declaration: Declaration<Q, F, C> & DeviceHooks<Contract<Q, F, C>> & Handlers<Q, F, C>,
-): DeviceDefinition<Contract<Q, F, C>> {
+  declaration: Declaration<Q, F, C> & DeviceHooks<DefinedContract<Q, F, C>> & Handlers<Q, F, C>,
+): DeviceDefinition<DefinedContract<Q, F, C>> {
   const { id, queues, features = {} as F, config = {} as C, dependencies = [] } = declaration
-  const contract: Contract<Q, F, C> = { id, queues, features, config, dependencies }
+  const contract: DefinedContract<Q, F, C> = { id, queues, features, config, dependencies }
   checkContract(contract)
   const handlers = queues.map(({ name }) => {
     const handler = (declaration as Readonly<Record<string, unknown>>)[name]
     if (typeof handler !== 'function') throw new VirtioError('CONTRACT', `queue ${name} has no handler of that name`)
-    return handler.bind(declaration) as QueueHandler<Contract<Q, F, C>>
+    return handler.bind(declaration) as QueueHandler<DefinedContract<Q, F, C>>
   })
   return {
     contract,

@@ -7,7 +7,6 @@
  */
 import { assert } from '../internal/assert.ts'
 import { Emitter, type Events } from '../internal/emitter.ts'
-import { VirtioError } from '../internal/error.ts'
 import type { Violation, ViolationPolicy } from '../virtqueue/index.ts'
 import { type ConfigRegisters, ConfigSpace } from './config-space.ts'
 import {
@@ -22,11 +21,11 @@ import {
   VIRTIO_INTERRUPT_CONFIG,
   VIRTIO_INTERRUPT_USED,
 } from './constants.ts'
-import { featureDependencies, featureName } from './device-features.ts'
+import { featureDependencies } from './device-features.ts'
 import { checkDeviceShape, type DeviceState, requireState } from './device-state.ts'
 import type { DeviceModel, DeviceTransport } from './device-transport.ts'
-import { brokenDependency, type FeatureDependency, FeatureSet } from './features.ts'
-import { checkAccepted } from './negotiation.ts'
+import { type FeatureDependency, FeatureSet } from './features.ts'
+import { checkAccepted, checkOffer } from './negotiation.ts'
 import { type ProtocolRule, type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
 import { QueueRegisters } from './queue-registers.ts'
 import { checkStatusWrite, isReachableStatus } from './status.ts'
@@ -92,14 +91,7 @@ export class DeviceRegisters {
     this.offeredFeatures = (options.features ?? FeatureSet.empty).union(
       options.commonFeatures ?? SUPPORTED_COMMON_FEATURES,
     )
-    const broken = brokenDependency(this.offeredFeatures, this.#dependencies)
-    if (broken !== undefined) {
-      const name = featureName(broken.feature, this.deviceId)
-      throw new VirtioError('FEATURES', `${name} is offered without what it depends on (FEAT-DEV-01)`)
-    }
-    if (!this.offeredFeatures.has(VIRTIO_F_VERSION_1)) {
-      throw new VirtioError('FEATURES', 'a device always offers VERSION_1 (RFB-DEV-01)')
-    }
+    checkOffer(this.offeredFeatures, this.#dependencies, this.deviceId)
     this.#policy = options.policy ?? 'needs-reset'
     const onViolation = (violation: Violation) => this.#violation(violation)
     this.#queues = options.queueSizes.map((size, index) => new QueueRegisters(index, size, this.#policy, onViolation))

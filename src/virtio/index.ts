@@ -40,7 +40,7 @@ export {
   VIRTIO_INTERRUPT_CONFIG,
   VIRTIO_INTERRUPT_USED,
 } from './constants.ts'
-export { type DeviceDefinition, defineDevice } from './define-device.ts'
+export { type DefinedContract, type DeviceDefinition, defineDevice } from './define-device.ts'
 export {
   Device,
   type DeviceContext,

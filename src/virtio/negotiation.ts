@@ -1,8 +1,21 @@
-/** Which accepted feature sets a device agrees to (virtio 1.4 §2.2): every closed subset of its offer that has VERSION_1. */
+/** What a device may offer, and which subsets of it a device agrees to (virtio 1.4 §2.2): the closed ones with VERSION_1. */
+import { VirtioError } from '../internal/error.ts'
 import { VIRTIO_F_VERSION_1 } from './constants.ts'
-import { featureNames } from './device-features.ts'
+import { featureName, featureNames } from './device-features.ts'
 import { brokenDependency, type FeatureDependency, FeatureSet } from './features.ts'
 import { type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
+
+/** Throws `VirtioError` FEATURES for an offer that no driver could accept as a whole. */
+export function checkOffer(offered: FeatureSet, dependencies: readonly FeatureDependency[], deviceId: number): void {
+  const broken = brokenDependency(offered, dependencies)
+  if (broken !== undefined) {
+    const name = featureName(broken.feature, deviceId)
+    throw new VirtioError('FEATURES', `${name} is offered without what it depends on (FEAT-DEV-01)`)
+  }
+  if (!offered.has(VIRTIO_F_VERSION_1)) {
+    throw new VirtioError('FEATURES', 'a device always offers VERSION_1 (RFB-DEV-01)')
+  }
+}
 
 /** What is wrong with accepting `accepted` of `offered`; null when nothing is (FEAT-DEV-02). */
 export function checkAccepted(
