@@ -16,7 +16,7 @@ import {
 import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
 import { Random } from '../internal/random.ts'
-import { PAGE_SIZE } from '../memory/index.ts'
+import { type GuestMemory, PAGE_SIZE } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { FlowSpec, Scenario } from '../scenario/index.ts'
 import { EventKernel, PreemptiveCores, TicketLock, type TraceRecorder } from '../sim/index.ts'
@@ -38,12 +38,20 @@ import { VsockRouter } from './vsock-router.ts'
 
 export type Design = 'dedicated' | 'floating'
 
+/** A guest that does what it likes with its own RAM and its doorbells, once its connections are up. For tests of isolation. */
+export interface Intruder {
+  readonly vm: number
+  /** Runs in place of the guest's code, at each release of its flows and each of its interrupts. Returns `Kick` bits. */
+  act(memory: GuestMemory): number
+}
+
 export interface MachineOptions {
   readonly design: Design
   readonly profile: BoardProfile
   readonly payload: (flowName: string) => Uint8Array | null
   readonly trace: TraceRecorder
   readonly onMessage?: (message: { flow: string; sequence: number; bytes: Uint8Array }) => void
+  readonly intruder?: Intruder
 }
 
 const THREAD_LEVEL = 0
@@ -73,6 +81,7 @@ export class Machine {
   readonly #guests: readonly Guest[]
   readonly #vmCores: readonly number[]
   readonly #gic: Gic
+  readonly #memories: readonly GuestMemory[]
   readonly #sources: readonly number[]
   readonly #jitter: Random
   #undelivered = 0
@@ -97,6 +106,7 @@ export class Machine {
     const ramBytes = scenario.vms.map((_, vm) => guestRamBytes(scenario, vm))
     const dram = new Dram(ramBytes.reduce((sum, bytes) => sum + bytes, 0))
     const stage2 = ramBytes.map((bytes) => new Stage2Table(dram, GUEST_RAM_BASE, bytes))
+    this.#memories = stage2.map((table) => table.memory)
     this.#board = new Board(
       {
         kernel: this.kernel,
@@ -268,7 +278,7 @@ export class Machine {
     const { offsetNs, periodNs } = this.#scenario.flows[flow]!
     const vm = this.#sources[flow]!
     this.#releasesLeft--
-    this.#undelivered++
+    if (vm !== this.#options.intruder?.vm) this.#undelivered++
     this.#options.trace.begin(TraceKind.message, Track.flow(flow), this.kernel.now, flow, k)
     this.#guests[vm]!.release(flow, this.kernel.now)
     this.#enqueue(vm, THREAD_LEVEL, CostOp.guestSend, Activity.send)
@@ -285,15 +295,13 @@ export class Machine {
       this.#board.trap(core, argument >> 1, argument & 1)
       return
     }
+    const sends = kind === Activity.send
+    trace.instant(sends ? TraceKind.guestSend : TraceKind.guestIsr, Track.guest(core), this.kernel.now, argument, 0)
+    if (!sends) this.#gic.endOfInterrupt(core, argument)
     const guest = this.#guests[argument]!
-    if (kind === Activity.send) {
-      trace.instant(TraceKind.guestSend, Track.guest(core), this.kernel.now, argument, 0)
-      this.#kick(argument, guest.send())
-      return
-    }
-    trace.instant(TraceKind.guestIsr, Track.guest(core), this.kernel.now, argument, 0)
-    this.#gic.endOfInterrupt(core, argument)
-    this.#kick(argument, guest.handleInterrupt())
+    const { intruder } = this.#options
+    if (intruder?.vm === argument && this.epochNs > 0) this.#kick(argument, intruder.act(this.#memories[argument]!))
+    else this.#kick(argument, sends ? guest.send() : guest.handleInterrupt())
   }
 
   /** The guest's code writes its doorbells one after another, before anything else of it runs. */

@@ -1,7 +1,7 @@
 /** One run of a scenario under one design, and what came of it. */
 import type { Scenario } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
-import { type Design, Machine } from './machine.ts'
+import { type Design, type Intruder, Machine } from './machine.ts'
 import type { FlowResult } from './message-ledger.ts'
 import { profileOf } from './zcu102.ts'
 
@@ -13,6 +13,8 @@ export interface SimulationOptions {
   readonly onProgress?: (simulatedNs: number, totalNs: number) => void
   /** A delivered message; `bytes` are valid during the call. */
   readonly onMessage?: (message: { flow: string; sequence: number; bytes: Uint8Array }) => void
+  /** Replaces one VM's guest by a hostile one. */
+  readonly intruder?: Intruder
 }
 
 /** Times in ns; counts from the start of the flows to the arrival of the last message. VM cores are those with a VM. */

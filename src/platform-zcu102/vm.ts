@@ -3,7 +3,8 @@
  * negotiates with it, and the guest behind the driver.
  */
 import type { Broker } from '../broker/index.ts'
-import { BumpAllocator, PAGE_SIZE, SegmentList } from '../memory/index.ts'
+import { assert } from '../internal/assert.ts'
+import { BumpAllocator, type GuestMemory, PAGE_SIZE, SegmentList } from '../memory/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { SharedMemoryTransport } from '../transport/index.ts'
 import {
@@ -43,7 +44,6 @@ export function startVm(options: VmOptions): Guest {
   const { vm, broker, stage2 } = options
   const contract = vsockContract(TRANSMIT_QUEUE_SIZE)
   const receiveSize = options.queueSize ?? receiveQueueSize(options.receiveBuffers)
-  const rings = new SegmentList()
   const { memory } = stage2
   const registers = new DeviceRegisters(
     {
@@ -54,6 +54,7 @@ export function startVm(options: VmOptions): Guest {
     },
     {
       onActivate: ([receive, transmit]) => {
+        const rings = ringExtents(registers, memory)
         broker.attach(vm, { memory, receive: receive!, transmit: transmit!, rings })
       },
       onReset: () => {
@@ -88,6 +89,21 @@ export function startVm(options: VmOptions): Guest {
     options.host,
     { lazyReclaim: options.lazyReclaim, keepsBytes: options.keepsBytes },
   )
+}
+
+/** Where the rings lie that the driver set up. */
+function ringExtents(registers: DeviceRegisters, memory: GuestMemory): SegmentList {
+  const extents = new SegmentList()
+  for (let queue = 0; queue < registers.queueCount; queue++) {
+    registers.queueSelect = queue
+    const size = registers.queueSize
+    for (const [area, bytes] of [16 * size, 6 + 2 * size, 6 + 8 * size].entries()) {
+      const [low, high] = ([0, 1] as const).map((half) => registers.readQueueAddress(area as 0 | 1 | 2, half))
+      const backed = memory.translate(high! * 2 ** 32 + low!, bytes, extents)
+      assert(backed, 'an activated ring lies in the guest’s RAM')
+    }
+  }
+  return extents
 }
 
 /** Enough for two messages of every incoming flow, as far as the queue can hold them. */
