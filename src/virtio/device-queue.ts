@@ -45,6 +45,7 @@ export class DeviceQueue {
   /** @internal */
   start(ring: SplitDeviceQueue | null): void {
     this.ring = ring
+    this.#requests?.revoke()
     this.#requests = ring === null ? null : new RequestQueue(ring, this.#notifyUsed)
   }
 }

@@ -52,6 +52,13 @@ export class Request {
     this.writer.attach(this.chain)
   }
 
+  /** @internal Its queue is gone: what is read from now on is zeros, what is written is dropped. */
+  revoke(): void {
+    this.chain.clear()
+    this.reader.attach(this.chain)
+    this.writer.attach(this.chain)
+  }
+
   /** @internal Ends the request; false when its queue was reset meanwhile. */
   end(generation: number): boolean {
     const live = this.#generation === generation
@@ -64,10 +71,13 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
   readonly queue: SplitDeviceQueue
   readonly #notifyUsed: () => void
   readonly #spare: Request[] = []
+  readonly #deferred = new Set<Request>()
   readonly #result: { done: false; value: Request }
   #current: Request
   #left = 0
   #draining = false
+  /** Of the queue when the loop began: a reset ends the loop. */
+  #generation = 0
 
   /** `notifyUsed` sends the used buffer notification; it is called only when the driver wants it. */
   constructor(queue: SplitDeviceQueue, notifyUsed: () => void = () => {}) {
@@ -85,6 +95,7 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
     if (this.#draining) assert(false, `queue ${this.queue.index} is being drained already`)
     this.#draining = true
     this.#left = limit
+    this.#generation = this.queue.generation
     return this
   }
 
@@ -101,7 +112,7 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
     const queue = this.queue
     if (this.#current.pending) this.#giveBack(this.#current)
     const request = this.#current
-    if (this.#left > 0 && queue.popAvailable(request.chain)) {
+    if (this.#left > 0 && queue.generation === this.#generation && queue.popAvailable(request.chain)) {
       this.#left--
       request.begin(queue.generation)
       return this.#result
@@ -118,16 +129,23 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
     return DONE
   }
 
+  /** The queue was reset: no request that is still out can reach the driver's memory any more (RESET-DEV-02, museum 28). */
+  revoke(): void {
+    for (const request of this.#deferred) request.revoke()
+    if (this.#current.pending) this.#current.revoke()
+  }
+
   /** @internal `Request.complete`. */
   settle(request: Request): void {
     this.#giveBack(request)
-    if (request !== this.#current) this.#spare.push(request)
+    if (this.#deferred.delete(request)) this.#spare.push(request)
     if (!this.#draining) this.#flush()
   }
 
   /** @internal `Request.defer`. */
   defer(request: Request): void {
     assert(request === this.#current && request.pending, 'only the request of the running loop can be deferred, once')
+    this.#deferred.add(request)
     this.#current = this.#spare.pop() ?? new Request(this)
     this.#result.value = this.#current
   }
