@@ -29,7 +29,7 @@ export function chromeTrace(recorder: TraceRecorder, scenario: Pick<Scenario, 'v
   const coreCount = 1 + Math.max(3, ...vms.map((vm) => vm.core))
   const nameOf = (core: number) => vms.find((vm) => vm.core === core)?.name
   const cores = Array.from({ length: coreCount }, (_, core) => core)
-  return writeTrace(recorder, {
+  return writeChromeTrace(recorder, {
     tracks: [
       ...flows.map(({ name }, flow) => ({ track: Track.flow(flow), name: `messages of ${name}` })),
       { track: Track.dma, name: 'DMA' },

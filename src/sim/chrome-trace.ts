@@ -15,7 +15,7 @@ export interface TraceNames {
 const EVENTS_A_PIECE = 1000
 
 /** Times in the file are microseconds with the nanoseconds as a fraction. What the limit kept out is told under `otherData`. */
-export function* chromeTrace(recorder: TraceRecorder, names: TraceNames): Generator<string, void, undefined> {
+export function* writeChromeTrace(recorder: TraceRecorder, names: TraceNames): Generator<string, void, undefined> {
   const events: string[] = []
   names.tracks.forEach(({ track, name }, index) => {
     events.push(JSON.stringify({ ph: 'M', name: 'thread_name', pid: 1, tid: track, args: { name } }))

@@ -1,5 +1,5 @@
 /** Deterministic discrete-event simulation: events, cores, a lock, and the trace. Knows neither virtio nor any board. */
-export { chromeTrace, type TraceNames } from './chrome-trace.ts'
+export { type TraceNames, writeChromeTrace } from './chrome-trace.ts'
 export { EventKernel, type EventKernelOptions } from './event-kernel.ts'
 export { PreemptiveCores } from './preemptive-cores.ts'
 export { TicketLock } from './ticket-lock.ts'
