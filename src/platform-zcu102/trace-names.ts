@@ -1,6 +1,6 @@
 /** What the numbers in a trace mean: tracks, kinds, and how Perfetto shows them. */
 import type { Scenario } from '../scenario/index.ts'
-import { type TraceRecorder, chromeTrace as writeTrace } from '../sim/index.ts'
+import { type TraceRecorder, writeChromeTrace } from '../sim/index.ts'
 
 export const TraceKind = { trap: 0, interrupt: 1, dma: 2, guestSend: 3, guestIsr: 4, message: 5 } as const
 
