@@ -142,7 +142,7 @@ export const suite: BenchSuite = {
         results.push(benchResult(name, 'event kernel', samples[0]), benchResult(name, 'closure heap', samples[1]))
         const value = median(samples[1]) / median(samples[0])
         ratios.push({
-          name: `${name}: kernel / closure heap`,
+          name: `${name}: closure heap / event kernel`,
           value,
           unit: 'x',
           ...(pending === 256 && { atLeast: 3 }),

@@ -29,8 +29,9 @@ const FIRST_GENERATION = 2 ** 12
 const MEMBER = -2
 
 /** Buckets are plenty: an operation mostly finds its bucket empty or its event alone, which the processor predicts. */
-const BUCKETS_PER_EVENT = 8
+const BUCKETS_PER_EVENT = 16
 const MIN_BUCKETS = 64
+const MAX_BUCKETS = 2 ** 20
 const INITIAL_DAY_LOG2 = 8
 const MAX_DAY_LOG2 = 48
 /** Steps of a search or an insertion per event scheduled, above which the length of a day is changed. */
@@ -42,8 +43,8 @@ export interface EventKernelOptions {
 }
 
 /**
- * Events are integers and are pulled: `next()` makes the earliest event current. Nothing is allocated but when more events
- * are pending than ever before.
+ * Events are integers and are pulled: `next()` makes the earliest event current. Allocates only when more events are pending
+ * than ever before; V8 boxes the handle that `schedule` returns where it does not inline the call (16 bytes).
  */
 export class EventKernel {
   #now = 0
@@ -122,10 +123,10 @@ export class EventKernel {
    * positive safe integer that names no other event until its slot has been used 2^32 times.
    */
   schedule(timeNs: number, priority: number, kind: number, a: number, b: number): number {
-    if (!(timeNs >= this.#now && Number.isSafeInteger(timeNs))) this.#refuse(timeNs)
-    assert((priority | 0) === priority && (kind | 0) === kind, 'priority and kind are int32')
-    assert((a | 0) === a && (b | 0) === b, 'a and b are int32')
-    if (this.#free < 0) this.#growSlots(Math.min(2 * this.#times.length, SLOT_LIMIT))
+    // Kept short, its refusals out of line: once V8 inlines it, time and handle are not boxed (35 instead of 42 ns an event).
+    if (!(timeNs >= this.#now && Number.isSafeInteger(timeNs))) this.#refuseTime(timeNs)
+    if ((priority | 0) !== priority || (kind | 0) !== kind || (a | 0) !== a || (b | 0) !== b) this.#refuseWords()
+    if (this.#free < 0) this.#growSlots()
     const slot = this.#free
     this.#free = this.#after[slot]
     this.#times[slot] = timeNs
@@ -155,7 +156,7 @@ export class EventKernel {
 
   /** Like `next`, but leaves events later than `limitNs` (an integer, not before `now`): then `now = limitNs`, and false. */
   nextUntil(limitNs: number): boolean {
-    if (!(limitNs >= this.#now && Number.isSafeInteger(limitNs))) this.#refuse(limitNs)
+    if (!(limitNs >= this.#now && Number.isSafeInteger(limitNs))) this.#refuseTime(limitNs)
     if (this.#pending !== 0) {
       const slot = this.#earliest()
       if (this.#times[slot] <= limitNs) {
@@ -167,8 +168,12 @@ export class EventKernel {
     return false
   }
 
-  #refuse(timeNs: number): void {
+  #refuseTime(timeNs: number): void {
     assert(false, `time ${timeNs} is not an integer between now (${this.#now}) and 2^53 - 1`)
+  }
+
+  #refuseWords(): void {
+    assert(false, 'priority, kind, a and b of an event are int32')
   }
 
   #add(slot: number): void {
@@ -355,8 +360,8 @@ export class EventKernel {
       this.#occupied = new Int32Array(buckets >> 5)
     }
     this.#mask = buckets - 1
-    this.#growAbove = buckets / BUCKETS_PER_EVENT
-    this.#shrinkBelow = buckets > MIN_BUCKETS ? this.#growAbove >> 3 : 0
+    this.#growAbove = buckets < MAX_BUCKETS ? buckets / BUCKETS_PER_EVENT : SLOT_LIMIT
+    this.#shrinkBelow = buckets > MIN_BUCKETS ? buckets / (8 * BUCKETS_PER_EVENT) : 0
     this.#dayLog2 = dayLog2
     this.#daysPerNs = 2 ** -dayLog2
     this.#yearNs = buckets * 2 ** dayLog2
@@ -383,7 +388,7 @@ export class EventKernel {
     return first
   }
 
-  #growSlots(capacity: number): void {
+  #growSlots(capacity = Math.min(2 * this.#times.length, SLOT_LIMIT)): void {
     const from = this.#times.length
     assert(from < capacity && capacity <= SLOT_LIMIT, `no more than ${SLOT_LIMIT} events can be pending`)
     this.#times = grown(this.#times, new Float64Array(capacity))
