@@ -111,7 +111,7 @@ export class Machine {
       {
         kernel: this.kernel,
         cores: this.cores,
-        lock: new TicketLock(),
+        lock: new TicketLock(coreCount),
         gic: this.#gic,
         dma: new Gdma(dmaRate(scenario, profile), profile.dmaPrefetchedPieces.value, () =>
           this.#costs.drawNs(CostOp.dmaPerDescriptor, 1),

@@ -1,34 +1,52 @@
-/** A FIFO ticket lock as pure state: who holds it, and who waits in which order. Time passes elsewhere. */
+/**
+ * State of a FIFO ticket lock: who holds it and who waits, in order of asking. Pure state: asking takes no time here, and what
+ * waiting costs is the machine's business. With critical sections of at most w, a core waits at most (cores - 1) * w.
+ */
 import { assert } from '../internal/assert.ts'
 
 export class TicketLock {
-  #holder = -1
-  readonly #waiting: number[] = []
+  /** Cores in order of their tickets, the holder's first. A core is in it once at most, so it never overflows. */
+  readonly #ring: Int32Array
+  readonly #hasTicket: Uint8Array
+  #serving = 0
+  #tickets = 0
 
-  /** Core that holds the lock, or -1. */
+  /** A lock for the cores 0..cores - 1. */
+  constructor(cores: number) {
+    assert(Number.isInteger(cores) && cores > 0, `a lock for ${cores} cores`)
+    this.#ring = new Int32Array(cores)
+    this.#hasTicket = new Uint8Array(cores)
+  }
+
+  /** The core that holds the lock, or -1. */
   get holder(): number {
-    return this.#holder
+    return this.#tickets === 0 ? -1 : this.#ring[this.#serving]
   }
 
+  /** How many cores wait; the holder does not. */
   get waiting(): number {
-    return this.#waiting.length
+    return Math.max(0, this.#tickets - 1)
   }
 
-  /** True: `core` holds the lock now. False: it waits, behind whoever came first. */
+  isWaiting(core: number): boolean {
+    return this.#hasTicket[core] === 1 && this.holder !== core
+  }
+
+  /** Draws a ticket. True: the core holds the lock now. False: it waits, and a `release` will name it. */
   acquire(core: number): boolean {
-    assert(core !== this.#holder && !this.#waiting.includes(core), `core ${core} has or wants the lock already`)
-    if (this.#holder >= 0) {
-      this.#waiting.push(core)
-      return false
-    }
-    this.#holder = core
-    return true
+    assert(this.#hasTicket[core] === 0, `core ${core} holds the lock, waits for it, or is not one of its cores`)
+    this.#ring[(this.#serving + this.#tickets) % this.#ring.length] = core
+    this.#hasTicket[core] = 1
+    this.#tickets++
+    return this.#tickets === 1
   }
 
-  /** Hands the lock on; returns the next holder, or -1. */
+  /** Hands the lock to the core that asked first, and returns that core; -1 when nobody waits. */
   release(core: number): number {
-    assert(core === this.#holder, `core ${core} releases a lock that core ${this.#holder} holds`)
-    this.#holder = this.#waiting.shift() ?? -1
-    return this.#holder
+    assert(this.#tickets > 0 && this.holder === core, `core ${core} releases a lock that is held by ${this.holder}`)
+    this.#hasTicket[core] = 0
+    this.#serving = (this.#serving + 1) % this.#ring.length
+    this.#tickets--
+    return this.holder
   }
 }
