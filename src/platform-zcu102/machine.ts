@@ -33,6 +33,7 @@ import { FlowLedger } from './message-ledger.ts'
 import { PayloadSource } from './payload.ts'
 import { Dram, Stage2Table } from './stage2.ts'
 import { TraceKind, Track } from './trace-names.ts'
+import { refuseUnsupported } from './unsupported.ts'
 import { guestRamBytes, receiveBuffersOf, startVm } from './vm.ts'
 import { VsockRouter } from './vsock-router.ts'
 
@@ -90,6 +91,7 @@ export class Machine {
   constructor(scenario: Scenario, options: MachineOptions) {
     const { profile, trace } = options
     const coreCount = profile.cores.value
+    refuseUnsupported(scenario)
     refuseImpossible(scenario, options.design, coreCount)
     this.#scenario = scenario
     this.#options = options
@@ -135,7 +137,8 @@ export class Machine {
     this.#board.connect(broker)
 
     this.ledgers = scenario.flows.map((flow) => new FlowLedger(flow.deadlineNs))
-    const minimum = options.design === 'floating' && scenario.broker.interrupts === 'minimum'
+    const floating = options.design === 'floating'
+    const { interrupts } = scenario.broker
     this.#guests = scenario.vms.map((vm, index) =>
       startVm({
         vm: index,
@@ -143,8 +146,8 @@ export class Machine {
         stage2: stage2[index]!,
         queueSize: vm.queueSize,
         receiveBuffers: receiveBuffersOf(scenario, index),
-        eventIdx: minimum,
-        lazyReclaim: minimum,
+        eventIdx: floating && interrupts.eventIdx,
+        lazyReclaim: floating && interrupts.lazyReclaim,
         keepsBytes: options.onMessage !== undefined,
         broker,
         host: {
@@ -182,9 +185,9 @@ export class Machine {
         scheduler: broker.scheduler,
         chunkBytes: broker.chunkBytes,
         chaining: floating ? broker.chaining : 'piece',
-        suppressRefillKicks: floating && broker.interrupts === 'minimum',
+        suppressRefillKicks: floating && broker.interrupts.suppressRefill,
         interruptCore: floating ? 'receiver' : broker.dedicatedCore,
-        policy: new TransferPolicy(floating ? broker.transfer : 'copy'),
+        policy: new TransferPolicy(floating && broker.transfer !== 'lend' ? broker.transfer : 'copy'),
         cores: this.#vmCores,
         flows: brokerFlows,
       },

@@ -4,9 +4,10 @@
  */
 
 import { oneOf } from '../internal/suggest.ts'
-import type { Draft, FlowFields, VmFields } from './draft.ts'
+import { checkChains, checkOrder } from './check-chains.ts'
+import type { Draft, FlowFields, VmDraft } from './draft.ts'
 import { show } from './fields.ts'
-import type { Report } from './read-fields.ts'
+import { formatPath, type Report } from './read-fields.ts'
 import type { Path } from './source-text.ts'
 import { formatTime } from './units.ts'
 
@@ -21,22 +22,27 @@ const RESERVED_CIDS: ReadonlyMap<number, string> = new Map([
 ])
 
 export function checkMeaning(draft: Draft, report: Report): void {
-  unique(draft.vms, 'vms', 'name', report)
-  unique(draft.vms, 'vms', 'core', report)
-  unique(draft.vms, 'vms', 'cid', report)
-  unique(draft.flows, 'flows', 'name', report)
+  unique(draft.vms, ['vms'], 'name', report)
+  unique(draft.vms, ['vms'], 'core', report)
+  unique(draft.vms, ['vms'], 'cid', report)
+  unique(draft.flows, ['flows'], 'name', report)
+  unique(draft.chains, ['chains'], 'name', report)
   draft.vms.forEach((vm, i) => {
     checkVm(vm, ['vms', i], draft, report)
   })
   draft.flows.forEach((flow, i) => {
     checkFlow(flow, ['flows', i], draft, report)
   })
+  checkOrder(draft, report)
+  checkChains(draft, report)
   checkRegulator(draft, report)
+  checkTransfer(draft, report)
+  checkInterrupts(draft, report)
   checkOverrides(draft, report)
   checkAmount(draft, report)
 }
 
-function unique<T extends object>(items: readonly T[], list: string, key: keyof T & string, report: Report): void {
+function unique<T extends object>(items: readonly T[], list: Path, key: keyof T & string, report: Report): void {
   const first = new Map<unknown, number>()
   items.forEach((item, i) => {
     const value = item[key]
@@ -45,21 +51,28 @@ function unique<T extends object>(items: readonly T[], list: string, key: keyof 
     if (earlier === undefined) first.set(value, i)
     else
       report.value(
-        [list, i, key],
+        [...list, i, key],
         value,
-        `${show(value)} is already the ${key} of ${list}[${earlier}]`,
+        `${show(value)} is already the ${key} of ${formatPath([...list, earlier])}`,
         `choose another ${key}`,
       )
   })
 }
 
-function checkVm(vm: Partial<VmFields>, path: Path, { broker }: Draft, report: Report): void {
+function checkVm(vm: VmDraft, path: Path, { broker }: Draft, report: Report): void {
   const reserved = vm.cid === undefined ? undefined : RESERVED_CIDS.get(vm.cid)
   if (reserved) report.value([...path, 'cid'], vm.cid, `${vm.cid} means ${reserved}`, 'use a cid from 3 to 4294967294')
   if (broker.placement === 'dedicated' && vm.core !== undefined && vm.core === broker.dedicatedCore) {
     const fix = 'move the VM, choose another dedicatedCore, or use placement: floating'
     report.value([...path, 'core'], vm.core, `core ${vm.core} belongs to the dedicated broker`, fix)
   }
+  unique(vm.tasks, [...path, 'tasks'], 'name', report)
+  vm.tasks.forEach(({ wcet, deadline, period }, i) => {
+    const due = deadline ?? period
+    if (wcet === undefined || due === undefined || wcet <= due) return
+    const message = `a wcet of ${formatTime(wcet)} does not fit the deadline of ${formatTime(due)}`
+    report.value([...path, 'tasks', i, 'wcet'], wcet, message, 'make it at most the deadline')
+  })
 }
 
 function checkFlow(flow: Partial<FlowFields>, path: Path, draft: Draft, report: Report): void {
@@ -94,7 +107,7 @@ function checkFlow(flow: Partial<FlowFields>, path: Path, draft: Draft, report: 
   }
 }
 
-function checkRoom(flow: Partial<FlowFields>, path: Path, vm: Partial<VmFields> | undefined, report: Report): void {
+function checkRoom(flow: Partial<FlowFields>, path: Path, vm: VmDraft | undefined, report: Report): void {
   if (flow.length === undefined || typeof vm?.ram !== 'number' || flow.length < vm.ram) return
   const message = `a message of ${flow.length} bytes does not fit the ${vm.ram} bytes of ${vm.name}`
   report.value([...path, 'length'], flow.length, message, 'shorten the message or give the VM more ram')
@@ -105,6 +118,25 @@ function checkRegulator({ regulator }: Draft, report: Report): void {
   if (regulator.budget <= regulator.period) return
   const message = `a budget of ${formatTime(regulator.budget)} does not fit the period of ${formatTime(regulator.period)}`
   report.value(['broker', 'regulator', 'budget'], regulator.budget, message, 'make it at most the period')
+}
+
+/** Keys that say how pages change owners, where none does. */
+function checkTransfer({ broker }: Draft, report: Report): void {
+  const { transfer, remapThreshold, colorPolicy, poolColors } = broker
+  if (transfer === 'copy' && typeof remapThreshold === 'number') {
+    const message = 'nothing is remapped where transfer is copy'
+    report.value(['broker', 'remapThreshold'], remapThreshold, message, 'use transfer: auto, or leave it out')
+  }
+  if (colorPolicy !== undefined && colorPolicy !== 'pool' && typeof poolColors === 'number') {
+    const message = `no colours are reserved where colorPolicy is ${colorPolicy}`
+    report.value(['broker', 'poolColors'], poolColors, message, 'use colorPolicy: pool, or leave it out')
+  }
+}
+
+function checkInterrupts({ interrupts }: Draft, report: Report): void {
+  if (interrupts.coalesce === null || typeof interrupts.polling !== 'number') return
+  const message = 'a receiver that polls has no interrupts to coalesce'
+  report.value(['broker', 'interrupts', 'coalesce'], interrupts.coalesce, message, 'choose one of polling and coalesce')
 }
 
 function checkOverrides({ overrides }: Draft, report: Report): void {

@@ -81,6 +81,42 @@ export function rate() {
   )
 }
 
+/** A number that need not be whole. */
+export function amount(low: number, high: number, unit: string) {
+  return field(`write a number of ${unit}`, (raw) =>
+    typeof raw === 'number' && raw >= low && raw <= high
+      ? raw
+      : { message: `is not a number of ${unit}`, fix: `write a number from ${low} to ${high}` },
+  )
+}
+
+export function flag() {
+  return field('write true or false', (raw) =>
+    typeof raw === 'boolean' ? raw : { message: 'is neither true nor false', fix: 'write true or false' },
+  )
+}
+
+/** Whole numbers as a list or as a range: `[0, 1, 5]`, `0-3`. Given in ascending order. */
+export function numberSet(high: number, what: string) {
+  const fix = `write a list or a range, e.g. [0, 1] or 0-3`
+  return field(fix, (raw) => {
+    const range = typeof raw === 'string' ? /^(\d{1,4})\s*-\s*(\d{1,4})$/.exec(raw.trim()) : null
+    const from = Number(range?.[1])
+    const to = Number(range?.[2])
+    if (range && from > to) return { message: 'runs backwards', fix: `write ${to}-${from}` }
+    if (range && to > high) return { message: 'goes too far', fix: `${what} are 0 to ${high}` }
+    if (range) return Array.from({ length: to - from + 1 }, (_, i) => from + i)
+    if (!Array.isArray(raw)) return { message: `is no set of ${what}`, fix }
+    if (raw.length === 0) return { message: 'is empty', fix: `list at least one of the ${what}` }
+    const wrong = raw.find((item) => !Number.isSafeInteger(item) || item < 0 || item > high)
+    if (wrong !== undefined)
+      return { message: `contains ${show(wrong)}`, fix: `${what} are whole numbers from 0 to ${high}` }
+    const twice = raw.find((item, i) => raw.indexOf(item) < i)
+    if (twice !== undefined) return { message: `contains ${twice} twice`, fix: 'name each once' }
+    return (raw as number[]).toSorted((a, b) => a - b)
+  })
+}
+
 /** What flows and VMs are called; safe as the name of a file and as a key. */
 export function name() {
   return field('write a name', (raw) => {
@@ -108,6 +144,13 @@ export function payload() {
     if (typeof raw === 'string' && /^file:./.test(raw)) return { kind: 'file', path: raw.slice(5) } as const
     return { message: 'is not a payload', fix: 'use file:PATH, random or none' }
   })
+}
+
+/** `file:PATH`. */
+export function file() {
+  return field('write file:PATH', (raw) =>
+    typeof raw === 'string' && /^file:./.test(raw) ? raw : { message: 'is not a file', fix: 'write file:PATH' },
+  )
 }
 
 /** A key that may be left out or empty, which gives null. */

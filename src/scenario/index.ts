@@ -1,11 +1,16 @@
 export { type ParseOptions, parseScenario } from './parse-scenario.ts'
 export {
   type BrokerSpec,
+  type ChainSpec,
   type FlowSpec,
+  INTERRUPT_PRESETS,
+  type InterruptSpec,
+  type MemguardSpec,
   type Overrides,
   type PayloadSpec,
   type RegulatorSpec,
   type Scenario,
+  type TaskSpec,
   type VmSpec,
   vmOnDedicatedCore,
 } from './scenario.ts'

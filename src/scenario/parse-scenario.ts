@@ -2,17 +2,24 @@
 import { checkMeaning } from './check-meaning.ts'
 import {
   type BrokerFields,
+  type ChainFields,
+  type CoalesceFields,
   type Draft,
   type FlowFields,
+  type InterruptDraft,
+  type InterruptFields,
+  type MemguardFields,
   type OverrideFields,
   type RegulatorFields,
   readDraft,
+  type TaskFields,
   type TopFields,
+  type VmDraft,
   type VmFields,
 } from './draft.ts'
 import { show } from './fields.ts'
 import { Report } from './read-fields.ts'
-import type { RegulatorSpec, Scenario } from './scenario.ts'
+import { INTERRUPT_PRESETS, type InterruptSpec, type RegulatorSpec, type Scenario, type VmSpec } from './scenario.ts'
 import { ScenarioError } from './scenario-error.ts'
 import { readSourceText } from './source-text.ts'
 
@@ -51,19 +58,14 @@ export function parseScenario(source: string, options: ParseOptions = {}): Scena
 /** A draft without issues has every key. */
 function complete(draft: Draft): Scenario {
   const top = draft.top as TopFields
-  const { dedicatedCore, placement, scheduler, chunk, transfer, interrupts, chaining } = draft.broker as BrokerFields
+  const broker = draft.broker as BrokerFields
   return {
     platform: top.platform,
+    calibration: top.calibration,
     seed: top.seed,
     durationNs: top.duration,
     costs: top.costs,
-    vms: (draft.vms as VmFields[]).map((vm) => ({
-      name: vm.name,
-      core: vm.core,
-      cid: vm.cid,
-      ramBytes: vm.ram,
-      queueSize: vm.queue,
-    })),
+    vms: draft.vms.map(completeVm),
     flows: (draft.flows as FlowFields[]).map((flow) => ({
       name: flow.name,
       from: flow.from,
@@ -76,18 +78,67 @@ function complete(draft: Draft): Scenario {
       offsetNs: flow.offset,
       priority: flow.priority,
       creditBytes: flow.credit,
+      after: flow.after,
+      computeNs: flow.compute ?? 0,
+    })),
+    chains: draft.chains.map((chain) => ({
+      name: (chain as ChainFields).name,
+      flows: chain.flows as string[],
+      deadlineNs: (chain as ChainFields).deadline,
     })),
     broker: {
-      placement,
-      dedicatedCore,
-      scheduler,
-      chunkBytes: chunk,
+      placement: broker.placement,
+      dedicatedCore: broker.dedicatedCore,
+      scheduler: broker.scheduler,
+      chunkBytes: broker.chunk,
       regulator: completeRegulator(draft.regulator as RegulatorFields[keyof RegulatorFields]),
-      transfer,
-      interrupts,
-      chaining,
+      transfer: broker.transfer,
+      remapThresholdBytes: broker.remapThreshold,
+      colorPolicy: broker.colorPolicy,
+      poolColors: broker.poolColors ?? (broker.colorPolicy === 'pool' ? 1 : 0),
+      memguard: broker.memguard,
+      interrupts: completeInterrupts(draft.interrupts),
+      chaining: broker.chaining,
     },
     overrides: draft.overrides as OverrideFields,
+  }
+}
+
+function completeVm(draft: VmDraft): VmSpec {
+  const vm = draft as VmFields
+  const memguard = draft.memguard as MemguardFields | null
+  return {
+    name: vm.name,
+    core: vm.core,
+    cid: vm.cid,
+    ramBytes: vm.ram,
+    queueSize: vm.queue,
+    colors: vm.colors,
+    buffers: vm.buffers,
+    memguard: memguard && { refills: memguard.refills, periodNs: memguard.period },
+    refillsPerUs: vm.refillsPerUs,
+    tasks: (draft.tasks as TaskFields[]).map((task) => ({
+      name: task.name,
+      periodNs: task.period,
+      wcetNs: task.wcet,
+      deadlineNs: task.deadline ?? task.period,
+      priority: task.priority,
+    })),
+  }
+}
+
+function completeInterrupts(draft: InterruptDraft): InterruptSpec {
+  if (draft.preset !== 'custom') return INTERRUPT_PRESETS[draft.preset]
+  const { eventIdx, lazyReclaim, suppressRefill, polling } = draft as InterruptFields
+  const coalesce = draft.coalesce as CoalesceFields | null
+  return {
+    preset: 'custom',
+    eventIdx,
+    lazyReclaim,
+    suppressRefill,
+    pollingNs: polling ?? 0,
+    coalesceCount: coalesce?.count ?? 1,
+    coalesceDelayNs: coalesce?.delay ?? 0,
   }
 }
 

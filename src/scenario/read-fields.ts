@@ -51,9 +51,24 @@ export function readFields<S extends Shape>(shape: S, raw: unknown, path: Path, 
   return fields
 }
 
-/** The elements of the list `raw`, each with its index; none when it is not a list. */
-export function readList(raw: unknown, what: string, path: Path, limit: number, report: Report): readonly unknown[] {
-  if (!Array.isArray(raw) || raw.length === 0) {
+/** `raw` if it fits; undefined, and reported, if not. */
+export function readValue<T>(type: z.ZodType<T>, raw: unknown, path: Path, report: Report): T | undefined {
+  const result = type.safeParse(raw)
+  if (result.success) return result.data
+  for (const issue of result.error.issues) reportZod(path, raw, issue, report)
+  return undefined
+}
+
+/** The elements of the list `raw`, from `least` to `limit` of them; none when it is not such a list. */
+export function readList(
+  raw: unknown,
+  what: string,
+  path: Path,
+  limit: number,
+  report: Report,
+  least: 0 | 1 = 1,
+): readonly unknown[] {
+  if (!Array.isArray(raw) || raw.length < least) {
     const message =
       raw === undefined || raw === null ? 'is missing' : Array.isArray(raw) ? 'is empty' : `${show(raw)} is not a list`
     report.value(path, raw, message, `list at least one ${what}`)

@@ -4,14 +4,17 @@
  */
 
 export interface Scenario {
-  /** A built-in profile such as `zcu102`, or a file. */
+  /** A built-in board such as `zcu102`, or `file:PATH`. */
   readonly platform: string
+  /** `file:PATH` of measured costs, which replace those of the platform. */
+  readonly calibration: string | null
   readonly seed: number
   readonly durationNs: number
   /** Which of [best, typical, worst] every cost takes; `random` draws between best and worst. */
   readonly costs: 'best' | 'typical' | 'worst' | 'random'
   readonly vms: readonly VmSpec[]
   readonly flows: readonly FlowSpec[]
+  readonly chains: readonly ChainSpec[]
   readonly broker: BrokerSpec
   readonly overrides: Overrides
 }
@@ -24,6 +27,30 @@ export interface VmSpec {
   /** null: what the platform finds enough for the VM's flows. */
   readonly ramBytes: number | null
   readonly queueSize: number | null
+  /** Page colours of its RAM, ascending; null: the platform's split, a disjoint share for each VM. */
+  readonly colors: readonly number[] | null
+  /** How its driver lays out payload: whether whole pages of it can change owners. */
+  readonly buffers: 'page-aligned' | 'unaligned'
+  readonly memguard: MemguardSpec | null
+  /** Cache refills that its background load takes while the guest runs, per us. */
+  readonly refillsPerUs: number
+  readonly tasks: readonly TaskSpec[]
+}
+
+/** A core may take `refills` cache refills in every `periodNs`, then waits for the next. */
+export interface MemguardSpec {
+  readonly refills: number
+  readonly periodNs: number
+}
+
+/** A sporadic task of a guest, which suffers from the time that the broker takes from its core. Analysed, not simulated. */
+export interface TaskSpec {
+  readonly name: string
+  readonly periodNs: number
+  readonly wcetNs: number
+  readonly deadlineNs: number
+  /** Smaller is more urgent; null: deadline-monotonic. */
+  readonly priority: number | null
 }
 
 /** A periodic flow: at most one message every `periodNs`, due `deadlineNs` after its nominal release. */
@@ -31,6 +58,7 @@ export interface FlowSpec {
   readonly name: string
   readonly from: string
   readonly to: string
+  /** Of a flow that comes `after` another: that flow's. */
   readonly periodNs: number
   readonly deadlineNs: number
   readonly lengthBytes: number
@@ -43,6 +71,17 @@ export interface FlowSpec {
   readonly priority: number | null
   /** What the receiver announces as vsock `buf_alloc`. */
   readonly creditBytes: number
+  /** A flow that arrives at `from`: each of its messages releases one of these. null: a timer does. */
+  readonly after: string | null
+  /** From that arrival to the nominal release. */
+  readonly computeNs: number
+}
+
+/** Flows each of which comes `after` the one before; `deadlineNs` from the release of the first to the last arrival. */
+export interface ChainSpec {
+  readonly name: string
+  readonly flows: readonly string[]
+  readonly deadlineNs: number
 }
 
 export type PayloadSpec =
@@ -58,12 +97,62 @@ export interface BrokerSpec {
   readonly scheduler: 'edf' | 'fp'
   readonly chunkBytes: number
   readonly regulator: RegulatorSpec
-  readonly transfer: 'copy' | 'remap' | 'auto'
-  /** `minimum` suppresses every interrupt that the ring allows to suppress; `plain` one per piece. */
-  readonly interrupts: 'minimum' | 'plain'
+  /** `remap` exchanges pages, `lend` maps them read-only until they are returned, `auto` chooses by size and alignment. */
+  readonly transfer: 'copy' | 'remap' | 'lend' | 'auto'
+  /** Shorter messages are copied; null: the platform's break-even. */
+  readonly remapThresholdBytes: number | null
+  /** What becomes of the receiver's cache partition: pages only of reserved colours, no remapping, or interference that is reported. */
+  readonly colorPolicy: 'pool' | 'refuse' | 'accept'
+  /** How many colours are reserved for exchange; 0 unless `colorPolicy` is `pool`. */
+  readonly poolColors: number
+  /**
+   * What a core that has used up its refills does about the broker's interrupts: serves them in its waiting loop, waits with
+   * interrupts enabled, has the DMA's retargeted to another core, or leaves them until its period ends.
+   */
+  readonly memguard: 'service' | 'interruptible' | 'retarget' | 'accept'
+  readonly interrupts: InterruptSpec
   /** `adaptive` chains a whole message while nothing else is pending; `piece` takes one chunk at a time. */
   readonly chaining: 'adaptive' | 'piece'
 }
+
+/** Ways to do without an interrupt, each a switch. The presets are `INTERRUPT_PRESETS`. */
+export interface InterruptSpec {
+  readonly preset: 'minimum' | 'plain' | 'custom'
+  /** VIRTIO_F_EVENT_IDX is offered and used. */
+  readonly eventIdx: boolean
+  /** Senders take back sent buffers at their next send, and ask for an interrupt only when their ring runs low. */
+  readonly lazyReclaim: boolean
+  /** Receivers need not kick when they refill their ring, unless the broker is starved. */
+  readonly suppressRefill: boolean
+  /** A receiver looks at its ring this often instead of being interrupted; 0: it is interrupted. */
+  readonly pollingNs: number
+  /** A receiver is interrupted once for this many messages; 1: for each. */
+  readonly coalesceCount: number
+  /** Of the first message that waits for the others to come; 0 where none waits. */
+  readonly coalesceDelayNs: number
+}
+
+/** `minimum` suppresses every interrupt that the ring allows to suppress; `plain` is one per piece. */
+export const INTERRUPT_PRESETS = {
+  minimum: {
+    preset: 'minimum',
+    eventIdx: true,
+    lazyReclaim: true,
+    suppressRefill: true,
+    pollingNs: 0,
+    coalesceCount: 1,
+    coalesceDelayNs: 0,
+  },
+  plain: {
+    preset: 'plain',
+    eventIdx: false,
+    lazyReclaim: false,
+    suppressRefill: false,
+    pollingNs: 0,
+    coalesceCount: 1,
+    coalesceDelayNs: 0,
+  },
+} as const satisfies Record<string, InterruptSpec>
 
 export type RegulatorSpec =
   | { readonly kind: 'none' }

@@ -1,7 +1,7 @@
 /** The interrupt table of the model: what one message of n pieces costs under each design, exactly. */
 import { describe, expect, it } from 'vitest'
 import { type DesignResult, simulate } from '../../src/platform-zcu102/index.ts'
-import { type BrokerSpec, parseScenario, type Scenario } from '../../src/scenario/index.ts'
+import { type BrokerSpec, INTERRUPT_PRESETS, parseScenario, type Scenario } from '../../src/scenario/index.ts'
 
 const CHUNK = 4096
 
@@ -37,7 +37,10 @@ describe.each([1, 2, 3, 17, 100, 1000])('a message of %i pieces', (n) => {
   })
 
   it('floating, plain: 1 IPI to the sender that asks for it, n + 1 interrupts, 1 + 2n exits and that of the IPI', () => {
-    const { crossCoreIpis, vmInterrupts, vmExits } = run(n, 'floating', { interrupts: 'plain', chaining: 'piece' })
+    const { crossCoreIpis, vmInterrupts, vmExits } = run(n, 'floating', {
+      interrupts: INTERRUPT_PRESETS.plain,
+      chaining: 'piece',
+    })
     expect({ crossCoreIpis, vmInterrupts, vmExits }).toEqual({
       crossCoreIpis: 1,
       vmInterrupts: n + 1,

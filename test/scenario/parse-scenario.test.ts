@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { parseScenario, ScenarioError, vmOnDedicatedCore } from '../../src/scenario/index.ts'
+import { INTERRUPT_PRESETS, parseScenario, ScenarioError, vmOnDedicatedCore } from '../../src/scenario/index.ts'
 
 const EXAMPLE = readFileSync(new URL('./example.yaml', import.meta.url), 'utf8')
 
@@ -25,8 +25,26 @@ function issuesOf(text: string, path = 'scenario.yaml'): string[] {
 describe('the example', () => {
   it('is normalised to integers of ns and bytes, with every default filled in', () => {
     const scenario = parseScenario(EXAMPLE)
-    expect(scenario).toMatchObject({ platform: 'zcu102', seed: 1, durationNs: 1e9, costs: 'random' })
-    expect(scenario.vms[2]).toEqual({ name: 'logger', core: 2, cid: 5, ramBytes: null, queueSize: null })
+    expect(scenario).toMatchObject({
+      platform: 'zcu102',
+      calibration: null,
+      seed: 1,
+      durationNs: 1e9,
+      costs: 'random',
+      chains: [],
+    })
+    expect(scenario.vms[2]).toEqual({
+      name: 'logger',
+      core: 2,
+      cid: 5,
+      ramBytes: null,
+      queueSize: null,
+      colors: null,
+      buffers: 'page-aligned',
+      memguard: null,
+      refillsPerUs: 0,
+      tasks: [],
+    })
     expect(scenario.flows[1]).toEqual({
       name: 'frames',
       from: 'camera',
@@ -39,6 +57,8 @@ describe('the example', () => {
       offsetNs: 0,
       priority: null,
       creditBytes: 2 ** 30,
+      after: null,
+      computeNs: 0,
     })
     expect(scenario.broker).toEqual({
       placement: 'floating',
@@ -47,7 +67,11 @@ describe('the example', () => {
       chunkBytes: 4096,
       regulator: { kind: 'budget', budgetNs: 500_000, periodNs: 1_000_000 },
       transfer: 'copy',
-      interrupts: 'minimum',
+      remapThresholdBytes: null,
+      colorPolicy: 'accept',
+      poolColors: 0,
+      memguard: 'service',
+      interrupts: INTERRUPT_PRESETS.minimum,
       chaining: 'adaptive',
     })
     expect(scenario.overrides).toEqual({ dmaBytesPerNs: 1, chunkOverheadNs: [3000, 3000], messageOverheadNs: 1000 })
