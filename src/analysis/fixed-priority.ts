@@ -5,7 +5,7 @@
  */
 import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
-import { ceilDivide, exact } from './exact.ts'
+import { exact } from './exact.ts'
 import type { Flow, FlowSet } from './flow.ts'
 import { type AnalysisModel, deriveModel, finishOf, startAfter } from './model.ts'
 import type { Supply } from './supply.ts'
@@ -118,24 +118,35 @@ export class FixedPriorityTest {
     const periodNs = model.periodNs[flow]!
     const jitterNs = model.jitterNs[flow]!
     const tailNs = this.#tailWorkNs(flow) + this.#tailSoftwareNs()
+    const openNs = model.openIntervalNs
     let worstNs = 0
     let startNs = 0
-    this.#instances = 1
-    for (let q = 1; q <= this.#instances; q++) {
-      startNs = this.#startOfLast(flow, q, startNs)
-      const responseNs = exact(startNs + tailNs) - exact((q - 1) * periodNs) + jitterNs
+    for (let q = 1; ; q++) {
+      const releaseNs = exact((q - 1) * periodNs)
+      const latestNs = limitNs - jitterNs - tailNs + releaseNs
+      startNs = this.#settle(flow, q, this.#tailWorkNs(flow), this.#tailSoftwareNs(), startNs, openNs, latestNs)
+      const responseNs = exact(startNs + tailNs) - releaseNs + jitterNs
       if (responseNs > worstNs) {
         worstNs = responseNs
         this.#worstInstance = q
         this.#worstStartNs = startNs
         if (responseNs > limitNs) return responseNs
       }
-      if (q === 1) {
-        const busyNs = this.#busyPeriod(startNs)
-        this.#instances = Math.min(model.instanceLimit, ceilDivide(busyNs + jitterNs, periodNs))
-      }
+      this.#instances = q
+      if (q === model.instanceLimit || this.#endsBusyPeriod(flow, q, startNs)) return worstNs
     }
-    return worstNs
+  }
+
+  /**
+   * Is message q the last one of the level-i busy period? Its length L is the least t > 0 with
+   * t = inv(Bd + sum eta_j(t)·Cd_j, Bo + sum eta_j(t)·Co_j) over the flow and its hp, and has K = eta_i(L) messages. With the
+   * flow's own count held at q the least t is below L while q < K, and L itself at q = K: K is the first q with eta_i(t) <= q.
+   */
+  #endsBusyPeriod(flow: number, q: number, startNs: number): boolean {
+    const model = this.#model
+    // Not before the last chunk of message q has started; and it is enough to know whether the next message comes first.
+    const nextNs = exact(q * model.periodNs[flow]!) - model.jitterNs[flow]!
+    return this.#settle(flow, q, 0, 0, Math.max(1, startNs), 1, nextNs) <= nextNs
   }
 
   /** hp and lp of a flow: whom to wait for, and what can be ahead of its window. */
@@ -177,38 +188,33 @@ export class FixedPriorityTest {
     return supply.full && aheadNs === 0
   }
 
-  /** Level-i busy period: least t > 0 with t = inv(Bd + sum eta_j(t)·Cd_j, Bo + sum eta_j(t)·Co_j) over the flow and its hp. */
-  #busyPeriod(startNs: number): number {
-    let lengthNs = startNs + 1
-    for (;;) {
-      this.#workNs = this.#blockingNs
-      this.#softwareNs = this.#blockingOverheadNs
-      this.#addReleases(0, lengthNs, 1)
-      const nextNs = this.#inverse()
-      if (nextNs <= lengthNs) return lengthNs
-      lengthNs = nextNs
-    }
-  }
-
   /**
-   * Start of the last chunk of message q: least s with
-   * s = inv(Bd + q·Cd_i - c(l_i) + sum eta+_j(s)·Cd_j, Bo + q·Co_i - h + sum eta+_j(s)·Co_j) over hp.
-   * Without the switch the chunk is not set apart: least t with t = inv-(Bd + q·Cd_i + sum eta_j(t)·Cd_j, ...).
-   * `atLeastNs` is known to be below it.
+   * Least s with s = inv(Bd + q·Cd_i - tail + sum eta_j(s)·Cd_j, Bo + q·Co_i - tail + sum eta_j(s)·Co_j) over hp: the start of the
+   * last chunk of message q, when that is the tail. `atLeastNs` is known not to be above it. Stops beyond `latestNs`, which
+   * then says no more than that s is beyond, too.
    */
-  #startOfLast(flow: number, q: number, atLeastNs: number): number {
+  #settle(
+    flow: number,
+    q: number,
+    tailWorkNs: number,
+    tailSoftwareNs: number,
+    atLeastNs: number,
+    openNs: number,
+    latestNs: number,
+  ): number {
     const model = this.#model
-    const workNs = this.#blockingNs + q * model.workNs[flow]! - this.#tailWorkNs(flow)
-    const softwareNs = this.#blockingOverheadNs + q * model.overheadNs[flow]! - this.#tailSoftwareNs()
+    const workNs = this.#blockingNs + q * model.workNs[flow]! - tailWorkNs
+    const softwareNs = this.#blockingOverheadNs + q * model.overheadNs[flow]! - tailSoftwareNs
     let startNs = atLeastNs
-    for (;;) {
+    while (startNs <= latestNs) {
       this.#workNs = workNs
       this.#softwareNs = softwareNs
-      this.#addReleases(1, startNs, model.openIntervalNs)
+      this.#addReleases(1, startNs, openNs)
       const nextNs = this.#inverse()
       if (nextNs <= startNs) return startNs
       startNs = nextNs
     }
+    return startNs
   }
 
   /** Messages released within `windowNs`: eta(t) = ceil((t+J)/T) with `openNs` 1, eta+(t) = floor((t+J)/T) + 1 with 0. */

@@ -38,6 +38,20 @@ export {
 export { type CoreInterference, type GuestTask, type GuestTerms, guestResponseTimes } from './guest-task.ts'
 export { type AnalysisModel, deriveModel, finishOf, startAfter } from './model.ts'
 export { limitedPriorities, optimalPriorities } from './priority-assignment.ts'
+export { type Scheduler, schedulable, type TestOptions } from './schedulable.ts'
+export {
+  type FlowSensitivity,
+  failing,
+  type GridPoint,
+  largestLength,
+  leastDeadlines,
+  lengthPermille,
+  type Sensitivity,
+  sensitivity,
+  smallestBudget,
+  tryChunkOverheads,
+  tryChunkSizes,
+} from './sensitivity.ts'
 export {
   type DedicatedCosts,
   type FloatingCosts,

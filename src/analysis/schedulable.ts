@@ -1,0 +1,25 @@
+/** One question for both schedulers: does every message of every flow meet its deadline? */
+import { earliestDeadlineSchedulable } from './earliest-deadline.ts'
+import { fixedPrioritySchedulable, ranksOf } from './fixed-priority.ts'
+import type { FlowSet } from './flow.ts'
+import { TIGHTNESS, type Tightness } from './tightness.ts'
+
+export type Scheduler = 'fp' | 'edf'
+
+export interface TestOptions {
+  /** Default fixed priority. */
+  readonly scheduler?: Scheduler
+  /** Default A4. */
+  readonly tightness?: Tightness
+  /** Fixed priority only; default: `ranksOf` the flows. */
+  readonly ranks?: ArrayLike<number>
+}
+
+/** The verdict of the test that the options choose. Throws as `validateFlowSet`. */
+export function schedulable(
+  set: FlowSet,
+  { scheduler = 'fp', tightness = TIGHTNESS.A4, ranks }: TestOptions = {},
+): boolean {
+  if (scheduler === 'edf') return earliestDeadlineSchedulable(set, tightness)
+  return fixedPrioritySchedulable(set, tightness, ranks ?? ranksOf(set.flows))
+}
