@@ -16,6 +16,8 @@ export class GuestMemory {
   readonly regions: readonly MemoryRegion[]
   /** True when any region is used by other agents at the same time. */
   readonly shared: boolean
+  /** Some region has pages that may be read-only. */
+  readonly #protects: boolean
   /** The region of the last access: most accesses stay in one. */
   #last = 0
   readonly #bytes = new Uint8Array(8)
@@ -33,6 +35,7 @@ export class GuestMemory {
     }
     this.regions = sorted
     this.shared = sorted.some((region) => region.shared)
+    this.#protects = sorted.some((region) => region.readOnly !== null)
   }
 
   /** One linear region of zeroed private memory. */
@@ -113,7 +116,7 @@ export class GuestMemory {
   /** Nothing is written when any byte of the range has no memory. */
   write(address: number, source: Uint8Array): void {
     const length = source.length
-    this.#requireAll(address, length)
+    this.#requireWritable(address, length)
     for (let done = 0; done < length; ) {
       const region = this.#regionOf(address, length, done)
       const offset = region.offsetOf(address + done)
@@ -124,7 +127,7 @@ export class GuestMemory {
   }
 
   fill(address: number, length: number, byte: number): void {
-    this.#requireAll(address, length)
+    this.#requireWritable(address, length)
     for (let done = 0; done < length; ) {
       const region = this.#regionOf(address, length, done)
       const offset = region.offsetOf(address + done)
@@ -136,7 +139,7 @@ export class GuestMemory {
 
   /** Copies as if through a temporary: the ranges may overlap. Allocates when they do and are not one run each. */
   copy(toAddress: number, fromAddress: number, length: number): void {
-    this.#requireAll(toAddress, length)
+    this.#requireWritable(toAddress, length)
     this.#requireAll(fromAddress, length)
     if (toAddress < fromAddress + length && fromAddress < toAddress + length) {
       const bytes = new Uint8Array(length)
@@ -162,6 +165,7 @@ export class GuestMemory {
   }
 
   writeU8(address: number, value: number): void {
+    if (this.#protects) this.#requireWritable(address, 1)
     const region = this.#regionOf(address, 1, 0)
     region.u8[region.offsetOf(address)] = value
   }
@@ -210,7 +214,7 @@ export class GuestMemory {
   }
 
   #store(address: number, bytes: number): void {
-    this.#requireAll(address, bytes)
+    this.#requireWritable(address, bytes)
     for (let i = 0; i < bytes; i++) {
       const region = this.#regionOf(address, bytes, i)
       region.u8[region.offsetOf(address + i)] = this.#bytes[i]!
@@ -228,5 +232,16 @@ export class GuestMemory {
 
   #requireAll(address: number, length: number): void {
     if (!this.contains(address, length)) throw new MemoryError(address, length, this.describe())
+  }
+
+  #requireWritable(address: number, length: number): void {
+    this.#requireAll(address, length)
+    if (!this.#protects) return
+    for (let done = 0; done < length; ) {
+      const region = this.#regionOf(address, length, done)
+      const run = Math.min(length - done, region.end - address - done)
+      if (!region.mayWrite(address + done, run)) throw new MemoryError(address, length, this.describe(), 'read-only')
+      done += run
+    }
   }
 }

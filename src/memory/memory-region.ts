@@ -26,6 +26,8 @@ export interface RegionSpec {
   readonly byteOffset?: number
   /** Page-mapped: entry i is the number of the 4096-byte frame of `buffer` behind page i, or -1. Not copied. */
   readonly frames?: Int32Array
+  /** Page-mapped: entry i is not 0 where our own code may not write through `GuestMemory`; its owner may change it. Not copied. */
+  readonly readOnly?: Uint8Array
   /** Set it for an ArrayBuffer that another agent uses too (memory of a real VM). Default: `buffer` is a SharedArrayBuffer. */
   readonly shared?: boolean
 }
@@ -41,12 +43,13 @@ export class MemoryRegion {
   readonly u16: Uint16Array
   readonly u32: Uint32Array
   readonly frames: Int32Array | null
+  readonly readOnly: Uint8Array | null
   readonly frameCount: number
   /** `size` when linear, 0 when page-mapped: one comparison then decides whether an offset may be used without a table walk. */
   readonly linearBytes: number
 
   constructor(spec: RegionSpec) {
-    const { base, size, frames, byteOffset = 0 } = spec
+    const { base, size, frames, readOnly, byteOffset = 0 } = spec
     const alignment = frames ? PAGE_SIZE : REGION_ALIGNMENT
     refuseUnless(
       Number.isSafeInteger(base) && base >= 0 && base % alignment === 0,
@@ -72,7 +75,13 @@ export class MemoryRegion {
         spec,
         'frames must have one entry per 4096 bytes',
       )
+      refuseUnless(
+        readOnly === undefined || readOnly.length === frames.length,
+        spec,
+        'readOnly must have one entry per 4096 bytes',
+      )
     } else {
+      refuseUnless(readOnly === undefined, spec, 'only pages of a page-mapped region are read-only')
       refuseUnless(
         byteOffset + size <= buffer.byteLength,
         spec,
@@ -88,6 +97,7 @@ export class MemoryRegion {
     this.u16 = new Uint16Array(buffer, byteOffset, viewBytes >>> 1)
     this.u32 = new Uint32Array(buffer, byteOffset, Math.floor(viewBytes / 4))
     this.frames = frames ?? null
+    this.readOnly = readOnly ?? null
     this.frameCount = Math.floor(viewBytes / PAGE_SIZE)
     this.linearBytes = frames ? 0 : size
   }
@@ -112,6 +122,16 @@ export class MemoryRegion {
     let frame = Math.floor(offset / PAGE_SIZE)
     while (run < available && this.frames[++page] === ++frame && frame < this.frameCount) run += PAGE_SIZE
     return Math.min(run, available)
+  }
+
+  /** Whether every page from `address` on may be written; the range lies in the region. */
+  mayWrite(address: number, length: number): boolean {
+    if (this.readOnly === null) return true
+    const last = Math.floor((address + length - 1 - this.base) / PAGE_SIZE)
+    for (let page = Math.floor((address - this.base) / PAGE_SIZE); page <= last; page++) {
+      if (this.readOnly[page] !== 0) return false
+    }
+    return true
   }
 
   describe(): string {

@@ -12,6 +12,7 @@ export class Gdma {
   readonly #bytesPerNs: number
   readonly #prefetchedPieces: number
   readonly #descriptorNs: () => number
+  readonly #physicalPieces: (source: number, destination: number, bytes: number) => number
   #list: DmaList | null = null
   /** When each piece's last byte arrives. */
   readonly #pieceEndNs: number[] = []
@@ -20,10 +21,17 @@ export class Gdma {
   /** Pieces that will have been moved when it stops. */
   #stopAfter = 0
 
-  constructor(bytesPerNs: number, prefetchedPieces: number, descriptorNs: () => number) {
+  /** `physicalPieces`: how many descriptors one entry of a list takes; default one, its memory is contiguous. */
+  constructor(
+    bytesPerNs: number,
+    prefetchedPieces: number,
+    descriptorNs: () => number,
+    physicalPieces: (source: number, destination: number, bytes: number) => number = () => 1,
+  ) {
     this.#bytesPerNs = bytesPerNs
     this.#prefetchedPieces = prefetchedPieces
     this.#descriptorNs = descriptorNs
+    this.#physicalPieces = physicalPieces
   }
 
   get busy(): boolean {
@@ -93,8 +101,12 @@ export class Gdma {
     let endNs = this.#pieceEndNs.at(-1) ?? this.#startNs
     let pieceBytes = 0
     for (; this.#entries < list.entryCount; this.#entries++) {
-      pieceBytes += list.bytes[this.#entries]!
-      endNs += this.#descriptorNs()
+      const at = this.#entries
+      const bytes = list.bytes[at]!
+      pieceBytes += bytes
+      for (let left = this.#physicalPieces(list.source[at]!, list.destination[at]!, bytes); left > 0; left--) {
+        endNs += this.#descriptorNs()
+      }
       if (list.piece[this.#entries + 1] === list.piece[this.#entries] && this.#entries + 1 < list.entryCount) continue
       endNs += this.busyNs(pieceBytes)
       this.#pieceEndNs.push(endNs)
