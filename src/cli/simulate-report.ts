@@ -41,6 +41,10 @@ export function renderReport(
     const gains = renderTable(gainRows(scenario, dedicated.result, floating.result), paint, '  ')
     parts.push(`${paint('Floating against dedicated (less is better)', 'strong')}\n${gains}`)
   }
+  const interference = runs.flatMap((run) => colorLines(run).map((line) => `  ${run.design}: ${line}\n`))
+  if (interference.length > 0) {
+    parts.push(`${paint('Cache partitions that are not kept apart', 'strong')}\n${interference.join('')}`)
+  }
   parts.push(provenance(scenario, runs))
   parts.push(`${paint('Assumptions', 'strong')}\n${assumptions.map((line) => `  - ${line}\n`).join('')}`)
   return parts.join('\n')
@@ -140,6 +144,31 @@ function percentChange(before: number, after: number): string {
   if (before === 0) return 'more'
   const percent = ((after - before) / before) * 100
   return `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`
+}
+
+/** Which VMs can evict each other's lines from the shared cache, and whose pages are why. */
+function colorLines({ result }: DesignRun): string[] {
+  const { shared, vms } = result.colors
+  return [
+    ...shared.map(
+      ({ vms: [a, b], colors, pages }) =>
+        `${a} and ${b} share page colour${colors.length > 1 ? 's' : ''} ${ranges(colors)}: ${count(pages[0])} and ${count(pages[1])} pages`,
+    ),
+    ...Object.entries(vms)
+      .filter(([, { foreignPages }]) => foreignPages > 0)
+      .map(([name, { foreignPages }]) => `${name} ended with ${count(foreignPages)} pages of foreign colours`),
+  ]
+}
+
+/** `0-3, 7` */
+function ranges(ascending: readonly number[]): string {
+  const parts: [number, number][] = []
+  for (const value of ascending) {
+    const last = parts.at(-1)
+    if (last && value === last[1] + 1) last[1] = value
+    else parts.push([value, value])
+  }
+  return parts.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(', ')
 }
 
 /** What is needed to get the same figures again, and how far to trust them. */

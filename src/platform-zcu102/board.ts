@@ -350,7 +350,7 @@ export class Board implements PlatformPort {
   stage2Map(vm: number, guestAddress: number, frame: number): void {
     this.charge(CostOp.pteUpdate, 1)
     this.#parts.counters.pagesRemapped++
-    this.#parts.stage2[vm]!.map(guestAddress, frame)
+    this.#parts.stage2[vm]!.map(guestAddress, frame, true)
   }
 
   tlbInvalidate(_vm: number, _guestAddress: number, _pages: number): void {

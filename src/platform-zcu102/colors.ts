@@ -44,7 +44,9 @@ export function planColors(colors: number, wishes: readonly ColorWish[], poolCol
   const shares = share(rest.length > 0 ? rest : range(0, ofVms), wishes.filter((wish) => wish.colors === null).length)
   return {
     colors,
-    vms: wishes.map((wish) => (wish.colors === null ? shares.shift()! : [...new Set(wish.colors)].sort((a, b) => a - b))),
+    vms: wishes.map((wish) =>
+      wish.colors === null ? shares.shift()! : [...new Set(wish.colors)].sort((a, b) => a - b),
+    ),
     pool: range(ofVms, colors),
   }
 }

@@ -3,6 +3,8 @@ export class Counters {
   crossCoreIpis = 0
   virtualInterrupts = 0
   dmaTransfers = 0
+  /** Scatter-gather descriptors that the engine processed. */
+  dmaDescriptors = 0
   pagesRemapped = 0
   longestLockHoldNs = 0
   /** By core: entries into EL2 and physical interrupts acknowledged there. */
@@ -18,6 +20,7 @@ export class Counters {
     this.crossCoreIpis = 0
     this.virtualInterrupts = 0
     this.dmaTransfers = 0
+    this.dmaDescriptors = 0
     this.pagesRemapped = 0
     this.longestLockHoldNs = 0
     this.exits.fill(0)

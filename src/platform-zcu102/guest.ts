@@ -28,6 +28,11 @@ export const HEADER_SLOT_BYTES = 64
 /** Header slots for packets without payload. */
 export const CONTROL_SLOTS = 16
 
+/** A header slot with a page to itself, then payload in whole pages. */
+export function transmitBufferBytes(lengthBytes: number): number {
+  return PAGE_SIZE + Math.ceil(lengthBytes / PAGE_SIZE) * PAGE_SIZE
+}
+
 export interface GuestFlow {
   readonly index: number
   readonly peerCid: number
@@ -43,6 +48,8 @@ export interface GuestQueues {
   readonly receive: SplitDriverQueue
   readonly transmit: SplitDriverQueue
   allocate(lengthBytes: number, align: number): number
+  /** From the part of its RAM that holds nothing but payload. */
+  allocatePayload(lengthBytes: number, align: number): number
 }
 
 /** What the guest asks of its machine. */
@@ -127,7 +134,7 @@ export class Guest {
   addOutgoing(flow: GuestFlow): void {
     const outgoing = new Outgoing(flow)
     for (let i = 0; i < BUFFERS_PER_FLOW; i++) {
-      outgoing.free.push(this.#queues.allocate(PAGE_SIZE + flow.lengthBytes, PAGE_SIZE))
+      outgoing.free.push(this.#queues.allocatePayload(transmitBufferBytes(flow.lengthBytes), PAGE_SIZE))
     }
     this.#outgoing.set(flow.index, outgoing)
   }
@@ -140,7 +147,7 @@ export class Guest {
   /** Posts `buffers` receive buffers, and calls the receivers of all outgoing flows. Returns the kicks. */
   start(buffers: number): number {
     const headers = this.#queues.allocate(buffers * HEADER_SLOT_BYTES, PAGE_SIZE)
-    const pages = this.#queues.allocate(buffers * PAGE_SIZE, PAGE_SIZE)
+    const pages = this.#queues.allocatePayload(buffers * PAGE_SIZE, PAGE_SIZE)
     for (let i = 0; i < buffers; i++) this.#postReceive(headers + i * HEADER_SLOT_BYTES, pages + i * PAGE_SIZE)
     return this.#finish(this.#publishReceive())
   }

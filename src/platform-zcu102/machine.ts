@@ -29,12 +29,12 @@ import { Counters } from './counters.ts'
 import { Gdma } from './gdma.ts'
 import { Gic } from './gic.ts'
 import { type Guest, type GuestFlow, Kick } from './guest.ts'
+import { MachineMemory } from './machine-memory.ts'
 import { FlowLedger } from './message-ledger.ts'
 import { PayloadSource } from './payload.ts'
-import { Dram, Stage2Table } from './stage2.ts'
 import { TraceKind, Track } from './trace-names.ts'
 import { refuseUnsupported } from './unsupported.ts'
-import { guestRamBytes, receiveBuffersOf, startVm } from './vm.ts'
+import { receiveBuffersOf, startVm } from './vm.ts'
 import { VsockRouter } from './vsock-router.ts'
 
 export type Design = 'dedicated' | 'floating'
@@ -65,11 +65,10 @@ const RELEASE_EVENT = GUEST_EVENTS
 const RELEASE_PRIORITY = 0
 const COMPLETION_PRIORITY = 2
 
-const GUEST_RAM_BASE = 0x4000_0000
-
 export class Machine {
   readonly kernel = new EventKernel({ capacity: 256 })
   readonly counters: Counters
+  readonly memory: MachineMemory
   readonly cores: PreemptiveCores
   readonly ledgers: readonly FlowLedger[]
   /** Times are counted from here: all connections are up. */
@@ -82,7 +81,6 @@ export class Machine {
   readonly #guests: readonly Guest[]
   readonly #vmCores: readonly number[]
   readonly #gic: Gic
-  readonly #memories: readonly GuestMemory[]
   readonly #sources: readonly number[]
   readonly #jitter: Random
   #undelivered = 0
@@ -105,18 +103,19 @@ export class Machine {
     this.cores = new PreemptiveCores(this.kernel, coreCount, CORE_DONE_EVENT, COMPLETION_PRIORITY)
     this.#gic = new Gic(coreCount, profile.listRegisters.value)
     this.#costs = new CostModel(profile, scenario.costs, scenario.overrides, new Random(scenario.seed, 1))
-    const ramBytes = scenario.vms.map((_, vm) => guestRamBytes(scenario, vm))
-    const dram = new Dram(ramBytes.reduce((sum, bytes) => sum + bytes, 0))
-    const stage2 = ramBytes.map((bytes) => new Stage2Table(dram, GUEST_RAM_BASE, bytes))
-    this.#memories = stage2.map((table) => table.memory)
+    this.memory = new MachineMemory(scenario, profile)
+    const { dram, ram, stage2 } = this.memory
     this.#board = new Board(
       {
         kernel: this.kernel,
         cores: this.cores,
         lock: new TicketLock(coreCount),
         gic: this.#gic,
-        dma: new Gdma(dmaRate(scenario, profile), profile.dmaPrefetchedPieces.value, () =>
-          this.#costs.drawNs(CostOp.dmaPerDescriptor, 1),
+        dma: new Gdma(
+          dmaRate(scenario, profile),
+          profile.dmaPrefetchedPieces.value,
+          () => this.#costs.drawNs(CostOp.dmaPerDescriptor, 1),
+          (source, destination, bytes) => this.#countDescriptors(source, destination, bytes),
         ),
         dram,
         stage2,
@@ -144,6 +143,7 @@ export class Machine {
         vm: index,
         cid: vm.cid,
         stage2: stage2[index]!,
+        payloadBytes: ram[index]!.payloadBytes,
         queueSize: vm.queueSize,
         receiveBuffers: receiveBuffersOf(scenario, index),
         eventIdx: floating && interrupts.eventIdx,
@@ -160,6 +160,12 @@ export class Machine {
     scenario.flows.forEach((flow, index) => {
       this.#addFlow(flow, index, ends[index]!)
     })
+  }
+
+  #countDescriptors(source: number, destination: number, bytes: number): number {
+    const descriptors = this.memory.dram.physicalPieces(source, destination, bytes)
+    this.counters.dmaDescriptors += descriptors
+    return descriptors
   }
 
   #newRelay(ends: readonly { source: number; destination: number }[]): Relay {
@@ -303,7 +309,8 @@ export class Machine {
     if (!sends) this.#gic.endOfInterrupt(core, argument)
     const guest = this.#guests[argument]!
     const { intruder } = this.#options
-    if (intruder?.vm === argument && this.epochNs > 0) this.#kick(argument, intruder.act(this.#memories[argument]!))
+    if (intruder?.vm === argument && this.epochNs > 0)
+      this.#kick(argument, intruder.act(this.memory.stage2[argument]!.memory))
     else this.#kick(argument, sends ? guest.send() : guest.handleInterrupt())
   }
 

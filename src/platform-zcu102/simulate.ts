@@ -1,6 +1,7 @@
 /** One run of a scenario under one design, and what came of it. */
 import type { Scenario } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
+import type { ColorReport } from './color-report.ts'
 import { type Design, type Intruder, Machine } from './machine.ts'
 import type { FlowResult } from './message-ledger.ts'
 import { profileOf } from './zcu102.ts'
@@ -30,6 +31,8 @@ export interface DesignResult {
   readonly vmExits: number
   readonly virtualInterrupts: number
   readonly dmaTransfers: number
+  /** Scatter-gather descriptors of these transfers: one for each run of physical memory. */
+  readonly dmaDescriptors: number
   readonly pagesRemapped: number
   readonly longestLockHoldNs: number
   /** EL2 time on each VM core, spinning included. */
@@ -40,6 +43,8 @@ export interface DesignResult {
   readonly simulatedNs: number
   readonly events: number
   readonly traceHash: string
+  /** Cache partitions, and who shares them. */
+  readonly colors: ColorReport
   readonly flows: Readonly<Record<string, FlowResult>>
 }
 
@@ -80,6 +85,7 @@ function resultOf(scenario: Scenario, design: Design, machine: Machine, trace: T
     vmExits: overCores(counters.exits),
     virtualInterrupts: counters.virtualInterrupts,
     dmaTransfers: counters.dmaTransfers,
+    dmaDescriptors: counters.dmaDescriptors,
     pagesRemapped: counters.pagesRemapped,
     longestLockHoldNs: counters.longestLockHoldNs,
     stolenNsByCore: Object.fromEntries(vmCores.map((core) => [String(core), machine.stolenNs(core)])),
@@ -88,6 +94,7 @@ function resultOf(scenario: Scenario, design: Design, machine: Machine, trace: T
     simulatedNs: machine.kernel.now - machine.epochNs,
     events: machine.kernel.processed,
     traceHash: trace.hash,
+    colors: machine.memory.colorReport(),
     flows: Object.fromEntries(flows),
   }
 }

@@ -52,8 +52,14 @@ export class Dram {
     return this.#physical[frame]! % this.colors
   }
 
+  /** Physical address of a frame's first byte. */
+  addressOf(frame: number): number {
+    return this.#physical[frame]! * PAGE_SIZE
+  }
+
   /** Pieces in which `length` bytes at `source` and at `destination` follow each other in physical memory on both sides. */
   physicalPieces(source: number, destination: number, length: number): number {
+    if ((source % PAGE_SIZE) + length <= PAGE_SIZE && (destination % PAGE_SIZE) + length <= PAGE_SIZE) return 1
     let pieces = 1
     for (let at = this.#pageRest(source, destination, 0); at < length; at += this.#pageRest(source, destination, at)) {
       if (!this.#adjacent(source, at) || !this.#adjacent(destination, at)) pieces++

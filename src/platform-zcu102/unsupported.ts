@@ -6,7 +6,6 @@ import type { Scenario } from '../scenario/index.ts'
 export function refuseUnsupported({ broker, calibration, chains, flows, vms }: Scenario): void {
   const asked: readonly (readonly [key: string, asked: boolean])[] = [
     ['calibration', calibration !== null],
-    ['vms[].colors', vms.some(({ colors }) => colors !== null)],
     ['vms[].buffers: unaligned', vms.some(({ buffers }) => buffers !== 'page-aligned')],
     ['vms[].memguard', vms.some(({ memguard }) => memguard !== null)],
     ['vms[].refillsPerUs', vms.some(({ refillsPerUs }) => refillsPerUs > 0)],

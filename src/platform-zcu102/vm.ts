@@ -4,6 +4,7 @@
  */
 import type { Broker } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
+import { VirtioError } from '../internal/error.ts'
 import { BumpAllocator, type GuestMemory, PAGE_SIZE, SegmentList } from '../memory/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { SharedMemoryTransport } from '../transport/index.ts'
@@ -17,8 +18,15 @@ import {
   vsockContract,
 } from '../virtio/index.ts'
 import { MAX_QUEUE_SIZE, splitQueueBytes } from '../virtqueue/index.ts'
-import { BUFFERS_PER_FLOW, CONTROL_SLOTS, Guest, type GuestHost, HEADER_SLOT_BYTES } from './guest.ts'
-import type { Stage2Table } from './stage2.ts'
+import {
+  BUFFERS_PER_FLOW,
+  CONTROL_SLOTS,
+  Guest,
+  type GuestHost,
+  HEADER_SLOT_BYTES,
+  transmitBufferBytes,
+} from './guest.ts'
+import type { RamArea, Stage2Table } from './stage2.ts'
 
 const TRANSMIT_QUEUE_SIZE = 256
 /** Receive buffers beyond those for messages: control packets. */
@@ -28,6 +36,8 @@ export interface VmOptions {
   readonly vm: number
   readonly cid: number
   readonly stage2: Stage2Table
+  /** Bytes at the end of its RAM for payload buffers, and nothing else. */
+  readonly payloadBytes: number
   /** Of the receive queue; null: as large as its buffers need. */
   readonly queueSize: number | null
   readonly receiveBuffers: number
@@ -65,7 +75,9 @@ export function startVm(options: VmOptions): Guest {
   )
   registers.events.on('violation', options.onViolation)
   // A guest that runs as long as its machine frees nothing: addresses are handed out one after another.
-  const addresses = new BumpAllocator(stage2.base, stage2.frames.length * PAGE_SIZE)
+  const privateBytes = stage2.frames.length * PAGE_SIZE - options.payloadBytes
+  const addresses = new BumpAllocator(stage2.base, privateBytes)
+  const payloadAddresses = new BumpAllocator(stage2.base + privateBytes, options.payloadBytes)
   const allocate = (lengthBytes: number, align: number) => addresses.allocate(lengthBytes, align)
   // Kicks trap and interrupts are injected by the board, so the transport's own edges stay silent.
   const transport = new SharedMemoryTransport(
@@ -85,6 +97,7 @@ export function startVm(options: VmOptions): Guest {
       receive: driver.rx.ring,
       transmit: driver.tx.ring,
       allocate,
+      allocatePayload: (lengthBytes, align) => payloadAddresses.allocate(lengthBytes, align),
     },
     options.host,
     { lazyReclaim: options.lazyReclaim, keepsBytes: options.keepsBytes },
@@ -121,15 +134,47 @@ function receiveQueueSize(buffers: number): number {
   return 2 ** Math.ceil(Math.log2(2 * buffers))
 }
 
-export function guestRamBytes(scenario: Scenario, vm: number): number {
+/** What a VM's RAM is made of, in pages: payload buffers are apart from all else, so that they can have colours of their own. */
+export interface GuestRam {
+  /** Rings, headers, and whatever else the guest keeps for itself. */
+  readonly privateBytes: number
+  readonly payloadBytes: number
+}
+
+/** Throws `VirtioError` TOO_LITTLE_RAM. */
+export function guestRamOf(scenario: Scenario, vm: number): GuestRam {
   const { name, queueSize, ramBytes } = scenario.vms[vm]!
-  if (ramBytes !== null) return Math.ceil(ramBytes / PAGE_SIZE) * PAGE_SIZE
   const buffers = receiveBuffersOf(scenario, vm)
   const rings = splitQueueBytes(queueSize ?? receiveQueueSize(buffers)) + 2 * splitQueueBytes(TRANSMIT_QUEUE_SIZE)
-  const receive = buffers * (PAGE_SIZE + HEADER_SLOT_BYTES)
   const transmit = scenario.flows
     .filter((flow) => flow.from === name)
-    .reduce((sum, flow) => sum + BUFFERS_PER_FLOW * (3 * PAGE_SIZE + flow.lengthBytes), 0)
-  const bytes = 2 * rings + receive + transmit + CONTROL_SLOTS * HEADER_SLOT_BYTES + 64 * PAGE_SIZE
-  return Math.ceil(bytes / (2 * 1024 * 1024)) * 2 * 1024 * 1024
+    .reduce((sum, flow) => sum + BUFFERS_PER_FLOW * transmitBufferBytes(flow.lengthBytes), 0)
+  const payloadBytes = pageMultiple(buffers * PAGE_SIZE + transmit)
+  const headers = (buffers + CONTROL_SLOTS) * HEADER_SLOT_BYTES
+  const leastPrivateBytes = pageMultiple(2 * rings + headers + 64 * PAGE_SIZE)
+  const least = leastPrivateBytes + payloadBytes
+  if (ramBytes === null) return { privateBytes: roundUp(least, 2 * 1024 * 1024) - payloadBytes, payloadBytes }
+  if (ramBytes < least) {
+    throw new VirtioError(
+      'TOO_LITTLE_RAM',
+      `VM ${name} has ${ramBytes} bytes of RAM; its rings and the buffers of its flows need ${least}`,
+    )
+  }
+  return { privateBytes: pageMultiple(ramBytes) - payloadBytes, payloadBytes }
+}
+
+/** The areas behind a VM's RAM: payload buffers take the pool's colours where pages of the pool change owners. */
+export function ramAreas(ram: GuestRam, colors: readonly number[], pool: readonly number[]): RamArea[] {
+  return [
+    { bytes: ram.privateBytes, colors },
+    { bytes: ram.payloadBytes, colors: pool.length > 0 ? pool : colors },
+  ]
+}
+
+function pageMultiple(bytes: number): number {
+  return roundUp(bytes, PAGE_SIZE)
+}
+
+function roundUp(bytes: number, unit: number): number {
+  return Math.ceil(bytes / unit) * unit
 }

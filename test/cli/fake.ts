@@ -20,6 +20,7 @@ export function result(design: Design, scenario: Scenario, changes: Partial<Desi
     vmInterrupts: dedicated ? 22_000 : 1310,
     virtualInterrupts: 1310,
     dmaTransfers: 1310,
+    dmaDescriptors: 24_000,
     pagesRemapped: 0,
     longestLockHoldNs: 2_000,
     vmExits: dedicated ? 44_000 : 2620,
@@ -29,6 +30,7 @@ export function result(design: Design, scenario: Scenario, changes: Partial<Desi
     simulatedNs: scenario.durationNs,
     events: 100_000,
     traceHash: dedicated ? '00c0ffee' : '0badcafe',
+    colors: { colors: 16, pool: [], vms: {}, shared: [] },
     flows: Object.fromEntries(
       scenario.flows.map((flow) => [
         flow.name,

@@ -117,6 +117,19 @@ describe('the table', () => {
 })
 
 describe('the verdict', () => {
+  it('says whose cache partitions are not kept apart', async () => {
+    const own = { colors: [0], pages: 512, poolPages: 0, longestRunPages: 1 }
+    const colors = {
+      colors: 16,
+      pool: [],
+      vms: { a: { ...own, foreignPages: 12 }, b: { ...own, foreignPages: 0 } },
+      shared: [{ vms: ['a', 'b'] as const, colors: [2, 3, 4, 7], pages: [1200, 34] as const }],
+    }
+    const { stdout } = await cli('simulate --design floating', { changes: { floating: { colors } } })
+    expect(stdout).toContain('floating: a and b share page colours 2-4, 7: 1,200 and 34 pages\n')
+    expect(stdout).toContain('floating: a ended with 12 pages of foreign colours\n')
+  })
+
   it('is 1 for a changed payload or a violation, in either design', async () => {
     expect(await cli('simulate --quiet', { changes: { dedicated: { payloadMismatches: 1 } } })).toMatchObject({
       code: 1,
