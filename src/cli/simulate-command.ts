@@ -1,7 +1,7 @@
 /** `simulate`: the same flows through both designs, side by side. What `npm start` runs. */
 import { readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import type { Design } from '../platform-zcu102/index.ts'
+import { builtInProfile, type Design } from '../platform-zcu102/index.ts'
 import { formatTime, parseScenario, parseTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
 import { payloadWriter, withDesign, writeTrace } from './output-files.ts'
@@ -31,6 +31,7 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
     terminal.cwd,
   )
   const designs = designsOf(flags.design, scenario)
+  const profile = builtInProfile(scenario)
   const payloads = readPayloads(scenario, scenarioPath, terminal.cwd)
   const outFolder = destination('--out', flags.out, terminal)
   const traceFile = destination('--trace', flags.trace, terminal)
@@ -43,6 +44,7 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
     const started = terminal.now()
     const result = simulator.simulate(scenario, {
       design,
+      profile,
       payload: (flow) => payloads.get(flow) ?? null,
       onProgress: (simulatedNs, totalNs) => line.update(design.padEnd(9), simulatedNs, totalNs),
       ...(trace === null ? {} : { trace }),
@@ -58,7 +60,7 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
     return { design, result, wallMs }
   })
 
-  const assumptions = [...new Set(designs.flatMap((design) => simulator.assumptionsOf(scenario, design)))]
+  const assumptions = simulator.assumptionsOf(scenario, profile)
   if (flags.json) terminal.stdout.write(`${JSON.stringify(reportObject(scenario, runs, assumptions), null, 2)}\n`)
   else if (!flags.quiet) {
     terminal.stdout.write(

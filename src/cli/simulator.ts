@@ -1,5 +1,5 @@
 /** What the command line needs of a platform that simulates. `main.ts` hands in the ZCU102; tests hand in a fake. */
-import type { Design, DesignResult, SimulationOptions } from '../platform-zcu102/index.ts'
+import type { BoardProfile, DesignResult, SimulationOptions } from '../platform-zcu102/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import type { TraceRecorder } from '../sim/index.ts'
 
@@ -7,5 +7,5 @@ export interface Simulator {
   simulate(scenario: Scenario, options: SimulationOptions): DesignResult
   /** Chrome trace-event JSON, in pieces. */
   chromeTrace(recorder: TraceRecorder, scenario: Scenario): Iterable<string>
-  assumptionsOf(scenario: Scenario, design: Design): readonly string[]
+  assumptionsOf(scenario: Scenario, profile: BoardProfile): readonly string[]
 }

@@ -1,19 +1,22 @@
 /** What has to be believed for a run's figures to mean anything: printed with every result. */
 import type { Scenario } from '../scenario/index.ts'
-import { profileOf } from './zcu102.ts'
+import type { BoardProfile } from './board-profile.ts'
+import { builtInProfile } from './boards.ts'
 
-/** Throws `VirtioError` UNKNOWN_PLATFORM. */
-export function assumptionsOf(scenario: Scenario): string[] {
+/** `profile`: that of the run; by default the built-in one that the scenario names, which may throw a `VirtioError`. */
+export function assumptionsOf(scenario: Scenario, profile: BoardProfile = builtInProfile(scenario)): string[] {
   const { overrides, broker } = scenario
-  const profile = profileOf(scenario.platform)
-  const assumed = Object.entries(profile.costsNs)
-    .filter(([, cost]) => cost.status.includes('ASSUMED'))
-    .map(([name]) => name)
+  const costs = Object.entries(profile.costsNs)
+  const assumed = costs.filter(([, { status }]) => status.includes('ASSUMED')).map(([name]) => name)
+  const measured = measurements(profile)
   const rate = overrides.dmaBytesPerNs ?? profile.dmaBytesPerNs.value
   const lines = [
-    'Simulated: nothing here was measured on a board.',
+    measured.length === 0
+      ? 'Simulated: nothing here was measured on a board.'
+      : 'Simulated; of the platform, only what is called MEASURED was measured on a board.',
+    ...measured,
     `DMA copies ${rate} bytes/ns (${overrides.dmaBytesPerNs === null ? profile.dmaBytesPerNs.status : 'pinned by the scenario'}); PAUSE reaches the piece after the one in flight (${profile.dmaPrefetchedPieces.status}).`,
-    `Costs are ${scenario.costs === 'random' ? 'drawn between best and worst, mostly near typical' : scenario.costs}; ASSUMED among them: ${assumed.join(', ')}.`,
+    `Costs are ${scenario.costs === 'random' ? 'drawn between best and worst, mostly near typical' : scenario.costs}; ASSUMED among them: ${assumed.join(', ') || 'none'}.`,
     'The dedicated broker is reconstructed from the public guest-side code of RTSS 2021; its broker and figures were not available.',
     'Guests are driver models: sending and interrupt handling cost time, producing and consuming payload does not.',
     `The broker accepts messages up to ${ARRIVAL_TOLERANCE_NS / 1000} us early beyond a flow's jitter, and shapes what comes earlier.`,
@@ -24,6 +27,19 @@ export function assumptionsOf(scenario: Scenario): string[] {
   }
   if (broker.transfer !== 'copy') lines.push('Remapped pages keep their frames, whatever colour those have.')
   return lines
+}
+
+/** A line for each measurement, with what it gave. */
+function measurements(profile: BoardProfile): string[] {
+  const { dmaBytesPerNs, dmaPrefetchedPieces } = profile
+  const bySource = new Map<string, string[]>()
+  for (const [name, { status, source }] of Object.entries({ ...profile.costsNs, dmaBytesPerNs, dmaPrefetchedPieces })) {
+    if (status !== 'MEASURED') continue
+    const names = bySource.get(source)
+    if (names) names.push(name)
+    else bySource.set(source, [name])
+  }
+  return [...bySource].map(([source, names]) => `MEASURED (${source}): ${names.join(', ')}.`)
 }
 
 /** Variation of the path from a flow's release to the broker (P6 of the analysis): send, trap, preemption. */

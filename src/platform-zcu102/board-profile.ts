@@ -1,22 +1,33 @@
 /**
  * A board as data: every figure with where it comes from. READ: seen in a public source. RECALLED: common knowledge,
- * unchecked. DERIVED: computed from others. ASSUMED: a placeholder, to be calibrated. Nothing was measured on a board.
+ * unchecked. DERIVED: computed from others. ASSUMED: a placeholder, to be calibrated. MEASURED: on the board, by whoever wrote
+ * the calibration file; the built-in boards have none.
  */
 import type { CostOpName } from '../platform/index.ts'
 
+export const STATUSES = ['READ', 'RECALLED', 'DERIVED', 'ASSUMED', 'MEASURED'] as const
+
 export interface Fact<T> {
   readonly value: T
-  /** Starts with READ, RECALLED, DERIVED or ASSUMED; may say which part of the value is which. */
+  /** Has one of `STATUSES` in it; may say which part of the value is which. */
   readonly status: string
   readonly source: string
+}
+
+export function fact<T>(value: T, status: string, source: string): Fact<T> {
+  return { value, status, source }
 }
 
 /** Best, typical and worst cost of one action in ns. */
 export type CostTriple = readonly [best: number, typical: number, worst: number]
 
+/** What a board is, in words: for the reader, nothing is computed from it. */
+export const HARDWARE = ['processor', 'caches', 'interruptController', 'dma', 'dmaRegulation'] as const
+
 export interface BoardProfile {
   readonly name: string
   readonly title: string
+  readonly hardware: Readonly<Record<(typeof HARDWARE)[number], Fact<string>>>
   readonly cores: Fact<number>
   readonly cpuHz: Fact<number>
   readonly pageColors: Fact<number>

@@ -1,13 +1,16 @@
 /** One run of a scenario under one design, and what came of it. */
 import type { Scenario } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
+import type { BoardProfile } from './board-profile.ts'
+import { builtInProfile } from './boards.ts'
 import type { ColorReport } from './color-report.ts'
 import { type Design, type Intruder, Machine } from './machine.ts'
 import type { FlowResult } from './message-ledger.ts'
-import { profileOf } from './zcu102.ts'
 
 export interface SimulationOptions {
   readonly design: Design
+  /** Default: the built-in one that the scenario names. */
+  readonly profile?: BoardProfile
   /** What a flow carries, read round and round; null: seeded noise. Not asked for flows without payload. */
   readonly payload: (flowName: string) => Uint8Array | null
   readonly trace?: TraceRecorder
@@ -56,7 +59,7 @@ const PROGRESS_STEPS = 200
 export function simulate(scenario: Scenario, options: SimulationOptions): DesignResult {
   const { design } = options
   const trace = options.trace ?? new TraceRecorder({ limit: 0 })
-  const machine = new Machine(scenario, { ...options, profile: profileOf(scenario.platform), trace })
+  const machine = new Machine(scenario, { ...options, profile: options.profile ?? builtInProfile(scenario), trace })
   machine.start()
   const { durationNs } = scenario
   for (let step = 1; machine.run((durationNs * step) / PROGRESS_STEPS); step++) {

@@ -3,9 +3,8 @@ import { VirtioError } from '../internal/error.ts'
 import type { Scenario } from '../scenario/index.ts'
 
 /** Throws `VirtioError` UNSUPPORTED. */
-export function refuseUnsupported({ broker, calibration, chains, flows, vms }: Scenario): void {
+export function refuseUnsupported({ broker, chains, flows, vms }: Scenario): void {
   const asked: readonly (readonly [key: string, asked: boolean])[] = [
-    ['calibration', calibration !== null],
     ['vms[].buffers: unaligned', vms.some(({ buffers }) => buffers !== 'page-aligned')],
     ['vms[].memguard', vms.some(({ memguard }) => memguard !== null)],
     ['vms[].refillsPerUs', vms.some(({ refillsPerUs }) => refillsPerUs > 0)],

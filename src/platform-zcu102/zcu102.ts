@@ -1,10 +1,5 @@
 /** The Xilinx ZCU102 (Zynq UltraScale+ XCZU9EG): four Cortex-A53, GIC-400, FPD DMA (UG1085 ch. 19). */
-import { VirtioError } from '../internal/error.ts'
-import type { BoardProfile, CostTriple, Fact } from './board-profile.ts'
-
-function fact<T>(value: T, status: string, source: string): Fact<T> {
-  return { value, status, source }
-}
+import { type BoardProfile, type CostTriple, type Fact, fact } from './board-profile.ts'
 
 function cost(value: CostTriple, status: string, source: string): Fact<CostTriple> {
   return { value, status, source }
@@ -15,6 +10,25 @@ const CODE_PATHS = 'order of magnitude of code paths READ in Jailhouse'
 export const zcu102: BoardProfile = {
   name: 'zcu102',
   title: 'Xilinx ZCU102, Jailhouse',
+  hardware: {
+    processor: fact('four Cortex-A53', 'READ', 'Linux zynqmp.dtsi'),
+    caches: fact(
+      'L1 32 + 32 KiB a core; L2 1 MiB, 16 ways of 64 KiB, 64-byte lines, shared by the cores',
+      'READ, line size RECALLED',
+      'arXiv 2303.11186',
+    ),
+    interruptController: fact('GIC-400 (GICv2)', 'READ', 'jailhouse configs/arm64/zynqmp-zcu102.c; arXiv 2303.11186'),
+    dma: fact(
+      'FPD DMA, 8 channels of 128 bit at 600 MHz with a common buffer of 4 KiB; scatter-gather, pause after a descriptor',
+      'READ',
+      'Linux zynqmp.dtsi; UG1085; UG1087',
+    ),
+    dmaRegulation: fact(
+      'RATE_CTRL: one AXI transaction every CNT clocks; QoS-400 on the ports',
+      'READ',
+      'AM011; Linux zynqmp_dma.c; UG1087; public Jailhouse QoS headers',
+    ),
+  },
   cores: fact(4, 'READ', 'Linux zynqmp.dtsi'),
   cpuHz: fact(1_199_999_988, 'READ', 'Linux zynqmp.dtsi, OPP table'),
   pageColors: fact(16, 'READ', 'Jailhouse cache-coloring notes: 64 KiB a way / 4 KiB'),
@@ -54,16 +68,4 @@ export const zcu102: BoardProfile = {
       'FreeRTOS SMP task-ISR-task 5.5 us on AM62x',
     ),
   },
-}
-
-/** Profiles by name, as a scenario's `platform` names them. */
-export const BOARD_PROFILES: Readonly<Record<string, BoardProfile>> = { zcu102 }
-
-export function profileOf(platform: string): BoardProfile {
-  const profile = BOARD_PROFILES[platform]
-  if (profile === undefined) {
-    const known = Object.keys(BOARD_PROFILES).join(', ')
-    throw new VirtioError('UNKNOWN_PLATFORM', `platform "${platform}" is not known; use one of: ${known}`)
-  }
-  return profile
 }

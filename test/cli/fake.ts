@@ -79,7 +79,7 @@ export async function run(args: readonly string[], defaultScenario: string, sett
       return result(options.design, scenario, setting.changes?.[options.design])
     },
     chromeTrace: () => ['{"traceEvents":', '[]}'],
-    assumptionsOf: (_, design) => ['costs are assumed', `one ${design} broker`],
+    assumptionsOf: (_, profile) => ['costs are assumed', `a board called ${profile.name}`],
   }
   const output = (stream: 'stdout' | 'stderr') => ({
     isTTY: setting.tty ?? false,

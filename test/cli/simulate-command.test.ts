@@ -24,7 +24,7 @@ describe('--json', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     const report = JSON.parse(stdout)
     expect(report).toMatchObject({ seed: 1, platform: 'zcu102' })
-    expect(report.assumptions).toEqual(['costs are assumed', 'one dedicated broker', 'one floating broker'])
+    expect(report.assumptions).toEqual(['costs are assumed', 'a board called zcu102'])
     expect(Object.keys(report.designs)).toEqual(['dedicated', 'floating'])
     expect(report.designs.floating).toMatchObject({
       messagesSent: 1310,
@@ -86,8 +86,7 @@ describe('the table', () => {
 
       Assumptions
         - costs are assumed
-        - one dedicated broker
-        - one floating broker
+        - a board called zcu102
       "
     `)
   })
