@@ -8,9 +8,8 @@ import { VirtioError } from '../internal/error.ts'
 import { exact } from './exact.ts'
 import type { Flow, FlowSet } from './flow.ts'
 import { type AnalysisModel, deriveModel, finishOf, startAfter } from './model.ts'
-import type { Supply } from './supply.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
-import { longRunSlack } from './utilization.ts'
+import { converges } from './utilization.ts'
 
 /** What a bound is made of; `responseNs` is the sum of the first six less `releaseNs`. */
 export interface ResponseTerms {
@@ -113,7 +112,8 @@ export class FixedPriorityTest {
    */
   #respond(flow: number, ranks: ArrayLike<number>, limitNs: number): number {
     this.#select(flow, ranks)
-    if (!this.#converges()) return Number.POSITIVE_INFINITY
+    const aheadNs = this.#blockingNs + this.#blockingOverheadNs
+    if (!converges(this.#model, this.#members, this.#memberCount, aheadNs)) return Number.POSITIVE_INFINITY
     const model = this.#model
     const periodNs = model.periodNs[flow]!
     const jitterNs = model.jitterNs[flow]!
@@ -169,23 +169,6 @@ export class FixedPriorityTest {
     const committed = model.committedNs > 0
     this.#blockingNs = committed ? model.committedNs : blockingNs
     this.#blockingOverheadNs = committed || blocked ? model.blockingOverheadNs : 0
-  }
-
-  /** A fixed point exists iff one of the two supplies outruns the level's demand. */
-  #converges(): boolean {
-    const { supply, debtNs, delayedSupply, delayedDebtNs, tightness } = this.#model
-    if (this.#outruns(supply, debtNs, tightness.overheadUncharged)) return true
-    return delayedSupply !== null && this.#outruns(delayedSupply, delayedDebtNs, false)
-  }
-
-  /** In the long run; when both are equal, iff there is nothing to catch up with: the busy period ends with the hyperperiod. */
-  #outruns(supply: Supply, debtNs: number, uncharged: boolean): boolean {
-    const model = this.#model
-    const slack = longRunSlack(model, supply, uncharged, this.#members, this.#memberCount)
-    if (slack !== 0) return slack > 0
-    let aheadNs = this.#blockingNs + this.#blockingOverheadNs + supply.firstBlackoutNs + debtNs
-    for (let k = 0; k < this.#memberCount; k++) aheadNs += model.jitterNs[this.#members[k]!]!
-    return supply.full && aheadNs === 0
   }
 
   /**

@@ -7,6 +7,7 @@ export {
   earliestDeadlineSchedulable,
   earliestDeadlineVerdict,
 } from './earliest-deadline.ts'
+export { DeadlineResponseTest, earliestDeadlineBounds } from './earliest-deadline-response.ts'
 export {
   type DedicatedPath,
   type EndToEndTerms,

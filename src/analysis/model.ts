@@ -45,6 +45,8 @@ export interface AnalysisModel {
   readonly openIntervalNs: 0 | 1
   /** Most messages of one busy period to look at. */
   readonly instanceLimit: number
+  /** EDF responses: also look at windows that end at deadlines of the other flows. */
+  readonly windowsAtEveryDeadline: boolean
 }
 
 /**
@@ -94,6 +96,7 @@ export function deriveModel(set: FlowSet, tightness: Tightness): AnalysisModel {
     ...deriveSupplies(set, tightness, beta, longestNs, overdraftNs),
     openIntervalNs: tightness.nonPreemptiveLastChunk ? 0 : 1,
     instanceLimit: Number.POSITIVE_INFINITY,
+    windowsAtEveryDeadline: true,
   }
 }
 

@@ -29,6 +29,32 @@ export function longRunSlack(
   return Math.abs(slack) > CLEAR ? slack : exactSlack(model, supply, uncharged, members, count)
 }
 
+/**
+ * Does t = inv(ahead + sum eta(t)·C) over these flows have a solution? Iff one of the two supplies outruns their demand: in the
+ * long run, or, where both are equal, when there is nothing to catch up with; the busy period then ends with the hyperperiod.
+ */
+export function converges(model: AnalysisModel, members: Int32Array, count: number, aheadNs: number): boolean {
+  const { supply, debtNs, delayedSupply, delayedDebtNs, tightness } = model
+  if (outruns(model, supply, debtNs, tightness.overheadUncharged, members, count, aheadNs)) return true
+  return delayedSupply !== null && outruns(model, delayedSupply, delayedDebtNs, false, members, count, aheadNs)
+}
+
+function outruns(
+  model: AnalysisModel,
+  supply: Supply,
+  debtNs: number,
+  uncharged: boolean,
+  members: Int32Array,
+  count: number,
+  aheadNs: number,
+): boolean {
+  const slack = longRunSlack(model, supply, uncharged, members, count)
+  if (slack !== 0) return slack > 0
+  let inheritedNs = aheadNs + supply.firstBlackoutNs + debtNs
+  for (let k = 0; k < count; k++) inheritedNs += model.jitterNs[members[k]!]!
+  return supply.full && inheritedNs === 0
+}
+
 function exactSlack(
   { workNs, overheadNs, periodNs }: AnalysisModel,
   supply: Supply,
