@@ -65,7 +65,12 @@ export class ReceivePool {
     this.#queue.publish()
   }
 
-  /** The oldest buffer, or null. */
+  /** The oldest buffer, which stays; there is one. */
+  get first(): ReceiveBuffer {
+    return this.#ready[this.#front]!
+  }
+
+  /** Takes the oldest buffer, or null. */
   shift(): ReceiveBuffer | null {
     if (this.#count === 0) return null
     const buffer = this.#ready[this.#front]!

@@ -1,14 +1,18 @@
 /**
- * Regulators of the DMA (realtime-model.md §4): when may the next piece start? They are asked only while no transfer is
- * running, and told afterwards when its pieces really started.
+ * Regulators of the DMA (realtime-model.md §4): when may the next piece start? They are asked before a
+ * transfer and while it grows, and told afterwards when its pieces really started. They count DMA busy time, c(b) of the analysis.
  */
+import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
 
 export interface Regulator {
-  /** The earliest time, not before `nowNs`, at which a piece may start. Never infinite: what can never start is refused when configured. */
-  startableAt(nowNs: number): number
-  /** May one more piece be chained behind pieces of `committedNs` busy time in all? Asked right after `startableAt` said now. */
-  mayFollow(committedNs: number): boolean
+  /**
+   * The earliest time, not before `nowNs`, at which a piece of `busyNs` may start. Never infinite: what can never start is
+   * refused when the regulator is made.
+   */
+  startableAt(nowNs: number, busyNs: number): number
+  /** May a piece of `busyNs` be chained behind pieces of `committedNs` in all, of which none was reported yet? */
+  mayFollow(nowNs: number, committedNs: number, busyNs: number): boolean
   /** A piece of `busyNs` started at `startNs`; starts are reported in order. */
   charge(startNs: number, busyNs: number): void
 }
@@ -26,9 +30,59 @@ export class NoRegulator implements Regulator {
   charge(): void {}
 }
 
+export interface BucketOptions {
+  /** Rate at which the bucket fills, and how much it holds. */
+  readonly bytesPerNs: number
+  readonly burstBytes: number
+  /** Longest piece, which the bucket has to hold. */
+  readonly chunkBytes: number
+  /** What the engine moves while it runs. */
+  readonly dmaBytesPerNs: number
+}
+
+/**
+ * Token bucket: a piece may start once the bucket holds all of it, and takes it out then, so that any interval of t ns sees
+ * at most burst + rate * t start. The state is one time, as in ITU-T I.371's virtual scheduling: when the bucket will be full.
+ */
+export class BucketRegulator implements Regulator {
+  /** The burst as DMA busy time, and how much busy time comes in per ns. */
+  readonly burstNs: number
+  readonly share: number
+  #fullNs = Number.NEGATIVE_INFINITY
+
+  constructor({ bytesPerNs, burstBytes, chunkBytes, dmaBytesPerNs }: BucketOptions) {
+    if (!(bytesPerNs > 0 && Number.isFinite(bytesPerNs))) {
+      throw new VirtioError('BAD_REGULATOR', `bucket rate ${bytesPerNs} bytes/ns: it must be above 0`)
+    }
+    if (!(burstBytes >= chunkBytes)) {
+      throw new VirtioError(
+        'BAD_REGULATOR',
+        `a bucket of ${burstBytes} bytes can never hold a chunk of ${chunkBytes}: raise the burst or cut smaller`,
+      )
+    }
+    this.burstNs = Math.ceil(burstBytes / dmaBytesPerNs)
+    this.share = bytesPerNs / dmaBytesPerNs
+  }
+
+  startableAt(nowNs: number, busyNs: number): number {
+    assert(busyNs <= this.burstNs, `a piece of ${busyNs} ns for a bucket of ${this.burstNs} ns`)
+    return Math.max(nowNs, Math.ceil(this.#fullNs - (this.burstNs - busyNs) / this.share))
+  }
+
+  /** What comes in until that piece starts is not counted on. */
+  mayFollow(nowNs: number, committedNs: number, busyNs: number): boolean {
+    return Math.max(0, this.#fullNs - nowNs) <= (this.burstNs - committedNs - busyNs) / this.share
+  }
+
+  charge(startNs: number, busyNs: number): void {
+    this.#fullNs = Math.max(startNs, this.#fullNs) + busyNs / this.share
+  }
+}
+
 /**
  * Q ns of DMA busy time in every period of P ns, refilled at multiples of P, work-conserving until empty. A piece may
- * start while the balance is positive; what it overdraws is paid back from the next refill.
+ * start while the balance is positive; what it overdraws is paid back from the next refills, as many as it takes. So a piece
+ * longer than Q is served too, rarely.
  */
 export class BudgetRegulator implements Regulator {
   readonly budgetNs: number
@@ -38,7 +92,9 @@ export class BudgetRegulator implements Regulator {
   #refills = 0
 
   constructor(budgetNs: number, periodNs: number) {
-    if (!(periodNs > 0)) throw new VirtioError('BAD_REGULATOR', `regulator period ${periodNs} ns: it must be above 0`)
+    if (!(periodNs > 0 && Number.isFinite(periodNs))) {
+      throw new VirtioError('BAD_REGULATOR', `regulator period ${periodNs} ns: it must be above 0, and finite`)
+    }
     if (!(budgetNs > 0 && budgetNs <= periodNs)) {
       throw new VirtioError(
         'BAD_REGULATOR',
@@ -57,8 +113,8 @@ export class BudgetRegulator implements Regulator {
     return (this.#refills + missing) * this.periodNs
   }
 
-  /** Only what is in the account now: a refill that may come in between is not counted on. */
-  mayFollow(committedNs: number): boolean {
+  /** Only what is in the account: a refill that may come in between is not counted on. */
+  mayFollow(_nowNs: number, committedNs: number): boolean {
     return this.#balanceNs > committedNs
   }
 

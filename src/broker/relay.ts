@@ -125,11 +125,24 @@ export class Relay {
       if (this.#chains && !running.closed && this.#queues.pick(now, running.message) !== null) this.#stop(running)
     } else {
       const message = this.#queues.pick(now, null)
-      const startableNs = message === null ? now : this.#regulator.startableAt(now)
+      const startableNs = message === null ? now : this.#startableNs(message, now)
       if (startableNs > now) this.#wakeAt(startableNs)
       else if (message !== null) this.#start(message)
     }
     this.#wakeAt(this.#queues.nextEligibleNs(now))
+  }
+
+  #startableNs(message: Message, nowNs: number): number {
+    const bytes = this.#nextPieceBytes(
+      this.endpoints[message.destination]!.pool!,
+      message.totalBytes - message.movedBytes,
+    )
+    return this.#regulator.startableAt(nowNs, this.#port.dmaBusyNs(bytes))
+  }
+
+  /** Of a message with `restBytes` to go, the next piece: what the next receive buffer takes of it. */
+  #nextPieceBytes(pool: ReceivePool, restBytes: number): number {
+    return Math.min(restBytes, this.#context.config.chunkBytes, pool.first.payloadCapacity)
   }
 
   #start(message: Message): void {
@@ -138,8 +151,9 @@ export class Relay {
     this.#running = transfer
     this.#port.charge(CostOp.pick, 1)
     if (message.movedBytes === 0) this.#port.charge(CostOp.messageOverhead, 1)
-    this.#addPiece(transfer)
+    this.#addPiece(transfer, this.#nextPieceBytes(transfer.pool!, message.totalBytes - transfer.plannedBytes))
     this.#port.charge(CostOp.dmaSetup, 1)
+    transfer.startNs = this.#port.now()
     const interruptCore =
       config.interruptCore === 'receiver' ? endpoints[message.destination]!.core : config.interruptCore
     this.#port.dmaStart(transfer.list, interruptCore)
@@ -155,13 +169,15 @@ export class Relay {
     const piecesBefore = transfer.buffers.length
     if (transfer.plannedBytes < message.totalBytes && !this.#context.hasBuffer(message.destination))
       transfer.closed = true
+    const now = this.#port.now()
     while (
       transfer.plannedBytes < message.totalBytes &&
       transfer.buffers.length - piecesBefore < EXTEND_BATCH &&
-      pool.count > 0 &&
-      this.#regulator.mayFollow(transfer.busyNs)
+      pool.count > 0
     ) {
-      this.#addPiece(transfer)
+      const bytes = this.#nextPieceBytes(pool, message.totalBytes - transfer.plannedBytes)
+      if (!this.#regulator.mayFollow(now, transfer.busyNs, this.#port.dmaBusyNs(bytes))) break
+      this.#addPiece(transfer, bytes)
     }
     // Nothing was added, or the engine had already stopped: then the interrupt brings the rest.
     if (transfer.buffers.length === piecesBefore || !this.#port.dmaExtend(transfer.list)) transfer.closed = true
@@ -171,12 +187,8 @@ export class Relay {
     return more
   }
 
-  #addPiece(transfer: Transfer): void {
-    const { config, router } = this.#context
-    const buffer = transfer.pool!.shift()!
-    const rest = transfer.message!.totalBytes - transfer.plannedBytes
-    const bytes = Math.min(rest, config.chunkBytes, buffer.payloadCapacity)
-    transfer.addPiece(buffer, bytes, router.headerBytes)
+  #addPiece(transfer: Transfer, bytes: number): void {
+    transfer.addPiece(transfer.pool!.shift()!, bytes, this.#context.router.headerBytes)
     transfer.busyNs += this.#port.dmaBusyNs(bytes)
   }
 
@@ -196,16 +208,26 @@ export class Relay {
       transfer.pool!.unshift(transfer.buffers.pop()!)
       transfer.pieceBytes.pop()
     }
-    // When each piece started follows from when the last one ended; refills in between find the balance of their time.
-    let startNs = this.#port.dmaEndNs()
-    for (const bytes of transfer.pieceBytes) startNs -= this.#port.dmaBusyNs(bytes)
-    for (const bytes of transfer.pieceBytes) {
+    this.#settle(transfer)
+    this.#arrive(transfer)
+  }
+
+  /**
+   * Charges the pieces that were moved, each at its start: what the transfer took beyond its busy time was spent before the
+   * pieces, in equal parts, on their descriptors. Refills in between find the balance of their time.
+   */
+  #settle(transfer: Transfer): void {
+    const { message, pieceBytes } = transfer
+    let idleNs = this.#port.dmaEndNs() - transfer.startNs
+    for (const bytes of pieceBytes) idleNs -= this.#port.dmaBusyNs(bytes)
+    let startNs = transfer.startNs
+    for (const bytes of pieceBytes) {
+      startNs += idleNs / pieceBytes.length
       const busyNs = this.#port.dmaBusyNs(bytes)
       this.#regulator.charge(startNs, busyNs)
       startNs += busyNs
-      transfer.message!.advance(bytes)
+      message!.advance(bytes)
     }
-    this.#arrive(transfer)
   }
 
   /** Queues a transfer for `announce`; its message leaves its flow once all of it has arrived. */

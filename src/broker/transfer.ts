@@ -19,6 +19,8 @@ export class Transfer {
   /** Place of the next unplanned byte in the message's payload. */
   segment = 0
   segmentOffset = 0
+  /** When the DMA started it, ns. */
+  startNs = 0
   /** DMA busy time of all pieces, ns. */
   busyNs = 0
   /** Takes no further pieces: paused, or the budget is used up, or no receive buffer is left. */
@@ -36,6 +38,7 @@ export class Transfer {
     this.plannedBytes = message.movedBytes
     this.segment = message.segment
     this.segmentOffset = message.segmentOffset
+    this.startNs = 0
     this.busyNs = 0
     this.closed = false
     this.announced = 0

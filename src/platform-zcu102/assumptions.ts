@@ -2,6 +2,7 @@
 import type { Scenario } from '../scenario/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
+import { dmaBytesPerNs } from './regulation.ts'
 
 /** `profile`: that of the run; by default the built-in one that the scenario names, which may throw a `VirtioError`. */
 export function assumptionsOf(scenario: Scenario, profile: BoardProfile = builtInProfile(scenario)): string[] {
@@ -9,19 +10,28 @@ export function assumptionsOf(scenario: Scenario, profile: BoardProfile = builtI
   const costs = Object.entries(profile.costsNs)
   const assumed = costs.filter(([, { status }]) => status.includes('ASSUMED')).map(([name]) => name)
   const measured = measurements(profile)
-  const rate = overrides.dmaBytesPerNs ?? profile.dmaBytesPerNs.value
+  const own = overrides.dmaBytesPerNs ?? profile.dmaBytesPerNs.value
   const lines = [
     measured.length === 0
       ? 'Simulated: nothing here was measured on a board.'
       : 'Simulated; of the platform, only what is called MEASURED was measured on a board.',
     ...measured,
-    `DMA copies ${rate} bytes/ns (${overrides.dmaBytesPerNs === null ? profile.dmaBytesPerNs.status : 'pinned by the scenario'}); PAUSE reaches the piece after the one in flight (${profile.dmaPrefetchedPieces.status}).`,
+    `DMA copies ${own} bytes/ns (${overrides.dmaBytesPerNs === null ? profile.dmaBytesPerNs.status : 'pinned by the scenario'}); PAUSE reaches the piece after the one in flight (${profile.dmaPrefetchedPieces.status}).`,
     `Costs are ${scenario.costs === 'random' ? 'drawn between best and worst, mostly near typical' : scenario.costs}; ASSUMED among them: ${assumed.join(', ') || 'none'}.`,
     'The dedicated broker is reconstructed from the public guest-side code of RTSS 2021; its broker and figures were not available.',
     'Guests are driver models: sending and interrupt handling cost time, producing and consuming payload does not.',
     `The broker accepts messages up to ${ARRIVAL_TOLERANCE_NS / 1000} us early beyond a flow's jitter, and shapes what comes earlier.`,
     'MemGuard, cache misses and memory interference are not simulated.',
   ]
+  const { regulator } = broker
+  if (regulator.kind === 'rate') {
+    const kept = dmaBytesPerNs(scenario, profile)
+    lines.push(
+      kept === own
+        ? `Rate control at ${regulator.bytesPerNs} bytes/ns does not slow the DMA down.`
+        : `Rate control keeps ${kept} bytes/ns of the ${regulator.bytesPerNs} asked for: one burst every so many clocks.`,
+    )
+  }
   if (overrides.chunkOverheadNs !== null || overrides.messageOverheadNs !== null) {
     lines.push('Overheads are pinned by the scenario: what it does not name costs nothing.')
   }

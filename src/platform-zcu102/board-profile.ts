@@ -4,6 +4,7 @@
  * the calibration file; the built-in boards have none.
  */
 import type { CostOpName } from '../platform/index.ts'
+import type { RateControl } from './rate-control.ts'
 
 export const STATUSES = ['READ', 'RECALLED', 'DERIVED', 'ASSUMED', 'MEASURED'] as const
 
@@ -37,6 +38,8 @@ export interface BoardProfile {
   readonly dmaBytesPerNs: Fact<number>
   /** What the wire cannot exceed, bytes/ns. */
   readonly dmaWireBytesPerNs: Fact<number>
+  /** Rate control of a channel; absent where the DMA has none. */
+  readonly dmaRateControl?: Fact<RateControl>
   /** Pieces that the engine has fetched beyond the one it moves: PAUSE reaches the first that it has not. */
   readonly dmaPrefetchedPieces: Fact<number>
   readonly costsNs: Readonly<Record<CostOpName, Fact<CostTriple>>>

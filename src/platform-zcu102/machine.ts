@@ -5,14 +5,7 @@
  * Connections are set up first; then the flows start together at a multiple of the regulator's period, and counting begins.
  */
 
-import {
-  type BrokerFlow,
-  BudgetRegulator,
-  DedicatedBroker,
-  FloatingBroker,
-  NoRegulator,
-  Relay,
-} from '../broker/index.ts'
+import { type BrokerFlow, DedicatedBroker, FloatingBroker, Relay } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
 import { Random } from '../internal/random.ts'
@@ -32,6 +25,7 @@ import { type Guest, type GuestFlow, Kick } from './guest.ts'
 import { MachineMemory } from './machine-memory.ts'
 import { FlowLedger } from './message-ledger.ts'
 import { PayloadSource } from './payload.ts'
+import { dmaBytesPerNs, regulatorOf } from './regulation.ts'
 import { TraceKind, Track } from './trace-names.ts'
 import { refuseUnsupported } from './unsupported.ts'
 import { receiveBuffersOf, startVm } from './vm.ts'
@@ -112,7 +106,7 @@ export class Machine {
         lock: new TicketLock(coreCount),
         gic: this.#gic,
         dma: new Gdma(
-          dmaRate(scenario, profile),
+          dmaBytesPerNs(scenario, profile),
           profile.dmaPrefetchedPieces.value,
           () => this.#costs.drawNs(CostOp.dmaPerDescriptor, 1),
           (source, destination, bytes) => this.#countDescriptors(source, destination, bytes),
@@ -201,9 +195,7 @@ export class Machine {
         vms.map((vm) => vm.cid),
         ends,
       ),
-      broker.regulator.kind === 'budget'
-        ? new BudgetRegulator(broker.regulator.budgetNs, broker.regulator.periodNs)
-        : new NoRegulator(),
+      regulatorOf(this.#scenario, this.#options.profile),
       { onRefused: () => this.violations++ },
     )
   }
@@ -333,13 +325,6 @@ export class Machine {
   }
 }
 
-/** Bytes/ns that the engine really moves: its own rate, or what rate control leaves of it. */
-function dmaRate(scenario: Scenario, profile: BoardProfile): number {
-  const own = scenario.overrides.dmaBytesPerNs ?? profile.dmaBytesPerNs.value
-  const { regulator } = scenario.broker
-  return regulator.kind === 'rate' ? Math.min(own, regulator.bytesPerNs) : own
-}
-
 /** Priorities as given, else deadline-monotonic: rank by deadline, ties by order. */
 function priorities(flows: readonly FlowSpec[]): number[] {
   const byDeadline = flows.map((_, index) => index).sort((a, b) => flows[a]!.deadlineNs - flows[b]!.deadlineNs || a - b)
@@ -348,9 +333,6 @@ function priorities(flows: readonly FlowSpec[]): number[] {
 
 function refuseImpossible(scenario: Scenario, design: Design, coreCount: number): void {
   const { broker, vms } = scenario
-  if (broker.regulator.kind === 'bucket') {
-    throw new VirtioError('UNSUPPORTED', 'regulator kind "bucket" is not simulated yet; use none, rate or budget')
-  }
   if (broker.transfer !== 'copy' && broker.chunkBytes !== PAGE_SIZE) {
     throw new VirtioError('UNSUPPORTED', `transfer "${broker.transfer}" moves pages: chunk must be ${PAGE_SIZE}`)
   }

@@ -35,6 +35,11 @@ export const zcu102: BoardProfile = {
   listRegisters: fact(4, 'READ', 'GIC-400; jailhouse configs/arm64/zynqmp-zcu102.c'),
   dmaBytesPerNs: fact(1.0, 'ASSUMED', 'no public measurement found; the most influential unknown'),
   dmaWireBytesPerNs: fact(9.6, 'DERIVED', '128 bit x 600 MHz a direction'),
+  dmaRateControl: fact(
+    { clockHz: 600_000_000, burstBytes: 256, maximumCount: 4095 },
+    'READ, burst length DERIVED',
+    'UG1085 ch. 19 Rate Control; 12-bit CNT and 4-bit ARLEN: 16 beats of 128 bits',
+  ),
   dmaPrefetchedPieces: fact(0, 'ASSUMED', 'UG1085 says that descriptors are prefetched, not how many'),
   costsNs: {
     mmioTrap: cost(

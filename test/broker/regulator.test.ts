@@ -1,5 +1,49 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { BudgetRegulator } from '../../src/broker/index.ts'
+import { BucketRegulator, BudgetRegulator, type Regulator } from '../../src/broker/index.ts'
+
+/** When each of `pieces` starts: asked for as soon as it may be wanted, and the one before it has ended. */
+function startsOf(regulator: Regulator, pieces: readonly Piece[]): number[] {
+  let freeNs = 0
+  return pieces.map(({ afterNs, busyNs }) => {
+    const startNs = regulator.startableAt(freeNs + afterNs, busyNs)
+    regulator.charge(startNs, busyNs)
+    freeNs = startNs + busyNs
+    return startNs
+  })
+}
+
+interface Piece {
+  /** From the end of the piece before to the wish to start. */
+  readonly afterNs: number
+  readonly busyNs: number
+}
+
+const pieces = (longestNs: number) =>
+  fc.array(fc.record({ afterNs: fc.nat(300), busyNs: fc.integer({ min: 1, max: longestNs }) }), { maxLength: 40 })
+
+/** An account that is looked at every ns: `tick` changes it, `mayStart` reads it, a start takes `busyNs` out. */
+function naiveStarts(
+  wanted: readonly Piece[],
+  account: {
+    balance: number
+    tick(nowNs: number): void
+    mayStart(busyNs: number): boolean
+    take(busyNs: number): void
+  },
+): number[] {
+  let nowNs = 0
+  account.tick(0)
+  const advance = () => account.tick(++nowNs)
+  return wanted.map(({ afterNs, busyNs }) => {
+    for (let i = 0; i < afterNs; i++) advance()
+    while (!account.mayStart(busyNs)) advance()
+    const startNs = nowNs
+    account.take(busyNs)
+    for (let i = 0; i < busyNs; i++) advance()
+    return startNs
+  })
+}
 
 describe('BudgetRegulator', () => {
   it('starts while the balance is positive, and pays an overdraft back from the next refill', () => {
@@ -28,12 +72,119 @@ describe('BudgetRegulator', () => {
 
   it('chains only what the account holds now', () => {
     const regulator = new BudgetRegulator(100, 1000)
-    expect([regulator.mayFollow(99), regulator.mayFollow(100)]).toEqual([true, false])
+    expect([regulator.mayFollow(0, 99), regulator.mayFollow(0, 100)]).toEqual([true, false])
+  })
+
+  it('starts every piece when an account that is looked at every ns does', () => {
+    const budgets = fc
+      .integer({ min: 2, max: 400 })
+      .chain((period) => fc.tuple(fc.integer({ min: 1, max: period }), fc.constant(period)))
+    fc.assert(
+      fc.property(budgets, pieces(200), ([budgetNs, periodNs], wanted) => {
+        const naive = naiveStarts(wanted, {
+          balance: 0,
+          tick(nowNs) {
+            if (nowNs % periodNs === 0) this.balance = Math.min(budgetNs, this.balance + budgetNs)
+          },
+          mayStart() {
+            return this.balance > 0
+          },
+          take(busyNs) {
+            this.balance -= busyNs
+          },
+        })
+        expect(startsOf(new BudgetRegulator(budgetNs, periodNs), wanted)).toEqual(naive)
+      }),
+      { seed: 1, numRuns: 300 },
+    )
   })
 
   it('refuses a budget that can never serve anything', () => {
     expect(() => new BudgetRegulator(0, 1000)).toThrow(/must be in \(0, 1000\]/)
     expect(() => new BudgetRegulator(1001, 1000)).toThrow(/must be in \(0, 1000\]/)
+    expect(() => new BudgetRegulator(Number.NaN, 1000)).toThrow(/must be in \(0, 1000\]/)
     expect(() => new BudgetRegulator(1, 0)).toThrow(/must be above 0/)
+    expect(() => new BudgetRegulator(1, Number.POSITIVE_INFINITY)).toThrow(/must be above 0, and finite/)
+  })
+})
+
+describe('BucketRegulator', () => {
+  const bucket = (bytesPerNs: number, burstBytes: number, dmaBytesPerNs = 1) =>
+    new BucketRegulator({ bytesPerNs, burstBytes, chunkBytes: burstBytes, dmaBytesPerNs })
+
+  it('is full at first, and lets as much start as it holds', () => {
+    expect(
+      startsOf(
+        bucket(0.5, 300),
+        [100, 100, 100, 100].map((busyNs) => ({ afterNs: 0, busyNs })),
+      ),
+    ).toEqual([
+      0,
+      100, // 300 - 100 + 50
+      200, // 250 - 100 + 50
+      300, // 200 - 100 + 50, of which the next takes 100
+    ])
+  })
+
+  it('waits until it holds a whole piece', () => {
+    const regulator = bucket(0.25, 100)
+    regulator.charge(0, 100)
+    expect([regulator.startableAt(0, 1), regulator.startableAt(0, 50), regulator.startableAt(0, 100)]).toEqual([
+      4, 200, 400,
+    ])
+  })
+
+  it('counts bytes at the rate of the engine', () => {
+    const regulator = bucket(0.5, 4096, 2) // 2048 ns of a DMA of 2 bytes/ns
+    regulator.charge(0, 2048)
+    expect(regulator.startableAt(0, 2048)).toBe(8192)
+  })
+
+  it('chains only what it holds now', () => {
+    const regulator = bucket(0.5, 300)
+    expect([regulator.mayFollow(0, 200, 100), regulator.mayFollow(0, 200, 101)]).toEqual([true, false])
+    regulator.charge(0, 300)
+    expect([regulator.mayFollow(400, 100, 100), regulator.mayFollow(400, 101, 100)]).toEqual([true, false])
+  })
+
+  it('starts every piece when a bucket that is filled every ns does', () => {
+    const LONGEST = 64
+    fc.assert(
+      // Rates in 64ths, so that the bucket's level is an integer of them.
+      fc.property(
+        fc.integer({ min: 1, max: 80 }),
+        fc.integer({ min: 64, max: 500 }),
+        pieces(LONGEST),
+        (rate, burst, wanted) => {
+          const naive = naiveStarts(wanted, {
+            balance: burst * 64,
+            tick(nowNs) {
+              if (nowNs > 0) this.balance = Math.min(burst * 64, this.balance + rate)
+            },
+            mayStart(busyNs) {
+              return this.balance >= busyNs * 64
+            },
+            take(busyNs) {
+              this.balance -= busyNs * 64
+            },
+          })
+          // Divisions round: a start may come one ns late, never early, and then all later ones may.
+          const starts = startsOf(bucket(rate / 64, burst), wanted)
+          starts.forEach((start, i) => {
+            expect(start - naive[i]!).toBeGreaterThanOrEqual(0)
+            expect(start - naive[i]!).toBeLessThanOrEqual(i + 1)
+          })
+        },
+      ),
+      { seed: 1, numRuns: 300 },
+    )
+  })
+
+  it('refuses a burst below a chunk, which could never start, and a rate that is none', () => {
+    const make = (burstBytes: number, bytesPerNs: number) => () =>
+      new BucketRegulator({ bytesPerNs, burstBytes, chunkBytes: 4096, dmaBytesPerNs: 1 })
+    expect(make(4095, 1)).toThrow(/a bucket of 4095 bytes can never hold a chunk of 4096/)
+    expect(make(4096, 0)).toThrow(/must be above 0/)
+    expect(make(4096, 1)).not.toThrow()
   })
 })

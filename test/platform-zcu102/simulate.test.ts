@@ -76,9 +76,7 @@ describe('floating', () => {
   })
 
   it('refuses what it cannot simulate, and says what would work', () => {
-    const broker = { ...SHORT.broker, regulator: { kind: 'bucket', bytesPerNs: 1, burstBytes: 4096 } as const }
     const run = (scenario: Scenario) => () => simulate(scenario, { design: 'dedicated', payload: () => null })
-    expect(run({ ...SHORT, broker })).toThrow(/use none, rate or budget/)
     expect(run({ ...SHORT, platform: 'nonesuch' })).toThrow(/use one of zcu102/)
     expect(run({ ...SHORT, vms: SHORT.vms.map((vm) => ({ ...vm, core: vm.core + 1 })) })).toThrow(/dedicated broker/)
   })
