@@ -28,7 +28,7 @@ export class DedicatedBroker implements Broker {
       return StepResult.done
     }
     if (cause === BrokerCause.dmaInterrupt) this.#relay.harvest()
-    if (cause === BrokerCause.timer) this.#relay.timerFired()
+    if (cause === BrokerCause.timer) this.#relay.timerFired(core)
     return this.resume(core)
   }
 
@@ -43,6 +43,7 @@ export class DedicatedBroker implements Broker {
     const moving = relay.moveByCpu(core)
     const announcing = relay.announce(core)
     if (!announcing) relay.dispatch(core)
+    relay.releaseHeld(core)
     return announcing || fetching || moving ? StepResult.more : StepResult.done
   }
 

@@ -19,6 +19,10 @@ export class Endpoint {
   pool: ReceivePool | null = null
   /** A message for this VM waits for a receive buffer: its next refill has to kick. */
   starved = false
+  /** The core that holds back an interrupt which its receive ring asks for, or -1; until when (ns), and for how many messages. */
+  heldBy = -1
+  heldUntilNs = 0
+  heldMessages = 0
   /** Arrived transfers whose used elements are not all written, oldest first. */
   readonly arrived: Transfer[] = []
   /** The core that writes them, or -1. */

@@ -60,12 +60,15 @@ export class FloatingBroker implements Broker {
     const relay = this.#relay
     this.#port.charge(CostOp.lockCriticalSection, 1)
     const fetching = this.#handleCauses(core)
+    relay.harvestAwaited(core)
     relay.dispatch(core)
     const moving = relay.moveByCpu(core)
     const announcing = relay.announce(core)
     const extending = relay.extend(core)
+    relay.releaseHeld(core)
     this.#port.releaseLock(core)
-    return fetching || moving || announcing || extending ? StepResult.more : StepResult.done
+    const unfinished = fetching || moving || announcing || extending || relay.awaitsDma(core)
+    return unfinished ? StepResult.more : StepResult.done
   }
 
   /** True: the doorbell needs another step. */
@@ -74,7 +77,7 @@ export class FloatingBroker implements Broker {
     const causes = this.#causes[core]!
     let fetching = false
     if (causes & (1 << BrokerCause.dmaInterrupt)) relay.harvest()
-    if (causes & (1 << BrokerCause.timer)) relay.timerFired()
+    if (causes & (1 << BrokerCause.timer)) relay.timerFired(core)
     if (causes & (1 << BrokerCause.doorbell)) {
       const vm = this.#doorbell[core]! >> 1
       if ((this.#doorbell[core]! & 1) === BrokerQueue.receive) relay.refilled(vm)

@@ -70,7 +70,8 @@ export class Outlet {
     port.charge(CostOp.usedRing, until - first)
     if (until === transfer.buffers.length) {
       endpoint.arrived.shift()
-      this.#context.publish(endpoint.vm, receive)
+      const { queued, transfers } = transfer.message!
+      this.#context.publishReceived(endpoint, !queued && transfers === 1 ? 1 : 0)
       this.finish(transfer)
     }
     return Math.max(until - first, 1)

@@ -40,15 +40,17 @@ export class ReceivePool {
   }
 
   /**
-   * Takes up to `limit` buffers from the ring. A chain without room for one byte of payload is handed back empty:
-   * keeping it would leak it, and a message could wait for it for ever.
+   * Takes up to `limit` buffers from the ring. A chain without room for one byte of payload is staged as used, empty: keeping it
+   * would leak it, and a message could wait for it for ever. True: some were, the caller publishes them.
    */
-  refill(limit: number): void {
+  refill(limit: number): boolean {
     const chain = this.#chain
+    let refused = false
     for (let taken = 0; taken < limit && this.#queue.popAvailable(chain); taken++) {
       this.#port.charge(CostOp.fetchDescriptor, 1)
       if (chain.writableBytes <= this.#headerBytes) {
         this.#queue.addUsed(chain.id, 0)
+        refused = true
         continue
       }
       const buffer = this.#free.pop() ?? new ReceiveBuffer()
@@ -62,7 +64,7 @@ export class ReceivePool {
       this.#pins?.retain(buffer.segments)
       this.#ready[(this.#front + this.#count++) % this.#ready.length] = buffer
     }
-    this.#queue.publish()
+    return refused
   }
 
   /** The oldest buffer, which stays; there is one. */

@@ -5,6 +5,7 @@ import { FramePins, type TransferPolicy } from '../zero-copy/index.ts'
 import { Endpoint } from './endpoint.ts'
 import type { BrokerFlow } from './flow.ts'
 import type { Router } from './router.ts'
+import { WakeUps } from './wake-ups.ts'
 
 export interface RelayConfig {
   readonly scheduler: 'edf' | 'fp'
@@ -14,9 +15,22 @@ export interface RelayConfig {
   readonly chaining: 'adaptive' | 'piece'
   /** Receive queues ask for no kick unless a message waits for a buffer. */
   readonly suppressRefillKicks: boolean
+  /**
+   * A receiver is interrupted once for this many messages, or `coalesceDelayNs` after the first that waits for the others,
+   * whichever comes first; 1: for whatever has arrived, at once.
+   */
+  readonly coalesceCount: number
+  readonly coalesceDelayNs: number
+  /**
+   * Between VMs of one core, a transfer that keeps the DMA busy for at most this long is waited for instead of raising an
+   * interrupt; 0: none is.
+   */
+  readonly waitForDmaNs: number
   /** Core that takes the DMA's completion interrupts, or `receiver` for the core of the VM that receives. */
   readonly interruptCore: number | 'receiver'
   readonly policy: TransferPolicy
+  /** Cores that may run a step. */
+  readonly coreCount: number
   /** Core of each VM, by VM index. */
   readonly cores: readonly number[]
   readonly flows: readonly BrokerFlow[]
@@ -40,6 +54,7 @@ export class RelayContext {
   readonly endpoints: readonly Endpoint[]
   /** Null when pages are never remapped: then nobody needs to know who holds a frame. */
   readonly pins: FramePins | null
+  readonly wakeUps: WakeUps
   /** The core that runs the current step. */
   core = 0
 
@@ -50,6 +65,7 @@ export class RelayContext {
     this.observer = observer
     this.endpoints = config.cores.map((core, vm) => new Endpoint(vm, core))
     this.pins = remaps ? new FramePins() : null
+    this.wakeUps = new WakeUps(port, config.coreCount)
   }
 
   /** Shows a VM what was staged in one of its queues, and interrupts it if the ring says so. */
@@ -58,20 +74,66 @@ export class RelayContext {
     if (queue.needsNotification()) this.port.interruptGuest(this.core, vm)
   }
 
+  /**
+   * Shows a receiver what was staged for it, with which `messages` more are complete. The interrupt that its ring asks for may
+   * be held back: for more to come, and to be told with it.
+   */
+  publishReceived(endpoint: Endpoint, messages: number): void {
+    const { receive } = endpoint.queues!
+    if (this.config.coalesceCount === 1) {
+      this.publish(endpoint.vm, receive)
+      return
+    }
+    receive.publish()
+    const asked = receive.needsNotification()
+    if (endpoint.heldBy < 0) {
+      if (!asked) return
+      endpoint.heldBy = this.core
+      endpoint.heldUntilNs = this.port.now() + this.config.coalesceDelayNs
+      endpoint.heldMessages = 0
+    }
+    endpoint.heldMessages += messages
+  }
+
+  /**
+   * Ends a step: lets the interrupts go for which enough messages have come, whose VM has to refill its ring, or whose time is
+   * up. Their time is up on the core that holds them: there the timer is set, and that core is mostly the receiver's.
+   */
+  releaseHeld(): void {
+    if (this.config.coalesceCount === 1) return
+    let untilNs = Number.POSITIVE_INFINITY
+    for (const endpoint of this.endpoints) {
+      const { heldBy, heldMessages, heldUntilNs, starved } = endpoint
+      if (heldBy < 0) continue
+      const due = heldBy === this.core && this.port.now() >= heldUntilNs
+      if (due || starved || heldMessages >= this.config.coalesceCount) {
+        endpoint.heldBy = -1
+        this.port.interruptGuest(this.core, endpoint.vm)
+      } else if (heldBy === this.core) untilNs = Math.min(untilNs, heldUntilNs)
+    }
+    this.wakeUps.forHeld(this.core, untilNs)
+  }
+
   /** True when a receive buffer of the VM is at hand. When there is none, its next refill will kick. */
   hasBuffer(vm: number): boolean {
     const endpoint = this.endpoints[vm]!
     const pool = endpoint.pool!
     const queue = endpoint.queues!.receive
-    if (pool.count === 0) pool.refill(FIRST_BUFFERS)
+    if (pool.count === 0) this.takeBuffers(vm, FIRST_BUFFERS)
     if (pool.count === 0 && !endpoint.starved && queue.violation === null) {
+      // Armed until buffers are at hand: those that came meanwhile may be none that a message fits.
       endpoint.starved = true
-      if (queue.enableNotifications()) {
-        this.refilled(vm)
-        pool.refill(FIRST_BUFFERS)
-      }
+      for (let looks = 0; pool.count === 0 && queue.enableNotifications() && looks < queue.size; looks++)
+        this.takeBuffers(vm, FIRST_BUFFERS)
     }
+    if (pool.count > 0 && endpoint.starved) this.refilled(vm)
     return pool.count > 0
+  }
+
+  /** Takes up to `limit` receive buffers from the ring. Those without room for payload go straight back, and the VM is told. */
+  takeBuffers(vm: number, limit: number): void {
+    const { pool, queues } = this.endpoints[vm]!
+    if (pool!.refill(limit)) this.publish(vm, queues!.receive)
   }
 
   /** The VM posted receive buffers while a message waited for one. */

@@ -8,7 +8,7 @@
  * itself. A message that can no longer arrive is dropped, so that its sender gets its buffer back.
  */
 import { assert } from '../internal/assert.ts'
-import { CostOp, PlatformCapability, type PlatformPort } from '../platform/index.ts'
+import { CostOp, NO_INTERRUPT, PlatformCapability, type PlatformPort } from '../platform/index.ts'
 import { PageExchange } from '../zero-copy/index.ts'
 import type { Endpoint, EndpointQueues } from './endpoint.ts'
 import { FlowQueues } from './flow-queues.ts'
@@ -36,8 +36,6 @@ export class Relay {
   readonly #chains: boolean
   /** The transfer that the DMA runs. */
   #running: Transfer | null = null
-  /** The earliest timer that is set and has not fired; Infinity when none is. */
-  #timerNs = Number.POSITIVE_INFINITY
 
   constructor(
     port: PlatformPort,
@@ -90,6 +88,7 @@ export class Relay {
     endpoint.queues = null
     endpoint.pool = null
     endpoint.announcer = -1
+    endpoint.heldBy = -1
     for (const transfer of endpoint.arrived.splice(0)) this.#outlet.finish(transfer)
     this.#dropLost()
     return true
@@ -154,9 +153,22 @@ export class Relay {
     this.#addPiece(transfer, this.#nextPieceBytes(transfer.pool!, message.totalBytes - transfer.plannedBytes))
     this.#port.charge(CostOp.dmaSetup, 1)
     transfer.startNs = this.#port.now()
-    const interruptCore =
-      config.interruptCore === 'receiver' ? endpoints[message.destination]!.core : config.interruptCore
-    this.#port.dmaStart(transfer.list, interruptCore)
+    const { core } = endpoints[message.destination]!
+    const here = core === transfer.core && core === endpoints[message.source]!.core
+    transfer.awaited = here && this.#port.dmaBusyNs(message.totalBytes) <= config.waitForDmaNs
+    if (transfer.awaited) this.#port.dmaStart(transfer.list, NO_INTERRUPT)
+    else this.#port.dmaStart(transfer.list, config.interruptCore === 'receiver' ? core : config.interruptCore)
+  }
+
+  /** Takes in what this core waited for, once the DMA has moved it. */
+  harvestAwaited(core: number): void {
+    if (this.awaitsDma(core) && this.#port.dmaIdle()) this.harvest()
+  }
+
+  /** A transfer runs that this core waits for: its step has to be followed by another. */
+  awaitsDma(core: number): boolean {
+    const running = this.#running
+    return running?.awaited === true && running.core === core
   }
 
   /** Chains a batch of further pieces behind the transfer that this core started. True: call again. */
@@ -183,7 +195,7 @@ export class Relay {
     if (transfer.buffers.length === piecesBefore || !this.#port.dmaExtend(transfer.list)) transfer.closed = true
     const more = !transfer.closed && transfer.plannedBytes < message.totalBytes
     // The engine has work now; meanwhile buffers are fetched for the next batch.
-    if (more && pool.count < EXTEND_BATCH) pool.refill(EXTEND_BATCH - pool.count)
+    if (more && pool.count < EXTEND_BATCH) this.#context.takeBuffers(message.destination, EXTEND_BATCH - pool.count)
     return more
   }
 
@@ -296,13 +308,17 @@ export class Relay {
   }
 
   #wakeAt(timeNs: number): void {
-    if (timeNs >= this.#timerNs) return
-    this.#timerNs = timeNs
-    this.#port.setTimer(this.#context.core, timeNs)
+    if (timeNs < Number.POSITIVE_INFINITY) this.#context.wakeUps.forWork(this.#context.core, timeNs)
   }
 
-  /** The timer fired; whatever it was for, `dispatch` finds it. */
-  timerFired(): void {
-    this.#timerNs = Number.POSITIVE_INFINITY
+  /** The core's timer fired; whatever it was for, the step finds it. */
+  timerFired(core: number): void {
+    this.#context.wakeUps.fired(core)
+  }
+
+  /** Ends a step: lets interrupts go that were held back, or sees to it that they will be. */
+  releaseHeld(core: number): void {
+    this.#context.core = core
+    this.#context.releaseHeld()
   }
 }

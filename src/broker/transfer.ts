@@ -23,6 +23,8 @@ export class Transfer {
   startNs = 0
   /** DMA busy time of all pieces, ns. */
   busyNs = 0
+  /** Its core waits for the DMA instead of taking an interrupt. */
+  awaited = false
   /** Takes no further pieces: paused, or the budget is used up, or no receive buffer is left. */
   closed = false
   /** Used elements written so far, once the pieces have arrived. */
@@ -40,6 +42,7 @@ export class Transfer {
     this.segmentOffset = message.segmentOffset
     this.startNs = 0
     this.busyNs = 0
+    this.awaited = false
     this.closed = false
     this.announced = 0
     this.list.clear(message.flow)

@@ -1,6 +1,6 @@
 /** What a simulation found: as an object for programs, and as tables for people. */
 import type { Design, DesignResult, ResponseTimes } from '../platform-zcu102/index.ts'
-import { formatTime, type Scenario } from '../scenario/index.ts'
+import { formatTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 
 import { type Cell, renderTable } from './table.ts'
 import type { Paint } from './terminal.ts'
@@ -33,8 +33,12 @@ export function renderReport(
   const parts = [
     `${paint(heading, 'strong')}\n`,
     renderTable([['', ...runs.map(({ design }) => design)], ...totals(scenario, runs)], paint),
-    `${paint('Response times in ms, simulated', 'strong')}\n${renderTable(responseTimes(scenario, runs), paint)}`,
+    `${paint('Response times in ms, simulated', 'strong')}\n${renderTable(responseTimes('flow', scenario.flows, runs), paint)}`,
   ]
+  if (scenario.chains.length > 0) {
+    const table = renderTable(responseTimes('chain', scenario.chains, runs), paint)
+    parts.push(`${paint('From end to end in ms, simulated', 'strong')}\n${table}`)
+  }
   const dedicated = runs.find(({ design }) => design === 'dedicated')
   const floating = runs.find(({ design }) => design === 'floating')
   if (dedicated && floating) {
@@ -58,7 +62,8 @@ function totals(scenario: Scenario, runs: readonly DesignRun[]): Cell[][] {
   const cores = [...new Set(runs.flatMap(({ result }) => Object.keys(result.stolenNsByCore)))]
     .map(Number)
     .sort((a, b) => a - b)
-  const vmOf = new Map(scenario.vms.map((vm) => [vm.core, vm.name]))
+  const guest = vmOnDedicatedCore(scenario)
+  const vmsOn = (core: number) => scenario.vms.filter((vm) => vm.core === core).map(({ name }) => `, ${name}`)
   return [
     row('messages sent', (result) => count(result.messagesSent)),
     row('messages delivered', (result) => count(result.messagesDelivered)),
@@ -70,31 +75,37 @@ function totals(scenario: Scenario, runs: readonly DesignRun[]): Cell[][] {
     row('interrupts taken by VM cores', (result) => count(result.vmInterrupts)),
     row('exits on VM cores', (result) => count(result.vmExits)),
     ...cores.map((core) =>
-      row(`stolen from core ${core}${vmOf.has(core) ? `, ${vmOf.get(core)}` : ''}`, (result) =>
+      row(`stolen from core ${core}${vmsOn(core).join('')}`, (result) =>
         timeAndShare(result.stolenNsByCore[core] ?? 0, result.simulatedNs),
       ),
     ),
     row('broker works on its own core', (result) =>
       result.brokerCoreBusyNs === null ? 'has none' : timeAndShare(result.brokerCoreBusyNs, result.simulatedNs),
     ),
-    row('core free for other work', (result) => (result.freedCore ? `core ${scenario.broker.dedicatedCore}` : 'none')),
+    row('core free for other work', (result) =>
+      !result.freedCore ? 'none' : guest ? `taken by ${guest.name}` : `core ${scenario.broker.dedicatedCore}`,
+    ),
   ]
 }
 
-function responseTimes(scenario: Scenario, runs: readonly DesignRun[]): Cell[][] {
-  const rows: Cell[][] = [['flow', 'design', 'delivered', 'min', 'p50', 'p99', 'max', 'deadline', 'misses']]
-  for (const flow of scenario.flows) {
+function responseTimes(
+  what: 'flow' | 'chain',
+  specs: readonly { readonly name: string; readonly deadlineNs: number }[],
+  runs: readonly DesignRun[],
+): Cell[][] {
+  const rows: Cell[][] = [[what, 'design', 'delivered', 'min', 'p50', 'p99', 'max', 'deadline', 'misses']]
+  for (const { name, deadlineNs } of specs) {
     for (const { design, result } of runs) {
-      const found = result.flows[flow.name]
+      const found = result[`${what}s`][name]
       if (!found) continue
       const times = found.responseTimeNs
       const figures = (['min', 'p50', 'p99', 'max'] as const).map((key) => (times ? milliseconds(times[key]) : '-'))
       rows.push([
-        flow.name,
+        name,
         design,
         `${count(found.delivered)}/${count(found.messages)}`,
         ...figures,
-        milliseconds(flow.deadlineNs),
+        milliseconds(deadlineNs),
         mustBeZero(found.deadlineMisses),
       ])
     }
@@ -131,7 +142,8 @@ function gainRows(scenario: Scenario, dedicated: DesignResult, floating: DesignR
 }
 
 function stolenFromVms(scenario: Scenario, result: DesignResult): number {
-  return scenario.vms.reduce((sum, vm) => sum + (result.stolenNsByCore[vm.core] ?? 0), 0)
+  const cores = new Set(scenario.vms.map(({ core }) => core))
+  return [...cores].reduce((sum, core) => sum + (result.stolenNsByCore[core] ?? 0), 0)
 }
 
 function change(label: string, before: number, after: number, show: (value: number) => string): Cell[] {

@@ -15,11 +15,12 @@ import {
   BrokerCause,
   CostOp,
   type DmaList,
+  NO_INTERRUPT,
   PlatformCapability,
   type PlatformPort,
   StepResult,
 } from '../platform/index.ts'
-import type { EventKernel, PreemptiveCores, TicketLock, TraceRecorder } from '../sim/index.ts'
+import { CoreLevel, type EventKernel, type PreemptiveCores, type TicketLock, type TraceRecorder } from '../sim/index.ts'
 import type { CostModel } from './cost-model.ts'
 import type { Counters } from './counters.ts'
 import type { Gdma } from './gdma.ts'
@@ -44,8 +45,6 @@ export const GUEST_EVENTS = 16
 /** Ties in time: hardware first, then EL2, then guests. */
 const HARDWARE = 0
 const EL2 = 1
-
-export const EL2_LEVEL = 2
 
 export interface BoardParts {
   readonly kernel: EventKernel
@@ -119,7 +118,7 @@ export class Board implements PlatformPort {
   #raise(core: number, interrupt: number): void {
     const { gic, cores } = this.#parts
     gic.pend(core, interrupt)
-    if (!cores.isIdle(core, EL2_LEVEL)) return
+    if (!cores.isIdle(core, CoreLevel.hypervisor)) return
     this.#enterEl2(core, TraceKind.interrupt)
     this.#takeInterrupt(core)
   }
@@ -278,7 +277,7 @@ export class Board implements PlatformPort {
     const { kernel } = this.#parts
     const atNs = Math.max(Math.ceil(timeNs), Math.ceil(this.#localNs))
     this.#timers[core] = atNs
-    kernel.schedule(atNs, HARDWARE, BoardEvent.timer, core, 0)
+    if (atNs < Number.POSITIVE_INFINITY) kernel.schedule(atNs, HARDWARE, BoardEvent.timer, core, 0)
   }
 
   // ---- the port: DMA
@@ -303,6 +302,10 @@ export class Board implements PlatformPort {
     if (!this.#parts.dma.pause(this.#localNs)) return false
     this.#rescheduleDmaEnd()
     return true
+  }
+
+  dmaIdle(): boolean {
+    return !this.#parts.dma.busy
   }
 
   dmaCompletedPieces(): number {
@@ -337,7 +340,7 @@ export class Board implements PlatformPort {
     counters.dmaTransfers++
     this.#dmaCompletedPieces = pieces
     this.#dmaEndNs = kernel.now
-    this.#raise(this.#dmaInterruptCore, PhysicalInterrupt.dma)
+    if (this.#dmaInterruptCore !== NO_INTERRUPT) this.#raise(this.#dmaInterruptCore, PhysicalInterrupt.dma)
   }
 
   // ---- the port: stage 2

@@ -96,6 +96,7 @@ export class Guest {
   readonly #queues: GuestQueues
   readonly #host: GuestHost
   readonly #lazyReclaim: boolean
+  readonly #polls: boolean
   readonly #keepsBytes: boolean
   readonly #outgoing = new Map<number, Outgoing>()
   readonly #incoming = new Map<number, Incoming>()
@@ -115,12 +116,13 @@ export class Guest {
     cid: number,
     queues: GuestQueues,
     host: GuestHost,
-    options: { readonly lazyReclaim: boolean; readonly keepsBytes: boolean },
+    options: { readonly lazyReclaim: boolean; readonly polls: boolean; readonly keepsBytes: boolean },
   ) {
     this.cid = cid
     this.#queues = queues
     this.#host = host
     this.#lazyReclaim = options.lazyReclaim
+    this.#polls = options.polls
     this.#keepsBytes = options.keepsBytes
     this.#transmitAddress = new Float64Array(queues.transmit.size)
     this.#transmitFlow = new Int32Array(queues.transmit.size)
@@ -167,12 +169,14 @@ export class Guest {
     return this.#finish(Kick.none)
   }
 
-  /** The interrupt handler ran. Returns the kicks. */
+  /** The interrupt handler ran, or it is time to look what has come. Returns the kicks. */
   handleInterrupt(): number {
     const { receive } = this.#queues
     do {
       while (receive.popUsed(this.#used)) this.#receive(this.#used.id)
-    } while (receive.enableNotifications())
+    } while (!this.#polls && receive.enableNotifications())
+    // Said anew each time: with EVENT_IDX silence lasts for one turn of the index.
+    if (this.#polls) receive.disableNotifications()
     return this.#finish(this.#publishReceive())
   }
 
@@ -270,14 +274,18 @@ export class Guest {
   }
 
   /**
-   * Which completions interrupt: every one, or, reclaiming lazily, only the one after three quarters of what is under way, and
-   * the next one when a message waits for its buffer. True: some have come already, look again.
+   * Which completions interrupt: every one; or, reclaiming lazily, the next one while a message waits for its buffer, else only
+   * the one that three quarters of a full ring are done with. A full ring holds half as many messages as descriptors. Without
+   * EVENT_IDX the ring cannot say "later": none at all, until so much is under way. True: some have come already, look again.
    */
   #armReclaim(waiting: boolean): boolean {
     const { transmit } = this.#queues
     if (!this.#lazyReclaim || waiting) return transmit.enableNotifications()
-    const underWay = Math.max(transmit.outstanding, Math.floor(transmit.size / 2))
-    return transmit.delayNotifications(Math.max(1, Math.floor((3 * underWay) / 4)))
+    const lowWater = Math.max(1, Math.floor((3 * Math.max(transmit.outstanding, transmit.size / 2)) / 4))
+    if (transmit.eventIdx) return transmit.delayNotifications(lowWater)
+    if (transmit.outstanding >= lowWater) return transmit.enableNotifications()
+    transmit.disableNotifications()
+    return false
   }
 
   /** True: something waits for a completion. */

@@ -11,17 +11,18 @@ import { VirtioError } from '../internal/error.ts'
 import { Random } from '../internal/random.ts'
 import { type GuestMemory, PAGE_SIZE } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
-import type { FlowSpec, Scenario } from '../scenario/index.ts'
-import { EventKernel, PreemptiveCores, TicketLock, type TraceRecorder } from '../sim/index.ts'
+import type { FlowSpec, InterruptSpec, Scenario } from '../scenario/index.ts'
+import { CoreLevel, EventKernel, PreemptiveCores, TicketLock, type TraceRecorder } from '../sim/index.ts'
 import { TransferPolicy } from '../zero-copy/index.ts'
-import { ARRIVAL_TOLERANCE_NS } from './assumptions.ts'
-import { Board, CORE_DONE_EVENT, EL2_LEVEL, GUEST_EVENTS } from './board.ts'
+import { Board, CORE_DONE_EVENT, GUEST_EVENTS } from './board.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { CostModel } from './cost-model.ts'
 import { Counters } from './counters.ts'
 import { Gdma } from './gdma.ts'
 import { Gic } from './gic.ts'
 import { type Guest, type GuestFlow, Kick } from './guest.ts'
+import { arrivalToleranceNs, Hops } from './hops.ts'
+import { interruptsOf } from './interrupts.ts'
 import { MachineMemory } from './machine-memory.ts'
 import { FlowLedger } from './message-ledger.ts'
 import { PayloadSource } from './payload.ts'
@@ -49,12 +50,10 @@ export interface MachineOptions {
   readonly intruder?: Intruder
 }
 
-const THREAD_LEVEL = 0
-const ISR_LEVEL = 1
-
-/** What a guest's core does; the activity's argument is the VM, or for a kick `vm * 2 + queue`. */
-const Activity = { send: 0, interrupt: 1, kick: 2 } as const
+/** What a guest's core does; the activity's argument is the VM, for a kick `vm * 2 + queue`, for a computation the flow after it. */
+const Activity = { send: 0, interrupt: 1, kick: 2, poll: 3, compute: 4 } as const
 const RELEASE_EVENT = GUEST_EVENTS
+const POLL_EVENT = GUEST_EVENTS + 1
 /** Releases before anything else of the same moment, completions after the hardware. */
 const RELEASE_PRIORITY = 0
 const COMPLETION_PRIORITY = 2
@@ -76,8 +75,15 @@ export class Machine {
   readonly #vmCores: readonly number[]
   readonly #gic: Gic
   readonly #sources: readonly number[]
+  /** By flow. */
+  readonly #released: Int32Array
   readonly #jitter: Random
+  readonly #interrupts: InterruptSpec
+  readonly #hops: Hops
+  /** By VM: a poll waits or runs; the next one is left out then. */
+  readonly #polls: Uint8Array
   #undelivered = 0
+  /** Messages that a timer or a computation has still to release. */
   #releasesLeft = 0
 
   constructor(scenario: Scenario, options: MachineOptions) {
@@ -91,7 +97,9 @@ export class Machine {
     const vmOf = (name: string) => scenario.vms.findIndex((vm) => vm.name === name)
     const ends = scenario.flows.map((flow) => ({ source: vmOf(flow.from), destination: vmOf(flow.to) }))
     this.#sources = ends.map(({ source }) => source)
+    this.#released = new Int32Array(ends.length)
     this.#jitter = new Random(scenario.seed, 2)
+    this.#interrupts = interruptsOf(scenario, options.design)
 
     this.counters = new Counters(coreCount)
     this.cores = new PreemptiveCores(this.kernel, coreCount, CORE_DONE_EVENT, COMPLETION_PRIORITY)
@@ -118,7 +126,7 @@ export class Machine {
         counters: this.counters,
         trace,
         movesBytes: scenario.flows.some((flow) => flow.payload.kind !== 'none'),
-        onGuestInterrupt: (vm) => this.#enqueue(vm, ISR_LEVEL, CostOp.guestIsr, Activity.interrupt),
+        onGuestInterrupt: (vm) => this.#enqueue(vm, CoreLevel.interrupt, CostOp.guestIsr, Activity.interrupt),
       },
       coreCount,
     )
@@ -130,8 +138,9 @@ export class Machine {
     this.#board.connect(broker)
 
     this.ledgers = scenario.flows.map((flow) => new FlowLedger(flow.deadlineNs))
-    const floating = options.design === 'floating'
-    const { interrupts } = scenario.broker
+    this.#hops = new Hops(scenario)
+    this.#polls = new Uint8Array(scenario.vms.length)
+    const { eventIdx, lazyReclaim, pollingNs } = this.#interrupts
     this.#guests = scenario.vms.map((vm, index) =>
       startVm({
         vm: index,
@@ -140,8 +149,9 @@ export class Machine {
         payloadBytes: ram[index]!.payloadBytes,
         queueSize: vm.queueSize,
         receiveBuffers: receiveBuffersOf(scenario, index),
-        eventIdx: floating && interrupts.eventIdx,
-        lazyReclaim: floating && interrupts.lazyReclaim,
+        eventIdx,
+        lazyReclaim,
+        polls: pollingNs > 0,
         keepsBytes: options.onMessage !== undefined,
         broker,
         host: {
@@ -164,6 +174,7 @@ export class Machine {
 
   #newRelay(ends: readonly { source: number; destination: number }[]): Relay {
     const { broker, flows, vms } = this.#scenario
+    const { cores, costsNs } = this.#options.profile
     const floating = this.#options.design === 'floating'
     const ranks = priorities(flows)
     const brokerFlows = flows.flatMap((flow, index): BrokerFlow[] => {
@@ -171,7 +182,7 @@ export class Machine {
         ...ends[index]!,
         periodNs: flow.periodNs,
         deadlineNs: flow.deadlineNs,
-        toleranceNs: flow.jitterNs + ARRIVAL_TOLERANCE_NS,
+        toleranceNs: arrivalToleranceNs(this.#scenario, index),
         maximumBytes: flow.lengthBytes,
         priority: ranks[index]!,
       }
@@ -185,7 +196,11 @@ export class Machine {
         scheduler: broker.scheduler,
         chunkBytes: broker.chunkBytes,
         chaining: floating ? broker.chaining : 'piece',
-        suppressRefillKicks: floating && broker.interrupts.suppressRefill,
+        suppressRefillKicks: this.#interrupts.suppressRefill,
+        coalesceCount: this.#interrupts.coalesceCount,
+        coalesceDelayNs: this.#interrupts.coalesceDelayNs,
+        waitForDmaNs: floating && this.#interrupts.waitForShort ? costsNs.irqEntryAck.value[1] : 0,
+        coreCount: cores.value,
         interruptCore: floating ? 'receiver' : broker.dedicatedCore,
         policy: new TransferPolicy(floating && broker.transfer !== 'lend' ? broker.transfer : 'copy'),
         cores: this.#vmCores,
@@ -224,29 +239,56 @@ export class Machine {
 
   /** Sets up all connections, then starts counting and the flows. */
   start(): void {
+    this.#startPolling()
     this.#guests.forEach((guest, vm) => {
       this.#kick(vm, guest.start(receiveBuffersOf(this.#scenario, vm)))
     })
     while (this.kernel.next()) this.#handle()
-    assert(
-      this.#guests.every((guest) => guest.ready),
-      'every connection is established before the flows start',
-    )
+    assert(this.#allReady(), 'every connection is established before the flows start')
     const regulator = this.#scenario.broker.regulator
     const period = regulator.kind === 'budget' ? regulator.periodNs : 1_000_000
     this.epochNs = (Math.floor(this.kernel.now / period) + 1) * period
     this.#scenario.flows.forEach((flow, index) => {
-      if (flow.offsetNs < this.#scenario.durationNs) this.#scheduleRelease(index, 0)
+      if (flow.after === null && flow.offsetNs < this.#scenario.durationNs) this.#scheduleRelease(index, 0)
     })
+    this.#startPolling()
     this.kernel.nextUntil(this.epochNs - 1)
     this.counters.reset()
     this.cores.resetAccounting()
   }
 
+  #allReady(): boolean {
+    return this.#guests.every((guest) => guest.ready)
+  }
+
+  /** Something has still to happen before the flows start, or before every message has arrived. */
+  #unfinished(): boolean {
+    return this.epochNs === 0 ? !this.#allReady() : this.#releasesLeft > 0 || this.#undelivered > 0
+  }
+
+  /** VMs that poll do so at fixed times, each in a phase of its own. */
+  #startPolling(): void {
+    const { pollingNs } = this.#interrupts
+    if (pollingNs === 0) return
+    const phases = new Random(this.#scenario.seed, 3)
+    const fromNs = Math.max(this.epochNs, this.kernel.now)
+    for (let vm = 0; vm < this.#guests.length; vm++) {
+      this.kernel.schedule(fromNs + phases.between(0, pollingNs - 1), RELEASE_PRIORITY, POLL_EVENT, vm, 0)
+    }
+  }
+
+  #poll(vm: number): void {
+    if (!this.#unfinished()) return
+    this.kernel.schedule(this.kernel.now + this.#interrupts.pollingNs, RELEASE_PRIORITY, POLL_EVENT, vm, 0)
+    if (this.#polls[vm] === 1) return
+    this.#polls[vm] = 1
+    this.#enqueue(vm, CoreLevel.thread, CostOp.guestIsr, Activity.poll)
+  }
+
   /** Takes events up to `untilNs` after the epoch. False: nothing is left to happen, every message has arrived. */
   run(untilNs: number): boolean {
     const limitNs = this.epochNs + untilNs
-    while (this.#releasesLeft > 0 || this.#undelivered > 0) {
+    while (this.#unfinished()) {
       if (!this.kernel.nextUntil(limitNs)) return this.kernel.pending > 0
       this.#handle()
     }
@@ -258,7 +300,10 @@ export class Machine {
   #handle(): void {
     const { kind, a, b } = this.kernel
     if (this.#board.handle(kind, a, b)) return
-    if (kind === RELEASE_EVENT) this.#release(a, b)
+    if (kind === RELEASE_EVENT) {
+      this.#scheduleNext(a, b)
+      this.#release(a)
+    } else if (kind === POLL_EVENT) this.#poll(a)
     else {
       assert(kind === CORE_DONE_EVENT, `an event of unknown kind ${kind}`)
       this.cores.finish(a)
@@ -275,15 +320,20 @@ export class Machine {
     this.kernel.schedule(atNs, RELEASE_PRIORITY, RELEASE_EVENT, flow, k)
   }
 
-  #release(flow: number, k: number): void {
+  #scheduleNext(flow: number, k: number): void {
     const { offsetNs, periodNs } = this.#scenario.flows[flow]!
+    if (offsetNs + (k + 1) * periodNs < this.#scenario.durationNs) this.#scheduleRelease(flow, k + 1)
+  }
+
+  /** A timer, or the computation that follows an arrival, released a message. */
+  #release(flow: number): void {
     const vm = this.#sources[flow]!
     this.#releasesLeft--
     if (vm !== this.#options.intruder?.vm) this.#undelivered++
-    this.#options.trace.begin(TraceKind.message, Track.flow(flow), this.kernel.now, flow, k)
+    this.#options.trace.begin(TraceKind.message, Track.flow(flow), this.kernel.now, flow, this.#released[flow]!++)
+    this.#hops.released(flow, this.kernel.now)
     this.#guests[vm]!.release(flow, this.kernel.now)
-    this.#enqueue(vm, THREAD_LEVEL, CostOp.guestSend, Activity.send)
-    if (offsetNs + (k + 1) * periodNs < this.#scenario.durationNs) this.#scheduleRelease(flow, k + 1)
+    this.#enqueue(vm, CoreLevel.thread, CostOp.guestSend, Activity.send)
   }
 
   #enqueue(vm: number, level: number, op: number, kind: number): void {
@@ -296,9 +346,14 @@ export class Machine {
       this.#board.trap(core, argument >> 1, argument & 1)
       return
     }
+    if (kind === Activity.compute) {
+      this.#release(argument)
+      return
+    }
     const sends = kind === Activity.send
     trace.instant(sends ? TraceKind.guestSend : TraceKind.guestIsr, Track.guest(core), this.kernel.now, argument, 0)
-    if (!sends) this.#gic.endOfInterrupt(core, argument)
+    if (kind === Activity.interrupt) this.#gic.endOfInterrupt(core, argument)
+    if (kind === Activity.poll) this.#polls[argument] = 0
     const guest = this.#guests[argument]!
     const { intruder } = this.#options
     if (intruder?.vm === argument && this.epochNs > 0)
@@ -309,19 +364,29 @@ export class Machine {
   /** The guest's code writes its doorbells one after another, before anything else of it runs. */
   #kick(vm: number, kicks: number): void {
     const core = this.#vmCores[vm]!
-    if (kicks & Kick.receive) this.cores.enqueue(core, ISR_LEVEL, 0, Activity.kick, 2 * vm)
-    if (kicks & Kick.transmit) this.cores.enqueue(core, ISR_LEVEL, 0, Activity.kick, 2 * vm + 1)
+    if (kicks & Kick.receive) this.cores.enqueue(core, CoreLevel.interrupt, 0, Activity.kick, 2 * vm)
+    if (kicks & Kick.transmit) this.cores.enqueue(core, CoreLevel.interrupt, 0, Activity.kick, 2 * vm + 1)
   }
 
   #delivered(flow: GuestFlow, sequence: number, bytes: Uint8Array): void {
     this.#undelivered--
+    for (const next of this.#hops.arrived(flow.index, this.kernel.now)) {
+      this.#releasesLeft++
+      const core = this.#vmCores[this.#sources[next]!]!
+      this.cores.enqueue(core, CoreLevel.computation, this.#scenario.flows[next]!.computeNs, Activity.compute, next)
+    }
     this.#options.trace.end(TraceKind.message, Track.flow(flow.index), this.kernel.now, flow.index, sequence)
     this.#options.onMessage?.({ flow: this.#scenario.flows[flow.index]!.name, sequence, bytes })
   }
 
+  /** By chain. */
+  get chainLedgers(): readonly FlowLedger[] {
+    return this.#hops.ledgers
+  }
+
   /** EL2 time of a core since the epoch, ns. */
   stolenNs(core: number): number {
-    return this.cores.busyNs(core, EL2_LEVEL)
+    return this.cores.busyNs(core, CoreLevel.hypervisor)
   }
 }
 

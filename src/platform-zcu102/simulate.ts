@@ -49,6 +49,8 @@ export interface DesignResult {
   /** Cache partitions, and who shares them. */
   readonly colors: ColorReport
   readonly flows: Readonly<Record<string, FlowResult>>
+  /** From the release of a chain's first flow to the arrival of its last. */
+  readonly chains: Readonly<Record<string, FlowResult>>
 }
 
 /** A run that cannot keep up is given this many times its duration to deliver what it sent. */
@@ -99,5 +101,6 @@ function resultOf(scenario: Scenario, design: Design, machine: Machine, trace: T
     traceHash: trace.hash,
     colors: machine.memory.colorReport(),
     flows: Object.fromEntries(flows),
+    chains: Object.fromEntries(scenario.chains.map(({ name }, index) => [name, machine.chainLedgers[index]!.result()])),
   }
 }

@@ -27,7 +27,7 @@ const ARGUMENTS = [
 export function chromeTrace(recorder: TraceRecorder, scenario: Pick<Scenario, 'vms' | 'flows'>): Iterable<string> {
   const { vms, flows } = scenario
   const coreCount = 1 + Math.max(3, ...vms.map((vm) => vm.core))
-  const nameOf = (core: number) => vms.find((vm) => vm.core === core)?.name
+  const namesOf = (core: number) => vms.flatMap((vm) => (vm.core === core ? vm.name : [])).join(', ')
   const cores = Array.from({ length: coreCount }, (_, core) => core)
   return writeChromeTrace(recorder, {
     tracks: [
@@ -35,7 +35,7 @@ export function chromeTrace(recorder: TraceRecorder, scenario: Pick<Scenario, 'v
       { track: Track.dma, name: 'DMA' },
       ...cores.flatMap((core) => [
         { track: Track.core(core), name: `core ${core}: EL2` },
-        { track: Track.guest(core), name: `core ${core}: ${nameOf(core) ?? 'no VM'}` },
+        { track: Track.guest(core), name: `core ${core}: ${namesOf(core) || 'no VM'}` },
       ]),
     ],
     name(kind, a) {

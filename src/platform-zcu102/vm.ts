@@ -43,6 +43,7 @@ export interface VmOptions {
   readonly receiveBuffers: number
   readonly eventIdx: boolean
   readonly lazyReclaim: boolean
+  readonly polls: boolean
   readonly keepsBytes: boolean
   readonly broker: Broker
   readonly host: GuestHost
@@ -100,7 +101,7 @@ export function startVm(options: VmOptions): Guest {
       allocatePayload: (lengthBytes, align) => payloadAddresses.allocate(lengthBytes, align),
     },
     options.host,
-    { lazyReclaim: options.lazyReclaim, keepsBytes: options.keepsBytes },
+    { lazyReclaim: options.lazyReclaim, polls: options.polls, keepsBytes: options.keepsBytes },
   )
 }
 

@@ -1,3 +1,3 @@
 export { COST_OPS, CostOp, type CostOpName } from './cost-op.ts'
 export { DmaList } from './dma-list.ts'
-export { BrokerCause, BrokerQueue, PlatformCapability, type PlatformPort, StepResult } from './port.ts'
+export { BrokerCause, BrokerQueue, NO_INTERRUPT, PlatformCapability, type PlatformPort, StepResult } from './port.ts'

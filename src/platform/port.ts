@@ -34,17 +34,22 @@ export interface PlatformPort {
 
   /** DMA busy time in ns of `bytes` at the regulated rate, rounded up: c(b) of the analysis. */
   dmaBusyNs(bytes: number): number
-  /** Starts the list; its one completion interrupt goes to `interruptCore` as `BrokerCause.dmaInterrupt`. */
+  /**
+   * Starts the list; its one completion interrupt goes to `interruptCore` as `BrokerCause.dmaInterrupt`. With `NO_INTERRUPT`
+   * there is none, and the broker asks `dmaIdle`.
+   */
   dmaStart(list: DmaList, interruptCore: number): void
   /** The running list has grown. False: the engine had already reached the old end; the new entries were not taken. */
   dmaExtend(list: DmaList): boolean
   /** Stops at the first piece border the engine can still honour. False: that is the list's end anyway. */
   dmaPause(): boolean
+  /** The list has ended; asked only of one without interrupt. */
+  dmaIdle(): boolean
   /** Whole pieces moved by the list that last ended, and when its last byte arrived (ns). */
   dmaCompletedPieces(): number
   dmaEndNs(): number
 
-  /** One timer, on the calling core: `BrokerCause.timer` at `timeNs`; a later call replaces it. */
+  /** One timer, on the calling core: `BrokerCause.timer` at `timeNs`; a later call replaces it, Infinity disarms it. */
   setTimer(core: number, timeNs: number): void
 
   /** Removes the mapping of one guest page and returns the frame it had. Needs `PlatformCapability.remap`, as all below. */
@@ -66,6 +71,9 @@ export const BrokerCause = {
   /** Another core asked. */
   ipi: 3,
 } as const
+
+/** An `interruptCore` of a transfer whose end is polled for. */
+export const NO_INTERRUPT = -1
 
 /** The two queues of a VM that the broker serves. */
 export const BrokerQueue = { receive: 0, transmit: 1 } as const

@@ -11,6 +11,7 @@ import { formatPath, type Report } from './read-fields.ts'
 import type { Path } from './source-text.ts'
 import { formatTime } from './units.ts'
 
+/** A typing mistake in a period should not keep a machine busy for a week. */
 const MAX_MESSAGES = 10_000_000
 
 /** virtio 1.4 §5.10.4 and the well-known VMADDR_CID values. */
@@ -23,13 +24,13 @@ const RESERVED_CIDS: ReadonlyMap<number, string> = new Map([
 
 export function checkMeaning(draft: Draft, report: Report): void {
   unique(draft.vms, ['vms'], 'name', report)
-  unique(draft.vms, ['vms'], 'core', report)
   unique(draft.vms, ['vms'], 'cid', report)
   unique(draft.flows, ['flows'], 'name', report)
   unique(draft.chains, ['chains'], 'name', report)
   draft.vms.forEach((vm, i) => {
     checkVm(vm, ['vms', i], draft, report)
   })
+  checkSharedCores(draft, report)
   draft.flows.forEach((flow, i) => {
     checkFlow(flow, ['flows', i], draft, report)
   })
@@ -100,11 +101,31 @@ function checkFlow(flow: Partial<FlowFields>, path: Path, draft: Draft, report: 
     const message = `a jitter of ${formatTime(flow.jitter)} leaves nothing of the deadline of ${formatTime(deadline)}`
     report.value([...path, 'jitter'], flow.jitter, message, 'make the jitter smaller or the deadline longer')
   }
+  checkCredit(flow, path, report)
   const duration = draft.top.duration
   if (flow.offset !== undefined && duration !== undefined && flow.offset >= duration) {
     const message = `${formatTime(flow.offset)} is after the end of the run at ${formatTime(duration)}`
     report.value([...path, 'offset'], flow.offset, message, 'make the offset smaller or the duration longer')
   }
+}
+
+/** VMs may share a core, and with it what MemGuard grants the core. */
+function checkSharedCores({ vms }: Draft, report: Report): void {
+  vms.forEach(({ core, memguard }, i) => {
+    const first = vms.findIndex((vm) => vm.core === core)
+    const other = vms[first]?.memguard
+    if (core === undefined || memguard === null || other === undefined) return
+    if (other?.refills === memguard.refills && other?.period === memguard.period) return
+    const message = `a core has one budget, and that of vms[${first}] on core ${core} is another`
+    report.value(['vms', i, 'memguard'], memguard, message, 'make both the same')
+  })
+}
+
+/** A message is one packet, which has to fit what the receiver announces. */
+function checkCredit({ length, credit }: Partial<FlowFields>, path: Path, report: Report): void {
+  if (length === undefined || credit === undefined || credit >= length) return
+  const message = `a credit of ${credit} bytes never lets a message of ${length} bytes go`
+  report.value([...path, 'credit'], credit, message, `make it at least ${length}`)
 }
 
 function checkRoom(flow: Partial<FlowFields>, path: Path, vm: VmDraft | undefined, report: Report): void {
@@ -133,10 +154,18 @@ function checkTransfer({ broker }: Draft, report: Report): void {
   }
 }
 
-function checkInterrupts({ interrupts }: Draft, report: Report): void {
-  if (interrupts.coalesce === null || typeof interrupts.polling !== 'number') return
-  const message = 'a receiver that polls has no interrupts to coalesce'
-  report.value(['broker', 'interrupts', 'coalesce'], interrupts.coalesce, message, 'choose one of polling and coalesce')
+function checkInterrupts({ interrupts, top, vms }: Draft, report: Report): void {
+  const { polling, coalesce } = interrupts
+  if (typeof polling !== 'number') return
+  const path = ['broker', 'interrupts']
+  if (coalesce !== null) {
+    const message = 'a receiver that polls has no interrupts to coalesce'
+    report.value([...path, 'coalesce'], coalesce, message, 'choose one of polling and coalesce')
+  }
+  const polls = Math.floor((top.duration ?? 0) / polling) * vms.length
+  if (polls <= MAX_MESSAGES) return
+  const message = `${formatTime(top.duration ?? 0)} of polling every ${formatTime(polling)} are ${polls} polls`
+  report.value([...path, 'polling'], polling, message, `poll less often: at most ${MAX_MESSAGES} times`)
 }
 
 function checkOverrides({ overrides }: Draft, report: Report): void {
@@ -146,7 +175,6 @@ function checkOverrides({ overrides }: Draft, report: Report): void {
   report.value(['overrides', 'chunkOverheadNs'], range, message, 'write the smaller time first')
 }
 
-/** A typing mistake in a period should not keep a machine busy for a week. */
 function checkAmount(draft: Draft, report: Report): void {
   const duration = draft.top.duration
   if (duration === undefined) return

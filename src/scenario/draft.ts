@@ -115,6 +115,7 @@ const INTERRUPTS = {
   eventIdx: flag().default(true),
   lazyReclaim: flag().default(true),
   suppressRefill: flag().default(true),
+  waitForShort: flag().default(true),
   polling: nullable(time(1)),
   coalesce: z.unknown(),
 }

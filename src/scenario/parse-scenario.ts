@@ -129,13 +129,14 @@ function completeVm(draft: VmDraft): VmSpec {
 
 function completeInterrupts(draft: InterruptDraft): InterruptSpec {
   if (draft.preset !== 'custom') return INTERRUPT_PRESETS[draft.preset]
-  const { eventIdx, lazyReclaim, suppressRefill, polling } = draft as InterruptFields
+  const { eventIdx, lazyReclaim, suppressRefill, waitForShort, polling } = draft as InterruptFields
   const coalesce = draft.coalesce as CoalesceFields | null
   return {
     preset: 'custom',
     eventIdx,
     lazyReclaim,
     suppressRefill,
+    waitForShort,
     pollingNs: polling ?? 0,
     coalesceCount: coalesce?.count ?? 1,
     coalesceDelayNs: coalesce?.delay ?? 0,

@@ -124,6 +124,8 @@ export interface InterruptSpec {
   readonly lazyReclaim: boolean
   /** Receivers need not kick when they refill their ring, unless the broker is starved. */
   readonly suppressRefill: boolean
+  /** Between VMs of one core the broker waits for the DMA of a short message instead of taking its interrupt. Floating only. */
+  readonly waitForShort: boolean
   /** A receiver looks at its ring this often instead of being interrupted; 0: it is interrupted. */
   readonly pollingNs: number
   /** A receiver is interrupted once for this many messages; 1: for each. */
@@ -139,6 +141,7 @@ export const INTERRUPT_PRESETS = {
     eventIdx: true,
     lazyReclaim: true,
     suppressRefill: true,
+    waitForShort: true,
     pollingNs: 0,
     coalesceCount: 1,
     coalesceDelayNs: 0,
@@ -148,6 +151,7 @@ export const INTERRUPT_PRESETS = {
     eventIdx: false,
     lazyReclaim: false,
     suppressRefill: false,
+    waitForShort: false,
     pollingNs: 0,
     coalesceCount: 1,
     coalesceDelayNs: 0,

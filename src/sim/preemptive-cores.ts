@@ -1,11 +1,12 @@
 /**
- * Cores as preemptive servers with three fixed levels: guest thread, guest interrupt handler, hypervisor. On each core the
- * highest level that has work runs; lower ones are suspended and keep what remains of them. Within a level, first come first
- * served; level 2 is never preempted.
+ * Cores as preemptive servers with four fixed levels: a guest's computations, its threads that talk to devices, its interrupt
+ * handlers, the hypervisor. On each core the highest level that has work runs; lower ones are suspended and keep what remains
+ * of them. Within a level, first come first served; the hypervisor is never preempted.
  *
- *   level 2             ┌──EL2──┐               activities (of known length), or a section of open length
- *   level 1             │       └─ISR─┐         (`enter` .. `leave`) while the machine spins, charges and steps
- *   level 0   ──thread──┘             └──thread── ▶ time
+ *   hypervisor            ┌──EL2──┐             activities (of known length), or a section of open length
+ *   interrupt             │       └─ISR─┐       (`enter` .. `leave`) while the machine spins, charges and steps
+ *   thread        ┌─send──┘             └──┐
+ *   computation ──┘                        └── ▶ time
  *
  * The end of an activity is an event of the kernel. The end of a preempted one is cancelled, so that the machine never sees a
  * stale event. An activity whose end is due but not yet taken still runs: it can be preempted with nothing left, and then
@@ -14,9 +15,9 @@
 import { assert } from '../internal/assert.ts'
 import type { EventKernel } from './event-kernel.ts'
 
-export const CoreLevel = { thread: 0, interrupt: 1, hypervisor: 2 } as const
+export const CoreLevel = { computation: 0, thread: 1, interrupt: 2, hypervisor: 3 } as const
 
-const LEVELS = 3
+const LEVELS = 4
 const NONE = -1
 
 export class PreemptiveCores {
@@ -96,7 +97,7 @@ export class PreemptiveCores {
     if (this.#first[queue] === NONE) this.#first[queue] = activity
     else this.#next[this.#last[queue]] = activity
     this.#last[queue] = activity
-    // Nothing is above level 2, so it is never preempted.
+    // Nothing is above the hypervisor, so it is never preempted.
     if (level > this.#running[core]) this.#switch(core)
   }
 
@@ -120,7 +121,7 @@ export class PreemptiveCores {
     return true
   }
 
-  /** Begins a hypervisor section of open length, suspending the guest. False, and nothing changes, if level 2 has work. */
+  /** Begins a hypervisor section of open length, suspending the guest. False, and nothing changes, if its level has work. */
   enter(core: number): boolean {
     if (!this.isIdle(core, CoreLevel.hypervisor)) return false
     this.#entered[core] = 1
@@ -128,7 +129,7 @@ export class PreemptiveCores {
     return true
   }
 
-  /** Ends the section that `enter` began. Activities of level 2 that queued up meanwhile come next, then the guest. */
+  /** Ends the section that `enter` began. Activities of its level that queued up meanwhile come next, then the guest. */
   leave(core: number): void {
     assert(this.#entered[core] === 1, `core ${core} leaves what it has not entered`)
     this.#suspend(core)

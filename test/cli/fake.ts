@@ -42,6 +42,7 @@ export function result(design: Design, scenario: Scenario, changes: Partial<Desi
         },
       ]),
     ),
+    chains: {},
     ...changes,
   }
 }

@@ -243,11 +243,11 @@ describe('what the user wrote wrong ends with 2 and a sentence', () => {
   })
 
   it('a scenario with mistakes, every one of them', async () => {
-    writeFileSync(scenario, SMALL.replace('core: 1', 'core: 0').replace('to: b', 'to: c'))
+    writeFileSync(scenario, SMALL.replace('cid: 4', 'cid: 3').replace('to: b', 'to: c'))
     const { code, stderr } = await cli('simulate small.yaml')
     expect(code).toBe(2)
     expect(stderr).toBe(
-      'small.yaml:2:54 vms[1].core: 0 is already the core of vms[0]; choose another core\n' +
+      'small.yaml:2:62 vms[1].cid: 3 is already the cid of vms[0]; choose another cid\n' +
         'small.yaml:3:33 flows[0].to: "c" is not the name of a VM; use one of a, b\n',
     )
   })

@@ -248,6 +248,18 @@ describe('errors name place, value and cure', () => {
       's.yaml:25:53 broker.interrupts.coalesce.count: 1 is too small; it is 2 to 32768',
     ],
     [
+      'a core with two budgets',
+      'core: 1, cid: 4',
+      'core: 0, cid: 4',
+      's.yaml:6:88 vms[1].memguard: a core has one budget, and that of vms[0] on core 0 is another; make both the same',
+    ],
+    [
+      'polling without end',
+      'coalesce: { count: 4, delay: 200us }',
+      'polling: 5ns',
+      's.yaml:25:43 broker.interrupts.polling: 1s of polling every 5ns are 600000000 polls; poll less often: at most 10000000 times',
+    ],
+    [
       'polling and coalescing',
       'eventIdx: false',
       'polling: 50us',

@@ -160,10 +160,10 @@ describe('errors name place, value and cure', () => {
       'scenario.yaml:7:36 vms[1].cid: 3 is already the cid of vms[0]; choose another cid',
     ],
     [
-      'a core twice',
-      'core: 1',
-      'core: 0',
-      'scenario.yaml:7:28 vms[1].core: 0 is already the core of vms[0]; choose another core',
+      'credit that no message fits',
+      'length: 65536 }',
+      'length: 65536, credit: 64000 }',
+      'scenario.yaml:10:100 flows[0].credit: a credit of 64000 bytes never lets a message of 65536 bytes go; make it at least 65536',
     ],
     [
       'a name twice',

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { CoreLevel, EventKernel, PreemptiveCores } from '../../src/sim/index.ts'
 
 const CORES = 2
-const LEVELS = [CoreLevel.thread, CoreLevel.interrupt, CoreLevel.hypervisor]
+const LEVELS = Object.values(CoreLevel)
+const TOP = CoreLevel.hypervisor
 
 type Command =
   | { readonly do: 'enqueue'; readonly core: number; readonly level: number; readonly durationNs: number }
@@ -33,7 +34,7 @@ const timed: fc.Arbitrary<Timed> = fc.record({
   command: fc.oneof(
     {
       weight: 6,
-      arbitrary: fc.record({ do: fc.constant('enqueue' as const), core, level: fc.nat(2), durationNs: fc.nat(9) }),
+      arbitrary: fc.record({ do: fc.constant('enqueue' as const), core, level: fc.nat(TOP), durationNs: fc.nat(9) }),
     },
     { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('enter' as const, 'leave' as const), core }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('reset' as const) }) },
@@ -63,7 +64,7 @@ function simulated(plan: readonly Timed[]): Outcome {
     if (command.do === 'reset') cores.resetAccounting()
     else if (command.do === 'enqueue') cores.enqueue(command.core, command.level, command.durationNs, ~index, index)
     else if (command.do === 'enter')
-      sights.push([`enter ${cores.enter(command.core)}`, kernel.now, command.core, 2, index])
+      sights.push([`enter ${cores.enter(command.core)}`, kernel.now, command.core, TOP, index])
     else if (cores.isEntered(command.core)) cores.leave(command.core)
   }
   const busyNs = [0, 1].flatMap((core) => LEVELS.map((level) => cores.busyNs(core, level)))
@@ -73,29 +74,29 @@ function simulated(plan: readonly Timed[]): Outcome {
 /** The same by definition: nanosecond by nanosecond, each core works on the head of its highest non-empty level. */
 function stepped(plan: readonly Timed[]): Outcome {
   const sights: Sight[] = []
-  const busyNs = new Array<number>(CORES * 3).fill(0)
-  const queues = Array.from({ length: CORES * 3 }, () => [] as { left: number; id: number }[])
+  const busyNs = new Array<number>(CORES * LEVELS.length).fill(0)
+  const queues = Array.from({ length: CORES * LEVELS.length }, () => [] as { left: number; id: number }[])
   const entered = new Array<boolean>(CORES).fill(false)
   const levelOf = (core: number): number => {
-    if (entered[core]) return 2
-    return [2, 1, 0].find((level) => queues[core * 3 + level]!.length > 0) ?? -1
+    if (entered[core]) return TOP
+    return LEVELS.toReversed().find((level) => queues[core * LEVELS.length + level]!.length > 0) ?? -1
   }
   const apply = (command: Command, index: number, now: number): void => {
     if (command.do === 'reset') busyNs.fill(0)
     else if (command.do === 'enqueue') {
-      queues[command.core * 3 + command.level]!.push({ left: command.durationNs, id: index })
+      queues[command.core * LEVELS.length + command.level]!.push({ left: command.durationNs, id: index })
     } else if (command.do === 'enter') {
-      const free = !entered[command.core] && queues[command.core * 3 + 2]!.length === 0
+      const free = !entered[command.core] && queues[command.core * LEVELS.length + TOP]!.length === 0
       if (free) entered[command.core] = true
-      sights.push([`enter ${free}`, now, command.core, 2, index])
+      sights.push([`enter ${free}`, now, command.core, TOP, index])
     } else entered[command.core] = false
   }
   const end = (now: number): void => {
     for (let core = 0; core < CORES; core++) {
       for (;;) {
         const level = levelOf(core)
-        if (level < 0 || entered[core] || queues[core * 3 + level]![0]!.left > 0) break
-        sights.push(['end', now, core, level, queues[core * 3 + level]!.shift()!.id])
+        if (level < 0 || entered[core] || queues[core * LEVELS.length + level]![0]!.left > 0) break
+        sights.push(['end', now, core, level, queues[core * LEVELS.length + level]!.shift()!.id])
       }
     }
   }
@@ -113,8 +114,8 @@ function stepped(plan: readonly Timed[]): Outcome {
     for (let core = 0; core < CORES; core++) {
       const level = levelOf(core)
       if (level < 0) continue
-      busyNs[core * 3 + level]!++
-      if (!entered[core]) queues[core * 3 + level]![0]!.left--
+      busyNs[core * LEVELS.length + level]!++
+      if (!entered[core]) queues[core * LEVELS.length + level]![0]!.left--
     }
   }
   return { sights, busyNs }
@@ -136,12 +137,12 @@ describe('PreemptiveCores', () => {
   })
 
   it('conserves work: every activity ends, and a core is busy at a level exactly as long as asked of it', () => {
-    const activity = fc.record({ core, level: fc.nat(2), durationNs: fc.nat(1e9), timeNs: fc.nat(1e9) })
+    const activity = fc.record({ core, level: fc.nat(TOP), durationNs: fc.nat(1e9), timeNs: fc.nat(1e9) })
     fc.assert(
       fc.property(fc.array(activity, { maxLength: 60 }), (activities) => {
         const kernel = new EventKernel()
         const cores = new PreemptiveCores(kernel, CORES, FINISH, 0)
-        const askedNs = new Array<number>(CORES * 3).fill(0)
+        const askedNs = new Array<number>(CORES * LEVELS.length).fill(0)
         for (const [index, { timeNs }] of activities.entries()) kernel.schedule(timeNs, 0, COMMAND, index, 0)
         let ended = 0
         while (kernel.next()) {
@@ -151,12 +152,12 @@ describe('PreemptiveCores', () => {
           }
           const { core, level, durationNs } = activities[kernel.a]!
           cores.enqueue(core, level, durationNs, 0, 0)
-          askedNs[core * 3 + level]! += durationNs
+          askedNs[core * LEVELS.length + level]! += durationNs
         }
         expect(ended).toBe(activities.length)
-        for (let queue = 0; queue < CORES * 3; queue++) {
-          expect(cores.busyNs(Math.floor(queue / 3), queue % 3)).toBe(askedNs[queue])
-          expect(cores.isIdle(Math.floor(queue / 3), queue % 3)).toBe(true)
+        for (let queue = 0; queue < CORES * LEVELS.length; queue++) {
+          expect(cores.busyNs(Math.floor(queue / LEVELS.length), queue % LEVELS.length)).toBe(askedNs[queue])
+          expect(cores.isIdle(Math.floor(queue / LEVELS.length), queue % LEVELS.length)).toBe(true)
         }
       }),
     )
@@ -170,8 +171,8 @@ describe('PreemptiveCores', () => {
     expect([cores.enter(0), cores.enter(0), cores.runningLevel(0)]).toEqual([true, false, CoreLevel.hypervisor])
     cores.enqueue(0, CoreLevel.interrupt, 5, 8, 43)
     expect(kernel.nextUntil(90)).toBe(false)
-    expect([0, 1, 2].map((level) => cores.busyNs(0, level))).toEqual([30, 0, 60])
-    expect([0, 1, 2].map((level) => cores.isIdle(0, level))).toEqual([false, false, false])
+    expect(LEVELS.map((level) => cores.busyNs(0, level))).toEqual([0, 30, 0, 60])
+    expect(LEVELS.map((level) => cores.isIdle(0, level))).toEqual([true, false, false, false])
     cores.leave(0)
     expect([kernel.next(), kernel.now, cores.finish(0), cores.finishedKind]).toEqual([true, 95, true, 8])
     expect([kernel.next(), kernel.now, cores.finish(0), cores.finishedA]).toEqual([true, 165, true, 42])
@@ -193,7 +194,7 @@ describe('PreemptiveCores', () => {
     const cores = new PreemptiveCores(new EventKernel(), 2, FINISH, 0)
     expect(() => cores.leave(0)).toThrow(/has not entered/)
     expect(() => cores.enqueue(2, 0, 1, 0, 0)).toThrow(/no core 2/)
-    expect(() => cores.enqueue(0, 3, 1, 0, 0)).toThrow(/level 3/)
+    expect(() => cores.enqueue(0, 4, 1, 0, 0)).toThrow(/level 4/)
     expect(() => cores.enqueue(0, 0, -1, 0, 0)).toThrow(/duration of -1/)
     expect(() => cores.enqueue(0, 0, 0.5, 0, 0)).toThrow(/duration of 0.5/)
     expect(() => new PreemptiveCores(new EventKernel(), 0, FINISH, 0)).toThrow(/0 cores/)

@@ -1,0 +1,49 @@
+/**
+ * The broker's timers: a platform has one a core, two things need it. Work that has to wait (for budget, for its time) may be
+ * woken on any core; an interrupt that is held back is let go by the core that holds it.
+ */
+import type { PlatformPort } from '../platform/index.ts'
+
+const NEVER = Number.POSITIVE_INFINITY
+
+export class WakeUps {
+  readonly #port: PlatformPort
+  /** By core: when it has to look for work, when it has to let an interrupt go, and what its timer is set to. */
+  readonly #workNs: Float64Array
+  readonly #holdNs: Float64Array
+  readonly #timerNs: Float64Array
+
+  constructor(port: PlatformPort, coreCount: number) {
+    this.#port = port
+    this.#workNs = new Float64Array(coreCount).fill(NEVER)
+    this.#holdNs = new Float64Array(coreCount).fill(NEVER)
+    this.#timerNs = new Float64Array(coreCount).fill(NEVER)
+  }
+
+  /** Somebody looks for work at `timeNs` or earlier: `core`, unless another does already. */
+  forWork(core: number, timeNs: number): void {
+    for (const other of this.#workNs) if (other <= timeNs) return
+    this.#workNs[core] = timeNs
+    this.#program(core)
+  }
+
+  /** The calling core has to let interrupts go at `timeNs`; Infinity: it holds none. */
+  forHeld(core: number, timeNs: number): void {
+    this.#holdNs[core] = timeNs
+    this.#program(core)
+  }
+
+  /** The core's timer fired; whatever it was for, the step that follows finds it and asks again. */
+  fired(core: number): void {
+    this.#workNs[core] = NEVER
+    this.#holdNs[core] = NEVER
+    this.#timerNs[core] = NEVER
+  }
+
+  #program(core: number): void {
+    const timeNs = Math.min(this.#workNs[core]!, this.#holdNs[core]!)
+    if (timeNs === this.#timerNs[core]) return
+    this.#timerNs[core] = timeNs
+    this.#port.setTimer(core, timeNs)
+  }
+}

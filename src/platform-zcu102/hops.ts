@@ -1,0 +1,53 @@
+/**
+ * Flows that release each other: which flows a message's arrival starts a computation for, and how long the chains that they
+ * make take from end to end. The k-th message of a flow is released by the k-th arrival of the one before, because flows are
+ * FIFO and so are the computations of a core; so the k-th message of a chain is the k-th of each of its flows.
+ */
+import type { Scenario } from '../scenario/index.ts'
+import { ARRIVAL_TOLERANCE_NS } from './assumptions.ts'
+import { FlowLedger } from './message-ledger.ts'
+
+export class Hops {
+  /** By chain. Its messages carry no bytes of their own: each hop's are checked by its flow. */
+  readonly ledgers: readonly FlowLedger[]
+  /** By flow: the flows that come after it, the chains that start with it and those that end with it. */
+  readonly #after: readonly (readonly number[])[]
+  readonly #starts: readonly (readonly FlowLedger[])[]
+  readonly #ends: readonly (readonly FlowLedger[])[]
+
+  constructor({ flows, chains }: Scenario) {
+    this.ledgers = chains.map((chain) => new FlowLedger(chain.deadlineNs))
+    const indices = flows.map((_, index) => index)
+    const chainsWith = (name: string, place: number) =>
+      this.ledgers.filter((_, chain) => chains[chain]!.flows.at(place) === name)
+    this.#after = flows.map(({ name }) => indices.filter((index) => flows[index]!.after === name))
+    this.#starts = flows.map(({ name }) => chainsWith(name, 0))
+    this.#ends = flows.map(({ name }) => chainsWith(name, -1))
+  }
+
+  /** A message of `flow` was released. */
+  released(flow: number, nowNs: number): void {
+    for (const ledger of this.#starts[flow]!) ledger.send(nowNs, '')
+  }
+
+  /** The next message of `flow` has arrived. Returns the flows that this releases. */
+  arrived(flow: number, nowNs: number): readonly number[] {
+    for (const ledger of this.#ends[flow]!) ledger.deliver(nowNs, '')
+    return this.#after[flow]!
+  }
+}
+
+/**
+ * How much earlier than its period a message of a flow may come to the broker. One that is released by arrivals inherits the
+ * jitter of those, which is below the deadline of the flow before while that is met, and that of its computation, which waits
+ * for the others of its VM.
+ */
+export function arrivalToleranceNs(scenario: Scenario, flow: number): number {
+  const { flows } = scenario
+  const { after, from, jitterNs } = flows[flow]!
+  const own = jitterNs + ARRIVAL_TOLERANCE_NS
+  const before = flows.findIndex(({ name }) => name === after)
+  if (before < 0) return own
+  const computationNs = flows.reduce((sum, other) => sum + (other.from === from ? other.computeNs : 0), 0)
+  return own + arrivalToleranceNs(scenario, before) + flows[before]!.deadlineNs + computationNs
+}
