@@ -2,6 +2,7 @@
 import { cac } from 'cac'
 import { VirtioError } from '../internal/error.ts'
 import { oneOf } from '../internal/suggest.ts'
+import { calibrationCommand, platformCommand } from './platform-command.ts'
 import { simulateCommand } from './simulate-command.ts'
 import type { Simulator } from './simulator.ts'
 import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, type Terminal, UsageError } from './terminal.ts'
@@ -33,6 +34,8 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--seed <number>', 'Seed, instead of the one in the scenario')
     .option('--duration <time>', 'Simulated time, e.g. 100ms, instead of the one in the scenario')
     .option('--design <design>', 'both, floating or dedicated (default: both)')
+    .option('--platform <name>', 'Board, instead of the one in the scenario: a name, or file:PATH')
+    .option('--calibration <file>', 'Measured costs, instead of those of the board')
     .option('--payload <file>', 'FLOW=FILE or, for all flows, FILE: bytes to send; may be repeated')
     .option('--out <folder>', 'Write every delivered payload to FOLDER/DESIGN/FLOW/SEQUENCE.bin')
     .option('--trace <file>', 'Write a Chrome trace, to open in https://ui.perfetto.dev')
@@ -42,6 +45,16 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .action((scenario: string | undefined, flags) =>
       simulateCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, parts.simulator),
     )
+  cli
+    .command('platform <action> [name]', 'list: the boards there are; show NAME: one as a file to copy and edit')
+    .option('--json', 'Print JSON')
+    .example('  $ virtio-sdk platform show zcu102 > my-board.yaml')
+    .action((action: string, name: string | undefined, flags) => platformCommand(action, name, flags, parts.terminal))
+  cli
+    .command('calibration <action>', 'template: a file to fill in with the costs that you measured on a board')
+    .option('--platform <name>', 'Board: a name, or file:PATH (default: zcu102)')
+    .example('  $ virtio-sdk calibration template --platform rpi4 > measured.yaml')
+    .action((action: string, flags) => calibrationCommand(action, flags, parts.terminal))
   cli.help((sections) => [...sections, { title: 'Exit codes', body: EXIT_CODES }])
   cli.version(parts.version)
   cli.parse(['node', 'virtio-sdk', ...args], { run: false })

@@ -1,18 +1,19 @@
 /** `simulate`: the same flows through both designs, side by side. What `npm start` runs. */
 import { readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { builtInProfile, type Design } from '../platform-zcu102/index.ts'
+import type { Design } from '../platform-zcu102/index.ts'
 import { formatTime, parseScenario, parseTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
 import { payloadWriter, withDesign, writeTrace } from './output-files.ts'
 import { readPayloads, withPayloads } from './payload-files.ts'
 import { progress } from './progress.ts'
+import { fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
 import { type DesignRun, renderReport, reportObject } from './simulate-report.ts'
 import type { Simulator } from './simulator.ts'
 import { EXIT_NEGATIVE, EXIT_OK, painter, type Terminal, UsageError } from './terminal.ts'
 
 /** As they come from the command line, still to be checked. */
-export interface SimulateFlags {
+export interface SimulateFlags extends PlatformFlags {
   readonly json?: boolean
   readonly quiet?: boolean
   readonly seed?: unknown
@@ -25,13 +26,10 @@ export interface SimulateFlags {
 
 export function simulateCommand(path: string, flags: SimulateFlags, terminal: Terminal, simulator: Simulator): number {
   const scenarioPath = resolve(terminal.cwd, path)
-  const scenario = withPayloads(
-    { ...parseScenario(readScenario(path, scenarioPath), { path }), ...seedAndDuration(flags) },
-    strings(flags.payload),
-    terminal.cwd,
-  )
+  const written = { ...parseScenario(readScenario(path, scenarioPath), { path }), ...seedAndDuration(flags) }
+  const scenario = withPlatform(withPayloads(written, strings(flags.payload), terminal.cwd), flags, terminal.cwd)
   const designs = designsOf(flags.design, scenario)
-  const profile = builtInProfile(scenario)
+  const profile = profileOfScenario(scenario, fileReader(scenarioPath, terminal.cwd))
   const payloads = readPayloads(scenario, scenarioPath, terminal.cwd)
   const outFolder = destination('--out', flags.out, terminal)
   const traceFile = destination('--trace', flags.trace, terminal)
@@ -61,7 +59,8 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   })
 
   const assumptions = simulator.assumptionsOf(scenario, profile)
-  if (flags.json) terminal.stdout.write(`${JSON.stringify(reportObject(scenario, runs, assumptions), null, 2)}\n`)
+  if (flags.json)
+    terminal.stdout.write(`${JSON.stringify(reportObject(scenario, profile, runs, assumptions), null, 2)}\n`)
   else if (!flags.quiet) {
     terminal.stdout.write(
       renderReport(basename(path), scenario, runs, assumptions, painter(terminal.stdout, terminal.env)),

@@ -1,5 +1,5 @@
 /** What a simulation found: as an object for programs, and as tables for people. */
-import type { Design, DesignResult, ResponseTimes } from '../platform-zcu102/index.ts'
+import type { BoardProfile, Design, DesignResult, ResponseTimes } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 
 import { type Cell, renderTable } from './table.ts'
@@ -12,10 +12,18 @@ export interface DesignRun {
 }
 
 /** The object of `--json`: of the scenario and its seed alone, so that two runs of them are equal. */
-export function reportObject(scenario: Scenario, runs: readonly DesignRun[], assumptions: readonly string[]) {
+export function reportObject(
+  scenario: Scenario,
+  profile: BoardProfile,
+  runs: readonly DesignRun[],
+  assumptions: readonly string[],
+) {
   return {
     seed: scenario.seed,
     platform: scenario.platform,
+    calibration: scenario.calibration,
+    /** Every figure of the board, each with its provenance. */
+    profile,
     durationNs: scenario.durationNs,
     assumptions,
     designs: Object.fromEntries(runs.map(({ design, result }) => [design, result])),

@@ -21,6 +21,7 @@ interface Outline {
   /** Its processor's time for what takes the ZCU102's 1: ASSUMED. */
   readonly costScale: number
   readonly dmaWireBytesPerNs?: Fact<number>
+  readonly dmaRateControl?: BoardProfile['dmaRateControl']
 }
 
 /** Bound by memory or by the DMA engine, not by the processor. */
@@ -45,6 +46,7 @@ function outlined(outline: Outline): BoardProfile {
         : fact(4, 'RECALLED', 'ICH_VTR_EL2.ListRegs of Cortex-A53, A57 and A72: four'),
     dmaBytesPerNs: unknown(zcu102.dmaBytesPerNs),
     dmaWireBytesPerNs: outline.dmaWireBytesPerNs ?? unknown(zcu102.dmaWireBytesPerNs),
+    ...(outline.dmaRateControl && { dmaRateControl: outline.dmaRateControl }),
     dmaPrefetchedPieces: unknown(zcu102.dmaPrefetchedPieces),
     costsNs: Object.fromEntries(costs) as Record<CostOpName, Fact<CostTriple>>,
   }
@@ -169,6 +171,11 @@ const vck190 = outlined({
   gic: 3,
   costScale: 0.45,
   dmaWireBytesPerNs: fact(4.8, 'ASSUMED', '64 bit (READ) at 600 MHz, the clock of the LPD DMA of the zcu102'),
+  dmaRateControl: fact(
+    { clockHz: 600_000_000, burstBytes: 64, maximumCount: 4095 },
+    'mechanism and burst READ, clock and count ASSUMED',
+    'AM011: RATE_CTRL, 64 bytes a transaction; clock and count as on the zcu102',
+  ),
 })
 
 /** Profiles by name, as a scenario's `platform` names them. */

@@ -125,9 +125,12 @@ export function name() {
   })
 }
 
-/** Any text that is not empty. */
-export function text(fix: string) {
-  return field(fix, (raw) => (typeof raw === 'string' && raw.trim() !== '' ? raw : { message: 'is not text', fix }))
+/** Any text that is not empty, or one that fits `pattern`. */
+export function text(fix: string, pattern = /\S/) {
+  return field(fix, (raw) => {
+    if (typeof raw !== 'string') return { message: 'is not text', fix }
+    return pattern.test(raw) ? raw : { message: raw.trim() === '' ? 'is empty' : 'does not fit', fix }
+  })
 }
 
 export function choice<const T extends string>(...choices: readonly T[]) {
@@ -144,6 +147,28 @@ export function payload() {
     if (typeof raw === 'string' && /^file:./.test(raw)) return { kind: 'file', path: raw.slice(5) } as const
     return { message: 'is not a payload', fix: 'use file:PATH, random or none' }
   })
+}
+
+/** Three times in ns, none smaller than the one before. */
+export function bestTypicalWorst() {
+  const fix = 'write [best, typical, worst], e.g. [300ns, 500ns, 2us]'
+  return field(fix, (raw): readonly [number, number, number] | Refusal => {
+    if (!Array.isArray(raw) || raw.length !== 3) return { message: 'is not three times', fix }
+    const times = raw.map(parseTime)
+    const wrong = times.findIndex((time) => typeof time !== 'number')
+    if (wrong >= 0) {
+      const refusal = times[wrong] as Refusal
+      return { message: `contains ${show(raw[wrong])}, which ${refusal.message}`, fix: refusal.fix }
+    }
+    const [best, typical, worst] = times as [number, number, number]
+    if (best <= typical && typical <= worst) return [best, typical, worst]
+    return { message: `of ${best}, ${typical} and ${worst} ns is out of order`, fix: 'write best <= typical <= worst' }
+  })
+}
+
+/** A key whose value is read later. */
+export function anything() {
+  return z.unknown()
 }
 
 /** `file:PATH`. */

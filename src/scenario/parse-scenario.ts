@@ -17,41 +17,24 @@ import {
   type VmDraft,
   type VmFields,
 } from './draft.ts'
-import { show } from './fields.ts'
-import { Report } from './read-fields.ts'
+import { type InputKind, type ParseOptions, readInput } from './read-input.ts'
 import { INTERRUPT_PRESETS, type InterruptSpec, type RegulatorSpec, type Scenario, type VmSpec } from './scenario.ts'
 import { ScenarioError } from './scenario-error.ts'
-import { readSourceText } from './source-text.ts'
 
-export interface ParseOptions {
-  /** What the text is called in messages; its ending also tells the format. */
-  readonly path?: string
-  /** Default: `json` for a path that ends in .json, else `yaml`. */
-  readonly format?: 'yaml' | 'json'
+const SCENARIO: InputKind = {
+  code: 'SCENARIO',
+  name: 'scenario',
+  keys: 'vms and flows',
+  error: (file, issues) => new ScenarioError(file, issues),
 }
 
 /** Throws a `ScenarioError` that lists everything that is wrong; reads no file. */
 export function parseScenario(source: string, options: ParseOptions = {}): Scenario {
-  const file = options.path ?? 'scenario'
-  const format = options.format ?? (file.toLowerCase().endsWith('.json') ? 'json' : 'yaml')
-  const text = readSourceText(source, format)
-  if (text.errors.length > 0) throw new ScenarioError(file, text.errors)
-
-  const report = new Report(text)
-  if (typeof text.value !== 'object' || text.value === null || Array.isArray(text.value)) {
-    const message =
-      text.value === undefined || text.value === null ? 'the file is empty' : `${show(text.value)} is not a scenario`
-    report.value([], text.value, message, 'write keys and values, at least vms and flows')
-    throw new ScenarioError(file, report.issues)
-  }
-  const draft = readDraft(text.value, report)
-  checkMeaning(draft, report)
-  if (report.issues.length > 0) {
-    throw new ScenarioError(
-      file,
-      report.issues.toSorted((a, b) => a.line - b.line || a.column - b.column),
-    )
-  }
+  const draft = readInput(source, options, SCENARIO, (raw, report) => {
+    const found = readDraft(raw, report)
+    checkMeaning(found, report)
+    return found
+  })
   return complete(draft)
 }
 

@@ -5,7 +5,7 @@
 import type { z } from 'zod'
 import { oneOf } from '../internal/suggest.ts'
 import { show } from './fields.ts'
-import type { ScenarioIssue } from './scenario-error.ts'
+import type { InputIssue } from './input-error.ts'
 import type { Path, SourceText } from './source-text.ts'
 
 export type Shape = Readonly<Record<string, z.ZodType>>
@@ -13,7 +13,7 @@ export type Fields<S extends Shape> = { [K in keyof S]: z.output<S[K]> }
 
 /** Collects what is wrong, with its place in the text. */
 export class Report {
-  readonly issues: ScenarioIssue[] = []
+  readonly issues: InputIssue[] = []
   readonly #source: SourceText
 
   constructor(source: SourceText) {

@@ -1,32 +1,13 @@
-/** Everything that is wrong with a scenario, at once, each with its place and its cure. */
-import { VirtioError } from '../internal/error.ts'
+/** Everything that is wrong with a scenario. */
+import { InputError, type InputIssue } from './input-error.ts'
 
-export interface ScenarioIssue {
-  /** As one would write it in a program: `flows[1].period`; empty for the file as a whole. */
-  readonly path: string
-  /** Of the value, or of what should contain it, from 1. */
-  readonly line: number
-  readonly column: number
-  /** What is written there; undefined where something is missing. */
-  readonly value: unknown
-  /** Reads after the path: `"5 parsecs" is not a time`. */
-  readonly message: string
-  /** What would be right. */
-  readonly fix: string
-}
+export type ScenarioIssue = InputIssue
 
-/** `code` is `SCENARIO`; `message` has one line an issue: `scenario.yaml:12:14 flows[1].period: … ; …`. */
-export class ScenarioError extends VirtioError {
+/** `code` is `SCENARIO`. */
+export class ScenarioError extends InputError {
   override readonly name = 'ScenarioError'
-  readonly issues: readonly ScenarioIssue[]
 
   constructor(file: string, issues: readonly ScenarioIssue[], options?: ErrorOptions) {
-    super('SCENARIO', issues.map((issue) => formatIssue(file, issue)).join('\n'), options)
-    this.issues = issues
+    super('SCENARIO', file, issues, options)
   }
-}
-
-function formatIssue(file: string, issue: ScenarioIssue): string {
-  const place = `${file}:${issue.line}:${issue.column}`
-  return `${place} ${issue.path === '' ? '' : `${issue.path}: `}${issue.message}; ${issue.fix}`
 }

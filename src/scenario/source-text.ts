@@ -3,7 +3,7 @@
  * aliases are counted, and whatever the reader finds wrong (its own stack included) becomes an issue with a place.
  */
 import { type Document, isAlias, isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
-import type { ScenarioIssue } from './scenario-error.ts'
+import type { InputIssue } from './input-error.ts'
 
 export type Path = readonly (string | number)[]
 
@@ -16,7 +16,7 @@ export interface Place {
 export interface SourceText {
   /** Plain objects, arrays and scalars; undefined when there are errors. */
   readonly value: unknown
-  readonly errors: readonly ScenarioIssue[]
+  readonly errors: readonly InputIssue[]
   /** Line and column of the value at `path`, or of the innermost thing around it that exists. */
   place(path: Path): Place
   /** The same of a key. */
@@ -28,7 +28,7 @@ const MAX_CHARACTERS = 1 << 20
 /** `json` asks for strict JSON, which is otherwise read as the YAML that it is. */
 export function readSourceText(text: string, format: 'yaml' | 'json'): SourceText {
   if (text.length > MAX_CHARACTERS) {
-    const error = wholeFile(`${text.length} characters`, `a scenario has at most ${MAX_CHARACTERS}`, START)
+    const error = wholeFile(`${text.length} characters`, `a file has at most ${MAX_CHARACTERS}`, START)
     return { value: undefined, errors: [error], place: () => START, keyPlace: () => START }
   }
   const lines = new LineCounter()
@@ -38,7 +38,7 @@ export function readSourceText(text: string, format: 'yaml' | 'json'): SourceTex
   }
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const fix = format === 'json' ? 'correct the JSON' : 'correct the YAML'
-  const errors: ScenarioIssue[] = [...document.errors, ...document.warnings].map((error) =>
+  const errors: InputIssue[] = [...document.errors, ...document.warnings].map((error) =>
     wholeFile(firstLine(error.message), fix, position(error.pos[0])),
   )
   let value: unknown
@@ -61,7 +61,7 @@ export function readSourceText(text: string, format: 'yaml' | 'json'): SourceTex
 
 const START: Place = { line: 1, column: 1 }
 
-function wholeFile(message: string, fix: string, place: Place): ScenarioIssue {
+function wholeFile(message: string, fix: string, place: Place): InputIssue {
   return { path: '', ...place, value: undefined, message, fix }
 }
 

@@ -1,0 +1,67 @@
+/** The board of a scenario, with the platform and calibration files that it names, and what the command line says over them. */
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import {
+  type BoardProfile,
+  calibrated,
+  parseBoardProfile,
+  parseCalibration,
+  profileOf,
+} from '../platform-zcu102/index.ts'
+import type { Scenario } from '../scenario/index.ts'
+import { UsageError } from './terminal.ts'
+
+/** Reads the text of a file that a scenario names, by the path that is written there. */
+export type ReadFile = (path: string) => string
+
+/** As they come from the command line, still to be checked. */
+export interface PlatformFlags {
+  readonly platform?: unknown
+  readonly calibration?: unknown
+}
+
+const FILE = 'file:'
+
+/** Throws `InputError` or `VirtioError` for what is wrong with the platform or its calibration, and what `readFile` throws. */
+export function profileOfScenario({ platform, calibration }: Scenario, readFile: ReadFile): BoardProfile {
+  const profile = profileNamed(platform, readFile)
+  if (calibration === null) return profile
+  const path = calibration.slice(FILE.length)
+  return calibrated(profile, parseCalibration(readFile(path), { path }))
+}
+
+/** A built-in one, or that of `file:PATH`. */
+export function profileNamed(platform: string, readFile: ReadFile): BoardProfile {
+  if (!platform.startsWith(FILE)) return profileOf(platform)
+  const path = platform.slice(FILE.length)
+  return parseBoardProfile(readFile(path), { path })
+}
+
+/** Paths start at the scenario's folder, else at the current one. */
+export function fileReader(scenarioPath: string, cwd: string): ReadFile {
+  return (path) => {
+    const places = [...new Set([resolve(dirname(resolve(cwd, scenarioPath)), path), resolve(cwd, path)])]
+    for (const place of places) {
+      try {
+        return readFileSync(place, 'utf8')
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      }
+    }
+    throw new UsageError(`there is no file ${path}, looked for ${places.join(' and ')}`)
+  }
+}
+
+/** The scenario with `--platform NAME` or `--platform file:PATH`, and `--calibration PATH`; these start at the current folder. */
+export function withPlatform(scenario: Scenario, flags: PlatformFlags, cwd: string): Scenario {
+  const { platform, calibration } = flags
+  if (Array.isArray(platform) || platform === '') throw new UsageError('--platform takes one name, or file:PATH')
+  if (Array.isArray(calibration) || calibration === '') throw new UsageError('--calibration takes one path')
+  const absolute = (path: string) => `${FILE}${resolve(cwd, path)}`
+  const named = platform === undefined ? scenario.platform : String(platform)
+  return {
+    ...scenario,
+    platform: platform !== undefined && named.startsWith(FILE) ? absolute(named.slice(FILE.length)) : named,
+    calibration: calibration === undefined ? scenario.calibration : absolute(String(calibration)),
+  }
+}

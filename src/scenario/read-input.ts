@@ -1,0 +1,50 @@
+/** A file that people write, YAML or JSON, to the value that it means, or to everything that is wrong with it at once. */
+import { show } from './fields.ts'
+import { InputError, type InputIssue } from './input-error.ts'
+import { Report } from './read-fields.ts'
+import { readSourceText } from './source-text.ts'
+
+export interface ParseOptions {
+  /** What the text is called in messages; its ending also tells the format. */
+  readonly path?: string
+  /** Default: `json` for a path that ends in .json, else `yaml`. */
+  readonly format?: 'yaml' | 'json'
+}
+
+export interface InputKind {
+  /** Stable, in capitals. */
+  readonly code: string
+  /** What the file is when nobody gave it a name. */
+  readonly name: string
+  /** The keys that no such file can do without. */
+  readonly keys: string
+  readonly error?: (file: string, issues: readonly InputIssue[]) => InputError
+}
+
+/** `read` gets what stands in the file and reports what is wrong with it. Throws an `InputError`; reads no file itself. */
+export function readInput<T>(
+  source: string,
+  options: ParseOptions,
+  kind: InputKind,
+  read: (raw: object, report: Report) => T,
+): T {
+  const file = options.path ?? kind.name
+  const refuse = kind.error ?? ((path, issues) => new InputError(kind.code, path, issues))
+  const format = options.format ?? (file.toLowerCase().endsWith('.json') ? 'json' : 'yaml')
+  const text = readSourceText(source, format)
+  if (text.errors.length > 0) throw refuse(file, text.errors)
+
+  const report = new Report(text)
+  const { value } = text
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const message = value === undefined || value === null ? 'the file is empty' : `${show(value)} is not a ${kind.name}`
+    report.value([], value, message, `write keys and values, at least ${kind.keys}`)
+    throw refuse(file, report.issues)
+  }
+  const result = read(value, report)
+  if (report.issues.length === 0) return result
+  throw refuse(
+    file,
+    report.issues.toSorted((a, b) => a.line - b.line || a.column - b.column),
+  )
+}
