@@ -16,7 +16,11 @@ const shared: Options = { target: 'node20', splitting: true, clean: false }
 rmSync('dist', { recursive: true, force: true })
 
 export default defineConfig([
-  { ...shared, format: 'esm', entry: { ...library, cli: 'src/cli/main.ts' } },
+  {
+    ...shared,
+    format: 'esm',
+    entry: { ...library, cli: 'src/cli/main.ts', 'evaluate-worker': 'src/cli/evaluate/worker.ts' },
+  },
   { ...shared, format: 'cjs', entry: library },
   {
     ...shared,

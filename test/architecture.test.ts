@@ -47,6 +47,8 @@ const USERS_OF: Readonly<Record<string, readonly string[]>> = {
   cac: ['cli'],
   yaml: ['scenario'],
   zod: ['scenario'],
+  tinypool: ['cli'],
+  'simple-statistics': ['evaluation'],
 }
 
 /** Time and chance come in as arguments. */

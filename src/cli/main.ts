@@ -19,6 +19,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   version,
   defaultScenario: join(root, 'examples/scenarios/default.yaml'),
   simulator: { simulate, chromeTrace, assumptionsOf },
+  evaluation: { workerFile: join(root, 'dist/evaluate-worker.js') },
   terminal: {
     stdout: output(process.stdout),
     stderr: output(process.stderr),

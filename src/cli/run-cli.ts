@@ -2,6 +2,8 @@
 import { cac } from 'cac'
 import { VirtioError } from '../internal/error.ts'
 import { oneOf } from '../internal/suggest.ts'
+import { DEFAULT_OUT, type EvaluationParts, evaluateCommand } from './evaluate/evaluate-command.ts'
+import { mergeCommand } from './evaluate/merge-command.ts'
 import { calibrationCommand, platformCommand } from './platform-command.ts'
 import { simulateCommand } from './simulate-command.ts'
 import type { Simulator } from './simulator.ts'
@@ -13,6 +15,7 @@ export interface CliParts {
   /** What runs when no scenario is named. */
   readonly defaultScenario: string
   readonly simulator: Simulator
+  readonly evaluation: EvaluationParts
 }
 
 /** Runs the command line `args` (without node and script) to its exit code; throws nothing. */
@@ -55,6 +58,27 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--platform <name>', 'Board: a name, or file:PATH (default: zcu102)')
     .example('  $ virtio-sdk calibration template --platform rpi4 > measured.yaml')
     .action((action: string, flags) => calibrationCommand(action, flags, parts.terminal))
+  cli
+    .command('evaluate', 'Run a campaign over random flow sets: data, summaries and a report')
+    .option('--points <number>', 'Utilisations of a curve (default: 20)')
+    .option('--sets <number>', 'Flow sets at each (default: 1000)')
+    .option('--seed <number>', 'Seed of all that is drawn (default: 1)')
+    .option('--jobs <number>', 'Threads (default: one a core)')
+    .option('--out <folder>', `Where to write (default: ${DEFAULT_OUT})`)
+    .option('--only <experiments>', 'Names of experiments, with commas (default: all)')
+    .option('--shard <i/n>', 'Only the i-th of n parts, to be merged')
+    .option('--resume', 'Go on where an interrupted run of the same campaign stopped')
+    .option('--quiet', 'No figures and no progress; the exit code tells')
+    .example('  $ virtio-sdk evaluate --points 10 --sets 100 --out quick')
+    .action((flags) => evaluateCommand(flags, parts.terminal, parts.version, parts.evaluation))
+  cli
+    .command('merge [...folders]', 'Put the shards of a campaign together')
+    .option('--out <folder>', 'Where to write')
+    .option('--quiet', 'No figures; the exit code tells')
+    .example('  $ virtio-sdk merge shard-* --out merged')
+    .action((folders: string[], flags) =>
+      mergeCommand(folders.map(String), flags, parts.terminal, parts.version, parts.evaluation.renderReport),
+    )
   cli.help((sections) => [...sections, { title: 'Exit codes', body: EXIT_CODES }])
   cli.version(parts.version)
   cli.parse(['node', 'virtio-sdk', ...args], { run: false })
@@ -76,7 +100,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
 }
 
 const EXIT_CODES = `  0  fine
-  1  a payload arrived changed, or a guest broke the rules
+  1  a payload arrived changed, a guest broke the rules, or a bound was exceeded
   2  the command line or a file is wrong
   3  a mistake in virtio-sdk itself`
 

@@ -38,6 +38,17 @@ export interface Experiment<Unit extends Json = Json, R extends Row = Row> {
   units(campaign: Campaign): readonly Unit[]
   /** Pure: the same rows for the same unit, wherever and whenever. Chance comes from seeds in the unit. */
   run(unit: Unit): readonly R[]
+  /** Starts a summary of all rows, which then come in order: a table of its own, for reports and for people. */
+  summarize?(): Summary<R>
   /** What this row proves wrong, as a sentence with all that is needed to repeat it; null: nothing. Any sentence fails the run. */
   refutes?(row: R): string | null
+}
+
+/** Sees every row once, so that a campaign of any size can be summarised. Written to `data/<name>-summary.ndjson`. */
+export interface Summary<R extends Row = Row> {
+  readonly columns: Readonly<Record<string, string>>
+  add(row: R): void
+  rows(): readonly Row[]
+  /** What to tell a person at the end of a run; short lines. */
+  headline?(): readonly string[]
 }

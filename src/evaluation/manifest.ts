@@ -1,4 +1,5 @@
 /** `manifest.json`: what a folder of data is, enough to get the same again and to tell whether two folders belong together. */
+import type { BoardProfile } from '../platform-zcu102/index.ts'
 import type { Campaign } from './experiment.ts'
 
 /** Changes whenever files written before cannot be merged with files written now. */
@@ -11,8 +12,8 @@ export interface Manifest {
   readonly campaign: Campaign
   /** Units u with u mod count = index - 1, of every experiment; {1, 1}: all. */
   readonly shard: Shard
-  /** Where the costs come from: the name of the board profile. */
-  readonly platform: string
+  /** Where the costs come from: the whole board profile, with the status and source of every figure. */
+  readonly platform: BoardProfile
   readonly experiments: readonly ManifestExperiment[]
 }
 
@@ -26,8 +27,12 @@ export interface ManifestExperiment {
   readonly title: string
   readonly file: string
   readonly rows: number
+  /** Rows that prove something wrong: 0 unless a bound, or a simulation, is faulty. */
+  readonly refuted: number
   /** How many rows each unit of this shard has: where to interleave the others. */
   readonly rowsOfUnits: readonly number[]
   readonly columns: Readonly<Record<string, string>>
   readonly assumptions: readonly string[]
+  /** Its summary; null where it has none, and in a shard. */
+  readonly summary: { readonly file: string; readonly columns: Readonly<Record<string, string>> } | null
 }

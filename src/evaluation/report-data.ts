@@ -4,7 +4,10 @@ import type { Manifest } from './manifest.ts'
 
 export interface ReportData {
   readonly manifest: Manifest
-  /** By name of the experiment, in the registry's order; experiments that were not run are missing. */
+  /**
+   * By table, in the registry's order: `<name>-summary` of an experiment that has a summary (its own rows may be too many to
+   * hold), `<name>` of another. Experiments that were not run are missing.
+   */
   readonly rows: ReadonlyMap<string, readonly Row[]>
 }
 

@@ -92,6 +92,7 @@ export async function run(args: readonly string[], defaultScenario: string, sett
     version: '1.2.3',
     defaultScenario,
     simulator,
+    evaluation: { workerFile: 'no-worker.js' },
     terminal: {
       stdout: output('stdout'),
       stderr: output('stderr'),

@@ -1,4 +1,5 @@
 /** The registry: every experiment, in the order in which they are run, written and reported. */
 import type { Experiment } from '../experiment.ts'
+import { acceptanceExperiment, acceptanceVariantsExperiment } from './acceptance.ts'
 
-export const EXPERIMENTS: readonly Experiment[] = []
+export const EXPERIMENTS: readonly Experiment[] = [acceptanceExperiment, acceptanceVariantsExperiment]

@@ -1,0 +1,124 @@
+/** `evaluate`: runs a campaign, or a shard of one, into a folder. */
+import { join } from 'node:path'
+import type { Experiment, Manifest, RenderReport } from '../../evaluation/index.ts'
+import { progress } from '../progress.ts'
+import { EXIT_OK, type Terminal, UsageError } from '../terminal.ts'
+import { differences, type Request, ResultFolder, requestOf, requestOfManifest, writeTable } from './folder.ts'
+import { Journal } from './journal.ts'
+import { campaignOf, experimentsOf, jobsOf, outFolderOf, shardOf } from './options.ts'
+import { finishFolder } from './outcome.ts'
+import { runTasks } from './pool.ts'
+import type { UnitTask } from './worker.ts'
+
+export const DEFAULT_OUT = 'evaluation-results'
+
+/** As they come from the command line, still to be checked. */
+export interface EvaluateFlags {
+  readonly points?: unknown
+  readonly sets?: unknown
+  readonly seed?: unknown
+  readonly jobs?: unknown
+  readonly out?: unknown
+  readonly only?: unknown
+  readonly shard?: unknown
+  readonly resume?: boolean
+  readonly quiet?: boolean
+}
+
+export interface EvaluationParts {
+  /** The built worker of the thread pool. */
+  readonly workerFile: string
+  /** Without it there is no report, only data. */
+  readonly renderReport?: RenderReport
+}
+
+export async function evaluateCommand(
+  flags: EvaluateFlags,
+  terminal: Terminal,
+  version: string,
+  parts: EvaluationParts,
+): Promise<number> {
+  const experiments = experimentsOf(flags.only)
+  const shard = shardOf(flags.shard)
+  const request = requestOf(version, campaignOf(flags), shard, experiments)
+  const jobs = jobsOf(flags.jobs)
+  const folder = new ResultFolder(outFolderOf(flags.out, terminal.cwd, DEFAULT_OUT))
+  if (!prepare(folder, request, flags.resume === true)) {
+    if (!flags.quiet) terminal.stdout.write(`${folder.path} is finished already\n`)
+    return EXIT_OK
+  }
+
+  const started = terminal.now()
+  const journals = new Map<string, Journal>()
+  try {
+    for (const { name } of experiments) journals.set(name, new Journal(join(folder.parts, `${name}.journal`)))
+    const all = experiments.flatMap((experiment) => tasksOf(experiment, request))
+    const left = all.filter(({ experiment, unit }) => !journals.get(experiment)!.has(unit))
+    const line = progress(terminal, !flags.quiet)
+    let done = all.length - left.length
+    try {
+      await runTasks(left, { jobs, workerFile: parts.workerFile }, (task, result) => {
+        journals.get(task.experiment)!.add(task.unit, result)
+        line.update(task.experiment.padEnd(20), ++done, all.length)
+      })
+    } finally {
+      line.clear()
+    }
+
+    const whole = shard.count === 1
+    const tables = experiments.map((experiment) => {
+      const journal = journals.get(experiment.name)!
+      const units = tasksOf(experiment, request).map(({ unit }) => unit)
+      return writeTable(folder, experiment, textsOf(journal, units), whole)
+    })
+    const { experiments: _, ...rest } = request
+    const manifest: Manifest = { ...rest, experiments: tables.map(({ entry }) => entry) }
+    const wallMs = terminal.now() - started
+    return finishFolder(folder, manifest, tables, terminal, { quiet: flags.quiet === true, wallMs }, parts.renderReport)
+  } finally {
+    for (const journal of journals.values()) journal.close()
+  }
+}
+
+/** Makes the folder ready to run in; false: it is finished. Refuses what would mix two runs. */
+function prepare(folder: ResultFolder, request: Request, resume: boolean): boolean {
+  if (folder.finished) {
+    if (!resume)
+      throw new UsageError(`${folder.path} holds a finished run; name another folder with --out, or remove it`)
+    mustAgree(folder, 'a finished run', requestOfManifest(folder.readManifest()), request)
+    return false
+  }
+  if (folder.interrupted) {
+    if (!resume) {
+      throw new UsageError(`${folder.path} holds an interrupted run; add --resume to finish it, or name another folder`)
+    }
+    const there = folder.readRequest()
+    if (there !== null) mustAgree(folder, 'an interrupted run', there, request)
+  }
+  folder.begin(request)
+  return true
+}
+
+function mustAgree(folder: ResultFolder, what: string, found: Request, wanted: Request): void {
+  const different = differences(found, wanted)
+  if (found.shard.index !== wanted.shard.index) {
+    different.push(`the shard is ${found.shard.index}, not ${wanted.shard.index}`)
+  }
+  if (different.length > 0) {
+    throw new UsageError(`${folder.path} holds ${what} of something else: ${different.join('; ')}; name another folder`)
+  }
+}
+
+/** The units of a shard: every count-th, so that cheap and expensive ones are spread evenly. */
+function tasksOf(experiment: Experiment, { campaign, shard }: Request): UnitTask[] {
+  const tasks: UnitTask[] = []
+  const count = experiment.units(campaign).length
+  for (let unit = shard.index - 1; unit < count; unit += shard.count) {
+    tasks.push({ experiment: experiment.name, unit, campaign })
+  }
+  return tasks
+}
+
+function* textsOf(journal: Journal, units: readonly number[]) {
+  for (const unit of units) yield { rows: journal.rowsOf(unit), text: journal.textOf(unit).toString() }
+}

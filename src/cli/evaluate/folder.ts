@@ -1,0 +1,219 @@
+/**
+ * A folder of results. While a run goes on it holds `parts/`: what was asked for, and a journal an experiment. When it is finished it
+ * holds `data/`, and `manifest.json`, which is written last.
+ */
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import {
+  type Campaign,
+  type Experiment,
+  MANIFEST_FORMAT,
+  type Manifest,
+  type ManifestExperiment,
+  type Row,
+  type Shard,
+} from '../../evaluation/index.ts'
+import { type BoardProfile, zcu102 } from '../../platform-zcu102/index.ts'
+import { UsageError } from '../terminal.ts'
+
+/** What a run was asked for: it can be resumed, or merged with others, only by what asks for the same. */
+export interface Request {
+  readonly format: typeof MANIFEST_FORMAT
+  readonly version: string
+  readonly campaign: Campaign
+  readonly shard: Shard
+  readonly platform: BoardProfile
+  readonly experiments: readonly string[]
+}
+
+export function requestOf(
+  version: string,
+  campaign: Campaign,
+  shard: Shard,
+  experiments: readonly Experiment[],
+): Request {
+  const names = experiments.map(({ name }) => name)
+  return { format: MANIFEST_FORMAT, version, campaign, shard, platform: zcu102, experiments: names }
+}
+
+export function requestOfManifest(manifest: Manifest): Request {
+  const { format, version, campaign, shard, platform, experiments } = manifest
+  return { format, version, campaign, shard, platform, experiments: experiments.map(({ name }) => name) }
+}
+
+/** In words what the first request has that the second has not; empty where they can be of one campaign. */
+export function differences(found: Request, wanted: Request): string[] {
+  const texts: string[] = []
+  const compare = (what: string, a: unknown, b: unknown) => {
+    if (a !== b) texts.push(`${what} is ${a}, not ${b}`)
+  }
+  compare('version', found.version, wanted.version)
+  for (const key of ['seed', 'points', 'sets'] as const) compare(key, found.campaign[key], wanted.campaign[key])
+  compare('the number of shards', found.shard.count, wanted.shard.count)
+  compare('the list of experiments', found.experiments.join(','), wanted.experiments.join(','))
+  if (JSON.stringify(found.platform) !== JSON.stringify(wanted.platform)) texts.push('the costs of the platform differ')
+  return texts
+}
+
+export class ResultFolder {
+  readonly path: string
+  readonly parts: string
+  readonly data: string
+
+  constructor(path: string) {
+    this.path = path
+    this.parts = join(path, 'parts')
+    this.data = join(path, 'data')
+  }
+
+  get finished(): boolean {
+    return existsSync(join(this.path, 'manifest.json'))
+  }
+
+  get interrupted(): boolean {
+    return !this.finished && existsSync(this.parts)
+  }
+
+  readManifest(): Manifest {
+    return this.#read<Manifest>('manifest.json')
+  }
+
+  /** What an interrupted run was asked for; null when it was interrupted before it could say so. */
+  readRequest(): Request | null {
+    return existsSync(join(this.parts, 'request.json')) ? this.#read<Request>('parts/request.json') : null
+  }
+
+  begin(request: Request): void {
+    mkdirSync(this.parts, { recursive: true })
+    writeWhole(join(this.parts, 'request.json'), `${JSON.stringify(request, null, 2)}\n`)
+  }
+
+  finish(manifest: Manifest): void {
+    writeWhole(join(this.path, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+    rmSync(this.parts, { recursive: true, force: true })
+  }
+
+  #read<T extends { format: number }>(name: string): T {
+    const path = join(this.path, name)
+    let value: T
+    try {
+      value = JSON.parse(readFileSync(path, 'utf8'))
+    } catch (error) {
+      throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error })
+    }
+    if (value === null || typeof value !== 'object' || value.format !== MANIFEST_FORMAT) {
+      throw new UsageError(`${path} was written in another format; use the version of virtio-sdk that wrote it`)
+    }
+    return value
+  }
+}
+
+/** Never half: a reader finds the old file or the new one. */
+export function writeWhole(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text)
+  renameSync(`${path}.new`, path)
+}
+
+export interface WrittenTable {
+  readonly entry: ManifestExperiment
+  /** For the report: the summary of an experiment that has one, else its rows. */
+  readonly table: string
+  readonly rows: readonly Row[]
+  readonly headline: readonly string[]
+  /** What the rows refute, the first few. */
+  readonly refutations: readonly string[]
+}
+
+const REFUTATIONS_KEPT = 5
+
+/** Writes `data/<name>.ndjson` from the rows of its units in order, and the summary of a `whole` campaign. */
+export function writeTable(
+  folder: ResultFolder,
+  experiment: Experiment,
+  units: Iterable<{ readonly rows: number; readonly text: string }>,
+  whole: boolean,
+): WrittenTable {
+  const { name, title, columns, assumptions } = experiment
+  mkdirSync(folder.data, { recursive: true })
+  const summary = whole ? experiment.summarize?.() : undefined
+  const rowsOfUnits: number[] = []
+  const kept: Row[] = []
+  const refutations: string[] = []
+  let rows = 0
+  let refuted = 0
+  const path = join(folder.data, `${name}.ndjson`)
+  const file = openSync(`${path}.new`, 'w')
+  try {
+    for (const unit of units) {
+      writeSync(file, unit.text)
+      rowsOfUnits.push(unit.rows)
+      rows += unit.rows
+      for (const line of unit.text.split('\n')) {
+        if (line === '') continue
+        const row = JSON.parse(line) as Row
+        const refutation = experiment.refutes?.(row) ?? null
+        if (refutation !== null && refuted++ < REFUTATIONS_KEPT) refutations.push(refutation)
+        if (summary !== undefined) summary.add(row)
+        else if (whole) kept.push(row)
+      }
+    }
+  } finally {
+    closeSync(file)
+  }
+  renameSync(`${path}.new`, path)
+  const summaryRows = summary?.rows()
+  if (summaryRows !== undefined) {
+    writeWhole(
+      join(folder.data, `${name}-summary.ndjson`),
+      summaryRows.map((row) => `${JSON.stringify(row)}\n`).join(''),
+    )
+  }
+  return {
+    entry: {
+      name,
+      title,
+      file: `data/${name}.ndjson`,
+      rows,
+      refuted,
+      rowsOfUnits,
+      columns,
+      assumptions,
+      summary: summary === undefined ? null : { file: `data/${name}-summary.ndjson`, columns: summary.columns },
+    },
+    table: summary === undefined ? name : `${name}-summary`,
+    rows: summaryRows ?? kept,
+    headline: summary?.headline?.() ?? [],
+    refutations,
+  }
+}
+
+const PIECE_BYTES = 1 << 20
+
+/** Lines without their newlines, piece by piece; a last line without one counts. */
+export function* readLines(path: string): Generator<string> {
+  const file = openSync(path, 'r')
+  const piece = Buffer.alloc(PIECE_BYTES)
+  const decoder = new TextDecoder()
+  let rest = ''
+  try {
+    for (let bytes = readSync(file, piece); bytes > 0; bytes = readSync(file, piece)) {
+      const lines = (rest + decoder.decode(piece.subarray(0, bytes), { stream: true })).split('\n')
+      rest = lines.pop()!
+      yield* lines
+    }
+  } finally {
+    closeSync(file)
+  }
+  if (rest !== '') yield rest
+}

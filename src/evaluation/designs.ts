@@ -1,0 +1,98 @@
+/**
+ * What a design makes of a load: the software on the DMA-critical path, from the cost table of a board. The sums are those of
+ * the broker's loop without contention for its lock, whose wait belongs to the end-to-end bound.
+ */
+import type { Flow, FlowSet, Regulator } from '../analysis/index.ts'
+import type { Random } from '../internal/random.ts'
+import type { CostOpName } from '../platform/index.ts'
+import type { BoardProfile } from '../platform-zcu102/index.ts'
+
+export const DESIGN_NAMES = ['dedicated', 'floating', 'floating-look-ahead', 'zero-copy'] as const
+export type DesignName = (typeof DESIGN_NAMES)[number]
+
+/** What stands for the longest time of an action: its worst, or its typical, as if a board had shown that to be the worst. */
+export type CostLevel = 'typical' | 'worst'
+
+export interface DesignOverheads {
+  /** h: [best, worst]. */
+  readonly chunkOverheadNs: readonly [best: number, worst: number]
+  /** o_m. */
+  readonly messageOverheadNs: number
+  readonly lookAhead: number
+}
+
+/** Completion interrupt, a receive buffer, the choice, and the next transfer. */
+const NEXT_TRANSFER: readonly CostOpName[] = ['irqEntryAck', 'fetchDescriptor', 'pick', 'dmaSetup', 'dmaPerDescriptor']
+/** One transfer first, then everything else: announcing the last chunk overlaps with copying the next. */
+const FLOATING_CHUNK: readonly CostOpName[] = [...NEXT_TRANSFER, 'lockCriticalSection']
+const FLOATING_MESSAGE: readonly CostOpName[] = ['lockCriticalSection', 'fetchDescriptor', 'messageOverhead']
+
+const CHUNK_PATH: Readonly<Record<DesignName, readonly CostOpName[]>> = {
+  // Announces a chunk, with an IPI, before it starts the next. How much of an IPI holds its sender is not known: all of it.
+  dedicated: [...NEXT_TRANSFER, 'usedRing', 'sgi'],
+  floating: FLOATING_CHUNK,
+  'floating-look-ahead': FLOATING_CHUNK,
+  'zero-copy': FLOATING_CHUNK,
+}
+
+const MESSAGE_PATH: Readonly<Record<DesignName, readonly CostOpName[]>> = {
+  // The kick's interrupt, the head of the message, and its sender's notification: all on one core.
+  dedicated: ['irqEntryAck', 'fetchDescriptor', 'messageOverhead', 'usedRing', 'sgi'],
+  floating: FLOATING_MESSAGE,
+  'floating-look-ahead': FLOATING_MESSAGE,
+  'zero-copy': FLOATING_MESSAGE,
+}
+
+export function designOverheads(profile: BoardProfile, design: DesignName, level: CostLevel): DesignOverheads {
+  const sum = (ops: readonly CostOpName[], place: 0 | 1 | 2) =>
+    ops.reduce((total, op) => total + profile.costsNs[op].value[place], 0)
+  const highest = level === 'typical' ? 1 : 2
+  // A chained descriptor follows the one before it in the engine; PAUSE reaches the first that is not prefetched.
+  const chained = design === 'floating-look-ahead'
+  const bestNs = chained ? profile.costsNs.dmaPerDescriptor.value[0] : sum(CHUNK_PATH[design], 0)
+  return {
+    chunkOverheadNs: [bestNs, sum(CHUNK_PATH[design], highest)],
+    messageOverheadNs: sum(MESSAGE_PATH[design], highest),
+    lookAhead: chained ? 1 + profile.dmaPrefetchedPieces.value : 0,
+  }
+}
+
+const PAGE_BYTES = 4096
+
+/** Pages from which exchanging a message is cheaper than copying it, with all of the TLB refilled: z(L) < c(L). */
+export function remapThresholdPages(profile: BoardProfile, level: CostLevel): number {
+  const cost = (op: CostOpName) => profile.costsNs[op].value[level === 'typical' ? 1 : 2]
+  const fixedNs =
+    cost('hvc') + cost('tlbInvalidate') + cost('tlbRefill') + cost('usedRing') + cost('injectListRegister')
+  const gainNs = PAGE_BYTES / profile.dmaBytesPerNs.value - 2 * cost('pteUpdate')
+  return gainNs > 0 ? Math.ceil(fixedNs / gainNs) : Number.POSITIVE_INFINITY
+}
+
+/** The set that the DMA sees under a design. Flows that the zero-copy design exchanges instead have left it. */
+export function underDesign(
+  flows: readonly Flow[],
+  overheads: DesignOverheads,
+  chunkBytes: number,
+  dmaBytesPerNs: number,
+  regulator: Regulator,
+): FlowSet {
+  return { flows, dma: { dmaBytesPerNs, chunkBytes, ...overheads }, regulator }
+}
+
+/** Flows that stay with the DMA when every second sender, drawn at random, has page-aligned buffers. */
+export function copiedFlows(flows: readonly Flow[], thresholdPages: number, random: Random): Flow[] {
+  return flows.filter((flow) => {
+    const aligned = random.chance(0.5)
+    return !aligned || flow.lengthBytes < thresholdPages * PAGE_BYTES
+  })
+}
+
+/** Share of time that demand takes in the long run: copying at the pace of its budget, software at its own. */
+export function longRunLoad({ flows, dma, regulator }: FlowSet): number {
+  const stretch = regulator.kind === 'budget' ? regulator.periodNs / regulator.budgetNs : 1
+  return flows.reduce((load, { lengthBytes, periodNs }) => {
+    const chunks = Math.ceil(lengthBytes / dma.chunkBytes)
+    const softwareNs = chunks * dma.chunkOverheadNs[1] + dma.messageOverheadNs
+    return load + ((lengthBytes / dma.dmaBytesPerNs) * stretch + softwareNs) / periodNs
+  }, 0)
+}

@@ -1,0 +1,257 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runCli } from '../../src/cli/run-cli.ts'
+import { EXPERIMENTS, type Experiment, type Manifest } from '../../src/evaluation/index.ts'
+
+let root = ''
+let workerFile = ''
+
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), 'evaluate-'))
+  workerFile = join(root, 'worker.mjs')
+  const entry = new URL('../../src/cli/evaluate/worker.ts', import.meta.url).pathname
+  await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile: workerFile })
+})
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+async function run(...args: string[]) {
+  const seen = { code: -1, stdout: '', stderr: '' }
+  const output = (stream: 'stdout' | 'stderr') => ({
+    isTTY: false,
+    write(text: string) {
+      seen[stream] += text
+    },
+  })
+  seen.code = await runCli(args, {
+    version: '1.2.3',
+    defaultScenario: '',
+    simulator: null as never,
+    evaluation: { workerFile },
+    terminal: { stdout: output('stdout'), stderr: output('stderr'), cwd: root, env: {}, now: () => 0 },
+  })
+  return seen
+}
+
+const SMALL = ['--points', '3', '--sets', '20', '--only', 'acceptance,acceptance-variants']
+const evaluate = (out: string, ...more: string[]) => run('evaluate', ...SMALL, '--jobs', '1', '--out', out, ...more)
+
+/** Every file of a folder, by name. */
+function files(folder: string): Record<string, string> {
+  const path = join(root, folder)
+  const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).sort()
+  return Object.fromEntries(
+    names.flatMap((name) => (/\.\w+$/.test(name) ? [[name, readFileSync(join(path, name), 'utf8')]] : [])),
+  )
+}
+
+describe('evaluate', () => {
+  beforeAll(async () => {
+    expect((await evaluate('reference')).code).toBe(0)
+  })
+
+  it('writes data, summaries and a manifest, and leaves nothing else behind', () => {
+    expect(readdirSync(join(root, 'reference')).sort()).toEqual(['data', 'manifest.json'])
+    const manifest = JSON.parse(files('reference')['manifest.json']!) as Manifest
+    expect(manifest.campaign).toEqual({ seed: 1, points: 3, sets: 20 })
+    for (const { name, file, rows, columns, summary } of manifest.experiments) {
+      const lines = files('reference')[file]!.trim().split('\n')
+      expect(lines).toHaveLength(rows)
+      for (const line of lines) expect(Object.keys(JSON.parse(line)), name).toEqual(Object.keys(columns))
+      for (const line of files('reference')[summary!.file]!.trim().split('\n')) {
+        expect(Object.keys(JSON.parse(line)), name).toEqual(Object.keys(summary!.columns))
+      }
+    }
+  })
+
+  it('tells where the data is, and the headline of each experiment', async () => {
+    const { stdout } = await run('evaluate', ...SMALL, '--out', 'told')
+    expect(stdout).toMatch(
+      /Acceptance ratio against utilisation: 240 rows in told\/data\/acceptance.ndjson\n {2}dedicated/,
+    )
+    expect(stdout).toContain('told/manifest.json written')
+  })
+
+  it('writes the same bytes with threads', async () => {
+    expect((await run('evaluate', ...SMALL, '--jobs', '2', '--out', 'threads')).code).toBe(0)
+    expect(files('threads')).toEqual(files('reference'))
+  })
+
+  it('writes the same bytes from shards, in whatever order they are merged', async () => {
+    for (const shard of ['1/3', '2/3', '3/3']) await evaluate(`shard-${shard[0]}`, '--shard', shard)
+    const merged = await run('merge', 'shard-3', 'shard-1', 'shard-2', '--out', 'merged')
+    expect(merged).toMatchObject({ code: 0, stderr: '' })
+    expect(files('merged')).toEqual(files('reference'))
+  })
+
+  it('another seed, other data', async () => {
+    await evaluate('seeded', '--seed', '2')
+    expect(files('seeded')['data/acceptance.ndjson']).not.toBe(files('reference')['data/acceptance.ndjson'])
+  })
+
+  it('more points or sets contain the same sets', async () => {
+    await run('evaluate', '--points', '3', '--sets', '21', '--only', 'acceptance', '--out', 'more')
+    const seeds = (folder: string) =>
+      new Set(
+        files(folder)
+          ['data/acceptance.ndjson']!.trim()
+          .split('\n')
+          .map((line) => JSON.parse(line).seed),
+      )
+    for (const seed of seeds('reference')) expect(seeds('more')).toContain(seed)
+  })
+})
+
+describe('evaluate --resume', () => {
+  /** A run that was stopped after some units of the first experiment, in the middle of a record. */
+  async function interrupted(folder: string, records: number, garbage: string): Promise<void> {
+    const first = EXPERIMENTS[0] as Experiment
+    const run = first.run
+    let left = records
+    Object.assign(first, {
+      run(unit: never) {
+        if (left-- === 0) throw new Error('power cut')
+        return run.call(first, unit)
+      },
+    })
+    try {
+      const { code, stderr } = await evaluate(folder)
+      expect(code).toBe(3)
+      expect(stderr).toContain('power cut')
+    } finally {
+      Object.assign(first, { run })
+    }
+    appendFileSync(join(root, folder, 'parts/acceptance.journal'), garbage)
+  }
+
+  it.each([
+    ['between two records', ''],
+    ['in a header', '{"unit":2,"ro'],
+    ['in the rows', '{"unit":2,"rows":80,"bytes":30000}\n{"point":3,"in'],
+  ])('goes on after a run that stopped %s', async (what, garbage) => {
+    const folder = `resumed ${what}`
+    await interrupted(folder, 2, garbage)
+    expect((await evaluate(folder, '--resume')).code).toBe(0)
+    expect(files(folder)).toEqual(files('reference'))
+  })
+
+  it('does not run again what is done', async () => {
+    await interrupted('kept', 2, '')
+    const journal = join(root, 'kept/parts/acceptance.journal')
+    const before = readFileSync(journal, 'utf8')
+    truncateSync(journal, before.length - 1)
+    await interrupted('kept-2', 2, '')
+    expect(readFileSync(join(root, 'kept-2/parts/acceptance.journal'), 'utf8')).toBe(before)
+    expect((await evaluate('kept', '--resume')).code).toBe(0)
+    expect(files('kept')).toEqual(files('reference'))
+  })
+
+  it('refuses other parameters, and to start over without being told', async () => {
+    await interrupted('other', 1, '')
+    const without = await evaluate('other')
+    expect(without).toMatchObject({ code: 2, stderr: expect.stringContaining('add --resume') })
+    const other = await evaluate('other', '--resume', '--seed', '9')
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('seed is 1, not 9') })
+    const shard = await evaluate('other', '--resume', '--shard', '1/2')
+    expect(shard.stderr).toContain('the number of shards is 1, not 2')
+  })
+
+  it('of a finished run has nothing to do; without it the run is refused', async () => {
+    expect(await evaluate('reference', '--resume')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('already'),
+    })
+    expect(await evaluate('reference')).toMatchObject({ code: 2, stderr: expect.stringContaining('finished run') })
+    const other = await run('evaluate', '--points', '3', '--sets', '21', '--resume', '--out', 'reference')
+    expect(other.stderr).toContain('sets is 20, not 21')
+  })
+
+  it('refuses a journal that is damaged before its end', async () => {
+    await interrupted('damaged', 2, '')
+    const journal = join(root, 'damaged/parts/acceptance.journal')
+    const text = readFileSync(journal, 'utf8')
+    writeFileSync(journal, `#${text.slice(1)}`)
+    expect((await evaluate('damaged', '--resume')).stderr).toContain('damaged at byte 0')
+  })
+})
+
+describe('merge', () => {
+  beforeAll(async () => {
+    for (const shard of ['1/2', '2/2']) await evaluate(`half-${shard[0]}`, '--shard', shard)
+    await evaluate('half-other', '--shard', '2/2', '--seed', '5')
+  })
+  const merge = (...args: string[]) => run('merge', ...args)
+
+  it.each([
+    ['a missing shard', ['half-1', '--out', 'm1'], 'shard 2/2 is missing'],
+    ['the same shard twice', ['half-1', 'half-1', '--out', 'm1'], 'are both shard 1/2'],
+    [
+      'mixed campaigns',
+      ['half-1', 'half-other', '--out', 'm1'],
+      'half-other is of another campaign than half-1: seed is 5, not 1',
+    ],
+    ['mixed counts', ['half-1', 'reference', '--out', 'm1'], 'the number of shards is 1, not 2'],
+    ['what is no result', ['half-1', '.', '--out', 'm1'], 'no manifest.json'],
+    ['nothing', ['--out', 'm1'], 'name the folders'],
+    ['no target', ['half-1', 'half-2'], '--out takes one folder'],
+    ['a target that is in use', ['half-1', 'half-2', '--out', 'reference'], 'holds a run'],
+  ])('refuses %s', async (_, args, message) => {
+    expect(await merge(...args)).toMatchObject({ code: 2, stderr: expect.stringContaining(message) })
+    expect(existsSync(join(root, 'm1'))).toBe(false)
+  })
+
+  it('refuses a shard that was cut, and one of another version', async () => {
+    await evaluate('cut', '--shard', '2/2')
+    const data = join(root, 'cut/data/acceptance.ndjson')
+    const text = readFileSync(data, 'utf8')
+    writeFileSync(data, text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1))
+    expect((await merge('half-1', 'cut', '--out', 'm2')).stderr).toContain('fewer rows')
+    const path = join(root, 'cut/manifest.json')
+    writeFileSync(path, readFileSync(path, 'utf8').replace('1.2.3', '1.2.4'))
+    expect((await merge('half-1', 'cut', '--out', 'm3')).stderr).toContain('version is 1.2.4, not 1.2.3')
+    writeFileSync(path, '{')
+    expect((await merge('half-1', 'cut', '--out', 'm4')).stderr).toContain('cannot read')
+  })
+})
+
+describe('hostile input', () => {
+  it.each([
+    [['--points', '0'], '--points 0'],
+    [['--points', 'many'], '--points many'],
+    [['--sets', '1.5'], '--sets 1.5'],
+    [['--seed=-1'], '--seed -1'],
+    [['--jobs', '0'], '--jobs 0'],
+    [['--jobs', '2', '--jobs', '3'], '--jobs 2,3'],
+    [['--shard', '0/3'], 'counted from 1/3 to 3/3'],
+    [['--shard', '4/3'], 'counted from 1/3 to 3/3'],
+    [['--shard', '3'], 'such as 1/8'],
+    [['--shard', '1/0'], 'such as 1/8'],
+    [['--only', 'aceptance'], 'did you mean acceptance?'],
+    [['--only', 'nothing-like-it'], 'use one of acceptance, '],
+    [['--out'], '--out'],
+  ])('%j', async (args, message) => {
+    const { code, stderr } = await run('evaluate', ...args)
+    expect(stderr).toContain(message)
+    expect(code).toBe(2)
+  })
+
+  it('a folder that cannot be written', async () => {
+    mkdirSync(join(root, 'blocked'))
+    writeFileSync(join(root, 'blocked/file'), '')
+    const { code, stderr } = await evaluate('blocked/file/out')
+    expect(code).toBe(2)
+    expect(stderr).toContain('blocked/file/out')
+  })
+})
