@@ -113,6 +113,9 @@ export class DeadlineResponseTest {
       this.#workNs += messages * model.workNs[j]!
       this.#softwareNs += messages * model.overheadNs[j]!
     }
+    for (let stall = model.count; stall < model.total; stall++) {
+      this.#softwareNs += (Math.floor(queuedNs / model.periodNs[stall]!) + 1) * model.overheadNs[stall]!
+    }
   }
 
   /** Least t > 0 with t = inv(Bd + sum eta_j(t)·Cd_j, Bo + sum eta_j(t)·Co_j) over all flows. */
@@ -121,8 +124,8 @@ export class DeadlineResponseTest {
     let firstNs = Number.POSITIVE_INFINITY
     for (let j = 0; j < model.count; j++) firstNs = Math.min(firstNs, model.deadlineNs[j]! - model.jitterNs[j]!)
     this.#block(firstNs)
-    const all = Int32Array.from({ length: model.count }, (_, j) => j)
-    if (!converges(model, all, model.count, this.#blockingNs + this.#blockingOverheadNs)) {
+    const all = Int32Array.from({ length: model.total }, (_, j) => j)
+    if (!converges(model, all, model.total, this.#blockingNs + this.#blockingOverheadNs)) {
       return Number.POSITIVE_INFINITY
     }
     const invert = model.tightness.nonPreemptiveLastChunk ? startAfter : finishOf

@@ -50,7 +50,7 @@ export class DemandTest {
 
   constructor(model: AnalysisModel) {
     this.#model = model
-    this.#all = Int32Array.from({ length: model.count }, (_, i) => i)
+    this.#all = Int32Array.from({ length: model.total }, (_, i) => i)
   }
 
   verdict(): DeadlineVerdict {
@@ -98,6 +98,9 @@ export class DemandTest {
         blockingOverheadNs = model.blockingOverheadNs
       }
     }
+    for (let stall = model.count; stall < model.total; stall++) {
+      softwareNs += (Math.floor(pointNs / model.periodNs[stall]!) + 1) * model.overheadNs[stall]!
+    }
     this.#workNs = workNs
     this.#softwareNs = softwareNs
     this.#blockingNs = blockingNs
@@ -126,14 +129,14 @@ export class DemandTest {
    */
   #horizonOf(supply: Supply, debtNs: number, uncharged: boolean): number {
     const model = this.#model
-    const slack = longRunSlack(model, supply, uncharged, this.#all, model.count)
+    const slack = longRunSlack(model, supply, uncharged, this.#all, model.total)
     if (slack < 0) return Number.POSITIVE_INFINITY
     const stretch = supply.periodNs / supply.budgetNs
     const softwareStretch = uncharged ? 1 : stretch
     let constantNs = supply.firstBlackoutNs + (debtNs + model.committedNs) * stretch
     if (model.committedNs > 0) constantNs += model.blockingOverheadNs * softwareStretch
     if (!model.tightness.exactSupply) constantNs += supply.periodNs - supply.budgetNs
-    for (let i = 0; i < model.count; i++) {
+    for (let i = 0; i < model.total; i++) {
       const early = 1 - (model.deadlineNs[i]! - model.jitterNs[i]!) / model.periodNs[i]!
       constantNs += early * (model.workNs[i]! * stretch + model.overheadNs[i]! * softwareStretch)
     }

@@ -1,9 +1,20 @@
 /** From the sender's call to the receiver's handler: sums around the bound of the DMA stage. Costs are worst cases in ns. */
 
-export interface FloatingPath {
-  readonly placement: 'floating'
+interface CommonPath {
   /** The guest's own send path. */
   readonly sendNs: number
+  /** Added by interrupt coalescing, `coalescingDelayNs`. */
+  readonly coalescingNs: number
+  /** How long a receiver that polls may not look, its polling period; default 0: it is interrupted. */
+  readonly pollingNs?: number
+  /** Theta: how much later a MemGuard-throttled receiver handles the message, `throttling`. */
+  readonly throttleNs: number
+  /** Handling in the receiving guest. */
+  readonly guestIsrNs: number
+}
+
+export interface FloatingPath extends CommonPath {
+  readonly placement: 'floating'
   /** e_tx: doorbell trap with the broker's step. */
   readonly transmitNs: number
   /** w: longest time the broker's lock is held, and m cores that can be in the queue for it. */
@@ -11,25 +22,16 @@ export interface FloatingPath {
   readonly cores: number
   /** Used element and injection on the receiver's core. */
   readonly deliverNs: number
-  /** Added by interrupt coalescing. */
-  readonly coalescingNs: number
-  /** Theta: how long a MemGuard-blocked receiver cannot take the completion. */
-  readonly throttleNs: number
-  readonly guestIsrNs: number
 }
 
-export interface DedicatedPath {
+export interface DedicatedPath extends CommonPath {
   readonly placement: 'dedicated'
-  readonly sendNs: number
   readonly trapNs: number
   /** Kick IPI to the broker's core, with waiting for its current step. */
   readonly kickNs: number
   /** IPI from the broker's core, the interrupt it becomes, and the guest's handler. */
   readonly notifyNs: number
   readonly irqNs: number
-  readonly coalescingNs: number
-  readonly throttleNs: number
-  readonly guestIsrNs: number
 }
 
 /** `totalNs` is the sum of the others; all null-free because without a bound of the DMA stage there is none at all. */
@@ -37,8 +39,12 @@ export interface EndToEndTerms {
   /** Until the message is queued, without its variation where the flow's jitter already has it (P6). */
   readonly beforeNs: number
   readonly lockNs: number
+  /** The DMA stage, or what stands for it. */
   readonly responseNs: number
+  /** Delivery and the guest's handling. */
   readonly afterNs: number
+  readonly coalescingNs: number
+  readonly pollingNs: number
   readonly throttleNs: number
   readonly totalNs: number
 }
@@ -49,10 +55,18 @@ export function endToEnd(path: FloatingPath | DedicatedPath, responseNs: number 
   const floating = path.placement === 'floating'
   const beforeNs = path.sendNs + (floating ? path.transmitNs : path.trapNs + path.kickNs)
   const lockNs = floating ? (path.cores - 1) * path.lockHoldNs : 0
-  const afterNs = (floating ? path.deliverNs : path.notifyNs + path.irqNs) + path.coalescingNs + path.guestIsrNs
-  const { throttleNs } = path
-  const totalNs = beforeNs + lockNs + responseNs + afterNs + throttleNs
-  return { beforeNs, lockNs, responseNs, afterNs, throttleNs, totalNs }
+  const afterNs = (floating ? path.deliverNs : path.notifyNs + path.irqNs) + path.guestIsrNs
+  const { coalescingNs, pollingNs = 0, throttleNs } = path
+  const totalNs = beforeNs + lockNs + responseNs + afterNs + coalescingNs + pollingNs + throttleNs
+  return { beforeNs, lockNs, responseNs, afterNs, coalescingNs, pollingNs, throttleNs, totalNs }
+}
+
+/**
+ * How long an interrupt is held back for others to share it: `count` messages, or `delayNs` after the first. Flows are sporadic, so
+ * nobody promises that the others come, and only the time bounds it; 0 for a count of 1.
+ */
+export function coalescingDelayNs(count: number, delayNs: number): number {
+  return count <= 1 ? 0 : delayNs
 }
 
 export interface RemapCosts {
@@ -64,10 +78,36 @@ export interface RemapCosts {
   readonly refillNs: number
   readonly usedNs: number
   readonly notifyNs: number
+  /** Making the page that comes back readable by nobody: scrubbing it, per page. Default 0: it was the receiver's own clean one. */
+  readonly scrubNs?: number
 }
 
-/** z(L) = e_hvc + pages·2·t_pte + t_tlbi + refill + used + notify: a message that is exchanged instead of copied, no DMA. */
+/**
+ * z(L) = e_hvc + pages·(2·t_pte + scrub) + t_tlbi + refill + used + notify: a message that is exchanged instead of copied, no DMA.
+ */
 export function remapTimeNs(pages: number, costs: RemapCosts): number {
-  const { hypercallNs, pageEntryNs, invalidateNs, refillNs, usedNs, notifyNs } = costs
-  return hypercallNs + pages * 2 * pageEntryNs + invalidateNs + refillNs + usedNs + notifyNs
+  const { hypercallNs, pageEntryNs, invalidateNs, refillNs, usedNs, notifyNs, scrubNs = 0 } = costs
+  return hypercallNs + pages * (2 * pageEntryNs + scrubNs) + invalidateNs + refillNs + usedNs + notifyNs
+}
+
+/**
+ * A flow whose messages are remapped: no DMA stage and no regulator, so nothing to wait for but the broker's lock, and
+ * `remapTimeNs` instead of trap, response and delivery. `edgesNs`: the bound of the DMA stage of unaligned head and tail, which
+ * the flow set then has as a flow of that length; 0 where the message is whole pages, null without a bound.
+ *
+ * The lock is held while pages are remapped, so every w, of this flow and of all others, has to be at least that.
+ */
+export function zeroCopyEndToEnd(
+  path: FloatingPath | DedicatedPath,
+  remapNs: number,
+  edgesNs: number | null = 0,
+): EndToEndTerms | null {
+  if (edgesNs === null) return null
+  const { sendNs, guestIsrNs, coalescingNs, pollingNs = 0, throttleNs } = path
+  const lockNs = path.placement === 'floating' ? (path.cores - 1) * path.lockHoldNs : 0
+  const beforeNs = sendNs + (path.placement === 'floating' ? 0 : path.kickNs)
+  const afterNs = guestIsrNs + (path.placement === 'floating' ? 0 : path.irqNs)
+  const responseNs = remapNs + edgesNs
+  const totalNs = beforeNs + lockNs + responseNs + afterNs + coalescingNs + pollingNs + throttleNs
+  return { beforeNs, lockNs, responseNs, afterNs, coalescingNs, pollingNs, throttleNs, totalNs }
 }

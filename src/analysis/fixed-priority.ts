@@ -79,7 +79,7 @@ export function deadlineMonotonic(flows: readonly Flow[]): number[] {
 /** The test of one model under any ranks. Reused: holds scratch space, `meetsDeadline` does not allocate. */
 export class FixedPriorityTest {
   readonly #model: AnalysisModel
-  /** The analysed flow, then those that may go first. */
+  /** The analysed flow, then those that may go first, then the stalls. */
   readonly #members: Int32Array
   #memberCount = 0
   #blockingNs = 0
@@ -93,7 +93,7 @@ export class FixedPriorityTest {
 
   constructor(model: AnalysisModel) {
     this.#model = model
-    this.#members = new Int32Array(model.count)
+    this.#members = new Int32Array(model.total)
   }
 
   bound(flow: number, ranks: ArrayLike<number>): ResponseTerms | null {
@@ -165,6 +165,7 @@ export class FixedPriorityTest {
         blockingNs = Math.max(blockingNs, model.longestChunkNs[j]!)
       }
     }
+    for (let stall = model.count; stall < model.total; stall++) this.#members[count++] = stall
     this.#memberCount = count
     const committed = model.committedNs > 0
     this.#blockingNs = committed ? model.committedNs : blockingNs

@@ -30,6 +30,14 @@ export interface DmaModel {
   readonly messageOverheadNs: number
   /** kappa: chunks committed ahead of the running one, which nothing can overtake any more. Default 0. */
   readonly lookAhead?: number
+  /** When a finished chunk may not be noticed, so that nobody chooses the next one. Default: never. They add up. */
+  readonly stalls?: readonly Stall[]
+}
+
+/** At most the last `stallNs` of every period of `periodNs`: a MemGuard-throttled core that does not take its interrupts. */
+export interface Stall {
+  readonly periodNs: number
+  readonly stallNs: number
 }
 
 export interface BudgetRegulator {
@@ -89,6 +97,13 @@ export function validateFlowSet({ flows, dma, regulator }: FlowSet): void {
   integer('BAD_DMA', 'worst chunkOverheadNs', worst, best)
   integer('BAD_DMA', 'messageOverheadNs', dma.messageOverheadNs, 0)
   integer('BAD_DMA', 'lookAhead', dma.lookAhead ?? 0, 0)
+  dma.stalls?.forEach(({ periodNs, stallNs }, i) => {
+    integer('BAD_DMA', `stall #${i}: periodNs`, periodNs, 1)
+    integer('BAD_DMA', `stall #${i}: stallNs`, stallNs, 0)
+    if (stallNs > periodNs) {
+      throw new VirtioError('BAD_DMA', `stall #${i}: ${stallNs} ns exceed their period of ${periodNs} ns`)
+    }
+  })
   if (regulator.kind === 'rate' || regulator.kind === 'bucket') {
     positive('BAD_REGULATOR', 'bytesPerNs', regulator.bytesPerNs)
   }

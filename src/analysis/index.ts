@@ -9,12 +9,14 @@ export {
 } from './earliest-deadline.ts'
 export { DeadlineResponseTest, earliestDeadlineBounds } from './earliest-deadline-response.ts'
 export {
+  coalescingDelayNs,
   type DedicatedPath,
   type EndToEndTerms,
   endToEnd,
   type FloatingPath,
   type RemapCosts,
   remapTimeNs,
+  zeroCopyEndToEnd,
 } from './end-to-end.ts'
 export {
   deadlineMonotonic,
@@ -34,9 +36,20 @@ export {
   type FlowSet,
   lastChunkBytes,
   type Regulator,
+  type Stall,
   validateFlowSet,
 } from './flow.ts'
 export { type CoreInterference, type GuestTask, type GuestTerms, guestResponseTimes } from './guest-task.ts'
+export {
+  guestTimeOfRefills,
+  type MemoryBudget,
+  type ThrottleCosts,
+  type ThrottleTerms,
+  throttleDelayNs,
+  throttledTimeNs,
+  throttling,
+  type WhenThrottled,
+} from './memory-throttling.ts'
 export { type AnalysisModel, deriveModel, finishOf, startAfter } from './model.ts'
 export { limitedPriorities, optimalPriorities } from './priority-assignment.ts'
 export { type Scheduler, schedulable, type TestOptions } from './schedulable.ts'

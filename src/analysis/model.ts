@@ -16,7 +16,10 @@ import type { Tightness } from './tightness.ts'
 
 export interface AnalysisModel {
   readonly tightness: Tightness
+  /** Flows. The arrays have their entries first, then those of the stalls. */
   readonly count: number
+  /** Flows and stalls. A stall is one message of software a period, more urgent than any and with no deadline. */
+  readonly total: number
   readonly periodNs: Float64Array
   readonly deadlineNs: Float64Array
   readonly jitterNs: Float64Array
@@ -60,13 +63,22 @@ export function deriveModel(set: FlowSet, tightness: Tightness): AnalysisModel {
   const chunkOverheadNs = dma.chunkOverheadNs[1]
   const fullChunkNs = transferTimeNs(dma.chunkBytes, beta)
   const count = flows.length
-  const workNs = new Float64Array(count)
-  const overheadNs = new Float64Array(count)
+  const stalls = dma.stalls ?? []
+  const total = count + stalls.length
+  const workNs = new Float64Array(total)
+  const overheadNs = new Float64Array(total)
+  const periodNs = new Float64Array(total)
+  const deadlineNs = new Float64Array(total)
+  const jitterNs = new Float64Array(total)
   const lastChunkNs = new Float64Array(count)
   const longestChunkNs = new Float64Array(count)
   let longestNs = 0
   for (let i = 0; i < count; i++) {
-    const { lengthBytes } = flows[i]!
+    const flow = flows[i]!
+    const { lengthBytes } = flow
+    periodNs[i] = flow.periodNs
+    deadlineNs[i] = flow.deadlineNs
+    jitterNs[i] = flow.jitterNs ?? 0
     const chunks = chunkCount(lengthBytes, dma.chunkBytes)
     const lastNs = tightness.trueChunkSizes
       ? transferTimeNs(lastChunkBytes(lengthBytes, dma.chunkBytes), beta)
@@ -77,15 +89,20 @@ export function deriveModel(set: FlowSet, tightness: Tightness): AnalysisModel {
     overheadNs[i] = exact(chunks * chunkOverheadNs + dma.messageOverheadNs)
     longestNs = Math.max(longestNs, longestChunkNs[i]!)
   }
+  for (let k = 0; k < stalls.length; k++) {
+    periodNs[count + k] = stalls[k]!.periodNs
+    overheadNs[count + k] = stalls[k]!.stallNs
+  }
 
   // A chunk starts at a balance of at least 1, so the overdraft is one less than what was committed; A0 looks less closely.
   const overdraftNs = (1 + lookAhead) * longestNs - (tightness.trueChunkSizes ? 1 : 0)
   return {
     tightness,
     count,
-    periodNs: Float64Array.from(flows, (flow) => flow.periodNs),
-    deadlineNs: Float64Array.from(flows, (flow) => flow.deadlineNs),
-    jitterNs: Float64Array.from(flows, (flow) => flow.jitterNs ?? 0),
+    total,
+    periodNs,
+    deadlineNs,
+    jitterNs,
     workNs,
     overheadNs,
     lastChunkNs,

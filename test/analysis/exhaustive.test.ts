@@ -1,7 +1,15 @@
 import { DemandTest, deriveModel, TIGHTNESS } from 'virtio-sdk/analysis'
 import { describe, expect, it } from 'vitest'
 import { CAMPAIGN, CAMPAIGN_TIMEOUT_MS } from './campaign.ts'
-import { boundsOf, denseInstance, type Family, indebtedInstance, jitteryInstance, search } from './small-instances.ts'
+import {
+  boundsOf,
+  denseInstance,
+  type Family,
+  indebtedInstance,
+  jitteryInstance,
+  search,
+  stalledInstance,
+} from './small-instances.ts'
 
 const ANALYSES = ['A0', 'A3', 'A4'] as const
 
@@ -9,6 +17,7 @@ describe.each([
   ['dense', denseInstance, 0, 4000],
   ['jittery', jitteryInstance, 0, 1000],
   ['indebted', indebtedInstance, 0, 50],
+  ['stalled', stalledInstance, 0, 150],
   ['dense, with look-ahead 1,', denseInstance, 1, 2000],
   ['dense, with look-ahead 2,', denseInstance, 2, 2000],
 ] as [string, Family, number, number][])('every behaviour of %s instances', (_, family, lookAhead, instances) => {

@@ -10,7 +10,7 @@ import {
 } from 'virtio-sdk/analysis'
 import { describe, expect, it } from 'vitest'
 import { CAMPAIGN_TIMEOUT_MS } from './campaign.ts'
-import { boundsOf, denseInstance, type Family, indebtedInstance, search } from './small-instances.ts'
+import { boundsOf, denseInstance, type Family, indebtedInstance, search, stalledInstance } from './small-instances.ts'
 
 /** Each takes away one thing that the proof needs. */
 const WEAKENED = {
@@ -28,6 +28,10 @@ const WEAKENED = {
     const delayedSupply = new Supply(periodNs, Math.min(periodNs, budgetNs + set.dma.chunkOverheadNs[0]))
     return { ...model, delayedSupply, delayedDebtNs: delayedSupply.full ? 0 : model.delayedDebtNs }
   },
+  'stalls one shorter': (model) => ({
+    ...model,
+    overheadNs: model.overheadNs.map((overheadNs, i) => (i < model.count ? overheadNs : overheadNs - 1)),
+  }),
   'windows at its own releases only': (model) => ({ ...model, windowsAtEveryDeadline: false }),
 } satisfies Record<string, (model: AnalysisModel, set: FlowSet) => AnalysisModel>
 
@@ -59,6 +63,11 @@ describe('the search has the power to catch a wrong theorem', () => {
     ["one overhead too many in Q''", 'A4', 'fp', 'responses', denseInstance],
     ["one overhead too many in Q''", 'A4', 'edf', 'responses', denseInstance],
     ["one overhead too many in Q''", 'A4', 'edf', 'deadlines', denseInstance],
+    ['stalls one shorter', 'A3', 'fp', 'responses', stalledInstance],
+    ['stalls one shorter', 'A4', 'fp', 'responses', stalledInstance],
+    ['stalls one shorter', 'A3', 'edf', 'responses', stalledInstance],
+    ['stalls one shorter', 'A4', 'edf', 'responses', stalledInstance],
+    ['stalls one shorter', 'A4', 'edf', 'deadlines', stalledInstance],
     ['windows at its own releases only', 'A3', 'edf', 'responses', denseInstance],
     ['windows at its own releases only', 'A4', 'edf', 'responses', denseInstance],
   ] as [keyof typeof WEAKENED, 'A0' | 'A3' | 'A4', Scheduler, Promised, Family][])(

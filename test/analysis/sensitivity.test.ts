@@ -38,6 +38,7 @@ function smallSet(seed: number): FlowSet {
       chunkOverheadNs: [best, best + random.between(0, 1)],
       messageOverheadNs: random.between(0, 1),
       lookAhead: random.chance(0.2) ? 1 : 0,
+      stalls: random.chance(0.2) ? [{ periodNs: random.between(6, 12), stallNs: 2 }] : [],
     },
     regulator: random.pick<FlowSet['regulator']>([
       { kind: 'budget', periodNs, budgetNs: random.between(1, periodNs) },

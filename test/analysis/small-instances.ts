@@ -67,6 +67,19 @@ export function jitteryInstance(seed: number, lookAhead: number): FlowSet {
   return { ...set, flows: set.flows.map((flow) => ({ ...flow, jitterNs: jitter(flow.periodNs) })) }
 }
 
+/** The same with a core that may not notice a finished chunk at the end of each of its own periods. */
+export function stalledInstance(seed: number, lookAhead: number): FlowSet {
+  const random = new Random(seed, 11)
+  const set = denseInstance(seed, lookAhead)
+  const periodNs = random.between(4, 12)
+  const stalls = [{ periodNs, stallNs: random.between(1, Math.ceil(periodNs / 3)) }]
+  return {
+    ...set,
+    flows: set.flows.map((flow) => ({ ...flow, periodNs: 2 * flow.periodNs })),
+    dma: { ...set.dma, stalls },
+  }
+}
+
 export type Family = typeof denseInstance
 
 /** Response bounds of all flows, or null: one has none, or the instance is too large to search. */

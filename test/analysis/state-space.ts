@@ -2,11 +2,12 @@
  * Every behaviour of a small instance: all sporadic release patterns, refill phases, reachable regulator states, overheads and
  * ties, tick by tick, as a search of the state space. What random testing misses, this finds.
  *
- * A state is a vector of small integers: refill phase, balance, the running chunk (flow, overhead left, copy left), for each
+ * A state is a vector of small integers: refill phase, balance, the running chunk (flow, overhead left, copy left), the phase of
+ * the stall and whether a finished chunk waits for it to end, for each
  * flow the ticks since its last release, the chunks left of its oldest message and the age of each message under way, and
  * last the flows of the chunks that are committed behind the running one.
  */
-import type { FlowSet } from 'virtio-sdk/analysis'
+import type { FlowSet, Stall } from 'virtio-sdk/analysis'
 
 export interface SearchOptions {
   readonly set: FlowSet
@@ -33,7 +34,9 @@ const BALANCE = 1
 const RUNNING = 2
 const OVERHEAD = 3
 const COPY = 4
-const FLOWS = 5
+const STALL_PHASE = 5
+const STALLED = 6
+const FLOWS = 7
 /** Of a flow's slots: ticks since the last nominal release, chunks left of its oldest message, messages under way, their ages. */
 const SINCE = 0
 const CHUNKS = 1
@@ -55,6 +58,7 @@ class StateSpace {
   readonly #period: number
   readonly #budget: number
   readonly #lookAhead: number
+  readonly #stall: Stall
   readonly #committed: number
   readonly #seen = new Set<string>()
   readonly #stack: Int16Array[] = []
@@ -74,14 +78,16 @@ class StateSpace {
     this.#period = regulator.kind === 'budget' ? regulator.periodNs : 1
     this.#budget = regulator.kind === 'budget' ? regulator.budgetNs : 1
     this.#lookAhead = dma.lookAhead ?? 0
+    this.#stall = dma.stalls?.[0] ?? { periodNs: 1, stallNs: 0 }
     this.#committed = FLOWS + this.#count * SLOTS
     this.#worst = new Array<number>(this.#count).fill(0)
   }
 
   search(): SearchResult {
-    for (let phase = 0; phase < this.#period; phase++) {
+    for (let k = 0; k < this.#period * this.#stall.periodNs; k++) {
       const start = new Int16Array(this.#committed + this.#lookAhead + 1)
-      start[PHASE] = phase
+      start[PHASE] = k % this.#period
+      start[STALL_PHASE] = Math.floor(k / this.#period)
       start[BALANCE] = this.#budget
       for (let flow = 0; flow < this.#count; flow++) start[slot(flow) + SINCE] = this.#rested(flow)
       this.#remember(start)
@@ -96,6 +102,7 @@ class StateSpace {
 
   /** One tick: refill, any releases, choices, any releases that the choices have not seen, then time passes. */
   #expand(state: Int16Array): void {
+    if (state[STALL_PHASE] === 0) state[STALLED] = 0
     if (state[PHASE] === 0) state[BALANCE] = Math.min(this.#budget, state[BALANCE]! + this.#budget)
     const all = 2 ** this.#count - 1
     this.#release(state, 0, all, (early, unreleased) => {
@@ -140,6 +147,10 @@ class StateSpace {
 
   /** Starts and commits chunks, in every order that ties allow and with every overhead, until no more can be. */
   #settle(state: Int16Array, chosen: boolean, done: (state: Int16Array, chosen: boolean) => void): void {
+    if (state[STALLED] === 1) {
+      done(state, chosen)
+      return
+    }
     const idle = state[RUNNING] === 0
     if (idle && state[this.#committed] !== 0) {
       this.#start(state, (next) => this.#settle(next, chosen, done))
@@ -207,19 +218,31 @@ class StateSpace {
       for (let k = 0; k < state[at + COUNT]!; k++) state[at + AGES + k]!++
     }
     state[PHASE] = (state[PHASE]! + 1) % this.#period
+    state[STALL_PHASE] = (state[STALL_PHASE]! + 1) % this.#stall.periodNs
+    let completed = false
     if (state[RUNNING] !== 0) {
       if (state[OVERHEAD]! > 0) state[OVERHEAD]!--
       else {
         state[COPY]!--
         state[BALANCE]!--
       }
-      if (state[OVERHEAD] === 0 && state[COPY] === 0) this.#completeChunk(state)
+      if (state[OVERHEAD] === 0 && state[COPY] === 0) {
+        this.#completeChunk(state)
+        completed = true
+      }
     }
     for (let flow = 0; flow < this.#count; flow++) {
       const at = slot(flow)
       if (state[at + COUNT]! > 0 && state[at + AGES]! > limits[flow]!) this.#observe(flow, state[at + AGES]!)
     }
     this.#remember(state)
+    // The core that would take the interrupt is stopped until the end of the stall's period, or it is another core's.
+    const { periodNs, stallNs } = this.#stall
+    if (completed && state[STALL_PHASE]! >= periodNs - stallNs) {
+      const stalled = state.slice()
+      stalled[STALLED] = 1
+      this.#remember(stalled)
+    }
   }
 
   #completeChunk(state: Int16Array): void {

@@ -1,6 +1,5 @@
 import {
   type DedicatedCosts,
-  endToEnd,
   type FloatingCosts,
   type FlowSet,
   fixedPriorityBounds,
@@ -8,7 +7,6 @@ import {
   guestResponseTimes,
   type Route,
   ranksOf,
-  remapTimeNs,
   StolenTime,
 } from 'virtio-sdk/analysis'
 import { describe, expect, it } from 'vitest'
@@ -144,43 +142,5 @@ describe('guest tasks', () => {
   it('a core that is full has no bound from that task on', () => {
     const half = { periodNs: 10, deadlineNs: 10, executionNs: 5 }
     expect(guestResponseTimes([half, half, half], quiet).map((terms) => terms === null)).toEqual([false, true, true])
-  })
-})
-
-describe('end to end', () => {
-  const common = { sendNs: 1, coalescingNs: 2, throttleNs: 4, guestIsrNs: 8 }
-
-  it('adds what is before and after the DMA stage', () => {
-    const floating = {
-      ...common,
-      placement: 'floating',
-      transmitNs: 16,
-      lockHoldNs: 32,
-      cores: 3,
-      deliverNs: 128,
-    } as const
-    expect(endToEnd(floating, 1000)).toEqual({
-      beforeNs: 17,
-      lockNs: 64,
-      responseNs: 1000,
-      afterNs: 138,
-      throttleNs: 4,
-      totalNs: 1223,
-    })
-    const dedicated = { ...common, placement: 'dedicated', trapNs: 16, kickNs: 32, notifyNs: 64, irqNs: 128 } as const
-    expect(endToEnd(dedicated, 1000)?.totalNs).toBe(1255)
-    expect(endToEnd(dedicated, null)).toBeNull()
-  })
-
-  it('a remapped message costs pages, not bytes', () => {
-    const costs = {
-      hypercallNs: 280,
-      pageEntryNs: 200,
-      invalidateNs: 300,
-      refillNs: 15_000,
-      usedNs: 100,
-      notifyNs: 700,
-    }
-    expect(remapTimeNs(11, costs) - remapTimeNs(1, costs)).toBe(10 * 2 * 200)
   })
 })
