@@ -2,7 +2,7 @@
  * Earliest deadline first over messages, re-decided at chunk borders: the processor demand test [Baruah Rosier Howell 1990] on a
  * periodic budget, with the blocking of one chunk that has a later deadline [Jeffay Stanat Martel 1991].
  */
-import { exact } from './exact.ts'
+import { ceilDivide, exact } from './exact.ts'
 import type { FlowSet } from './flow.ts'
 import { type AnalysisModel, deriveModel, finishOf } from './model.ts'
 import type { Supply } from './supply.ts'
@@ -98,14 +98,32 @@ export class DemandTest {
         blockingOverheadNs = model.blockingOverheadNs
       }
     }
-    for (let stall = model.count; stall < model.total; stall++) {
-      softwareNs += (Math.floor(pointNs / model.periodNs[stall]!) + 1) * model.overheadNs[stall]!
-    }
     this.#workNs = workNs
     this.#softwareNs = softwareNs
     this.#blockingNs = blockingNs
     this.#blockingOverheadNs = blockingOverheadNs
-    return finishOf(model, workNs + blockingNs, softwareNs + blockingOverheadNs)
+    const finishNs = finishOf(model, workNs + blockingNs, softwareNs + blockingOverheadNs)
+    return model.total === model.count ? finishNs : this.#finishWithStalls(pointNs, finishNs)
+  }
+
+  /** Least t >= `atLeastNs` with all finished behind the stalls of [0, t). Stops beyond `pointNs`. */
+  #finishWithStalls(pointNs: number, atLeastNs: number): number {
+    const model = this.#model
+    const workNs = this.#workNs + this.#blockingNs
+    const demandedNs = this.#softwareNs + this.#blockingOverheadNs
+    let finishNs = atLeastNs
+    for (;;) {
+      let stalledNs = 0
+      for (let stall = model.count; stall < model.total; stall++) {
+        stalledNs += ceilDivide(finishNs, model.periodNs[stall]!) * model.overheadNs[stall]!
+      }
+      const nextNs = finishOf(model, workNs, demandedNs + stalledNs)
+      if (nextNs <= finishNs || nextNs > pointNs) {
+        this.#softwareNs += stalledNs
+        return nextNs
+      }
+      finishNs = nextNs
+    }
   }
 
   /** A time from which on every deadline is surely met: the least that one of the two supplies gives. Infinity if none does. */

@@ -14,12 +14,12 @@ import {
 const ANALYSES = ['A0', 'A3', 'A4'] as const
 
 describe.each([
-  ['dense', denseInstance, 0, 4000],
-  ['jittery', jitteryInstance, 0, 1000],
-  ['indebted', indebtedInstance, 0, 50],
-  ['stalled', stalledInstance, 0, 150],
-  ['dense, with look-ahead 1,', denseInstance, 1, 2000],
-  ['dense, with look-ahead 2,', denseInstance, 2, 2000],
+  ['dense', denseInstance, 0, 2000],
+  ['jittery', jitteryInstance, 0, 500],
+  ['indebted', indebtedInstance, 0, 25],
+  ['stalled', stalledInstance, 0, 100],
+  ['dense, with look-ahead 1,', denseInstance, 1, 1000],
+  ['dense, with look-ahead 2,', denseInstance, 2, 1000],
 ] as [string, Family, number, number][])('every behaviour of %s instances', (_, family, lookAhead, instances) => {
   it.each(['fp', 'edf'] as const)(
     '%s: no response exceeds A0, A3 or A4',

@@ -81,7 +81,7 @@ const CASES = (['fp', 'edf'] as const).flatMap((scheduler) =>
 describe.each(CASES)('sensitivity under %s by %s', (scheduler: Scheduler, name) => {
   it('every result is the one that trying every value gives', () => {
     const seen = { fits: 0, budget: 0, length: 0, deadline: 0, shorter: 0 }
-    for (let seed = 0; seed < 250; seed++) {
+    for (let seed = 0; seed < 150; seed++) {
       const set = smallSet(seed)
       const ranks = set.flows.map((_, i) => i)
       const options: TestOptions = { scheduler, tightness: TIGHTNESS[name], ranks }
@@ -133,7 +133,7 @@ describe.each(CASES)('sensitivity under %s by %s', (scheduler: Scheduler, name) 
       if (scheduler === 'fp') expect(found.failsFirst.length, `seed ${seed}`).toBeGreaterThan(0)
       expect(found.failsFirst).toEqual(failing(scale(found.lengthPermille + 1), options))
     }
-    expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(20)
+    expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(10)
   })
 
   it('random sets: one step beyond every result is refused, and the result itself accepted', () => {
