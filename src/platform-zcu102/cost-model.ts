@@ -3,9 +3,9 @@
  * worst. A scenario's overrides pin the abstract model instead: then a chunk costs what they say and the rest nothing.
  */
 import type { Random } from '../internal/random.ts'
-import { COST_OPS } from '../platform/index.ts'
 import type { Overrides, Scenario } from '../scenario/index.ts'
 import type { BoardProfile, CostTriple } from './board-profile.ts'
+import { costTriples } from './pinned.ts'
 
 /** Draws are near the typical value, but for this share of them, which reaches up to the worst. */
 const TAIL_PROBABILITY = 0.02
@@ -17,7 +17,7 @@ export class CostModel {
 
   constructor(profile: BoardProfile, mode: Scenario['costs'], overrides: Overrides, random: Random) {
     this.#mode = mode
-    this.#triples = COST_OPS.map((name) => pinned(name, overrides) ?? profile.costsNs[name].value)
+    this.#triples = costTriples(profile, overrides)
     this.#random = random
   }
 
@@ -37,16 +37,4 @@ export class CostModel {
       }
     }
   }
-}
-
-/** With any override, overheads are what it says: a chunk's in `dmaSetup`, a message's in `messageOverhead`, no others. */
-function pinned(name: (typeof COST_OPS)[number], overrides: Overrides): CostTriple | null {
-  const { chunkOverheadNs, messageOverheadNs } = overrides
-  if (chunkOverheadNs === null && messageOverheadNs === null) return null
-  if (name === 'dmaSetup') {
-    const [best, worst] = chunkOverheadNs ?? [0, 0]
-    return [best, Math.round((best + worst) / 2), worst]
-  }
-  if (name === 'messageOverhead') return [messageOverheadNs ?? 0, messageOverheadNs ?? 0, messageOverheadNs ?? 0]
-  return [0, 0, 0]
 }

@@ -6,6 +6,14 @@ export { type Calibration, calibrated, calibrationTemplate, parseCalibration } f
 export type { ColorReport, SharedColors, VmColors } from './color-report.ts'
 export type { Design, Intruder } from './machine.ts'
 export type { FlowResult, ResponseTimes } from './message-ledger.ts'
+export {
+  ANALYSES,
+  type CorePrediction,
+  type FlowPrediction,
+  type Prediction,
+  type PredictionOptions,
+  predict,
+} from './predict.ts'
 export { formatBoardProfile, parseBoardProfile } from './profile-file.ts'
 export { type RateControl, type RateSetting, rateSetting } from './rate-control.ts'
 export { dmaBytesPerNs } from './regulation.ts'

@@ -26,6 +26,8 @@ import { interruptsOf } from './interrupts.ts'
 import { MachineMemory } from './machine-memory.ts'
 import { FlowLedger } from './message-ledger.ts'
 import { PayloadSource } from './payload.ts'
+import { chainingOf, isPinned } from './pinned.ts'
+import { prioritiesOf } from './priorities.ts'
 import { dmaBytesPerNs, regulatorOf } from './regulation.ts'
 import { TraceKind, Track } from './trace-names.ts'
 import { refuseUnsupported } from './unsupported.ts'
@@ -173,10 +175,10 @@ export class Machine {
   }
 
   #newRelay(ends: readonly { source: number; destination: number }[]): Relay {
-    const { broker, flows, vms } = this.#scenario
+    const { broker, flows, overrides, vms } = this.#scenario
     const { cores, costsNs } = this.#options.profile
     const floating = this.#options.design === 'floating'
-    const ranks = priorities(flows)
+    const ranks = prioritiesOf(flows)
     const brokerFlows = flows.flatMap((flow, index): BrokerFlow[] => {
       const forward = {
         ...ends[index]!,
@@ -195,11 +197,13 @@ export class Machine {
       {
         scheduler: broker.scheduler,
         chunkBytes: broker.chunkBytes,
-        chaining: floating ? broker.chaining : 'piece',
+        chaining: chainingOf(this.#scenario, this.#options.design),
         suppressRefillKicks: this.#interrupts.suppressRefill,
         coalesceCount: this.#interrupts.coalesceCount,
         coalesceDelayNs: this.#interrupts.coalesceDelayNs,
-        waitForDmaNs: floating && this.#interrupts.waitForShort ? costsNs.irqEntryAck.value[1] : 0,
+        // An interrupt that costs nothing is never worth waiting for.
+        waitForDmaNs:
+          floating && this.#interrupts.waitForShort && !isPinned(overrides) ? costsNs.irqEntryAck.value[1] : 0,
         coreCount: cores.value,
         interruptCore: floating ? 'receiver' : broker.dedicatedCore,
         policy: new TransferPolicy(floating && broker.transfer !== 'lend' ? broker.transfer : 'copy'),
@@ -388,12 +392,6 @@ export class Machine {
   stolenNs(core: number): number {
     return this.cores.busyNs(core, CoreLevel.hypervisor)
   }
-}
-
-/** Priorities as given, else deadline-monotonic: rank by deadline, ties by order. */
-function priorities(flows: readonly FlowSpec[]): number[] {
-  const byDeadline = flows.map((_, index) => index).sort((a, b) => flows[a]!.deadlineNs - flows[b]!.deadlineNs || a - b)
-  return flows.map((flow, index) => flow.priority ?? byDeadline.indexOf(index))
 }
 
 function refuseImpossible(scenario: Scenario, design: Design, coreCount: number): void {

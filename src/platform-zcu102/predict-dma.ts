@@ -1,0 +1,135 @@
+/**
+ * The DMA stage as the analysis takes it: flows with pieces and the software around them, and beside them the software that no
+ * piece accounts for, as tasks more urgent than any flow. So the bounds come from the theorems of docs/analysis.md; what is
+ * added here is which software there is (docs/prediction.md §3).
+ */
+import {
+  type AnalysisModel,
+  DeadlineResponseTest,
+  deriveModel,
+  FixedPriorityTest,
+  type FlowSet,
+  type ResponseTerms,
+  type Tightness,
+} from '../analysis/index.ts'
+import { CostOp } from '../platform/index.ts'
+import { controlMessages, type SoftwareCosts } from './predict-software.ts'
+import type { System } from './predict-system.ts'
+
+/** Software that goes before every flow: `costNs` every `periodNs`, and as often more as `jitterNs` allows. */
+interface SoftwareTask {
+  readonly periodNs: number
+  readonly jitterNs: number
+  readonly costNs: number
+}
+
+/** What happens once, before or in a window: longer than any window. */
+const ONCE_NS = 2 ** 50
+/** Earlier than any deadline: under EDF, too, software waits for nobody. */
+const FIRST_NS = -(2 ** 45)
+
+/** `jitterNs`: by flow, from its nominal release until it is queued. */
+export function flowSetOf(system: System, software: SoftwareCosts, jitterNs: readonly number[]): FlowSet {
+  const { bytesPerNs, chunkBytes, longestPieceNs, regulator, worst } = system
+  const { bestAfterChoiceNs, bestBeforeChoiceNs, pieceNs } = software
+  // Of the pieces of one refill period the first may have been prepared for before it began (docs/analysis.md, Lemma 4).
+  const pieces = regulator.kind === 'budget' ? Math.max(1, Math.ceil(regulator.budgetNs / longestPieceNs) - 1) : 1
+  const bestNs = Math.floor(bestAfterChoiceNs + (bestBeforeChoiceNs * (pieces - 1)) / pieces)
+  return {
+    flows: system.flows.map(({ name, periodNs, deadlineNs, lengthBytes }, i) => ({
+      name,
+      periodNs,
+      deadlineNs,
+      lengthBytes,
+      jitterNs: jitterNs[i]!,
+    })),
+    dma: {
+      dmaBytesPerNs: bytesPerNs,
+      chunkBytes,
+      chunkOverheadNs: [Math.min(bestNs, pieceNs), pieceNs],
+      messageOverheadNs: worst(CostOp.messageOverhead),
+    },
+    regulator,
+  }
+}
+
+/** The model of the machine: that of `set`, with what else its software does. Flows come first, in their order. */
+export function modelOf(
+  system: System,
+  set: FlowSet,
+  software: SoftwareCosts,
+  spans: readonly number[],
+  tightness: Tightness,
+): AnalysisModel {
+  const model = deriveModel(set, tightness)
+  const tasks = softwareTasks(system, software, spans)
+  if (tasks.length === 0) return model
+  const join = (flows: Float64Array, of: (task: SoftwareTask) => number) =>
+    Float64Array.from([...flows, ...tasks.map(of)])
+  const blockers = 1 + system.committedPieces
+  return {
+    ...model,
+    count: model.count + tasks.length,
+    periodNs: join(model.periodNs, (task) => task.periodNs),
+    deadlineNs: join(model.deadlineNs, () => FIRST_NS),
+    jitterNs: join(model.jitterNs, (task) => task.jitterNs),
+    workNs: join(model.workNs, () => 0),
+    overheadNs: join(model.overheadNs, (task) => task.costNs),
+    lastChunkNs: join(model.lastChunkNs, () => 0),
+    // A message that chains is stopped behind the pieces which the engine has committed itself to.
+    longestChunkNs: join(
+      model.longestChunkNs.map((chunkNs, i) => Math.min(blockers * chunkNs, model.workNs[i]!)),
+      () => 0,
+    ),
+  }
+}
+
+function softwareTasks(system: System, software: SoftwareCosts, spans: readonly number[]): SoftwareTask[] {
+  const { chains, committedPieces, design, flows, pinned, regulator, worst, interrupts } = system
+  if (pinned) return []
+  const { controlNs, message, pieceNs, stepNs, surplusNs, timerNs } = software
+  const tasks: SoftwareTask[] = []
+  const add = (periodNs: number, jitterNs: number, costNs: number) => tasks.push({ periodNs, jitterNs, costNs })
+  // Arrived pieces of earlier messages may still have to be announced when a window starts.
+  let leftNs = 0
+  flows.forEach((flow, i) => {
+    const known = spans[i]! < Number.POSITIVE_INFINITY
+    const jitterNs = known ? spans[i]! : 4 * flow.periodNs
+    add(flow.periodNs, jitterNs, message(flow))
+    if (flow.creditEvery < Number.POSITIVE_INFINITY) add(flow.creditEvery * flow.periodNs, jitterNs, controlNs)
+    if (chains) leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
+  })
+  if (regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs) {
+    add(regulator.periodNs, regulator.periodNs, timerNs)
+  }
+  // The piece before the window and those it is committed to, a step under way, and per VM a handler's refill.
+  const kicks = design === 'floating' && !interrupts.suppressRefill ? 2 * system.vmCores.length : 0
+  const kickNs = worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
+  const onceNs = (1 + committedPieces) * pieceNs + surplusNs + leftNs + kicks * kickNs
+  add(ONCE_NS, 0, onceNs + (design === 'dedicated' ? stepNs : 0) + controlMessages(system) * controlNs)
+  return tasks
+}
+
+/** Bounds of all flows from nominal release to the end of the last piece. */
+export function stageBounds(
+  system: System,
+  model: AnalysisModel,
+  set: FlowSet,
+  scheduler: 'fp' | 'edf',
+  ranks: readonly number[],
+): (ResponseTerms | null)[] {
+  if (scheduler === 'fp') {
+    const test = new FixedPriorityTest(model)
+    const all = [...ranks, ...new Array<number>(model.count - ranks.length).fill(Number.NEGATIVE_INFINITY)]
+    return set.flows.map((_, flow) => test.bound(flow, all))
+  }
+  return set.flows.map((_, flow) => {
+    // The broker counts deadlines from the arrival of a message, which for this one may be as late as its jitter.
+    const deadlineNs = Float64Array.from(model.deadlineNs)
+    deadlineNs[flow]! += model.jitterNs[flow]!
+    const test = new DeadlineResponseTest(
+      model.count === system.flows.length && model.jitterNs[flow] === 0 ? model : { ...model, deadlineNs },
+    )
+    return test.bound(flow)
+  })
+}

@@ -1,0 +1,123 @@
+/**
+ * The way of a message outside of the DMA stage: from its release until the broker has it queued, and from the end of its last
+ * piece until the receiving guest has read it. Both are busy windows of a core, because guests run only when EL2 does not.
+ */
+import { exact } from '../analysis/exact.ts'
+import { CostOp } from '../platform/index.ts'
+import { type CoreLoad, messagesWithin } from './predict-cores.ts'
+import { refillKickNs, type SoftwareCosts } from './predict-software.ts'
+import type { System, SystemFlow } from './predict-system.ts'
+
+/** A window that grows beyond this has no end. */
+const LIMIT_NS = 2 ** 42
+
+/** Least t > 0 with t = f(t) for an f that never falls; Infinity beyond any window that matters. */
+export function leastFixedPoint(f: (windowNs: number) => number): number {
+  let windowNs = 0
+  for (;;) {
+    const nextNs = exact(f(windowNs))
+    if (nextNs <= windowNs) return windowNs
+    if (nextNs > LIMIT_NS) return Number.POSITIVE_INFINITY
+    windowNs = nextNs
+  }
+}
+
+/** From nominal release, jitter apart, until the message is queued. */
+export function beforeNs(
+  system: System,
+  flow: SystemFlow,
+  load: CoreLoad,
+  software: SoftwareCosts,
+  spans: readonly number[],
+): number {
+  const { design, flows, worst } = system
+  const core = flow.sourceCore
+  const sendNs = worst(CostOp.guestSend)
+  const queuedNs = leastFixedPoint((windowNs) => {
+    let guestNs = 0
+    for (const other of flows) {
+      const messages = messagesWithin(other, spans[other.index]!, windowNs)
+      if (other.sourceCore === core) guestNs += messages * sendNs
+    }
+    return guestNs + handlersWithin(system, core, windowNs, spans) + load.within(windowNs)
+  })
+  // An IPI, and what the broker is in the middle of.
+  return design === 'floating' ? queuedNs : queuedNs + worst(CostOp.sgi) + worst(CostOp.irqEntryAck) + software.stepNs
+}
+
+/** From the end of the last piece to the receiver's handler having read it. */
+export function afterNs(
+  system: System,
+  flow: SystemFlow,
+  load: CoreLoad,
+  software: SoftwareCosts,
+  spans: readonly number[],
+): number {
+  const { design, flows, interrupts, vmCores, worst } = system
+  const core = flow.destinationCore
+  const handlerNs = worst(CostOp.guestIsr)
+  const interruptNs = worst(CostOp.irqEntryAck)
+  const polls = interrupts.pollingNs > 0
+  const handledNs = leastFixedPoint((windowNs) => {
+    // Handlers of the core run in turn; its own VM's runs for this message and all before it.
+    let guestNs = handlerNs
+    if (polls) {
+      for (const other of flows) {
+        if (other.sourceCore !== core) continue
+        guestNs += messagesWithin(other, spans[other.index]!, windowNs) * worst(CostOp.guestSend)
+      }
+    }
+    const others = vmCores.filter((other, vm) => other === core && vm !== flow.destination).length
+    if (others > 0 || polls) guestNs += handlersWithin(system, core, windowNs, spans)
+    return guestNs + load.within(windowNs)
+  })
+  const held = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs : 0
+  // Whoever holds an interrupt back lets it go by a timer, and over an IPI when the guest is elsewhere.
+  const releasedNs =
+    interrupts.coalesceCount > 1 ? worst(CostOp.sgi) + 2 * interruptNs + software.stepNs * system.cores.length : 0
+  const toldNs = design === 'floating' ? 0 : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
+  return toldNs + held + releasedNs + interrupts.pollingNs + handledNs
+}
+
+/** From the release of a computation to its end: lowest on its core, in turn with the others there. */
+export function computedNs(system: System, flow: SystemFlow, load: CoreLoad, spans: readonly number[]): number {
+  const { flows, worst } = system
+  const core = flow.sourceCore
+  return leastFixedPoint((windowNs) => {
+    let guestNs = 0
+    for (const other of flows) {
+      if (other.sourceCore !== core) continue
+      const messages = messagesWithin(other, spans[other.index]!, windowNs)
+      guestNs += messages * ((other.after >= 0 ? other.computeNs : 0) + worst(CostOp.guestSend))
+    }
+    return guestNs + handlersWithin(system, core, windowNs, spans) + load.within(windowNs)
+  })
+}
+
+/** Interrupt handlers, and polls, of all VMs of a core. */
+function handlersWithin(system: System, core: number, windowNs: number, spans: readonly number[]): number {
+  const { flows, interrupts, vmCores, worst } = system
+  const vms = vmCores.filter((other) => other === core).length
+  let runs = 0
+  for (const flow of flows) {
+    const messages = messagesWithin(flow, spans[flow.index]!, windowNs)
+    const control = flow.creditEvery < Number.POSITIVE_INFINITY ? 1 : 0
+    // Sent buffers that come back interrupt the sender; pieces, each a transfer of its own at worst, the receiver.
+    if (flow.sourceCore === core) runs += messages * (1 + 2 * control)
+    if (flow.destinationCore === core) runs += messages * ((interrupts.pollingNs > 0 ? 0 : flow.pieces) + control)
+  }
+  if (interrupts.pollingNs > 0) runs += vms * (Math.floor(windowNs / interrupts.pollingNs) + 2)
+  return runs * worst(CostOp.guestIsr)
+}
+
+/** What may follow the delivery of a message before nothing is done for it any more: its buffers go back both ways. */
+export function trailNs(system: System, software: SoftwareCosts): number {
+  const { worst, cores } = system
+  return (
+    worst(CostOp.sgi) +
+    worst(CostOp.irqEntryAck) +
+    worst(CostOp.injectListRegister) +
+    refillKickNs(system) +
+    cores.length * software.stepNs
+  )
+}

@@ -1,0 +1,122 @@
+/** A scenario under one design as its prediction sees it: where flows run, how they are cut, and what every action costs. */
+import { type Regulator, transferTimeNs } from '../analysis/index.ts'
+import { PAGE_SIZE } from '../memory/index.ts'
+import { CostOp } from '../platform/index.ts'
+import type { InterruptSpec, Scenario } from '../scenario/index.ts'
+import type { BoardProfile } from './board-profile.ts'
+import { interruptsOf } from './interrupts.ts'
+import type { Design } from './machine.ts'
+import { chainingOf, costTriples, isPinned } from './pinned.ts'
+import { dmaBytesPerNs } from './regulation.ts'
+
+export interface SystemFlow {
+  readonly index: number
+  readonly name: string
+  /** VM indices, and the cores of those. */
+  readonly source: number
+  readonly destination: number
+  readonly sourceCore: number
+  readonly destinationCore: number
+  readonly periodNs: number
+  readonly deadlineNs: number
+  readonly lengthBytes: number
+  /** Of its releases, without what it inherits from the flow before. */
+  readonly jitterNs: number
+  readonly pieces: number
+  /** DMA time of all pieces. */
+  readonly workNs: number
+  /** Data messages from one credit update of the receiver to the next; Infinity: it sends none. */
+  readonly creditEvery: number
+  /** The flow whose arrivals release it, or -1. */
+  readonly after: number
+  readonly computeNs: number
+}
+
+export interface System {
+  readonly scenario: Scenario
+  readonly design: Design
+  readonly pinned: boolean
+  readonly flows: readonly SystemFlow[]
+  readonly vmCores: readonly number[]
+  /** Cores that have VMs, ascending. */
+  readonly cores: readonly number[]
+  readonly chains: boolean
+  readonly interrupts: InterruptSpec
+  /** Worst and best cost of one action, by `CostOp`. */
+  readonly worst: (op: number) => number
+  readonly best: (op: number) => number
+  readonly bytesPerNs: number
+  /** Largest piece: what the scenario asks for, as far as a receive buffer holds it. */
+  readonly chunkBytes: number
+  readonly fullPieceNs: number
+  /** Longest piece of any flow. */
+  readonly longestPieceNs: number
+  readonly regulator: Regulator
+  /** Pieces that a PAUSE no longer stops: those that the engine has fetched, and the one after the one in flight. */
+  readonly committedPieces: number
+  /** A transfer between VMs of one core is waited for when it keeps the DMA busy no longer than this. */
+  readonly waitForDmaNs: number
+}
+
+export function systemOf(scenario: Scenario, design: Design, profile: BoardProfile): System {
+  const { broker, overrides, vms } = scenario
+  const triples = costTriples(profile, overrides)
+  const pinned = isPinned(overrides)
+  const chains = chainingOf(scenario, design) === 'adaptive'
+  const interrupts = interruptsOf(scenario, design)
+  const bytesPerNs = dmaBytesPerNs(scenario, profile)
+  const chunkBytes = Math.min(broker.chunkBytes, PAGE_SIZE)
+  const flows = scenario.flows.map((flow, index): SystemFlow => {
+    const vmOf = (name: string) => vms.findIndex((vm) => vm.name === name)
+    const [source, destination] = [vmOf(flow.from), vmOf(flow.to)]
+    const pieces = Math.ceil(flow.lengthBytes / chunkBytes)
+    const lastBytes = flow.lengthBytes - (pieces - 1) * chunkBytes
+    // vsock tells its peer after half a buffer; how many messages a run has is known.
+    const creditEvery = Math.ceil(flow.creditBytes / 2 / flow.lengthBytes)
+    const messages = Math.ceil(scenario.durationNs / flow.periodNs)
+    return {
+      index,
+      name: flow.name,
+      source,
+      destination,
+      sourceCore: vms[source]!.core,
+      destinationCore: vms[destination]!.core,
+      periodNs: flow.periodNs,
+      deadlineNs: flow.deadlineNs,
+      lengthBytes: flow.lengthBytes,
+      jitterNs: flow.jitterNs,
+      pieces,
+      workNs: (pieces - 1) * transferTimeNs(chunkBytes, bytesPerNs) + transferTimeNs(lastBytes, bytesPerNs),
+      creditEvery: creditEvery > messages ? Number.POSITIVE_INFINITY : creditEvery,
+      after: scenario.flows.findIndex(({ name }) => name === flow.after),
+      computeNs: flow.computeNs,
+    }
+  })
+  const longestBytes = Math.min(chunkBytes, Math.max(...flows.map(({ lengthBytes }) => lengthBytes)))
+  return {
+    scenario,
+    design,
+    pinned,
+    flows,
+    vmCores: vms.map(({ core }) => core),
+    cores: [...new Set(vms.map(({ core }) => core))].sort((a, b) => a - b),
+    chains,
+    interrupts,
+    worst: (op) => triples[op]![2],
+    best: (op) => triples[op]![0],
+    bytesPerNs,
+    chunkBytes,
+    fullPieceNs: transferTimeNs(chunkBytes, bytesPerNs),
+    longestPieceNs: transferTimeNs(longestBytes, bytesPerNs),
+    regulator: regulatorOf(scenario, bytesPerNs),
+    committedPieces: chains ? 1 + profile.dmaPrefetchedPieces.value : 0,
+    waitForDmaNs: design === 'floating' && interrupts.waitForShort && !pinned ? triples[CostOp.irqEntryAck]![1] : 0,
+  }
+}
+
+/** The rate that the engine keeps is in `bytesPerNs` already. */
+function regulatorOf({ broker }: Scenario, bytesPerNs: number): Regulator {
+  const { regulator } = broker
+  if (regulator.kind === 'rate') return { kind: 'rate', bytesPerNs }
+  return regulator
+}
