@@ -63,6 +63,8 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--points <number>', 'Utilisations of a curve (default: 20)')
     .option('--sets <number>', 'Flow sets at each (default: 1000)')
     .option('--seed <number>', 'Seed of all that is drawn (default: 1)')
+    .option('--platform <name>', 'Board whose costs count: a name, or file:PATH (default: zcu102)')
+    .option('--calibration <file>', 'Measured costs, instead of those of the board')
     .option('--jobs <number>', 'Threads (default: one a core)')
     .option('--out <folder>', `Where to write (default: ${DEFAULT_OUT})`)
     .option('--only <experiments>', 'Names of experiments, with commas (default: all)')

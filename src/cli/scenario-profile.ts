@@ -23,7 +23,10 @@ export interface PlatformFlags {
 const FILE = 'file:'
 
 /** Throws `InputError` or `VirtioError` for what is wrong with the platform or its calibration, and what `readFile` throws. */
-export function profileOfScenario({ platform, calibration }: Scenario, readFile: ReadFile): BoardProfile {
+export function profileOfScenario(
+  { platform, calibration }: Pick<Scenario, 'platform' | 'calibration'>,
+  readFile: ReadFile,
+): BoardProfile {
   const profile = profileNamed(platform, readFile)
   if (calibration === null) return profile
   const path = calibration.slice(FILE.length)
@@ -54,14 +57,26 @@ export function fileReader(scenarioPath: string, cwd: string): ReadFile {
 
 /** The scenario with `--platform NAME` or `--platform file:PATH`, and `--calibration PATH`; these start at the current folder. */
 export function withPlatform(scenario: Scenario, flags: PlatformFlags, cwd: string): Scenario {
-  const { platform, calibration } = flags
-  if (Array.isArray(platform) || platform === '') throw new UsageError('--platform takes one name, or file:PATH')
-  if (Array.isArray(calibration) || calibration === '') throw new UsageError('--calibration takes one path')
-  const absolute = (path: string) => `${FILE}${resolve(cwd, path)}`
-  const named = platform === undefined ? scenario.platform : String(platform)
-  return {
-    ...scenario,
-    platform: platform !== undefined && named.startsWith(FILE) ? absolute(named.slice(FILE.length)) : named,
-    calibration: calibration === undefined ? scenario.calibration : absolute(String(calibration)),
+  return { ...scenario, ...namedBy(flags, cwd) }
+}
+
+/** The board of the flags alone, where there is no scenario; without flags the zcu102. */
+export function profileOfFlags(flags: PlatformFlags, cwd: string): BoardProfile {
+  const named = { platform: 'zcu102', calibration: null, ...namedBy(flags, cwd) }
+  return profileOfScenario(named, fileReader('.', cwd))
+}
+
+function namedBy({ platform, calibration }: PlatformFlags, cwd: string): { platform?: string; calibration?: string } {
+  const one = (option: string, value: unknown): string => {
+    if (Array.isArray(value) || value === '') throw new UsageError(`${option} takes one value`)
+    return String(value)
   }
+  const absolute = (path: string) => `${FILE}${resolve(cwd, path)}`
+  const named: { platform?: string; calibration?: string } = {}
+  if (platform !== undefined) {
+    const name = one('--platform', platform)
+    named.platform = name.startsWith(FILE) ? absolute(name.slice(FILE.length)) : name
+  }
+  if (calibration !== undefined) named.calibration = absolute(one('--calibration', calibration))
+  return named
 }

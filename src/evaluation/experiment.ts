@@ -3,7 +3,9 @@
  * it may spread the units over threads and machines in any order; the rows of all units in their order are the data.
  */
 
-/** Parameters of a campaign: together with the version of this package they determine every byte of the data. */
+import type { BoardProfile } from '../platform-zcu102/index.ts'
+
+/** Parameters of a campaign: with the board and the version of this package they determine every byte of the data. */
 export interface Campaign {
   /** 0 <= seed < 2^53. */
   readonly seed: number
@@ -34,10 +36,10 @@ export interface Experiment<Unit extends Json = Json, R extends Row = Row> {
   readonly columns: Readonly<Record<keyof R & string, string>>
   /** What has to be believed for these rows to mean anything. */
   readonly assumptions: readonly string[]
-  /** In a fixed order, from the campaign alone. */
-  units(campaign: Campaign): readonly Unit[]
-  /** Pure: the same rows for the same unit, wherever and whenever. Chance comes from seeds in the unit. */
-  run(unit: Unit): readonly R[]
+  /** In a fixed order, from these two alone. */
+  units(campaign: Campaign, profile: BoardProfile): readonly Unit[]
+  /** Pure: the same rows for the same unit and board, wherever and whenever. Chance comes from seeds in the unit. */
+  run(unit: Unit, profile: BoardProfile): readonly R[]
   /** Starts a summary of all rows, which then come in order: a table of its own, for reports and for people. */
   summarize?(): Summary<R>
   /** What this row proves wrong, as a sentence with all that is needed to repeat it; null: nothing. Any sentence fails the run. */

@@ -15,6 +15,7 @@ import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../../src/cli/run-cli.ts'
 import { EXPERIMENTS, type Experiment, type Manifest } from '../../src/evaluation/index.ts'
+import { BOARD_PROFILES, type BoardProfile } from '../../src/platform-zcu102/index.ts'
 
 let root = ''
 let workerFile = ''
@@ -101,6 +102,29 @@ describe('evaluate', () => {
     expect(files('seeded')['data/acceptance.ndjson']).not.toBe(files('reference')['data/acceptance.ndjson'])
   })
 
+  it('takes the costs of another board, or measured ones, in one thread and in two, and tells in the manifest', async () => {
+    const quick = ['--points', '3', '--sets', '20', '--only', 'acceptance']
+    const overheads = (folder: string) => {
+      const [line] = files(folder)['data/acceptance.ndjson']!.split('\n')
+      const { chunkOverheadBestNs, chunkOverheadWorstNs } = JSON.parse(line!)
+      return [chunkOverheadBestNs, chunkOverheadWorstNs]
+    }
+    const board = (folder: string) => (JSON.parse(files(folder)['manifest.json']!) as Manifest).platform
+    expect((await run('evaluate', ...quick, '--jobs', '2', '--platform', 'rpi4', '--out', 'rpi4')).code).toBe(0)
+    expect(board('rpi4')).toEqual(BOARD_PROFILES.rpi4)
+    expect(overheads('rpi4')[1]).toBeLessThan(overheads('reference')[1])
+
+    const calibration =
+      '{ board: zcu102, by: nobody, date: 2000-01-01, method: made up, costsNs: { pick: [0, 9000, 9000] } }'
+    writeFileSync(join(root, 'c.yaml'), calibration)
+    expect((await run('evaluate', ...quick, '--calibration', 'c.yaml', '--out', 'calibrated')).code).toBe(0)
+    expect(board('calibrated').costsNs.pick.status).toBe('MEASURED')
+    expect(overheads('calibrated')[1]).toBe(overheads('reference')[1] + 9000 - 150)
+
+    const mixed = await run('evaluate', ...quick, '--resume', '--platform', 'tx2', '--out', 'rpi4')
+    expect(mixed.stderr).toContain('the costs of the platform differ')
+  })
+
   it('more points or sets contain the same sets', async () => {
     await run('evaluate', '--points', '3', '--sets', '21', '--only', 'acceptance', '--out', 'more')
     const seeds = (folder: string) =>
@@ -121,9 +145,9 @@ describe('evaluate --resume', () => {
     const run = first.run
     let left = records
     Object.assign(first, {
-      run(unit: never) {
+      run(unit: never, profile: BoardProfile) {
         if (left-- === 0) throw new Error('power cut')
-        return run.call(first, unit)
+        return run.call(first, unit, profile)
       },
     })
     try {

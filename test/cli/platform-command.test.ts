@@ -94,7 +94,7 @@ describe('simulate', () => {
     ['--calibration none.yaml', 'there is no file'],
     ['--calibration bad.yaml', 'costsNs.hcv: unknown key; did you mean hvc?'],
     ['--calibration c.yaml --platform rpi4', 'the calibration is of board "zcu102", the platform is "rpi4"'],
-    ['--calibration c.yaml --calibration c.yaml', '--calibration takes one path'],
+    ['--calibration c.yaml --calibration c.yaml', '--calibration takes one value'],
   ])('%s is refused', async (args, message) => {
     write('c.yaml', CALIBRATION)
     write('bad.yaml', CALIBRATION.replace('hvc', 'hcv'))

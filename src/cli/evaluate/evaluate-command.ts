@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Experiment, Manifest, RenderReport } from '../../evaluation/index.ts'
 import { progress } from '../progress.ts'
+import { type PlatformFlags, profileOfFlags } from '../scenario-profile.ts'
 import { EXIT_OK, type Terminal, UsageError } from '../terminal.ts'
 import { differences, type Request, ResultFolder, requestOf, requestOfManifest, writeTable } from './folder.ts'
 import { Journal } from './journal.ts'
@@ -13,7 +14,7 @@ import type { UnitTask } from './worker.ts'
 export const DEFAULT_OUT = 'evaluation-results'
 
 /** As they come from the command line, still to be checked. */
-export interface EvaluateFlags {
+export interface EvaluateFlags extends PlatformFlags {
   readonly points?: unknown
   readonly sets?: unknown
   readonly seed?: unknown
@@ -40,7 +41,7 @@ export async function evaluateCommand(
 ): Promise<number> {
   const experiments = experimentsOf(flags.only)
   const shard = shardOf(flags.shard)
-  const request = requestOf(version, campaignOf(flags), shard, experiments)
+  const request = requestOf(version, campaignOf(flags), shard, profileOfFlags(flags, terminal.cwd), experiments)
   const jobs = jobsOf(flags.jobs)
   const folder = new ResultFolder(outFolderOf(flags.out, terminal.cwd, DEFAULT_OUT))
   if (!prepare(folder, request, flags.resume === true)) {
@@ -110,11 +111,11 @@ function mustAgree(folder: ResultFolder, what: string, found: Request, wanted: R
 }
 
 /** The units of a shard: every count-th, so that cheap and expensive ones are spread evenly. */
-function tasksOf(experiment: Experiment, { campaign, shard }: Request): UnitTask[] {
+function tasksOf(experiment: Experiment, { campaign, shard, platform: profile }: Request): UnitTask[] {
   const tasks: UnitTask[] = []
-  const count = experiment.units(campaign).length
+  const count = experiment.units(campaign, profile).length
   for (let unit = shard.index - 1; unit < count; unit += shard.count) {
-    tasks.push({ experiment: experiment.name, unit, campaign })
+    tasks.push({ experiment: experiment.name, unit, campaign, profile })
   }
   return tasks
 }

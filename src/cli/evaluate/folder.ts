@@ -24,7 +24,7 @@ import {
   type Row,
   type Shard,
 } from '../../evaluation/index.ts'
-import { type BoardProfile, zcu102 } from '../../platform-zcu102/index.ts'
+import type { BoardProfile } from '../../platform-zcu102/index.ts'
 import { UsageError } from '../terminal.ts'
 
 /** What a run was asked for: it can be resumed, or merged with others, only by what asks for the same. */
@@ -41,10 +41,11 @@ export function requestOf(
   version: string,
   campaign: Campaign,
   shard: Shard,
+  platform: BoardProfile,
   experiments: readonly Experiment[],
 ): Request {
   const names = experiments.map(({ name }) => name)
-  return { format: MANIFEST_FORMAT, version, campaign, shard, platform: zcu102, experiments: names }
+  return { format: MANIFEST_FORMAT, version, campaign, shard, platform, experiments: names }
 }
 
 export function requestOfManifest(manifest: Manifest): Request {

@@ -1,10 +1,12 @@
 /** Runs one unit of an experiment in a thread of the pool: to its rows as text, which is all that the main thread needs. */
 import { type Campaign, EXPERIMENTS, type Experiment, type Json } from '../../evaluation/index.ts'
+import type { BoardProfile } from '../../platform-zcu102/index.ts'
 
 export interface UnitTask {
   readonly experiment: string
   readonly unit: number
   readonly campaign: Campaign
+  readonly profile: BoardProfile
 }
 
 export interface UnitResult {
@@ -13,20 +15,20 @@ export interface UnitResult {
   readonly text: string
 }
 
-/** Units of the experiments that this thread has seen, of one campaign. */
+/** Units of the experiments that this thread has seen, of one campaign on one board. */
 const planned = new Map<string, readonly Json[]>()
 let plannedFor = ''
 
-export default function runUnit({ experiment: name, unit, campaign }: UnitTask): UnitResult {
+export default function runUnit({ experiment: name, unit, campaign, profile }: UnitTask): UnitResult {
   const experiment = EXPERIMENTS.find((candidate) => candidate.name === name) as Experiment
-  const key = JSON.stringify(campaign)
+  const key = JSON.stringify([campaign, profile])
   if (key !== plannedFor) planned.clear()
   plannedFor = key
   let units = planned.get(name)
   if (units === undefined) {
-    units = experiment.units(campaign)
+    units = experiment.units(campaign, profile)
     planned.set(name, units)
   }
-  const rows = experiment.run(units[unit]!)
+  const rows = experiment.run(units[unit]!, profile)
   return { rows: rows.length, text: rows.map((row) => `${JSON.stringify(row)}\n`).join('') }
 }

@@ -11,7 +11,7 @@ import {
   TIGHTNESS,
 } from '../../analysis/index.ts'
 import { Random } from '../../internal/random.ts'
-import { zcu102 } from '../../platform-zcu102/index.ts'
+import type { BoardProfile } from '../../platform-zcu102/index.ts'
 import {
   type CostLevel,
   copiedFlows,
@@ -113,7 +113,7 @@ const COLUMNS = {
 
 const ASSUMPTIONS = [
   'Bounded: verdicts of analyses; nothing is simulated or measured.',
-  'Overheads are sums of the cost table of the zcu102 profile, most of which is ASSUMED, without contention for the lock.',
+  'Overheads are sums of the costs of the board, whose provenance manifest.json tells, without contention for the lock.',
   'costs = typical: verdicts hold if no action ever takes longer than its typical cost.',
   'Deadlines are those of the DMA stage; sending, interrupts and the guest are not in them.',
   'zero-copy: every second flow, at random, has page-aligned buffers; of those the ones long enough are exchanged and take no DMA time; their remaps are not charged to the DMA path.',
@@ -134,18 +134,19 @@ function acceptance(
     columns: COLUMNS as Experiment<Unit, AcceptanceRow>['columns'],
     assumptions: ASSUMPTIONS,
     units: plan,
-    run(unit) {
+    run(unit, profile) {
       const rows: AcceptanceRow[] = []
-      for (let index = unit.from; index < unit.to; index++) rows.push(...judge(unit, index))
+      for (let index = unit.from; index < unit.to; index++) rows.push(...judge(unit, index, profile))
       return rows
     },
     summarize: () => new AcceptanceCurves<AcceptanceRow>(COLUMNS, PARAMETERS, TESTS),
   }
 }
 
-function judge({ setting, campaignSeed, point, utilization }: Unit, index: number): AcceptanceRow[] {
+function judge(unit: Unit, index: number, profile: BoardProfile): AcceptanceRow[] {
+  const { setting, campaignSeed, point, utilization } = unit
   const { regulatorPeriodNs, budgetShare, chunkBytes, costs, ...drawn } = setting
-  const dmaBytesPerNs = zcu102.dmaBytesPerNs.value
+  const dmaBytesPerNs = profile.dmaBytesPerNs.value
   const seed = seedOf(campaignSeed, point, index)
   const flows = drawFlows({ ...drawn, utilization, dmaBytesPerNs, budgetShare }, seed)
   const regulator: Regulator =
@@ -153,9 +154,9 @@ function judge({ setting, campaignSeed, point, utilization }: Unit, index: numbe
       ? { kind: 'none' }
       : { kind: 'budget', periodNs: regulatorPeriodNs, budgetNs: Math.round(budgetShare * regulatorPeriodNs) }
   return DESIGN_NAMES.map((design) => {
-    const overheads = designOverheads(zcu102, design, costs)
+    const overheads = designOverheads(profile, design, costs)
     const copied =
-      design === 'zero-copy' ? copiedFlows(flows, remapThresholdPages(zcu102, costs), new Random(seed, 1)) : flows
+      design === 'zero-copy' ? copiedFlows(flows, remapThresholdPages(profile, costs), new Random(seed, 1)) : flows
     const set = underDesign(copied, overheads, chunkBytes, dmaBytesPerNs, regulator)
     const verdicts: Record<string, boolean> = {}
     for (const analysis of ANALYSIS_NAMES) {
