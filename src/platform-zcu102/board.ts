@@ -75,6 +75,8 @@ export class Board implements PlatformPort {
   /** By core: when its EL2 section began, and what it is for (the trace's kind). */
   readonly #sectionStartNs: Float64Array
   readonly #sectionKind: Int32Array
+  /** By core: since when it has not let an interrupt in. */
+  readonly #maskedSinceNs: Float64Array
   /** By core: cause and argument of the broker entry that follows the entry cost. */
   readonly #cause: Int32Array
   readonly #argument: Int32Array
@@ -92,6 +94,7 @@ export class Board implements PlatformPort {
     this.#parts = parts
     this.#sectionStartNs = new Float64Array(coreCount)
     this.#sectionKind = new Int32Array(coreCount)
+    this.#maskedSinceNs = new Float64Array(coreCount)
     this.#cause = new Int32Array(coreCount)
     this.#argument = new Int32Array(coreCount)
     this.#unfinished = new Uint8Array(coreCount)
@@ -129,6 +132,7 @@ export class Board implements PlatformPort {
     assert(entered, `core ${core} is in EL2 already`)
     counters.exits[core]!++
     this.#sectionStartNs[core] = kernel.now
+    this.#maskedSinceNs[core] = kernel.now
     this.#sectionKind[core] = kind
   }
 
@@ -170,7 +174,9 @@ export class Board implements PlatformPort {
 
   /** Between steps: pending interrupts first, then unfinished work, then back to the guest. */
   #leave(core: number): void {
-    const { kernel, cores, gic, trace } = this.#parts
+    const { kernel, cores, counters, gic, trace } = this.#parts
+    counters.longestMaskedNs = Math.max(counters.longestMaskedNs, kernel.now - this.#maskedSinceNs[core]!)
+    this.#maskedSinceNs[core] = kernel.now
     if (gic.hasPending(core)) this.#takeInterrupt(core)
     else if (this.#unfinished[core] === 1) this.#resumeBroker(core)
     else {

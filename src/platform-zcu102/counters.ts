@@ -7,6 +7,8 @@ export class Counters {
   dmaDescriptors = 0
   pagesRemapped = 0
   longestLockHoldNs = 0
+  /** Longest time for which a core in EL2 let no interrupt in, spinning for the lock included. */
+  longestMaskedNs = 0
   /** By core: entries into EL2 and physical interrupts acknowledged there. */
   readonly exits: Float64Array
   readonly interrupts: Float64Array
@@ -23,6 +25,7 @@ export class Counters {
     this.dmaDescriptors = 0
     this.pagesRemapped = 0
     this.longestLockHoldNs = 0
+    this.longestMaskedNs = 0
     this.exits.fill(0)
     this.interrupts.fill(0)
   }

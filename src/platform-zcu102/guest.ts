@@ -67,8 +67,8 @@ class Outgoing {
   readonly connection: VsockConnection
   /** Addresses of free message buffers: header slot, then payload from the next page on. */
   readonly free: number[] = []
-  /** Release times of messages that wait to be sent. */
-  readonly releasesNs: number[] = []
+  /** Messages that were released and wait to be sent. */
+  waiting = 0
 
   constructor(flow: GuestFlow) {
     this.flow = flow
@@ -160,8 +160,8 @@ export class Guest {
   }
 
   /** The application released a message of this flow. */
-  release(flow: number, releaseNs: number): void {
-    this.#outgoing.get(flow)!.releasesNs.push(releaseNs)
+  release(flow: number): void {
+    this.#outgoing.get(flow)!.waiting++
   }
 
   /** The sending thread ran. Returns the kicks. */
@@ -300,23 +300,25 @@ export class Guest {
     return waiting
   }
 
-  #transmitFlowOf({ flow, connection, free, releasesNs }: Outgoing): boolean {
+  #transmitFlowOf(outgoing: Outgoing): boolean {
+    const { flow, connection, free } = outgoing
     for (;;) {
-      const due = connection.state === 'established' && releasesNs.length > 0
+      const due = connection.state === 'established' && outgoing.waiting > 0
       const sendable = due && connection.credit >= flow.lengthBytes
-      // Without credit for a whole message the connection asks for some, once.
-      const queued = due && !sendable && connection.credit === 0 ? flow.lengthBytes : 0
-      if (connection.wantsToTransmit(queued)) {
-        if (!this.#sendControl(connection, flow.peerCid, queued)) return true
+      // A message goes as a whole.
+      if (due && !sendable) connection.askForCredit()
+      if (connection.wantsToTransmit(0)) {
+        if (!this.#sendControl(connection, flow.peerCid)) return true
         continue
       }
       if (!sendable) return false
       if (free.length === 0 || this.#queues.transmit.freeDescriptors < 2) return true
-      this.#sendMessage(flow, connection, free.pop()!, releasesNs.shift()!)
+      outgoing.waiting--
+      this.#sendMessage(flow, connection, free.pop()!)
     }
   }
 
-  #sendMessage(flow: GuestFlow, connection: VsockConnection, buffer: number, releaseNs: number): void {
+  #sendMessage(flow: GuestFlow, connection: VsockConnection, buffer: number): void {
     const { memory } = this.#queues
     const payload = buffer + PAGE_SIZE
     let digest = ''
@@ -333,13 +335,13 @@ export class Guest {
       sent && this.#header.op === VIRTIO_VSOCK_OP_RW && this.#header.len === flow.lengthBytes,
       'the message has credit',
     )
-    flow.ledger.send(releaseNs, digest)
+    flow.ledger.send(digest)
     this.#post(buffer, flow.peerCid, flow.index, payload, flow.lengthBytes)
   }
 
-  #sendControl(connection: VsockConnection, peerCid: number, queued = 0): boolean {
+  #sendControl(connection: VsockConnection, peerCid: number): boolean {
     if (this.#controlSlots.length === 0 || this.#queues.transmit.freeDescriptors < 1) return false
-    connection.transmit(queued, 0, this.#header)
+    connection.transmit(0, 0, this.#header)
     this.#post(this.#controlSlots.pop()!, peerCid, -1, 0, 0)
     return true
   }

@@ -27,7 +27,10 @@ export class Hops {
 
   /** A message of `flow` was released. */
   released(flow: number, nowNs: number): void {
-    for (const ledger of this.#starts[flow]!) ledger.send(nowNs, '')
+    for (const ledger of this.#starts[flow]!) {
+      ledger.release(nowNs)
+      ledger.send('')
+    }
   }
 
   /** The next message of `flow` has arrived. Returns the flows that this releases. */

@@ -77,8 +77,6 @@ export class Machine {
   readonly #vmCores: readonly number[]
   readonly #gic: Gic
   readonly #sources: readonly number[]
-  /** By flow. */
-  readonly #released: Int32Array
   readonly #jitter: Random
   readonly #interrupts: InterruptSpec
   readonly #hops: Hops
@@ -99,7 +97,6 @@ export class Machine {
     const vmOf = (name: string) => scenario.vms.findIndex((vm) => vm.name === name)
     const ends = scenario.flows.map((flow) => ({ source: vmOf(flow.from), destination: vmOf(flow.to) }))
     this.#sources = ends.map(({ source }) => source)
-    this.#released = new Int32Array(ends.length)
     this.#jitter = new Random(scenario.seed, 2)
     this.#interrupts = interruptsOf(scenario, options.design)
 
@@ -334,9 +331,11 @@ export class Machine {
     const vm = this.#sources[flow]!
     this.#releasesLeft--
     if (vm !== this.#options.intruder?.vm) this.#undelivered++
-    this.#options.trace.begin(TraceKind.message, Track.flow(flow), this.kernel.now, flow, this.#released[flow]!++)
-    this.#hops.released(flow, this.kernel.now)
-    this.#guests[vm]!.release(flow, this.kernel.now)
+    const { now } = this.kernel
+    const sequence = this.ledgers[flow]!.release(now)
+    this.#options.trace.begin(TraceKind.message, Track.flow(flow), now, flow, sequence)
+    this.#hops.released(flow, now)
+    this.#guests[vm]!.release(flow)
     this.#enqueue(vm, CoreLevel.thread, CostOp.guestSend, Activity.send)
   }
 

@@ -32,14 +32,18 @@ export class FlowLedger {
     this.deadlineNs = deadlineNs
   }
 
-  get sent(): number {
+  get released(): number {
     return this.#releasesNs.length
   }
 
-  /** A message left the sending application; `digest` is empty when its bytes are not simulated. Returns its sequence number. */
-  send(releaseNs: number, digest: string): number {
+  /** The sending application has a message, whether it can go at once or not. Returns its sequence number. */
+  release(nowNs: number): number {
+    return this.#releasesNs.push(nowNs) - 1
+  }
+
+  /** The oldest message that had not gone goes; `digest` is empty when its bytes are not simulated. */
+  send(digest: string): void {
     this.#digests.push(digest)
-    return this.#releasesNs.push(releaseNs) - 1
   }
 
   /** The next message of the flow has arrived in full; returns its sequence number. */
@@ -55,9 +59,9 @@ export class FlowLedger {
   /** A message that never arrived has missed its deadline too. */
   result(): FlowResult {
     return {
-      messages: this.sent,
+      messages: this.released,
       delivered: this.delivered,
-      deadlineMisses: this.deadlineMisses + this.sent - this.delivered,
+      deadlineMisses: this.deadlineMisses + this.released - this.delivered,
       responseTimeNs: responseTimes(this.#responsesNs),
     }
   }

@@ -38,6 +38,8 @@ export interface DesignResult {
   readonly dmaDescriptors: number
   readonly pagesRemapped: number
   readonly longestLockHoldNs: number
+  /** Longest time for which a core in EL2 let no interrupt in. */
+  readonly longestMaskedNs: number
   /** EL2 time on each VM core, spinning included. */
   readonly stolenNsByCore: Readonly<Record<string, number>>
   /** The broker needs no core of its own. */
@@ -93,6 +95,7 @@ function resultOf(scenario: Scenario, design: Design, machine: Machine, trace: T
     dmaDescriptors: counters.dmaDescriptors,
     pagesRemapped: counters.pagesRemapped,
     longestLockHoldNs: counters.longestLockHoldNs,
+    longestMaskedNs: counters.longestMaskedNs,
     stolenNsByCore: Object.fromEntries(vmCores.map((core) => [String(core), machine.stolenNs(core)])),
     freedCore: floating,
     brokerCoreBusyNs: floating ? null : machine.stolenNs(scenario.broker.dedicatedCore),

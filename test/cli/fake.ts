@@ -23,6 +23,7 @@ export function result(design: Design, scenario: Scenario, changes: Partial<Desi
     dmaDescriptors: 24_000,
     pagesRemapped: 0,
     longestLockHoldNs: 2_000,
+    longestMaskedNs: 5_000,
     vmExits: dedicated ? 44_000 : 2620,
     stolenNsByCore: Object.fromEntries(scenario.vms.map((vm) => [vm.core, dedicated ? 12_000_000 : 4_000_000])),
     freedCore: !dedicated,

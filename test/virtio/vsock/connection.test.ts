@@ -126,6 +126,19 @@ describe('credit', () => {
     expect(next(connection, 600)?.op).toBe(CREDIT_REQUEST)
   })
 
+  it('asks for more than there is, once until the answer', () => {
+    const connection = established()
+    next(connection, 900)
+    connection.askForCredit()
+    expect(next(connection)?.op).toBe(CREDIT_REQUEST)
+    connection.askForCredit()
+    expect(next(connection)).toBeNull()
+    connection.receive(packet(CREDIT_UPDATE, { fwdCnt: 300 }))
+    expect(connection.credit).toBe(400)
+    connection.askForCredit()
+    expect(next(connection)?.op).toBe(CREDIT_REQUEST)
+  })
+
   it('tells of half a buffer that became free, and not of less', () => {
     const connection = established(1000)
     connection.receive(packet(RW, { len: 1000 }))

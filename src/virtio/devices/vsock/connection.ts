@@ -58,6 +58,7 @@ export class VsockConnection {
   /** REQUEST, RESPONSE or RST that waits to be sent; 0 for none. */
   #handshake: number
   #creditUpdateDue = false
+  #creditRequestDue = false
   #creditAsked = false
   #shutdownDue = false
 
@@ -121,6 +122,14 @@ export class VsockConnection {
     }
   }
 
+  /**
+   * The credit there is does not suffice, whatever it is: asks for more, unless a question waits for its answer. Without it a
+   * sender of whole messages could wait for ever: the last bytes of a message may be too few to be announced unasked.
+   */
+  askForCredit(): void {
+    this.#creditRequestDue = !this.#creditAsked
+  }
+
   /** The application took `bytes` received bytes; they may come again. */
   forward(bytes: number): void {
     this.fwdCnt = (this.fwdCnt + bytes) >>> 0
@@ -167,8 +176,10 @@ export class VsockConnection {
       out.flags = this.localShutdown
       this.#shutdownDue = false
     } else if (op === VIRTIO_VSOCK_OP_CREDIT_UPDATE) this.#creditUpdateDue = false
-    else if (op === VIRTIO_VSOCK_OP_CREDIT_REQUEST) this.#creditAsked = true
-    else this.#handshake = 0
+    else if (op === VIRTIO_VSOCK_OP_CREDIT_REQUEST) {
+      this.#creditAsked = true
+      this.#creditRequestDue = false
+    } else this.#handshake = 0
     return true
   }
 
@@ -189,7 +200,9 @@ export class VsockConnection {
     if (sendable > 0 && room > 0 && this.credit > 0) return VIRTIO_VSOCK_OP_RW
     // Half a buffer of news: the peer is told before it runs dry, but not for every read.
     if ((this.fwdCnt - this.#announcedFwdCnt) >>> 0 >= this.bufAlloc / 2) return VIRTIO_VSOCK_OP_CREDIT_UPDATE
-    if (sendable > 0 && this.credit === 0 && !this.#creditAsked) return VIRTIO_VSOCK_OP_CREDIT_REQUEST
+    if (this.#creditRequestDue || (sendable > 0 && this.credit === 0 && !this.#creditAsked)) {
+      return VIRTIO_VSOCK_OP_CREDIT_REQUEST
+    }
     return 0
   }
 

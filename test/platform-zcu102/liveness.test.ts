@@ -1,0 +1,194 @@
+/**
+ * Nothing waits for ever, whatever is switched on: every combination of the ways to do without interrupts, with designs,
+ * schedulers, chainings and regulators, on small scenarios in which everything is scarce. LIVENESS_ROUNDS=n runs n scenarios of
+ * each instead of one.
+ */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Endpoint } from '../../src/broker/index.ts'
+import { Relay } from '../../src/broker/relay.ts'
+import { RelayContext } from '../../src/broker/relay-context.ts'
+import { WakeUps } from '../../src/broker/wake-ups.ts'
+import { Gic } from '../../src/platform-zcu102/gic.ts'
+import { zcu102 } from '../../src/platform-zcu102/index.ts'
+import { Machine } from '../../src/platform-zcu102/machine.ts'
+import type { Scenario } from '../../src/scenario/index.ts'
+import { TraceRecorder } from '../../src/sim/index.ts'
+import { VsockConnection } from '../../src/virtio/index.ts'
+import { SplitDeviceQueue, SplitDriverQueue } from '../../src/virtqueue/index.ts'
+import { type Combination, combinations, smallScenario } from './small-scenarios.ts'
+
+const ALL = combinations()
+const ROUNDS = Number(process.env.LIVENESS_ROUNDS ?? 1)
+const PAYLOAD = Uint8Array.from({ length: 251 }, (_, i) => i)
+/** Far more than any of the scenarios needs. */
+const LIMIT_NS = 100_000_000
+
+/** How long the broker held back the interrupt that it held back longest. */
+let longestHeldNs = 0
+
+beforeEach(() => {
+  const since = new Map<Endpoint, number>()
+  const { publishReceived, releaseHeld } = RelayContext.prototype
+  vi.spyOn(RelayContext.prototype, 'publishReceived').mockImplementation(function (
+    this: RelayContext,
+    endpoint,
+    messages,
+  ) {
+    const { heldBy } = endpoint
+    publishReceived.call(this, endpoint, messages)
+    if (heldBy < 0 && endpoint.heldBy >= 0) since.set(endpoint, this.port.now())
+  })
+  vi.spyOn(RelayContext.prototype, 'releaseHeld').mockImplementation(function (this: RelayContext) {
+    releaseHeld.call(this)
+    for (const [endpoint, ns] of since) {
+      if (endpoint.heldBy >= 0) continue
+      longestHeldNs = Math.max(longestHeldNs, this.port.now() - ns)
+      since.delete(endpoint)
+    }
+  })
+})
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** By flow. */
+function expectedMessages({ flows, durationNs }: Scenario): number[] {
+  const count = (name: string): number => {
+    const { after, offsetNs, periodNs } = flows.find((flow) => flow.name === name)!
+    return after === null ? Math.ceil((durationNs - offsetNs) / periodNs) : count(after)
+  }
+  return flows.map(({ name }) => count(name))
+}
+
+/** What is wrong with a run; empty when all is well. */
+function faults(seed: number, combination: Combination): string[] {
+  const scenario = smallScenario(seed, combination)
+  const { design, interrupts } = combination
+  const trace = new TraceRecorder({ limit: 0 })
+  const machine = new Machine(scenario, { design, payload: () => PAYLOAD, profile: zcu102, trace })
+  machine.start()
+  longestHeldNs = 0
+  const goesOn = machine.run(LIMIT_NS)
+
+  const { counters, ledgers } = machine
+  const found: string[] = []
+  const must = (holds: boolean, what: string) => {
+    if (!holds) found.push(`${what}; seed ${seed}, ${JSON.stringify(combination)}`)
+  }
+  const total = (counts: Iterable<number>) => [...counts].reduce((a, b) => a + b, 0)
+  must(!goesOn, 'it does not come to rest')
+  expectedMessages(scenario).forEach((expected, i) => {
+    const { delivered, released } = ledgers[i]!
+    must(released === expected && delivered === expected, `flow ${i}: ${delivered} of ${expected} arrived`)
+  })
+  must(total(ledgers.map(({ mismatches }) => mismatches)) === 0, 'bytes are wrong')
+  must(machine.violations === 0, 'rings are broken')
+  const transfers = counters.dmaTransfers
+  must(transfers >= total(ledgers.map(({ delivered }) => delivered)), `${transfers} transfers are not enough`)
+  const allInterrupt = design === 'dedicated' || !interrupts.waitForShort
+  must(!allInterrupt || total(counters.interrupts) >= transfers, 'transfers ended without an interrupt')
+  must(counters.longestLockHoldNs <= counters.longestMaskedNs, 'the lock was held with interrupts on')
+  // The timer fires in time; its core may be in a step, spinning included, and takes another one to get to the interrupt.
+  const boundNs = interrupts.coalesceDelayNs + 2 * counters.longestMaskedNs
+  must(longestHeldNs <= boundNs, `an interrupt was held back for ${longestHeldNs} ns, not ${boundNs}`)
+  return found
+}
+
+describe.each(['dedicated', 'floating'] as const)('%s', (design) => {
+  it.each(['edf', 'fp'] as const)('every message arrives under every combination of switches, %s', (scheduler) => {
+    ALL.forEach((combination, i) => {
+      if (combination.design !== design || combination.scheduler !== scheduler) return
+      for (let round = 0; round < ROUNDS; round++) {
+        expect(faults(1 + i + round * ALL.length, combination)).toEqual([])
+      }
+    })
+  })
+})
+
+/** Finds something wrong, or comes no further than to an assertion of the machine's. */
+function fails(seed: number, combination: Combination): boolean {
+  try {
+    return faults(seed, combination).length > 0
+  } catch {
+    return true
+  }
+}
+
+const RECEIVE = 0
+const TRANSMIT = 1
+
+/** Each takes one thing away that keeps messages going. */
+const BROKEN: readonly (readonly [what: string, take: () => void])[] = [
+  [
+    'a sender that waits for a buffer asks for no interrupt',
+    () => {
+      const { enableNotifications } = SplitDriverQueue.prototype
+      vi.spyOn(SplitDriverQueue.prototype, 'enableNotifications').mockImplementation(function (this: SplitDriverQueue) {
+        if (this.index !== TRANSMIT) return enableNotifications.call(this)
+        this.disableNotifications()
+        return false
+      })
+    },
+  ],
+  [
+    'a receiver leaves its interrupts off',
+    () => {
+      const { enableNotifications } = SplitDriverQueue.prototype
+      vi.spyOn(SplitDriverQueue.prototype, 'enableNotifications').mockImplementation(function (this: SplitDriverQueue) {
+        if (this.index !== RECEIVE) return enableNotifications.call(this)
+        this.disableNotifications()
+        return false
+      })
+    },
+  ],
+  [
+    'a starved broker does not ask for the refill’s kick',
+    () => {
+      const { enableNotifications } = SplitDeviceQueue.prototype
+      vi.spyOn(SplitDeviceQueue.prototype, 'enableNotifications').mockImplementation(function (this: SplitDeviceQueue) {
+        return this.index === TRANSMIT && enableNotifications.call(this)
+      })
+    },
+  ],
+  [
+    'the broker does not ask for the next kick of a sender',
+    () => {
+      const { enableNotifications } = SplitDeviceQueue.prototype
+      vi.spyOn(SplitDeviceQueue.prototype, 'enableNotifications').mockImplementation(function (this: SplitDeviceQueue) {
+        if (this.index === RECEIVE) return enableNotifications.call(this)
+        this.disableNotifications()
+        return false
+      })
+    },
+  ],
+  ['the timer of held interrupts is not set', () => vi.spyOn(WakeUps.prototype, 'forHeld').mockReturnValue()],
+  ['the timer of the budget is not set', () => vi.spyOn(WakeUps.prototype, 'forWork').mockReturnValue()],
+  ['nobody waits for the DMA of a short message', () => vi.spyOn(Relay.prototype, 'awaitsDma').mockReturnValue(false)],
+  [
+    'interrupts that come while a core is in EL2 are forgotten',
+    () => vi.spyOn(Gic.prototype, 'hasPending').mockReturnValue(false),
+  ],
+  [
+    'a sender does not ask for the credit that is left',
+    () => vi.spyOn(VsockConnection.prototype, 'askForCredit').mockReturnValue(),
+  ],
+  [
+    'a held interrupt waits for its timer twice as long',
+    () => {
+      const { forHeld } = WakeUps.prototype
+      vi.spyOn(WakeUps.prototype, 'forHeld').mockImplementation(function (this: WakeUps, core, ns) {
+        forHeld.call(this, core, ns + 40_000)
+      })
+    },
+  ],
+]
+
+describe('the property has power: it finds', () => {
+  it.each(BROKEN)('%s', (_what, take) => {
+    take()
+    // A stride that visits every combination, mixed.
+    const at = ALL.map((_, i) => (i * 365) % ALL.length)
+    expect(at.some((i) => fails(1 + i, ALL[i]!))).toBe(true)
+  })
+})
