@@ -62,9 +62,10 @@ export class FloatingBroker implements Broker {
     const fetching = this.#handleCauses(core)
     relay.harvestAwaited(core)
     relay.dispatch(core)
+    // Before the engine is through with the first piece; what has arrived can wait that long.
+    const extending = relay.extend(core)
     const moving = relay.moveByCpu(core)
     const announcing = relay.announce(core)
-    const extending = relay.extend(core)
     relay.releaseHeld(core)
     this.#port.releaseLock(core)
     const unfinished = fetching || moving || announcing || extending || relay.awaitsDma(core)

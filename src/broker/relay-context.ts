@@ -43,8 +43,8 @@ export interface RelayObserver {
   onRefused?(vm: number, reason: RefusalReason): void
 }
 
-/** Buffers taken from the ring when none is at hand: few, because the DMA waits for the first of them. */
-const FIRST_BUFFERS = 4
+/** Buffers taken from the ring when none is at hand: one, because the DMA waits for it. */
+const FIRST_BUFFERS = 1
 
 export class RelayContext {
   readonly port: PlatformPort

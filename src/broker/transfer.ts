@@ -25,8 +25,10 @@ export class Transfer {
   busyNs = 0
   /** Its core waits for the DMA instead of taking an interrupt. */
   awaited = false
-  /** Takes no further pieces: paused, or the budget is used up, or no receive buffer is left. */
+  /** Takes no further pieces: stopped, or the budget is used up, or no receive buffer is left. */
   closed = false
+  /** The engine has been asked to pause. */
+  stopped = false
   /** Used elements written so far, once the pieces have arrived. */
   announced = 0
   readonly list = new DmaList()
@@ -44,6 +46,7 @@ export class Transfer {
     this.busyNs = 0
     this.awaited = false
     this.closed = false
+    this.stopped = false
     this.announced = 0
     this.list.clear(message.flow)
   }
