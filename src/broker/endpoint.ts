@@ -17,6 +17,8 @@ export class Endpoint {
   readonly core: number
   queues: EndpointQueues | null = null
   pool: ReceivePool | null = null
+  /** Its driver resets the device, and something is still under way. */
+  leaving = false
   /** A message for this VM waits for a receive buffer: its next refill has to kick. */
   starved = false
   /** The core that holds back an interrupt which its receive ring asks for, or -1; until when (ns), and for how many messages. */
@@ -33,8 +35,13 @@ export class Endpoint {
     this.core = core
   }
 
-  /** Messages for it cannot be delivered any more: it is not attached, or broke its receive queue. */
+  /** Nothing can be taken from it any more: it is not attached, or leaves. */
+  get gone(): boolean {
+    return this.queues === null || this.leaving
+  }
+
+  /** Messages for it cannot be delivered any more: it is gone, or broke its receive queue. */
   get unreachable(): boolean {
-    return this.queues === null || this.queues.receive.violation !== null
+    return this.leaving || this.queues === null || this.queues.receive.violation !== null
   }
 }

@@ -58,7 +58,7 @@ export class FlowQueues {
     for (const state of this.states) {
       const message = state.first
       if (message === null || message.byCpu || message === than || !this.competes(message, nowNs)) continue
-      if (best !== null && !this.#precedes(message, best)) continue
+      if (best !== null && !this.precedes(message, best)) continue
       if (!this.#context.endpoints[message.destination]!.unreachable && this.#context.hasBuffer(message.destination)) {
         best = message
       }
@@ -66,7 +66,8 @@ export class FlowQueues {
     return best === than ? null : best
   }
 
-  #precedes(message: Message, other: Message): boolean {
+  /** Whether `message` is the more urgent of the two. */
+  precedes(message: Message, other: Message): boolean {
     return this.#context.config.scheduler === 'edf'
       ? message.deadlineNs < other.deadlineNs
       : this.states[message.flow]!.flow.priority < this.states[other.flow]!.flow.priority

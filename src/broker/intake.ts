@@ -4,40 +4,51 @@
  */
 import { CostOp } from '../platform/index.ts'
 import { ChainReader, DescriptorChain } from '../virtqueue/index.ts'
-import type { PageExchange } from '../zero-copy/index.ts'
 import type { FlowQueues } from './flow-queues.ts'
 import type { RefusalReason, RelayContext } from './relay-context.ts'
+import { translateAgain } from './translate-again.ts'
 
 /** Chains looked at in one step. */
 const FETCH_BATCH = 8
+/** Borrowed pages that one step replaces by copies, so that they can be sent on. */
+const REVOKE_BATCH = 4
 
 export class Intake {
   readonly #context: RelayContext
   readonly #queues: FlowQueues
-  readonly #exchange: PageExchange | null
-  readonly #chain = new DescriptorChain()
+  #chain = new DescriptorChain()
+  /** By VM: a chain that was taken and needs another step before it can be looked at. */
+  readonly #held: (DescriptorChain | null)[]
   readonly #reader = new ChainReader()
   readonly #header: Uint8Array
 
-  constructor(context: RelayContext, queues: FlowQueues, exchange: PageExchange | null) {
+  constructor(context: RelayContext, queues: FlowQueues) {
     this.#context = context
     this.#queues = queues
-    this.#exchange = exchange
+    this.#held = context.endpoints.map(() => null)
     this.#header = new Uint8Array(context.router.headerBytes)
   }
 
   /** Takes a batch of new messages. True: call again. False: the queue is empty and will kick, or it is broken. */
   fetch(vm: number): boolean {
     const { endpoints, port } = this.#context
-    const queue = endpoints[vm]!.queues?.transmit
-    if (queue === undefined) return false
+    const endpoint = endpoints[vm]!
+    const queue = endpoint.queues?.transmit
+    if (queue === undefined || endpoint.leaving) return false
     let more = true
     for (let looked = 0; more && looked < FETCH_BATCH; looked++) {
-      if (queue.popAvailable(this.#chain)) {
-        port.charge(CostOp.fetchDescriptor, 1)
-        const refusal = this.#admit(vm)
+      const held = this.#held[vm]!
+      if (held !== null || queue.popAvailable(this.#chain)) {
+        if (held === null) port.charge(CostOp.fetchDescriptor, 1)
+        const chain = held ?? this.#chain
+        if (!this.#ownPages(vm, chain)) {
+          this.#hold(vm, chain)
+          break
+        }
+        this.#held[vm] = null
+        const refusal = this.#admit(vm, chain)
         if (refusal !== null) {
-          queue.addUsed(this.#chain.id, 0)
+          queue.addUsed(chain.id, 0)
           this.#context.observer.onRefused?.(vm, refusal)
         }
       } else {
@@ -49,10 +60,33 @@ export class Intake {
     return more
   }
 
+  /** The VM's transmit queue is gone. */
+  forget(vm: number): void {
+    this.#held[vm] = null
+  }
+
+  #hold(vm: number, chain: DescriptorChain): void {
+    if (this.#held[vm] === chain) return
+    this.#held[vm] = chain
+    this.#chain = new DescriptorChain()
+  }
+
+  /**
+   * A VM may send on what it has borrowed. The lender must not wait for that: the VM gets copies first, a batch a step. True:
+   * all pages of the chain are its own.
+   */
+  #ownPages(vm: number, chain: DescriptorChain): boolean {
+    const { endpoints, zeroCopy } = this.#context
+    if (zeroCopy === null || zeroCopy.loans.borrowedBy(vm) === 0) return true
+    if (!zeroCopy.loans.noteBorrowed(vm, chain.segments)) return true
+    const all = zeroCopy.loans.revokeNoted(REVOKE_BATCH)
+    chain.readableCount = translateAgain(endpoints[vm]!.queues!.memory, chain.segments, chain.readableCount)
+    return all
+  }
+
   /** Queues the chain as a message, or says why not. */
-  #admit(vm: number): RefusalReason | null {
-    const { config, endpoints, pins, port, router } = this.#context
-    const chain = this.#chain
+  #admit(vm: number, chain: DescriptorChain): RefusalReason | null {
+    const { config, endpoints, port, router, zeroCopy } = this.#context
     const headerBytes = router.headerBytes
     const payloadBytes = chain.readableBytes - headerBytes
     if (payloadBytes < 0) return 'header'
@@ -81,8 +115,8 @@ export class Intake {
       if (skipped === length[i]) continue
       message.payload.append(region[i]!, offset[i]! + skipped, address[i]! + skipped, length[i]! - skipped)
     }
-    pins?.retain(message.payload)
-    message.byCpu = payloadBytes === 0 || (this.#exchange !== null && config.policy.prefersRemap(message.payload))
+    zeroCopy?.ledger.retain(message.payload)
+    message.byCpu = payloadBytes === 0 || (zeroCopy !== null && config.policy.fits(message.payload))
     this.#queues.enqueue(message, port.now())
     return null
   }

@@ -4,6 +4,7 @@
  */
 import { SegmentList } from '../memory/index.ts'
 import type { SplitDeviceQueue } from '../virtqueue/index.ts'
+import type { Loan } from '../zero-copy/index.ts'
 
 export class Message {
   flow = -1
@@ -24,6 +25,8 @@ export class Message {
   byCpu = false
   /** Still in its flow's queue: not all of it has arrived. */
   queued = false
+  /** Its pages that are lent; null: none ever was. */
+  loan: Loan<Message> | null = null
   /** Transfers that move or announce a part of it. */
   transfers = 0
   readonly header: Uint8Array
@@ -73,6 +76,7 @@ export class MessageTable {
     message.segment = 0
     message.segmentOffset = 0
     message.byCpu = false
+    message.loan = null
     message.transfers = 0
     message.payload.clear()
     return message

@@ -5,7 +5,8 @@
 import { SegmentCursor } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { Endpoint } from './endpoint.ts'
-import type { Message, MessageTable } from './message-table.ts'
+import type { FlowQueues } from './flow-queues.ts'
+import type { Message } from './message-table.ts'
 import type { RelayContext } from './relay-context.ts'
 import { Transfer } from './transfer.ts'
 
@@ -14,14 +15,14 @@ const ANNOUNCE_BATCH = 16
 
 export class Outlet {
   readonly #context: RelayContext
-  readonly #messages: MessageTable
+  readonly #queues: FlowQueues
   readonly #cursor = new SegmentCursor()
   readonly #header: Uint8Array
   readonly #freeTransfers: Transfer[] = []
 
-  constructor(context: RelayContext, messages: MessageTable) {
+  constructor(context: RelayContext, queues: FlowQueues) {
     this.#context = context
-    this.#messages = messages
+    this.#queues = queues
     this.#header = new Uint8Array(context.router.headerBytes)
   }
 
@@ -32,6 +33,20 @@ export class Outlet {
     transfer.open(message, endpoints[message.destination]!.pool!, core)
     message.transfers++
     return transfer
+  }
+
+  /** Queues a transfer for `announce`; its message leaves its flow once all of it has arrived. */
+  arrive(transfer: Transfer): void {
+    const message = transfer.message!
+    if (message.arrived) this.#queues.dequeue(this.#queues.states[message.flow]!)
+    this.#context.endpoints[message.destination]!.arrived.push(transfer)
+  }
+
+  /** The receiver of an arrived transfer is gone: what was not announced never will be. */
+  drop(transfer: Transfer): void {
+    const { announced, buffers, pool } = transfer
+    for (let i = announced; i < buffers.length; i++) pool!.release(buffers[i]!)
+    this.finish(transfer)
   }
 
   /**
@@ -87,17 +102,20 @@ export class Outlet {
     this.completeIfOver(message)
   }
 
-  /** Gives the transmit buffer of a message back that nothing refers to any more, unless its sender was reset meanwhile. */
+  /**
+   * Gives the transmit buffer of a message back that nothing refers to any more and none of whose pages is lent, unless its
+   * sender was reset meanwhile.
+   */
   completeIfOver(message: Message): void {
-    if (message.queued || message.transfers > 0) return
-    const { endpoints, pins, port } = this.#context
-    const queue = message.queue!
+    const { queue, loan } = message
+    if (queue === null || message.queued || message.transfers > 0 || (loan !== null && loan.pages.size > 0)) return
+    const { endpoints, zeroCopy, port } = this.#context
     if (endpoints[message.source]!.queues?.transmit === queue) {
       queue.addUsed(message.head, 0)
       port.charge(CostOp.usedRing, 1)
       this.#context.publish(message.source, queue)
     }
-    pins?.release(message.payload)
-    this.#messages.release(message)
+    zeroCopy?.ledger.release(message.payload)
+    this.#queues.messages.release(message)
   }
 }

@@ -2,23 +2,39 @@
  * Receive buffers of one VM that the broker has taken from its receive queue and not yet filled. Taken ahead in small
  * batches, kept in the order of the ring; what an interrupted transfer did not fill goes back to the front.
  */
-import { SegmentList } from '../memory/index.ts'
+import { type GuestMemory, SegmentList } from '../memory/index.ts'
 import { CostOp, type PlatformPort } from '../platform/index.ts'
 import { DescriptorChain, type SplitDeviceQueue } from '../virtqueue/index.ts'
-import type { FramePins } from '../zero-copy/index.ts'
+import type { ZeroCopy } from '../zero-copy/index.ts'
+import type { EndpointQueues } from './endpoint.ts'
+import type { Message } from './message-table.ts'
+import { translateAgain } from './translate-again.ts'
 
 /** A receive chain: the header goes into its first bytes, the payload into the rest. */
 export class ReceiveBuffer {
   id = -1
   payloadCapacity = 0
   readonly segments = new SegmentList()
+  /** Where the payload begins. */
+  payloadSegment = 0
+  payloadOffset = 0
+
+  /** Finds the place behind the header; there is room for at least one byte. */
+  findPayload(headerBytes: number): void {
+    let [segment, offset] = [0, headerBytes]
+    while (offset >= this.segments.length[segment]!) offset -= this.segments.length[segment++]!
+    this.payloadSegment = segment
+    this.payloadOffset = offset
+  }
 }
 
 export class ReceivePool {
   readonly #port: PlatformPort
+  readonly #vm: number
+  readonly #memory: GuestMemory
   readonly #queue: SplitDeviceQueue
   readonly #headerBytes: number
-  readonly #pins: FramePins | null
+  readonly #zeroCopy: ZeroCopy<Message> | null
   readonly #chain = new DescriptorChain()
   /** A deque as large as the queue, so it cannot overflow. */
   readonly #ready: (ReceiveBuffer | null)[]
@@ -26,12 +42,20 @@ export class ReceivePool {
   #count = 0
   readonly #free: ReceiveBuffer[] = []
 
-  constructor(port: PlatformPort, queue: SplitDeviceQueue, headerBytes: number, pins: FramePins | null) {
+  constructor(
+    port: PlatformPort,
+    vm: number,
+    queues: EndpointQueues,
+    headerBytes: number,
+    zeroCopy: ZeroCopy<Message> | null,
+  ) {
     this.#port = port
-    this.#queue = queue
+    this.#vm = vm
+    this.#memory = queues.memory
+    this.#queue = queues.receive
     this.#headerBytes = headerBytes
-    this.#pins = pins
-    this.#ready = new Array(queue.size).fill(null)
+    this.#zeroCopy = zeroCopy
+    this.#ready = new Array(queues.receive.size).fill(null)
   }
 
   /** Buffers at hand without looking at the ring. */
@@ -40,15 +64,17 @@ export class ReceivePool {
   }
 
   /**
-   * Takes up to `limit` buffers from the ring. A chain without room for one byte of payload is staged as used, empty: keeping it
-   * would leak it, and a message could wait for it for ever. True: some were, the caller publishes them.
+   * Takes up to `limit` buffers from the ring; what is lent to the VM and lies in them comes back. A chain without room for
+   * one byte of payload is staged as used, empty: keeping it would leak it, and a message could wait for it for ever. So is
+   * one with a page that the VM itself has lent away, which nobody may write. True: some were, the caller publishes them.
    */
   refill(limit: number): boolean {
     const chain = this.#chain
+    const before = this.#count
     let refused = false
     for (let taken = 0; taken < limit && this.#queue.popAvailable(chain); taken++) {
       this.#port.charge(CostOp.fetchDescriptor, 1)
-      if (chain.writableBytes <= this.#headerBytes) {
+      if (chain.writableBytes <= this.#headerBytes || this.#zeroCopy?.loans.isLentBy(this.#vm, chain.segments)) {
         this.#queue.addUsed(chain.id, 0)
         refused = true
         continue
@@ -61,10 +87,31 @@ export class ReceivePool {
       for (let i = chain.readableCount; i < count; i++) {
         buffer.segments.append(region[i]!, offset[i]!, address[i]!, length[i]!)
       }
-      this.#pins?.retain(buffer.segments)
       this.#ready[(this.#front + this.#count++) % this.#ready.length] = buffer
     }
+    if (this.#zeroCopy !== null) this.#takeBack(this.#zeroCopy, before)
+    for (let i = before; i < this.#count; i++) {
+      const buffer = this.#at(i)
+      buffer.findPayload(this.#headerBytes)
+      this.#zeroCopy?.ledger.retain(buffer.segments)
+    }
     return refused
+  }
+
+  /** Borrowed pages in the buffers from `first` on go back to their owners, all at once; the VM's own take their places. */
+  #takeBack({ loans }: ZeroCopy<Message>, first: number): void {
+    if (loans.borrowedBy(this.#vm) === 0) return
+    const borrowed: ReceiveBuffer[] = []
+    for (let i = first; i < this.#count; i++) {
+      if (loans.noteBorrowed(this.#vm, this.#at(i).segments)) borrowed.push(this.#at(i))
+    }
+    loans.giveBackNoted()
+    for (const { segments } of borrowed) translateAgain(this.#memory, segments, 0)
+  }
+
+  /** The buffer `index` places behind the oldest. */
+  #at(index: number): ReceiveBuffer {
+    return this.#ready[(this.#front + index) % this.#ready.length]!
   }
 
   /** The oldest buffer, which stays; there is one. */
@@ -96,7 +143,7 @@ export class ReceivePool {
 
   /** The buffer has been completed; its slot may be used again. */
   release(buffer: ReceiveBuffer): void {
-    this.#pins?.release(buffer.segments)
+    this.#zeroCopy?.ledger.release(buffer.segments)
     this.#free.push(buffer)
   }
 }

@@ -1,9 +1,10 @@
 /** What the parts of the relay share: configuration, the platform, the VMs, and which core runs the current step. */
 import type { PlatformPort } from '../platform/index.ts'
 import type { SplitDeviceQueue } from '../virtqueue/index.ts'
-import { FramePins, type TransferPolicy } from '../zero-copy/index.ts'
+import { type ColorPolicy, type TransferPolicy, ZeroCopy } from '../zero-copy/index.ts'
 import { Endpoint } from './endpoint.ts'
 import type { BrokerFlow } from './flow.ts'
+import type { Message } from './message-table.ts'
 import type { Router } from './router.ts'
 import { WakeUps } from './wake-ups.ts'
 
@@ -29,6 +30,10 @@ export interface RelayConfig {
   /** Core that takes the DMA's completion interrupts, or `receiver` for the core of the VM that receives. */
   readonly interruptCore: number | 'receiver'
   readonly policy: TransferPolicy
+  /** Which VM may get pages of which colour. Default: any of any. */
+  readonly colors?: ColorPolicy
+  /** The broker's own frames for exchange: zeroed, mapped nowhere, of colours that every VM may have. Default: none. */
+  readonly spareFrames?: readonly number[]
   /** Cores that may run a step. */
   readonly coreCount: number
   /** Core of each VM, by VM index. */
@@ -52,19 +57,19 @@ export class RelayContext {
   readonly router: Router
   readonly observer: RelayObserver
   readonly endpoints: readonly Endpoint[]
-  /** Null when pages are never remapped: then nobody needs to know who holds a frame. */
-  readonly pins: FramePins | null
+  /** Null when everything is copied. */
+  readonly zeroCopy: ZeroCopy<Message> | null
   readonly wakeUps: WakeUps
   /** The core that runs the current step. */
   core = 0
 
-  constructor(port: PlatformPort, config: RelayConfig, router: Router, remaps: boolean, observer: RelayObserver) {
+  constructor(port: PlatformPort, config: RelayConfig, router: Router, observer: RelayObserver) {
     this.port = port
     this.config = config
     this.router = router
     this.observer = observer
     this.endpoints = config.cores.map((core, vm) => new Endpoint(vm, core))
-    this.pins = remaps ? new FramePins() : null
+    this.zeroCopy = ZeroCopy.on(port, { ...config, vmCount: config.cores.length })
     this.wakeUps = new WakeUps(port, config.coreCount)
   }
 

@@ -9,23 +9,23 @@
  */
 import { assert } from '../internal/assert.ts'
 import { CostOp, NO_INTERRUPT, PlatformCapability, type PlatformPort } from '../platform/index.ts'
-import { PageExchange } from '../zero-copy/index.ts'
+import type { ZeroCopyCounters } from '../zero-copy/index.ts'
 import type { Endpoint, EndpointQueues } from './endpoint.ts'
 import { FlowQueues } from './flow-queues.ts'
 import { Intake } from './intake.ts'
 import type { Message } from './message-table.ts'
 import { Outlet } from './outlet.ts'
+import { PageMover } from './page-mover.ts'
 import { ReceivePool } from './receive-pool.ts'
 import type { Regulator } from './regulator.ts'
 import { type RelayConfig, RelayContext, type RelayObserver } from './relay-context.ts'
 import type { Router } from './router.ts'
 import type { Transfer } from './transfer.ts'
 
-/** Pieces chained, and pages remapped, in one step. */
+/** Pieces chained in one step. */
 const EXTEND_BATCH = 16
 /** Receive buffers fetched between two looks at the engine: quicker than it copies the piece before them. */
 const CHAIN_BATCH = 4
-const REMAP_BATCH = 16
 
 export class Relay {
   readonly #port: PlatformPort
@@ -34,7 +34,7 @@ export class Relay {
   readonly #queues: FlowQueues
   readonly #intake: Intake
   readonly #outlet: Outlet
-  readonly #exchange: PageExchange | null
+  readonly #pages: PageMover
   readonly #chains: boolean
   /** The transfer that the DMA runs. */
   #running: Transfer | null = null
@@ -46,14 +46,13 @@ export class Relay {
     regulator: Regulator,
     observer: RelayObserver = {},
   ) {
-    const remaps = config.policy.remaps && (port.capabilities & PlatformCapability.remap) !== 0
     this.#port = port
-    this.#context = new RelayContext(port, config, router, remaps, observer)
+    this.#context = new RelayContext(port, config, router, observer)
     this.#regulator = regulator
     this.#queues = new FlowQueues(this.#context)
-    this.#exchange = this.#context.pins === null ? null : new PageExchange(port, this.#context.pins)
-    this.#intake = new Intake(this.#context, this.#queues, this.#exchange)
-    this.#outlet = new Outlet(this.#context, this.#queues.messages)
+    this.#intake = new Intake(this.#context, this.#queues)
+    this.#outlet = new Outlet(this.#context, this.#queues)
+    this.#pages = new PageMover(this.#context, this.#queues, this.#outlet)
     this.#chains = config.chaining === 'adaptive' && (port.capabilities & PlatformCapability.dmaChaining) !== 0
   }
 
@@ -63,36 +62,41 @@ export class Relay {
 
   /** The VM's driver set DRIVER_OK: its queues are live. */
   attach(vm: number, queues: EndpointQueues): void {
-    const { config, endpoints, pins, router } = this.#context
+    const { config, endpoints, router, zeroCopy } = this.#context
     const endpoint = endpoints[vm]!
     assert(endpoint.queues === null, `VM ${vm} is attached already`)
     endpoint.queues = queues
-    endpoint.pool = new ReceivePool(this.#port, queues.receive, router.headerBytes, pins)
+    endpoint.pool = new ReceivePool(this.#port, vm, queues, router.headerBytes, zeroCopy)
     endpoint.starved = false
-    pins?.retain(queues.rings)
+    zeroCopy?.ledger.retain(queues.rings)
     if (config.suppressRefillKicks) queues.receive.disableNotifications()
   }
 
   /**
-   * The VM's driver resets its device. False: the DMA still moves bytes from or to it; it has been asked to stop, and the
-   * caller asks again after the next DMA interrupt. True: from now on nothing of the VM is read or written.
+   * The VM's driver resets its device. False: the DMA still moves bytes from or to it and has been asked to stop, or pages of
+   * it are lent; the caller asks again after the next DMA interrupt, or at once if none is due. True: from now on nothing of
+   * the VM is read or written, and its RAM is its own.
    */
   detach(core: number, vm: number): boolean {
     this.#context.core = core
     const endpoint = this.endpoints[vm]!
+    endpoint.leaving = endpoint.queues !== null
     const running = this.#running?.message
     if (running && (running.source === vm || running.destination === vm)) {
       this.#stop(this.#running!)
       return false
     }
-    if (endpoint.queues !== null) this.#context.pins?.release(endpoint.queues.rings)
+    this.#dropLost()
+    if (!this.#pages.settleLoansOf(vm)) return false
+    if (endpoint.queues !== null) this.#context.zeroCopy?.ledger.release(endpoint.queues.rings)
+    this.#intake.forget(vm)
+    for (const transfer of endpoint.arrived.splice(0)) this.#outlet.drop(transfer)
     endpoint.pool?.close()
     endpoint.queues = null
     endpoint.pool = null
+    endpoint.leaving = false
     endpoint.announcer = -1
     endpoint.heldBy = -1
-    for (const transfer of endpoint.arrived.splice(0)) this.#outlet.finish(transfer)
-    this.#dropLost()
     return true
   }
 
@@ -233,7 +237,7 @@ export class Relay {
       transfer.pieceBytes.pop()
     }
     this.#settle(transfer)
-    this.#arrive(transfer)
+    this.#outlet.arrive(transfer)
   }
 
   /**
@@ -254,64 +258,24 @@ export class Relay {
     }
   }
 
-  /** Queues a transfer for `announce`; its message leaves its flow once all of it has arrived. */
-  #arrive(transfer: Transfer): void {
-    const message = transfer.message!
-    if (message.arrived) this.#queues.dequeue(this.#queues.states[message.flow]!)
-    this.endpoints[message.destination]!.arrived.push(transfer)
-  }
-
-  /** Moves messages without payload, and those whose pages are remapped. True: call again. */
+  /** Moves messages without payload, and those whose pages are exchanged or lent. True: call again. */
   moveByCpu(core: number): boolean {
-    if (this.#queues.cpuMessages === 0) return false
     this.#context.core = core
-    const now = this.#port.now()
-    let left = REMAP_BATCH
-    for (const { first } of this.#queues.states) {
-      if (first === null || !first.byCpu || !this.#queues.competes(first, now)) continue
-      left -= this.#movePieces(first, left)
-      if (left === 0) return true
-    }
-    return false
+    return this.#pages.step()
   }
 
-  /** Up to `limit` pieces of one message; returns how many. At a page that cannot be exchanged the rest goes to the DMA. */
-  #movePieces(message: Message, limit: number): number {
-    const { endpoints, router } = this.#context
-    if (endpoints[message.destination]!.unreachable || !this.#context.hasBuffer(message.destination)) return 0
-    const transfer = this.#outlet.open(message)
-    do {
-      const buffer = transfer.pool!.shift()!
-      const bytes =
-        message.totalBytes === 0
-          ? 0
-          : this.#exchange!.exchangePage(
-              { vm: message.source, segments: message.payload },
-              message.segment,
-              message.segmentOffset,
-              { vm: message.destination, segments: buffer.segments },
-              router.headerBytes,
-            )
-      if (bytes === 0 && message.totalBytes > 0) {
-        transfer.pool!.unshift(buffer)
-        this.#queues.leaveToDma(message)
-        break
-      }
-      transfer.appendPiece(buffer, bytes)
-      message.advance(bytes)
-    } while (!message.arrived && transfer.buffers.length < limit && this.#context.hasBuffer(message.destination))
-    const pieces = transfer.buffers.length
-    if (pieces > 0) this.#arrive(transfer)
-    else this.#outlet.finish(transfer)
-    return pieces
+  /** What was moved without copying; null where everything is copied. */
+  get zeroCopyCounters(): ZeroCopyCounters | null {
+    return this.#context.zeroCopy?.counters ?? null
   }
 
   /** Ends what can never arrive: messages to a VM that is gone or broke its receive queue, or from one that is gone. */
   #dropLost(): void {
     const { endpoints, observer } = this.#context
-    for (const state of this.#queues.states) {
+    for (const [flow, state] of this.#queues.states.entries()) {
       const { source, destination } = state.flow
-      if (!endpoints[destination]!.unreachable && endpoints[source]!.queues !== null) continue
+      if (!endpoints[destination]!.unreachable && !endpoints[source]!.gone) continue
+      this.#pages.abandon(flow)
       while (state.first !== null && state.first !== this.#running?.message) {
         observer.onRefused?.(source, 'unreachable')
         this.#outlet.completeIfOver(this.#queues.dequeue(state))

@@ -35,8 +35,15 @@ export function assumptionsOf(scenario: Scenario, profile: BoardProfile = builtI
   if (overrides.chunkOverheadNs !== null || overrides.messageOverheadNs !== null) {
     lines.push('Overheads are pinned by the scenario: what it does not name costs nothing.')
   }
-  if (broker.transfer !== 'copy') lines.push('Remapped pages keep their frames, whatever colour those have.')
+  if (broker.transfer !== 'copy') lines.push(COLOR_POLICIES[broker.colorPolicy])
   return lines
+}
+
+const COLOR_POLICIES: Readonly<Record<Scenario['broker']['colorPolicy'], string>> = {
+  pool: 'Pages change owners within the colours of the exchange pool, whose cache sets all VMs share.',
+  refuse: "Pages whose colour is not the receiver's are copied instead of being moved.",
+  accept:
+    'Pages that are moved keep their colour, whatever partition that is in; the interference is counted, not simulated.',
 }
 
 /** A line for each measurement, with what it gave. */

@@ -11,6 +11,7 @@
 
 import type { Broker } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
+import { PAGE_SIZE } from '../memory/index.ts'
 import {
   BrokerCause,
   CostOp,
@@ -63,10 +64,17 @@ export interface BoardParts {
   readonly movesBytes: boolean
   /** A virtual interrupt of a VM became pending. */
   readonly onGuestInterrupt: (vm: number) => void
+  /** All of a VM's translations were invalidated: its core refills its TLB, in the VM's own time. */
+  readonly onTlbFlush: (vm: number) => void
 }
 
 export class Board implements PlatformPort {
-  readonly capabilities = PlatformCapability.remap | PlatformCapability.dmaChaining
+  readonly capabilities =
+    PlatformCapability.dmaChaining |
+    PlatformCapability.remap |
+    PlatformCapability.lend |
+    PlatformCapability.vmidInvalidate |
+    PlatformCapability.smmu
   readonly #parts: BoardParts
   #broker: Broker | null = null
 
@@ -356,19 +364,41 @@ export class Board implements PlatformPort {
     return this.#parts.stage2[vm]!.unmap(guestAddress)
   }
 
-  stage2Map(vm: number, guestAddress: number, frame: number): void {
+  stage2Map(vm: number, guestAddress: number, frame: number, writable: boolean): void {
     this.charge(CostOp.pteUpdate, 1)
-    this.#parts.counters.pagesRemapped++
-    this.#parts.stage2[vm]!.map(guestAddress, frame, true)
+    this.#parts.stage2[vm]!.map(guestAddress, frame, writable)
   }
 
-  tlbInvalidate(_vm: number, _guestAddress: number, _pages: number): void {
+  stage2Protect(vm: number, guestAddress: number, writable: boolean): void {
+    this.charge(CostOp.pteUpdate, 1)
+    this.#parts.stage2[vm]!.protect(guestAddress, writable)
+  }
+
+  tlbInvalidate(_vm: number, _guestAddress: number, pages: number): void {
+    this.charge(CostOp.tlbInvalidate, pages)
+  }
+
+  tlbInvalidateAll(vm: number): void {
     this.charge(CostOp.tlbInvalidate, 1)
+    this.#parts.onTlbFlush(vm)
+  }
+
+  smmuInvalidate(_vm: number): void {
+    this.charge(CostOp.smmuInvalidate, 1)
   }
 
   scrubFrame(frame: number): void {
     this.charge(CostOp.cacheCleanPerLine, LINES_PER_PAGE)
     this.#parts.dram.zeroFrame(frame)
+  }
+
+  copyFrame(from: number, to: number): void {
+    this.charge(CostOp.copyPerLine, LINES_PER_PAGE)
+    this.#parts.dram.move(from * PAGE_SIZE, to * PAGE_SIZE, PAGE_SIZE)
+  }
+
+  frameColor(frame: number): number {
+    return this.#parts.dram.colorOf(frame)
   }
 }
 

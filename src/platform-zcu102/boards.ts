@@ -25,7 +25,7 @@ interface Outline {
 }
 
 /** Bound by memory or by the DMA engine, not by the processor. */
-const NOT_SCALED: readonly CostOpName[] = ['dmaPerDescriptor', 'tlbRefill', 'cacheCleanPerLine']
+const NOT_SCALED: readonly CostOpName[] = ['dmaPerDescriptor', 'tlbRefill', 'cacheCleanPerLine', 'copyPerLine']
 /** System registers in a GICv3, memory-mapped registers in a GICv2. */
 const FASTER_WITH_GICV3: readonly CostOpName[] = ['injectListRegister', 'sgi']
 

@@ -17,7 +17,9 @@ export const COST_MEANINGS: Readonly<Record<CostOpName, string>> = {
   pteUpdate: 'one stage-2 page table entry',
   tlbInvalidate: 'one TLB invalidation with its barrier',
   tlbRefill: 'refilling a whole TLB afterwards',
+  smmuInvalidate: "one invalidation of a VM's translations in the SMMU, and waiting for it",
   cacheCleanPerLine: 'cleaning or zeroing one 64-byte line',
+  copyPerLine: 'copying one 64-byte line by CPU, from and to memory',
   guestSend: 'guest: one message sent, up to the doorbell',
   guestIsr: 'guest: one virtual interrupt handled',
 }

@@ -5,7 +5,8 @@ export class Counters {
   dmaTransfers = 0
   /** Scatter-gather descriptors that the engine processed. */
   dmaDescriptors = 0
-  pagesRemapped = 0
+  /** Guests' time to refill their TLBs after all their translations were invalidated. */
+  tlbRefillNs = 0
   longestLockHoldNs = 0
   /** Longest time for which a core in EL2 let no interrupt in, spinning for the lock included. */
   longestMaskedNs = 0
@@ -23,7 +24,7 @@ export class Counters {
     this.virtualInterrupts = 0
     this.dmaTransfers = 0
     this.dmaDescriptors = 0
-    this.pagesRemapped = 0
+    this.tlbRefillNs = 0
     this.longestLockHoldNs = 0
     this.longestMaskedNs = 0
     this.exits.fill(0)

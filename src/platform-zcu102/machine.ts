@@ -13,7 +13,7 @@ import { type GuestMemory, PAGE_SIZE } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { FlowSpec, InterruptSpec, Scenario } from '../scenario/index.ts'
 import { CoreLevel, EventKernel, PreemptiveCores, TicketLock, type TraceRecorder } from '../sim/index.ts'
-import { TransferPolicy } from '../zero-copy/index.ts'
+import { TransferPolicy, ZeroCopyCounters } from '../zero-copy/index.ts'
 import { Board, CORE_DONE_EVENT, GUEST_EVENTS } from './board.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { CostModel } from './cost-model.ts'
@@ -53,7 +53,7 @@ export interface MachineOptions {
 }
 
 /** What a guest's core does; the activity's argument is the VM, for a kick `vm * 2 + queue`, for a computation the flow after it. */
-const Activity = { send: 0, interrupt: 1, kick: 2, poll: 3, compute: 4 } as const
+const Activity = { send: 0, interrupt: 1, kick: 2, poll: 3, compute: 4, stall: 5 } as const
 const RELEASE_EVENT = GUEST_EVENTS
 const POLL_EVENT = GUEST_EVENTS + 1
 /** Releases before anything else of the same moment, completions after the hardware. */
@@ -72,6 +72,7 @@ export class Machine {
   readonly #scenario: Scenario
   readonly #options: MachineOptions
   readonly #board: Board
+  readonly #relay: Relay
   readonly #costs: CostModel
   readonly #guests: readonly Guest[]
   readonly #vmCores: readonly number[]
@@ -85,6 +86,7 @@ export class Machine {
   #undelivered = 0
   /** Messages that a timer or a computation has still to release. */
   #releasesLeft = 0
+  #zeroCopyBefore: Readonly<ZeroCopyCounters> = new ZeroCopyCounters()
 
   constructor(scenario: Scenario, options: MachineOptions) {
     const { profile, trace } = options
@@ -126,10 +128,12 @@ export class Machine {
         trace,
         movesBytes: scenario.flows.some((flow) => flow.payload.kind !== 'none'),
         onGuestInterrupt: (vm) => this.#enqueue(vm, CoreLevel.interrupt, CostOp.guestIsr, Activity.interrupt),
+        onTlbFlush: (vm) => this.#stall(vm),
       },
       coreCount,
     )
     const relay = this.#newRelay(ends)
+    this.#relay = relay
     const broker =
       options.design === 'floating'
         ? new FloatingBroker(this.#board, relay, coreCount)
@@ -163,6 +167,13 @@ export class Machine {
     scenario.flows.forEach((flow, index) => {
       this.#addFlow(flow, index, ends[index]!)
     })
+  }
+
+  /** The VM's core walks its page tables again. */
+  #stall(vm: number): void {
+    const refillNs = this.#costs.drawNs(CostOp.tlbRefill, 1)
+    this.counters.tlbRefillNs += refillNs
+    this.cores.enqueue(this.#vmCores[vm]!, CoreLevel.interrupt, refillNs, Activity.stall, vm)
   }
 
   #countDescriptors(source: number, destination: number, bytes: number): number {
@@ -203,7 +214,9 @@ export class Machine {
           floating && this.#interrupts.waitForShort && !isPinned(overrides) ? costsNs.irqEntryAck.value[1] : 0,
         coreCount: cores.value,
         interruptCore: floating ? 'receiver' : broker.dedicatedCore,
-        policy: new TransferPolicy(floating && broker.transfer !== 'lend' ? broker.transfer : 'copy'),
+        policy: new TransferPolicy(floating ? broker.transfer : 'copy', { thresholdBytes: broker.remapThresholdBytes }),
+        colors: this.memory.colorPolicy,
+        spareFrames: this.memory.spareFrames,
         cores: this.#vmCores,
         flows: brokerFlows,
       },
@@ -255,6 +268,7 @@ export class Machine {
     this.#startPolling()
     this.kernel.nextUntil(this.epochNs - 1)
     this.counters.reset()
+    this.#zeroCopyBefore = this.#relay.zeroCopyCounters?.snapshot() ?? new ZeroCopyCounters()
     this.cores.resetAccounting()
   }
 
@@ -349,6 +363,7 @@ export class Machine {
       this.#board.trap(core, argument >> 1, argument & 1)
       return
     }
+    if (kind === Activity.stall) return
     if (kind === Activity.compute) {
       this.#release(argument)
       return
@@ -385,6 +400,11 @@ export class Machine {
   /** By chain. */
   get chainLedgers(): readonly FlowLedger[] {
     return this.#hops.ledgers
+  }
+
+  /** What was moved without copying since the epoch. */
+  zeroCopyCounts(): Readonly<ZeroCopyCounters> {
+    return (this.#relay.zeroCopyCounters ?? new ZeroCopyCounters()).since(this.#zeroCopyBefore)
   }
 
   /** EL2 time of a core since the epoch, ns. */

@@ -36,7 +36,17 @@ export interface DesignResult {
   readonly dmaTransfers: number
   /** Scatter-gather descriptors of these transfers: one for each run of physical memory. */
   readonly dmaDescriptors: number
+  /** Pages that changed owners, and pages that were lent. */
   readonly pagesRemapped: number
+  readonly pagesLent: number
+  /** Lent pages that were taken back by copying, because they were not given back in time. */
+  readonly pagesRevoked: number
+  /** Times that a VM got a page whose colour is neither its own nor the exchange pool's. */
+  readonly foreignColorPages: number
+  /** Messages that were to be remapped or lent and whose rest was copied, because a page could not be moved. */
+  readonly copyFallbacks: number
+  /** Guests' own time to refill their TLBs after all of their translations were invalidated. */
+  readonly tlbRefillNs: number
   readonly longestLockHoldNs: number
   /** Longest time for which a core in EL2 let no interrupt in. */
   readonly longestMaskedNs: number
@@ -75,6 +85,7 @@ export function simulate(scenario: Scenario, options: SimulationOptions): Design
 
 function resultOf(scenario: Scenario, design: Design, machine: Machine, trace: TraceRecorder): DesignResult {
   const { counters, ledgers } = machine
+  const moved = machine.zeroCopyCounts()
   const flows = scenario.flows.map((flow, index) => [flow.name, ledgers[index]!.result()] as const)
   const total = (of: (result: FlowResult) => number) => flows.reduce((sum, [, result]) => sum + of(result), 0)
   const vmCores = [...new Set(scenario.vms.map((vm) => vm.core))].sort((a, b) => a - b)
@@ -93,7 +104,12 @@ function resultOf(scenario: Scenario, design: Design, machine: Machine, trace: T
     virtualInterrupts: counters.virtualInterrupts,
     dmaTransfers: counters.dmaTransfers,
     dmaDescriptors: counters.dmaDescriptors,
-    pagesRemapped: counters.pagesRemapped,
+    pagesRemapped: moved.pagesExchanged,
+    pagesLent: moved.pagesLent,
+    pagesRevoked: moved.pagesRevoked,
+    foreignColorPages: moved.foreignPages,
+    copyFallbacks: moved.fallbacks,
+    tlbRefillNs: counters.tlbRefillNs,
     longestLockHoldNs: counters.longestLockHoldNs,
     longestMaskedNs: counters.longestMaskedNs,
     stolenNsByCore: Object.fromEntries(vmCores.map((core) => [String(core), machine.stolenNs(core)])),

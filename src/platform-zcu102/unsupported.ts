@@ -3,14 +3,11 @@ import { VirtioError } from '../internal/error.ts'
 import type { Scenario } from '../scenario/index.ts'
 
 /** Throws `VirtioError` UNSUPPORTED. */
-export function refuseUnsupported({ broker, vms }: Scenario): void {
+export function refuseUnsupported({ vms }: Scenario): void {
   const asked: readonly (readonly [key: string, asked: boolean])[] = [
     ['vms[].buffers: unaligned', vms.some(({ buffers }) => buffers !== 'page-aligned')],
     ['vms[].memguard', vms.some(({ memguard }) => memguard !== null)],
     ['vms[].refillsPerUs', vms.some(({ refillsPerUs }) => refillsPerUs > 0)],
-    ['broker.transfer: lend', broker.transfer === 'lend'],
-    ['broker.remapThreshold', broker.remapThresholdBytes !== null],
-    [`broker.colorPolicy: ${broker.colorPolicy}`, broker.colorPolicy !== 'accept'],
   ]
   const refused = asked.filter(([, isAsked]) => isAsked).map(([key]) => key)
   if (refused.length === 0) return

@@ -18,7 +18,9 @@ export const COST_OPS = [
   'pteUpdate', // one stage-2 page table entry
   'tlbInvalidate', // one TLB invalidation with its barrier
   'tlbRefill', // refilling a whole TLB afterwards
+  'smmuInvalidate', // one invalidation of a VM's translations in the SMMU, and waiting for it
   'cacheCleanPerLine', // cleaning or zeroing one 64-byte line
+  'copyPerLine', // copying one 64-byte line by CPU, from and to memory
   'guestSend', // guest: one message sent, up to the doorbell
   'guestIsr', // guest: one virtual interrupt handled
 ] as const

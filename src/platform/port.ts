@@ -8,10 +8,16 @@ import type { DmaList } from './dma-list.ts'
 
 /** What a platform can do beyond copying; the broker decides once, when it is built. */
 export const PlatformCapability = {
-  /** Guest memory is mapped page by page and can be remapped: `stage2*`, `scrubFrame`. */
+  /** Guest memory is mapped page by page and can be remapped: `stage2*`, `scrubFrame`, `copyFrame`, `frameColor`. */
   remap: 1,
   /** A running DMA list can be extended and paused at a piece border. */
   dmaChaining: 2,
+  /** Pages can be mapped read-only: `stage2Protect`, and `stage2Map` with `writable` false. Includes `remap`. */
+  lend: 4,
+  /** All translations of one VM can be invalidated at once: `tlbInvalidateAll`. */
+  vmidInvalidate: 8,
+  /** Devices reach guest memory through an SMMU that keeps translations of its own: `smmuInvalidate`. */
+  smmu: 16,
 } as const
 
 export interface PlatformPort {
@@ -54,11 +60,21 @@ export interface PlatformPort {
 
   /** Removes the mapping of one guest page and returns the frame it had. Needs `PlatformCapability.remap`, as all below. */
   stage2Unmap(vm: number, guestAddress: number): number
-  stage2Map(vm: number, guestAddress: number, frame: number): void
+  stage2Map(vm: number, guestAddress: number, frame: number, writable: boolean): void
+  /** Changes whether the VM may write a page that is mapped; less is in force only after an invalidation. */
+  stage2Protect(vm: number, guestAddress: number, writable: boolean): void
   /** Invalidates the translations of `pages` guest pages from `guestAddress` on, and waits until all cores have. */
   tlbInvalidate(vm: number, guestAddress: number, pages: number): void
+  /** The same for all of the VM's translations; the VM pays for refilling its TLB. */
+  tlbInvalidateAll(vm: number): void
+  /** Invalidates the VM's translations in the SMMU, and waits. */
+  smmuInvalidate(vm: number): void
   /** Zeroes a frame, so that its next owner reads nothing of the last. */
   scrubFrame(frame: number): void
+  /** Copies a frame's bytes by CPU. */
+  copyFrame(from: number, to: number): void
+  /** Page colour: frames of different colours never compete for a set of the shared cache. */
+  frameColor(frame: number): number
 }
 
 /** Why the platform calls the broker. */

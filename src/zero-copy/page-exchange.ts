@@ -1,55 +1,198 @@
 /**
- * Zero-copy by exchange: the sender's page goes to the receiver, and the receiver's clean page goes back, so that both
- * keep their amount of memory. Order matters: a page is unmapped, and every translation of it invalidated, before anybody
- * else can see it; the page that goes back is scrubbed first. At any obstacle nothing changes, and the caller copies.
+ * Pages on their way from one VM to another, a run of them at a time, in three phases that each may take several steps:
+ *
+ *   take        the pages leave: unmapped at both VMs; of lent ones the owner keeps a read-only mapping
+ *   invalidate  no TLB and no SMMU knows the old translations any more: page by page, or all of a VM's at once
+ *   put         the pages arrive: what goes back to the sender is clean, or its own
+ *
+ * The order is the point: nobody gets a page while anybody else can still write it, or read what was not sent to him. At any
+ * obstacle a page is not taken, nothing has changed, and the caller copies. A run that is not finished can be undone.
  */
-import { PAGE_SIZE, type SegmentList } from '../memory/index.ts'
-import type { PlatformPort } from '../platform/index.ts'
-import type { FramePins } from './frame-pins.ts'
+import { assert } from '../internal/assert.ts'
+import { PAGE_SIZE } from '../memory/index.ts'
+import { PlatformCapability, type PlatformPort } from '../platform/index.ts'
+import type { ColorPolicy } from './color-policy.ts'
+import type { FrameLedger } from './frame-ledger.ts'
+import type { Loan, Loans } from './loans.ts'
+import { PageState } from './page-state.ts'
+import type { PageStock } from './page-stock.ts'
+import type { ZeroCopyCounters } from './zero-copy-counters.ts'
 
-/** One side: a VM, and the extents it gave to the broker. */
-export interface PageSide {
-  readonly vm: number
-  readonly segments: SegmentList
+/** Pages between the same two VMs; caller-owned and reused. The three counts are how far each phase has come. */
+export class PageRun<Holder = unknown> {
+  from = -1
+  to = -1
+  /** Null: the pages are exchanged. */
+  loan: Loan<Holder> | null = null
+  taken = 0
+  invalidated = 0
+  put = 0
+  readonly sourceAddress: number[] = []
+  readonly sourceFrame: number[] = []
+  readonly targetAddress: number[] = []
+  readonly targetFrame: number[] = []
+
+  /** Empty, for pages from VM `from` to VM `to`. */
+  open(from: number, to: number, loan: Loan<Holder> | null): void {
+    this.from = from
+    this.to = to
+    this.loan = loan
+    this.taken = 0
+    this.invalidated = 0
+    this.put = 0
+  }
 }
 
-export class PageExchange {
-  readonly #port: PlatformPort
-  readonly #pins: FramePins
+export interface ExchangeParts<Holder> {
+  readonly port: PlatformPort
+  readonly ledger: FrameLedger
+  readonly colors: ColorPolicy
+  readonly stock: PageStock
+  readonly loans: Loans<Holder>
+  readonly counters: ZeroCopyCounters
+  readonly flushPages: number
+}
 
-  constructor(port: PlatformPort, pins: FramePins) {
-    this.#port = port
-    this.#pins = pins
+export class PageExchange<Holder = unknown> {
+  readonly #parts: ExchangeParts<Holder>
+  readonly #flushes: boolean
+  readonly #smmu: boolean
+
+  constructor(parts: ExchangeParts<Holder>) {
+    this.#parts = parts
+    this.#flushes = (parts.port.capabilities & PlatformCapability.vmidInvalidate) !== 0
+    this.#smmu = (parts.port.capabilities & PlatformCapability.smmu) !== 0
   }
 
   /**
-   * Exchanges one page: byte `fromOffset` of segment `fromSegment` is where the sender's page starts, `headerBytes` into
-   * the receiver's buffer the receiver's. Returns the bytes that changed owners: one page, or 0 when either side is not
-   * exactly one whole page or something else holds it.
+   * First phase: the sender's page and the page of the receiver's buffer leave their VMs. Addresses are guest pages, frames
+   * what was behind them when the broker took them. False, and nothing has changed: something else holds one of them, or a
+   * colour does not fit.
    */
-  exchangePage(from: PageSide, fromSegment: number, fromOffset: number, to: PageSide, headerBytes: number): number {
-    let skip = headerBytes
-    let target = 0
-    while (target < to.segments.count && skip >= to.segments.length[target]!) skip -= to.segments.length[target++]!
-    if (target >= to.segments.count || to.segments.length[target]! - skip < PAGE_SIZE) return 0
-    const source = from.segments
-    if (source.length[fromSegment]! - fromOffset < PAGE_SIZE) return 0
+  take(
+    run: PageRun<Holder>,
+    sourceAddress: number,
+    sourceFrame: number,
+    targetAddress: number,
+    targetFrame: number,
+  ): boolean {
+    const { port, ledger, colors } = this.#parts
+    assert(run.invalidated === 0, 'a run takes no more pages once its translations are invalidated')
+    assert(sourceAddress % PAGE_SIZE === 0 && targetAddress % PAGE_SIZE === 0, 'only whole pages are moved')
+    if (!ledger.isMovable(sourceFrame) || !ledger.isMovable(targetFrame)) return false
+    if (!colors.admits(port, run.to, sourceFrame)) return false
+    if (run.loan === null && !colors.admits(port, run.from, targetFrame)) return false
 
-    const sourceAddress = source.address[fromSegment]! + fromOffset
-    const targetAddress = to.segments.address[target]! + skip
-    if (sourceAddress % PAGE_SIZE !== 0 || targetAddress % PAGE_SIZE !== 0) return 0
-    const sourceFrame = (source.offset[fromSegment]! + fromOffset) / PAGE_SIZE
-    const targetFrame = (to.segments.offset[target]! + skip) / PAGE_SIZE
-    if (this.#pins.count(sourceFrame) !== 1 || this.#pins.count(targetFrame) !== 1) return 0
+    if (run.loan === null) {
+      this.#unmap(run.from, sourceAddress, sourceFrame)
+      ledger.move(sourceFrame, PageState.inFlight)
+      ledger.move(targetFrame, PageState.inFlight)
+    } else {
+      port.stage2Protect(run.from, sourceAddress, false)
+      ledger.move(sourceFrame, PageState.lent)
+      ledger.move(targetFrame, PageState.displaced)
+    }
+    this.#unmap(run.to, targetAddress, targetFrame)
+    const at = run.taken++
+    run.sourceAddress[at] = sourceAddress
+    run.sourceFrame[at] = sourceFrame
+    run.targetAddress[at] = targetAddress
+    run.targetFrame[at] = targetFrame
+    return true
+  }
 
-    const port = this.#port
-    port.stage2Unmap(from.vm, sourceAddress)
-    port.stage2Unmap(to.vm, targetAddress)
-    port.tlbInvalidate(from.vm, sourceAddress, 1)
-    port.tlbInvalidate(to.vm, targetAddress, 1)
-    port.scrubFrame(targetFrame)
-    port.stage2Map(to.vm, targetAddress, sourceFrame)
-    port.stage2Map(from.vm, sourceAddress, targetFrame)
-    return PAGE_SIZE
+  #unmap(vm: number, address: number, frame: number): void {
+    const had = this.#parts.port.stage2Unmap(vm, address)
+    assert(had === frame, `guest page ${address.toString(16)} of VM ${vm} has frame ${had}, not ${frame}`)
+  }
+
+  /** Second phase, of all that was taken: for up to `limit` pages, or of all pages at once. Returns the work done, at most `limit`. */
+  invalidate(run: PageRun<Holder>, limit: number): number {
+    const { port, counters, flushPages } = this.#parts
+    const left = run.taken - run.invalidated
+    let count = Math.min(left, limit)
+    if (this.#flushes && run.taken >= flushPages) {
+      port.tlbInvalidateAll(run.from)
+      port.tlbInvalidateAll(run.to)
+      counters.tlbFlushes += 2
+      count = left
+    } else {
+      this.#invalidatePages(run.from, run.sourceAddress, run.invalidated, count)
+      this.#invalidatePages(run.to, run.targetAddress, run.invalidated, count)
+    }
+    run.invalidated += count
+    if (this.#smmu && run.invalidated === run.taken) {
+      port.smmuInvalidate(run.from)
+      port.smmuInvalidate(run.to)
+    }
+    return Math.min(count, limit)
+  }
+
+  /** One call for each range of adjacent pages. */
+  #invalidatePages(vm: number, addresses: readonly number[], first: number, count: number): void {
+    for (let start = first; start < first + count; ) {
+      let end = start + 1
+      while (end < first + count && addresses[end] === addresses[end - 1]! + PAGE_SIZE) end++
+      this.#parts.port.tlbInvalidate(vm, addresses[start]!, end - start)
+      start = end
+    }
+  }
+
+  /** Third phase, for the next page. */
+  putNext(run: PageRun<Holder>): void {
+    assert(
+      run.invalidated === run.taken && run.put < run.taken,
+      'a page arrives after its translations were invalidated',
+    )
+    const at = run.put++
+    if (run.loan === null) this.#exchange(run, at)
+    else this.#lend(run, run.loan, at)
+  }
+
+  #exchange(run: PageRun<Holder>, at: number): void {
+    const { port, ledger, colors, stock, counters } = this.#parts
+    const sourceFrame = run.sourceFrame[at]!
+    const targetFrame = run.targetFrame[at]!
+    let back = colors.isPool(port, targetFrame) ? stock.swap(targetFrame) : -1
+    if (back < 0) {
+      back = targetFrame
+      port.scrubFrame(back)
+    }
+    this.#map(run.to, run.targetAddress[at]!, sourceFrame, true)
+    this.#map(run.from, run.sourceAddress[at]!, back, true)
+    ledger.move(sourceFrame, PageState.owned)
+    ledger.move(back, PageState.owned)
+    counters.pagesExchanged++
+  }
+
+  #lend(run: PageRun<Holder>, loan: Loan<Holder>, at: number): void {
+    const { loans, counters } = this.#parts
+    const frame = run.sourceFrame[at]!
+    this.#map(run.to, run.targetAddress[at]!, frame, false)
+    loans.add(loan, frame, run.sourceAddress[at]!, run.targetAddress[at]!, run.targetFrame[at]!)
+    counters.pagesLent++
+  }
+
+  #map(vm: number, address: number, frame: number, writable: boolean): void {
+    const { port, colors, counters } = this.#parts
+    if (!colors.fits(port, vm, frame)) counters.foreignPages++
+    port.stage2Map(vm, address, frame, writable)
+  }
+
+  /** Every page that has not arrived goes back to whom it was taken from. What has arrived stays. */
+  undo(run: PageRun<Holder>): void {
+    const { port, ledger } = this.#parts
+    for (; run.put < run.taken; run.taken--) {
+      const at = run.taken - 1
+      const sourceFrame = run.sourceFrame[at]!
+      if (run.loan === null) port.stage2Map(run.from, run.sourceAddress[at]!, sourceFrame, true)
+      else {
+        ledger.move(sourceFrame, PageState.returned)
+        port.stage2Protect(run.from, run.sourceAddress[at]!, true)
+      }
+      port.stage2Map(run.to, run.targetAddress[at]!, run.targetFrame[at]!, true)
+      ledger.move(sourceFrame, PageState.owned)
+      ledger.move(run.targetFrame[at]!, PageState.owned)
+    }
   }
 }

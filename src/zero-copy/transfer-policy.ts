@@ -1,30 +1,67 @@
 /**
- * Copy or remap? A message is remapped when all of it is whole pages and it is long enough to pay for the page table work
- * (realtime-model.md §8). The threshold is data: it depends on the cost of the TLB.
+ * Copy, exchange or lend? By size, alignment and what the platform can do (docs/zero-copy.md has the table). Whole pages in
+ * the middle of a message change owners or are lent; the bytes before and behind them are copied. The thresholds are data:
+ * they depend on what the TLB costs.
  */
 import { PAGE_SIZE, type SegmentList } from '../memory/index.ts'
+import { PlatformCapability } from '../platform/index.ts'
 
-export type TransferMode = 'copy' | 'remap' | 'auto'
+/** As asked for: `auto` exchanges what is long enough to pay for it. */
+export type TransferMode = 'copy' | 'remap' | 'lend' | 'auto'
+
+/** As decided for one message. */
+export const TransferWay = { copy: 0, exchange: 1, lend: 2 } as const
+export type TransferWay = (typeof TransferWay)[keyof typeof TransferWay]
+
+/** Break-even of `auto` when a whole TLB has to be refilled afterwards, in pages. */
+const AUTO_PAGES = 11
+
+/** From here on one invalidation of all of a VM's translations, refill included, costs less than one for each page. */
+const FLUSH_PAGES = 64
+
+/** More than a head and a tail: scattered buffers, whose remains would cost more than their pages save. */
+const MAX_COPIED_BYTES = 2 * PAGE_SIZE
+
+export interface TransferPolicyOptions {
+  /** Messages with fewer bytes in whole pages are copied. Default: 11 pages for `auto`, else one. */
+  readonly thresholdBytes?: number | null
+  /** As many pages at once have all of the VM's translations invalidated together. Default 64. */
+  readonly flushPages?: number
+  /** Pages that one VM may have borrowed at a time; what goes beyond is copied. Default 512. */
+  readonly lentPages?: number
+}
 
 export class TransferPolicy {
-  readonly #thresholdPages: number
+  readonly mode: TransferMode
+  readonly thresholdBytes: number
+  readonly flushPages: number
+  readonly lentPages: number
 
-  /** `remap` remaps whatever can be; `auto` from `thresholdPages` on; `copy` nothing. */
-  constructor(mode: TransferMode, thresholdPages = 11) {
-    this.#thresholdPages = mode === 'copy' ? Number.POSITIVE_INFINITY : mode === 'remap' ? 1 : thresholdPages
+  constructor(mode: TransferMode, options: TransferPolicyOptions = {}) {
+    this.mode = mode
+    this.thresholdBytes = Math.max(PAGE_SIZE, options.thresholdBytes ?? (mode === 'auto' ? AUTO_PAGES : 1) * PAGE_SIZE)
+    this.flushPages = options.flushPages ?? FLUSH_PAGES
+    this.lentPages = options.lentPages ?? 512
   }
 
-  get remaps(): boolean {
-    return this.#thresholdPages < Number.POSITIVE_INFINITY
+  /** What the policy comes to on a platform with these capabilities, for messages that fit. */
+  wayOn(capabilities: number): TransferWay {
+    if (this.mode === 'copy') return TransferWay.copy
+    const needed = this.mode === 'lend' ? PlatformCapability.lend : PlatformCapability.remap
+    if ((capabilities & needed) === 0) return TransferWay.copy
+    return this.mode === 'lend' ? TransferWay.lend : TransferWay.exchange
   }
 
-  /** Whether the payload may and should change owners instead of being copied. */
-  prefersRemap(payload: SegmentList): boolean {
+  /** Whether this payload has enough whole pages, and few enough other bytes. */
+  fits(payload: SegmentList): boolean {
+    let pageBytes = 0
     let bytes = 0
     for (let i = 0; i < payload.count; i++) {
-      if (payload.address[i]! % PAGE_SIZE !== 0 || payload.length[i]! % PAGE_SIZE !== 0) return false
-      bytes += payload.length[i]!
+      const start = payload.address[i]!
+      const end = start + payload.length[i]!
+      bytes += end - start
+      pageBytes += Math.max(0, Math.floor(end / PAGE_SIZE) - Math.ceil(start / PAGE_SIZE)) * PAGE_SIZE
     }
-    return bytes / PAGE_SIZE >= this.#thresholdPages
+    return pageBytes >= this.thresholdBytes && bytes - pageBytes < MAX_COPIED_BYTES
   }
 }
