@@ -139,6 +139,20 @@ const REGULATOR = {
   budget: { kind: KIND, budget: time(1), period: time(1) },
 }
 
+/** Every mapping of a scenario file with its keys, for documents. */
+export const SHAPES = {
+  top: TOP,
+  vm: VM,
+  memguard: MEMGUARD,
+  task: TASK,
+  flow: FLOW,
+  chain: CHAIN,
+  broker: BROKER,
+  regulators: REGULATOR,
+  interrupts: INTERRUPTS,
+  overrides: OVERRIDES,
+} as const
+
 export type TopFields = Fields<typeof TOP>
 export type MemguardFields = Fields<typeof MEMGUARD>
 export type TaskFields = Fields<typeof TASK>

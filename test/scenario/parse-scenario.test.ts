@@ -346,8 +346,8 @@ describe('hostile text', () => {
     )
   })
 
-  it('the example with any value in any place', () => {
-    const value = parse(EXAMPLE)
+  it.each(['example.yaml', 'keys.yaml'])('%s with any value in any place', (file) => {
+    const value = parse(readFileSync(new URL(file, import.meta.url), 'utf8'))
     const places: string[][] = []
     const collect = (node: unknown, path: string[]) => {
       places.push(path)
