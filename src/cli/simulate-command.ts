@@ -28,12 +28,12 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   const scenarioPath = resolve(terminal.cwd, path)
   const written = { ...parseScenario(readScenario(path, scenarioPath), { path }), ...seedAndDuration(flags) }
   const scenario = withPlatform(withPayloads(written, strings(flags.payload), terminal.cwd), flags, terminal.cwd)
-  const designs = designsOf(flags.design, scenario)
+  const note = (text: string) => flags.quiet || terminal.stderr.write(`note: ${text}\n`)
+  const designs = designsOf(flags.design, scenario, note)
   const profile = profileOfScenario(scenario, fileReader(scenarioPath, terminal.cwd))
   const payloads = readPayloads(scenario, scenarioPath, terminal.cwd)
   const outFolder = destination('--out', flags.out, terminal)
   const traceFile = destination('--trace', flags.trace, terminal)
-  const note = (text: string) => flags.quiet || terminal.stderr.write(`note: ${text}\n`)
   noteLongDeadlines(scenario, note)
 
   const line = progress(terminal, !flags.quiet)
@@ -100,7 +100,8 @@ function destination(option: string, value: unknown, terminal: Terminal): string
   return resolve(terminal.cwd, String(value))
 }
 
-function designsOf(flag: unknown, scenario: Scenario): readonly Design[] {
+/** Both, unless asked otherwise, or unless a VM has the core that the dedicated broker needs. */
+function designsOf(flag: unknown, scenario: Scenario, note: (text: string) => void): readonly Design[] {
   const design = flag ?? 'both'
   if (design !== 'both' && design !== 'floating' && design !== 'dedicated') {
     throw new UsageError(`--design ${design}: use both, floating or dedicated`)
@@ -109,6 +110,10 @@ function designsOf(flag: unknown, scenario: Scenario): readonly Design[] {
   const vm = vmOnDedicatedCore(scenario)
   if (vm) {
     const why = `core ${vm.core} belongs to the dedicated broker, and VM ${vm.name} runs there`
+    if (flag === undefined) {
+      note(`${why}: only the floating design is simulated`)
+      return ['floating']
+    }
     throw new UsageError(`${why}; move the VM, change broker.dedicatedCore, or use --design floating`)
   }
   return design === 'both' ? ['dedicated', 'floating'] : ['dedicated']

@@ -259,10 +259,15 @@ describe('what the user wrote wrong ends with 2 and a sentence', () => {
 
   it('a VM on the core of the dedicated broker, unless only the floating one runs', async () => {
     writeFileSync(scenario, SMALL.replace('core: 1', 'core: 3'))
-    const { code, stderr } = await cli('simulate')
+    const { code, stderr } = await cli('simulate --design both')
     expect(code).toBe(2)
     expect(stderr).toBe(
       'core 3 belongs to the dedicated broker, and VM b runs there; move the VM, change broker.dedicatedCore, or use --design floating\n',
+    )
+    const alone = await cli('simulate')
+    expect(alone.calls.map(({ options }) => options.design)).toEqual(['floating'])
+    expect(alone.stderr).toBe(
+      'note: core 3 belongs to the dedicated broker, and VM b runs there: only the floating design is simulated\n',
     )
     expect(await cli('simulate --design floating')).toMatchObject({ code: 0 })
   })
