@@ -34,12 +34,14 @@ export interface RunOptions {
   readonly watchFromNs?: number
   /** Receives when each chunk of each flow ended, in order. */
   readonly completions?: number[][]
+  /** Receives when the last chunk before each exhaustion of the budget was chosen. */
+  readonly lastChoices?: number[]
 }
 
 const WORST: OverheadChoice = { kind: 'worst' }
 const NEVER = Number.POSITIVE_INFINITY
 
-/** One flow set under one scheduler. Reused: a run allocates nothing but what `completions` receives. */
+/** One flow set under one scheduler. Reused: a run allocates nothing but what it is asked to record. */
 export class ChunkMachine {
   /** Of the last run: worst response of each flow, from nominal release to the end of the last chunk; 0 without messages. */
   readonly worstNs: Float64Array
@@ -74,6 +76,8 @@ export class ChunkMachine {
   #batch = 1
   #copyFromNs = 0
   #endNs = NEVER
+  /** When the last of them was, or will be, chosen. */
+  #lastChoiceNs = 0
   /** Of each flow the next message to queue, to commit, to finish; and the chunks done of the latter two. */
   readonly #queued: Int32Array
   readonly #head: Int32Array
@@ -119,11 +123,11 @@ export class ChunkMachine {
 
   /** Serves all messages of `releases`, or until nothing is left that the watched flow could wait for. */
   run(releases: Releases, options: RunOptions = {}): void {
-    const { watch = -1, watchFromNs = 0, completions } = options
+    const { watch = -1, watchFromNs = 0 } = options
     assert(releases.count === this.#count, 'releases of another flow set')
     assert(watch < 0 || !this.#edf, 'only fixed priority has ranks to watch')
     this.#start(releases, options)
-    while (this.#advance(completions)) {
+    while (this.#advance(options)) {
       this.#admit(false)
       if (watch >= 0 && this.timeNs >= watchFromNs && !this.#waits(watch)) return
       this.#dispatch()
@@ -163,7 +167,7 @@ export class ChunkMachine {
   }
 
   /** To the next event: a chunk ends, a refill comes. False: all messages are served. */
-  #advance(completions: number[][] | undefined): boolean {
+  #advance({ completions, lastChoices }: RunOptions): boolean {
     const nextNs = Math.min(this.#endNs, this.#nextQueuedNs, this.#nextRefillNs)
     if (nextNs === NEVER || (this.#running < 0 && this.#nextQueuedNs === NEVER && !this.#pending())) return false
     const beforeNs = this.timeNs
@@ -176,6 +180,7 @@ export class ChunkMachine {
       if (this.#batch > 1) this.#balanceNs -= this.#batch * this.#fullNs
       this.#complete(this.#running, this.#batch)
       if (completions !== undefined) completions[this.#running]!.push(nextNs)
+      if (lastChoices !== undefined && this.#balanceNs <= 0) lastChoices.push(this.#lastChoiceNs)
       this.#running = -1
       this.#endNs = NEVER
     }
@@ -264,7 +269,11 @@ export class ChunkMachine {
     if (this.#batch > 1) {
       this.#chunk[flow]! += this.#batch - 1
       this.#endNs = this.timeNs + messageNs + this.#batch * (overheadNs + this.#fullNs)
-    } else this.#endNs = this.#copyFromNs + (last ? this.#lastNs[flow]! : this.#fullNs)
+      this.#lastChoiceNs = this.#endNs - overheadNs - this.#fullNs
+    } else {
+      this.#endNs = this.#copyFromNs + (last ? this.#lastNs[flow]! : this.#fullNs)
+      this.#lastChoiceNs = this.timeNs
+    }
   }
 
   #overheadNs(chained: boolean): number {

@@ -1,0 +1,257 @@
+/**
+ * How far a bound is above the worst response that a search finds: per analysis, and for A4 with each source of tightness taken
+ * away. A bound below what happened in a simulation is wrong, and fails the run.
+ */
+import { type FlowSet, fixedPriorityBounds, ranksOf, TIGHTNESS, type Tightness } from '../../analysis/index.ts'
+import { Random } from '../../internal/random.ts'
+import type { BoardProfile } from '../../platform-zcu102/index.ts'
+import { designOverheads } from '../designs.ts'
+import type { Campaign, Experiment, Row, Summary } from '../experiment.ts'
+import { type DeadlineKind, drawFlows, seedOf } from '../flow-sets.ts'
+import { Sample } from '../statistics.ts'
+import { WorstCaseSearch } from '../worst-case.ts'
+
+const SETTINGS = {
+  fixed: 'software before a chunk always takes its typical cost',
+  varying: 'it takes anything from its best to its typical cost',
+  mixed: 'fixed; flows, deadlines, S, P and Q/P drawn at random for each set',
+  'look-ahead': 'varying from the gap between chained descriptors on, with one chunk committed ahead',
+} as const
+type SettingName = keyof typeof SETTINGS
+
+const SWITCHES = Object.keys(TIGHTNESS.A4) as (keyof Tightness)[]
+const ANALYSES: Readonly<Record<string, Tightness>> = {
+  ...TIGHTNESS,
+  ...Object.fromEntries(SWITCHES.map((name) => [`without ${name}`, { ...TIGHTNESS.A4, [name]: false }])),
+}
+const ANALYSIS_NAMES = Object.keys(ANALYSES)
+
+/** All that a set is made from. */
+type Draw = {
+  readonly setting: SettingName
+  readonly point: number
+  readonly index: number
+  readonly seed: number
+  readonly utilization: number
+  readonly deadlines: DeadlineKind
+  readonly flows: number
+  readonly chunkBytes: number
+  readonly regulatorPeriodNs: number
+  readonly budgetShare: number
+  readonly dmaBytesPerNs: number
+  readonly chunkOverheadBestNs: number
+  readonly chunkOverheadWorstNs: number
+  readonly messageOverheadNs: number
+  readonly lookAhead: number
+}
+
+type Unit = {
+  readonly setting: SettingName
+  readonly campaignSeed: number
+  readonly point: number
+  readonly utilization: number
+  readonly from: number
+  readonly to: number
+}
+
+type PessimismRow = Row & Draw & { readonly foundNs: number; readonly witness: string }
+
+const COLUMNS: Record<string, string> = {
+  setting: Object.entries(SETTINGS)
+    .map(([name, meaning]) => `${name}: ${meaning}`)
+    .join('; '),
+  point: 'which utilisation, from 1',
+  index: 'which set at this utilisation, from 0',
+  seed: 'of this set: hash of campaign seed, setting, point and index',
+  utilization: 'copying demanded as a share of the copying granted; no software',
+  deadlines: 'implicit or constrained',
+  flows: 'flows in the set',
+  chunkBytes: 'S, bytes',
+  regulatorPeriodNs: 'P, ns',
+  budgetShare: 'Q/P; 1: no regulator',
+  dmaBytesPerNs: 'beta, bytes/ns',
+  chunkOverheadBestNs: 'h-, ns',
+  chunkOverheadWorstNs: 'h, ns',
+  messageOverheadNs: 'o_m, ns',
+  lookAhead: 'kappa',
+  flow: 'which flow of the set, from 0',
+  rank: 'its deadline-monotonic priority, 0 is the most urgent',
+  periodNs: 'T, ns',
+  deadlineNs: 'D, ns',
+  lengthBytes: 'L, bytes',
+  foundNs: 'worst response found by the search: simulated, ns',
+  ...Object.fromEntries(
+    ANALYSIS_NAMES.map((name) => [`${name} boundNs`, `bound by ${described(name)}, ns; null: none`]),
+  ),
+  simulations: 'how many behaviours of this set the search has simulated for all of its flows',
+  witness: 'the behaviour that was found: arguments of replay(), as JSON',
+}
+
+function described(name: string): string {
+  return name.startsWith('without') ? `A4 ${name}` : name
+}
+
+/** The set of a row, from its columns alone. */
+export function pessimismSet(draw: Draw): FlowSet {
+  const { regulatorPeriodNs, budgetShare, chunkBytes, dmaBytesPerNs, messageOverheadNs, lookAhead } = draw
+  return {
+    flows: drawFlows({ generator: 'uunifast', ...draw }, draw.seed),
+    dma: {
+      dmaBytesPerNs,
+      chunkBytes,
+      chunkOverheadNs: [draw.chunkOverheadBestNs, draw.chunkOverheadWorstNs],
+      messageOverheadNs,
+      lookAhead,
+    },
+    regulator:
+      budgetShare === 1
+        ? { kind: 'none' }
+        : { kind: 'budget', periodNs: regulatorPeriodNs, budgetNs: Math.round(budgetShare * regulatorPeriodNs) },
+  }
+}
+
+function drawOf({ setting, campaignSeed, point, utilization }: Unit, index: number, profile: BoardProfile): Draw {
+  const seed = seedOf(campaignSeed, setting, point, index)
+  const random = new Random(seed, 2)
+  const varied = setting === 'mixed'
+  const overheads = designOverheads(profile, setting === 'look-ahead' ? 'floating-look-ahead' : 'floating', 'typical')
+  const [best, worst] = overheads.chunkOverheadNs
+  return {
+    setting,
+    point,
+    index,
+    seed,
+    utilization,
+    deadlines: varied ? random.pick(['implicit', 'constrained'] as const) : 'implicit',
+    flows: varied ? random.between(4, 16) : 8,
+    chunkBytes: varied ? random.pick([1024, 4096, 16_384, 65_536]) : 4096,
+    regulatorPeriodNs: varied ? random.pick([100_000, 1_000_000]) : 1_000_000,
+    budgetShare: varied ? random.pick([0.3, 0.5, 0.7, 1]) : 0.5,
+    dmaBytesPerNs: profile.dmaBytesPerNs.value,
+    chunkOverheadBestNs: setting === 'fixed' || varied ? worst : best,
+    chunkOverheadWorstNs: worst,
+    messageOverheadNs: overheads.messageOverheadNs,
+    lookAhead: overheads.lookAhead,
+  }
+}
+
+function searchSet(draw: Draw): PessimismRow[] {
+  const set = pessimismSet(draw)
+  const { flows } = set
+  const ranks = ranksOf(flows)
+  const bounds = ANALYSIS_NAMES.map((name) => fixedPriorityBounds(set, ANALYSES[name]!, ranks))
+  const surely = bounds[ANALYSIS_NAMES.indexOf('A4')]!
+  const search = new WorstCaseSearch(set, ranks)
+  const random = new Random(draw.seed, 3)
+  const rows = flows.flatMap((flow, i) => {
+    if (surely[i] === null) return []
+    const { responseNs, witness } = search.find(i, random)
+    return [
+      {
+        ...draw,
+        flow: i,
+        rank: ranks[i]!,
+        periodNs: flow.periodNs,
+        deadlineNs: flow.deadlineNs,
+        lengthBytes: flow.lengthBytes,
+        foundNs: responseNs,
+        ...Object.fromEntries(ANALYSIS_NAMES.map((name, a) => [`${name} boundNs`, bounds[a]![i]?.responseNs ?? null])),
+        witness: JSON.stringify(witness),
+      } as Record<string, string | number | null>,
+    ]
+  })
+  return rows.map((row) => {
+    const full: Record<string, unknown> = { ...row, simulations: search.simulations }
+    return Object.fromEntries(Object.keys(COLUMNS).map((key) => [key, full[key]])) as unknown as PessimismRow
+  })
+}
+
+/** Ratios per setting and analysis. */
+class PessimismSummary implements Summary<PessimismRow> {
+  readonly columns = {
+    setting: COLUMNS.setting!,
+    analysis: 'A0, A3, A4, or A4 without one source of tightness',
+    samples: 'flows with a bound',
+    mean: 'of bound / worst found',
+    min: 'below 1 the bound is wrong',
+    median: 'of bound / worst found',
+    p90: 'its 90th percentile',
+    p99: 'its 99th percentile',
+    max: 'its maximum',
+  }
+  readonly #samples = new Map<string, { setting: string; analysis: string; sample: Sample }>()
+
+  add(row: PessimismRow): void {
+    for (const setting of [row.setting, 'all']) {
+      for (const analysis of ANALYSIS_NAMES) {
+        const bound = row[`${analysis} boundNs`]
+        const key = `${setting}|${analysis}`
+        let entry = this.#samples.get(key)
+        if (entry === undefined) {
+          entry = { setting, analysis, sample: new Sample() }
+          this.#samples.set(key, entry)
+        }
+        if (typeof bound === 'number') entry.sample.add(bound / row.foundNs)
+      }
+    }
+  }
+
+  rows(): readonly Row[] {
+    return [...this.#samples.values()].map(({ setting, analysis, sample }) => ({
+      setting,
+      analysis,
+      ...sample.summary(),
+    }))
+  }
+
+  headline(): readonly string[] {
+    return this.rows()
+      .filter(({ analysis }) => String(analysis) in TIGHTNESS)
+      .map(({ setting, analysis, samples, mean, median, min, max }) => {
+        const [a, b, c, d] = [mean, median, min, max].map((value) => Number(value).toFixed(3))
+        return `${setting} ${analysis}: mean ${a}, median ${b}, min ${c}, max ${d} of ${samples}`
+      })
+  }
+}
+
+/** Of the sets of a curve so many are searched: each costs a thousand times its analysis. */
+const SETS_SHARE = 50
+
+export const pessimismExperiment: Experiment<Unit, PessimismRow> = {
+  name: 'pessimism',
+  title: 'Pessimism: bound over worst response found',
+  columns: COLUMNS as Experiment<Unit, PessimismRow>['columns'],
+  assumptions: [
+    'Bounded over simulated: the abstract machine of the analyses, deadline-monotonic fixed priority, no jitter.',
+    'The worst response is what a search found, the true worst case may be worse: the ratio is an upper limit of pessimism.',
+    'Overheads are typical costs of the board, whose provenance manifest.json tells.',
+    'Flows without an A4 bound are left out.',
+  ],
+  units({ seed, points, sets }: Campaign) {
+    const units: Unit[] = []
+    const perPoint = Math.ceil(sets / SETS_SHARE)
+    for (const setting of Object.keys(SETTINGS) as SettingName[]) {
+      for (let point = 1; point < points; point++) {
+        const common = { setting, campaignSeed: seed, point, utilization: point / points }
+        for (let from = 0; from < perPoint; from += 5) units.push({ ...common, from, to: Math.min(perPoint, from + 5) })
+      }
+    }
+    return units
+  },
+  run(unit, profile) {
+    const rows: PessimismRow[] = []
+    for (let index = unit.from; index < unit.to; index++) rows.push(...searchSet(drawOf(unit, index, profile)))
+    return rows
+  },
+  summarize: () => new PessimismSummary(),
+  refutes(row) {
+    const wrong = ANALYSIS_NAMES.filter((name) => {
+      const bound = row[`${name} boundNs`]
+      return typeof bound === 'number' && bound < row.foundNs
+    })
+    if (wrong.length === 0) return null
+    const bounds = Object.fromEntries(wrong.map((name) => [name, row[`${name} boundNs`]!]))
+    const instance = { set: pessimismSet(row), witness: JSON.parse(row.witness), foundNs: row.foundNs, bounds }
+    return `bound below a simulated response: ${JSON.stringify(instance)}`
+  },
+}
