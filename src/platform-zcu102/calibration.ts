@@ -20,7 +20,7 @@ import {
   readValue,
   type Shape,
   text,
-} from '../scenario/index.ts'
+} from '../scenario/reading.ts'
 import { type BoardProfile, type CostTriple, type Fact, fact } from './board-profile.ts'
 import { COST_MEANINGS } from './cost-meanings.ts'
 

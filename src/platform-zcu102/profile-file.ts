@@ -16,7 +16,7 @@ import {
   readInput,
   type Shape,
   text,
-} from '../scenario/index.ts'
+} from '../scenario/reading.ts'
 import { type BoardProfile, type Fact, HARDWARE, STATUSES } from './board-profile.ts'
 import { COST_MEANINGS } from './cost-meanings.ts'
 

@@ -1,17 +1,6 @@
-export {
-  anything,
-  bestTypicalWorst,
-  integer,
-  name,
-  nullable,
-  rate,
-  show,
-  text,
-} from './fields.ts'
 export { InputError, type InputIssue } from './input-error.ts'
 export { parseScenario } from './parse-scenario.ts'
-export { type Fields, type Report, readFields, readValue, type Shape } from './read-fields.ts'
-export { type InputKind, type ParseOptions, readInput } from './read-input.ts'
+export type { ParseOptions } from './read-input.ts'
 export {
   type BrokerSpec,
   type ChainSpec,
