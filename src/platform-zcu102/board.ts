@@ -345,6 +345,7 @@ export class Board implements PlatformPort {
     const pieces = dma.completedPieces
     const list = dma.finish()
     for (let i = 0; i < list.entryCount && list.piece[i]! < pieces; i++) {
+      counters.dmaDescriptors += dram.physicalPieces(list.source[i]!, list.destination[i]!, list.bytes[i]!)
       if (movesBytes) dram.move(list.source[i]!, list.destination[i]!, list.bytes[i]!)
     }
     for (let piece = 0; piece < pieces; piece++) {

@@ -3,7 +3,7 @@ export class Counters {
   crossCoreIpis = 0
   virtualInterrupts = 0
   dmaTransfers = 0
-  /** Scatter-gather descriptors that the engine processed. */
+  /** Scatter-gather descriptors of what was moved. */
   dmaDescriptors = 0
   /** Guests' time to refill their TLBs after all their translations were invalidated. */
   tlbRefillNs = 0

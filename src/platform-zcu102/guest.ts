@@ -17,21 +17,24 @@ import {
   writeVsockHeader,
 } from '../virtio/index.ts'
 import { BufferList, type SplitDriverQueue, UsedBuffer } from '../virtqueue/index.ts'
+import {
+  allocateBuffer,
+  type BufferKind,
+  type GuestAllocators,
+  type GuestBuffer,
+  HEADER_SLOT_BYTES,
+} from './guest-buffers.ts'
 import type { FlowLedger } from './message-ledger.ts'
 import type { PayloadSource } from './payload.ts'
 import { CALLING_PORT, LISTENING_PORT } from './vsock-router.ts'
 
 /** Messages of one flow that can be under way at once; a sender that is further behind waits. */
 export const BUFFERS_PER_FLOW = 4
-/** Room for a header, and one that no two headers share a line of. */
-export const HEADER_SLOT_BYTES = 64
+/** Payload that one receive buffer takes. */
+export const RECEIVE_PAYLOAD_BYTES = PAGE_SIZE
+const NO_BUFFER: GuestBuffer = { header: 0, payload: 0 }
 /** Header slots for packets without payload. */
 export const CONTROL_SLOTS = 16
-
-/** A header slot with a page to itself, then payload in whole pages. */
-export function transmitBufferBytes(lengthBytes: number): number {
-  return PAGE_SIZE + Math.ceil(lengthBytes / PAGE_SIZE) * PAGE_SIZE
-}
 
 export interface GuestFlow {
   readonly index: number
@@ -43,13 +46,10 @@ export interface GuestFlow {
   readonly payload: PayloadSource | null
 }
 
-export interface GuestQueues {
+export interface GuestQueues extends GuestAllocators {
   readonly memory: GuestMemory
   readonly receive: SplitDriverQueue
   readonly transmit: SplitDriverQueue
-  allocate(lengthBytes: number, align: number): number
-  /** From the part of its RAM that holds nothing but payload. */
-  allocatePayload(lengthBytes: number, align: number): number
 }
 
 /** What the guest asks of its machine. */
@@ -65,8 +65,8 @@ export const Kick = { none: 0, receive: 1, transmit: 2 } as const
 class Outgoing {
   readonly flow: GuestFlow
   readonly connection: VsockConnection
-  /** Addresses of free message buffers: header slot, then payload from the next page on. */
-  readonly free: number[] = []
+  /** Free message buffers. */
+  readonly free: GuestBuffer[] = []
   /** Messages that were released and wait to be sent. */
   waiting = 0
 
@@ -100,12 +100,12 @@ export class Guest {
   readonly #keepsBytes: boolean
   readonly #outgoing = new Map<number, Outgoing>()
   readonly #incoming = new Map<number, Incoming>()
-  /** By head: what the buffer is. Transmit: address and its flow (-1: a control slot). Receive: address of the header slot. */
-  readonly #transmitAddress: Float64Array
+  /** By head: the buffer, and of a transmitted one the flow (-1: a control slot). */
+  readonly #transmitBuffers: GuestBuffer[]
   readonly #transmitFlow: Int32Array
-  readonly #receiveHeader: Float64Array
-  readonly #receivePage: Float64Array
-  readonly #controlSlots: number[] = []
+  readonly #receiveBuffers: GuestBuffer[]
+  readonly #bufferKind: BufferKind
+  readonly #controlSlots: GuestBuffer[] = []
   readonly #buffers = new BufferList()
   readonly #used = new UsedBuffer()
   readonly #header = new VsockHeader()
@@ -116,7 +116,12 @@ export class Guest {
     cid: number,
     queues: GuestQueues,
     host: GuestHost,
-    options: { readonly lazyReclaim: boolean; readonly polls: boolean; readonly keepsBytes: boolean },
+    options: {
+      readonly lazyReclaim: boolean
+      readonly polls: boolean
+      readonly keepsBytes: boolean
+      readonly buffers: BufferKind
+    },
   ) {
     this.cid = cid
     this.#queues = queues
@@ -124,19 +129,20 @@ export class Guest {
     this.#lazyReclaim = options.lazyReclaim
     this.#polls = options.polls
     this.#keepsBytes = options.keepsBytes
-    this.#transmitAddress = new Float64Array(queues.transmit.size)
+    this.#bufferKind = options.buffers
+    this.#transmitBuffers = new Array(queues.transmit.size).fill(NO_BUFFER)
     this.#transmitFlow = new Int32Array(queues.transmit.size)
-    this.#receiveHeader = new Float64Array(queues.receive.size)
-    this.#receivePage = new Float64Array(queues.receive.size)
-    for (let i = 0; i < CONTROL_SLOTS; i++)
-      this.#controlSlots.push(queues.allocate(HEADER_SLOT_BYTES, HEADER_SLOT_BYTES))
+    this.#receiveBuffers = new Array(queues.receive.size).fill(NO_BUFFER)
+    for (let i = 0; i < CONTROL_SLOTS; i++) {
+      this.#controlSlots.push({ header: queues.allocate(HEADER_SLOT_BYTES, HEADER_SLOT_BYTES), payload: 0 })
+    }
   }
 
   /** The guest sends this flow. */
   addOutgoing(flow: GuestFlow): void {
     const outgoing = new Outgoing(flow)
     for (let i = 0; i < BUFFERS_PER_FLOW; i++) {
-      outgoing.free.push(this.#queues.allocatePayload(transmitBufferBytes(flow.lengthBytes), PAGE_SIZE))
+      outgoing.free.push(allocateBuffer(this.#bufferKind, flow.lengthBytes, this.#queues))
     }
     this.#outgoing.set(flow.index, outgoing)
   }
@@ -148,9 +154,9 @@ export class Guest {
 
   /** Posts `buffers` receive buffers, and calls the receivers of all outgoing flows. Returns the kicks. */
   start(buffers: number): number {
-    const headers = this.#queues.allocate(buffers * HEADER_SLOT_BYTES, PAGE_SIZE)
-    const pages = this.#queues.allocatePayload(buffers * PAGE_SIZE, PAGE_SIZE)
-    for (let i = 0; i < buffers; i++) this.#postReceive(headers + i * HEADER_SLOT_BYTES, pages + i * PAGE_SIZE)
+    for (let i = 0; i < buffers; i++) {
+      this.#postReceive(allocateBuffer(this.#bufferKind, RECEIVE_PAYLOAD_BYTES, this.#queues))
+    }
     return this.#finish(this.#publishReceive())
   }
 
@@ -182,14 +188,17 @@ export class Guest {
 
   // ---- receiving
 
-  #postReceive(headerSlot: number, page: number): void {
-    const buffers = this.#buffers.clear()
-    buffers.addWritable(headerSlot, VSOCK_HEADER_BYTES)
-    buffers.addWritable(page, PAGE_SIZE)
-    const head = this.#queues.receive.add(buffers)
+  #postReceive(buffer: GuestBuffer): void {
+    const { header, payload } = buffer
+    const list = this.#buffers.clear()
+    if (payload === header + VSOCK_HEADER_BYTES) list.addWritable(header, VSOCK_HEADER_BYTES + RECEIVE_PAYLOAD_BYTES)
+    else {
+      list.addWritable(header, VSOCK_HEADER_BYTES)
+      list.addWritable(payload, RECEIVE_PAYLOAD_BYTES)
+    }
+    const head = this.#queues.receive.add(list)
     assert(head >= 0, 'the receive queue has room for every receive buffer')
-    this.#receiveHeader[head] = headerSlot
-    this.#receivePage[head] = page
+    this.#receiveBuffers[head] = buffer
   }
 
   #publishReceive(): number {
@@ -199,14 +208,13 @@ export class Guest {
   }
 
   #receive(head: number): void {
-    const headerSlot = this.#receiveHeader[head]!
-    const page = this.#receivePage[head]!
-    this.#queues.memory.read(headerSlot, this.#headerBytes)
-    if (readVsockHeader(this.#headerBytes, 0, this.#header)) this.#handlePacket(page)
-    this.#postReceive(headerSlot, page)
+    const buffer = this.#receiveBuffers[head]!
+    this.#queues.memory.read(buffer.header, this.#headerBytes)
+    if (readVsockHeader(this.#headerBytes, 0, this.#header)) this.#handlePacket(buffer.payload)
+    this.#postReceive(buffer)
   }
 
-  #handlePacket(page: number): void {
+  #handlePacket(payload: number): void {
     const header = this.#header
     const outgoing = this.#outgoing.get(header.srcPort - LISTENING_PORT)
     if (outgoing !== undefined && header.dstPort === outgoing.connection.localPort) {
@@ -220,18 +228,18 @@ export class Guest {
       const { creditBytes } = incoming.flow
       incoming.connection = new VsockConnection(header.dstPort, header.srcCid, header.srcPort, creditBytes, header)
     } else if (incoming.connection.receive(header) === 'data') {
-      this.#take(incoming, page, header.len)
+      this.#take(incoming, payload, header.len)
       incoming.connection.forward(header.len)
     }
   }
 
   /** One piece of a message, read where it lies. */
-  #take(incoming: Incoming, page: number, bytes: number): void {
+  #take(incoming: Incoming, payload: number, bytes: number): void {
     const { flow, hash } = incoming
     if (flow.payload !== null) {
       const { memory } = this.#queues
       this.#segments.clear()
-      const backed = memory.translate(page, bytes, this.#segments)
+      const backed = memory.translate(payload, bytes, this.#segments)
       assert(backed, 'a receive buffer lies in the guest’s RAM')
       let at = incoming.receivedBytes
       for (let i = 0; i < this.#segments.count; i++) {
@@ -268,8 +276,8 @@ export class Guest {
     while (this.#queues.transmit.popUsed(this.#used)) {
       const { id } = this.#used
       const flow = this.#transmitFlow[id]!
-      if (flow < 0) this.#controlSlots.push(this.#transmitAddress[id]!)
-      else this.#outgoing.get(flow)!.free.push(this.#transmitAddress[id]!)
+      if (flow < 0) this.#controlSlots.push(this.#transmitBuffers[id]!)
+      else this.#outgoing.get(flow)!.free.push(this.#transmitBuffers[id]!)
     }
   }
 
@@ -318,15 +326,14 @@ export class Guest {
     }
   }
 
-  #sendMessage(flow: GuestFlow, connection: VsockConnection, buffer: number): void {
+  #sendMessage(flow: GuestFlow, connection: VsockConnection, buffer: GuestBuffer): void {
     const { memory } = this.#queues
-    const payload = buffer + PAGE_SIZE
     let digest = ''
     if (flow.payload !== null) {
       const hash = new StreamHash()
       flow.payload.next(flow.lengthBytes, (offset, part) => {
         hash.update(part)
-        memory.write(payload + offset, part)
+        memory.write(buffer.payload + offset, part)
       })
       digest = hash.digest()
     }
@@ -336,28 +343,32 @@ export class Guest {
       'the message has credit',
     )
     flow.ledger.send(digest)
-    this.#post(buffer, flow.peerCid, flow.index, payload, flow.lengthBytes)
+    this.#post(buffer, flow.peerCid, flow.index, flow.lengthBytes)
   }
 
   #sendControl(connection: VsockConnection, peerCid: number): boolean {
     if (this.#controlSlots.length === 0 || this.#queues.transmit.freeDescriptors < 1) return false
     connection.transmit(0, 0, this.#header)
-    this.#post(this.#controlSlots.pop()!, peerCid, -1, 0, 0)
+    this.#post(this.#controlSlots.pop()!, peerCid, -1, 0)
     return true
   }
 
-  #post(headerSlot: number, peerCid: number, flow: number, payload: number, payloadBytes: number): void {
+  #post(buffer: GuestBuffer, peerCid: number, flow: number, payloadBytes: number): void {
     const { memory, transmit } = this.#queues
+    const { header, payload } = buffer
     this.#header.srcCid = this.cid
     this.#header.dstCid = peerCid
     writeVsockHeader(this.#headerBytes, 0, this.#header)
-    memory.write(headerSlot, this.#headerBytes)
-    const buffers = this.#buffers.clear()
-    buffers.addReadable(headerSlot, VSOCK_HEADER_BYTES)
-    if (payloadBytes > 0) buffers.addReadable(payload, payloadBytes)
-    const head = transmit.add(buffers)
+    memory.write(header, this.#headerBytes)
+    const list = this.#buffers.clear()
+    if (payload === header + VSOCK_HEADER_BYTES) list.addReadable(header, VSOCK_HEADER_BYTES + payloadBytes)
+    else {
+      list.addReadable(header, VSOCK_HEADER_BYTES)
+      if (payloadBytes > 0) list.addReadable(payload, payloadBytes)
+    }
+    const head = transmit.add(list)
     assert(head >= 0, 'the transmit queue has room')
-    this.#transmitAddress[head] = headerSlot
+    this.#transmitBuffers[head] = buffer
     this.#transmitFlow[head] = flow
   }
 }

@@ -118,7 +118,7 @@ export class Machine {
           dmaBytesPerNs(scenario, profile),
           profile.dmaPrefetchedPieces.value,
           () => this.#costs.drawNs(CostOp.dmaPerDescriptor, 1),
-          (source, destination, bytes) => this.#countDescriptors(source, destination, bytes),
+          (source, destination, bytes) => dram.physicalPieces(source, destination, bytes),
         ),
         dram,
         stage2,
@@ -152,6 +152,7 @@ export class Machine {
         payloadBytes: ram[index]!.payloadBytes,
         queueSize: vm.queueSize,
         receiveBuffers: receiveBuffersOf(scenario, index),
+        buffers: vm.buffers,
         eventIdx,
         lazyReclaim,
         polls: pollingNs > 0,
@@ -174,12 +175,6 @@ export class Machine {
     const refillNs = this.#costs.drawNs(CostOp.tlbRefill, 1)
     this.counters.tlbRefillNs += refillNs
     this.cores.enqueue(this.#vmCores[vm]!, CoreLevel.interrupt, refillNs, Activity.stall, vm)
-  }
-
-  #countDescriptors(source: number, destination: number, bytes: number): number {
-    const descriptors = this.memory.dram.physicalPieces(source, destination, bytes)
-    this.counters.dmaDescriptors += descriptors
-    return descriptors
   }
 
   #newRelay(ends: readonly { source: number; destination: number }[]): Relay {

@@ -5,7 +5,6 @@ import type { Scenario } from '../scenario/index.ts'
 /** Throws `VirtioError` UNSUPPORTED. */
 export function refuseUnsupported({ vms }: Scenario): void {
   const asked: readonly (readonly [key: string, asked: boolean])[] = [
-    ['vms[].buffers: unaligned', vms.some(({ buffers }) => buffers !== 'page-aligned')],
     ['vms[].memguard', vms.some(({ memguard }) => memguard !== null)],
     ['vms[].refillsPerUs', vms.some(({ refillsPerUs }) => refillsPerUs > 0)],
   ]

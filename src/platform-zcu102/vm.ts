@@ -18,14 +18,8 @@ import {
   vsockContract,
 } from '../virtio/index.ts'
 import { MAX_QUEUE_SIZE, splitQueueBytes } from '../virtqueue/index.ts'
-import {
-  BUFFERS_PER_FLOW,
-  CONTROL_SLOTS,
-  Guest,
-  type GuestHost,
-  HEADER_SLOT_BYTES,
-  transmitBufferBytes,
-} from './guest.ts'
+import { BUFFERS_PER_FLOW, CONTROL_SLOTS, Guest, type GuestHost, RECEIVE_PAYLOAD_BYTES } from './guest.ts'
+import { type BufferKind, bufferBytes, HEADER_SLOT_BYTES } from './guest-buffers.ts'
 import type { RamArea, Stage2Table } from './stage2.ts'
 
 const TRANSMIT_QUEUE_SIZE = 256
@@ -42,6 +36,7 @@ export interface VmOptions {
   readonly queueSize: number | null
   readonly receiveBuffers: number
   readonly eventIdx: boolean
+  readonly buffers: BufferKind
   readonly lazyReclaim: boolean
   readonly polls: boolean
   readonly keepsBytes: boolean
@@ -101,7 +96,12 @@ export function startVm(options: VmOptions): Guest {
       allocatePayload: (lengthBytes, align) => payloadAddresses.allocate(lengthBytes, align),
     },
     options.host,
-    { lazyReclaim: options.lazyReclaim, polls: options.polls, keepsBytes: options.keepsBytes },
+    {
+      lazyReclaim: options.lazyReclaim,
+      polls: options.polls,
+      keepsBytes: options.keepsBytes,
+      buffers: options.buffers,
+    },
   )
 }
 
@@ -144,14 +144,15 @@ export interface GuestRam {
 
 /** Throws `VirtioError` TOO_LITTLE_RAM. */
 export function guestRamOf(scenario: Scenario, vm: number): GuestRam {
-  const { name, queueSize, ramBytes } = scenario.vms[vm]!
+  const { name, queueSize, ramBytes, buffers: kind } = scenario.vms[vm]!
   const buffers = receiveBuffersOf(scenario, vm)
   const rings = splitQueueBytes(queueSize ?? receiveQueueSize(buffers)) + 2 * splitQueueBytes(TRANSMIT_QUEUE_SIZE)
   const transmit = scenario.flows
     .filter((flow) => flow.from === name)
-    .reduce((sum, flow) => sum + BUFFERS_PER_FLOW * transmitBufferBytes(flow.lengthBytes), 0)
-  const payloadBytes = pageMultiple(buffers * PAGE_SIZE + transmit)
-  const headers = (buffers + CONTROL_SLOTS) * HEADER_SLOT_BYTES
+    .reduce((sum, flow) => sum + BUFFERS_PER_FLOW * bufferBytes(kind, flow.lengthBytes), 0)
+  const payloadBytes = pageMultiple(buffers * bufferBytes(kind, RECEIVE_PAYLOAD_BYTES) + transmit)
+  const outgoing = scenario.flows.filter((flow) => flow.from === name).length
+  const headers = (buffers + CONTROL_SLOTS + BUFFERS_PER_FLOW * outgoing) * HEADER_SLOT_BYTES
   const leastPrivateBytes = pageMultiple(2 * rings + headers + 64 * PAGE_SIZE)
   const least = leastPrivateBytes + payloadBytes
   if (ramBytes === null) return { privateBytes: roundUp(least, 2 * 1024 * 1024) - payloadBytes, payloadBytes }
