@@ -114,7 +114,8 @@ export class DeadlineResponseTest {
       this.#softwareNs += messages * model.overheadNs[j]!
     }
     for (let stall = model.count; stall < model.total; stall++) {
-      this.#softwareNs += (Math.floor(queuedNs / model.periodNs[stall]!) + 1) * model.overheadNs[stall]!
+      const stalls = Math.floor((queuedNs + model.jitterNs[stall]!) / model.periodNs[stall]!) + 1
+      this.#softwareNs += stalls * model.overheadNs[stall]!
     }
   }
 

@@ -115,7 +115,7 @@ export class DemandTest {
     for (;;) {
       let stalledNs = 0
       for (let stall = model.count; stall < model.total; stall++) {
-        stalledNs += ceilDivide(finishNs, model.periodNs[stall]!) * model.overheadNs[stall]!
+        stalledNs += ceilDivide(finishNs + model.jitterNs[stall]!, model.periodNs[stall]!) * model.overheadNs[stall]!
       }
       const nextNs = finishOf(model, workNs, demandedNs + stalledNs)
       if (nextNs <= finishNs || nextNs > pointNs) {

@@ -4,7 +4,14 @@
  * their span before it.
  */
 import { CostOp } from '../platform/index.ts'
-import { awaitedNs, controlMessages, refillKickNs, type SoftwareCosts, STEP_BATCH } from './predict-software.ts'
+import {
+  awaitedNs,
+  controlMessages,
+  heldNs,
+  refillKickNs,
+  type SoftwareCosts,
+  transfersOf,
+} from './predict-software.ts'
 import type { System, SystemFlow } from './predict-system.ts'
 
 /** Messages of a flow that can be between its guests at once: a sender has so many buffers. */
@@ -17,162 +24,125 @@ export function messagesWithin(flow: SystemFlow, spanNs: number, windowNs: numbe
   return 1 + MOST_UNDER_WAY + Math.floor(windowNs / flow.workNs) + Math.floor(windowNs / flow.periodNs)
 }
 
-/** What one message costs a core, its pieces apart, and what each piece does; ns of its own, lock holds of others, entries. */
+/** Time on this core, time that other cores hold the lock for, and how often this core takes the lock. */
 interface Share {
-  readonly messageNs: number
-  readonly pieceNs: number
-  readonly othersMessageNs: number
-  readonly othersPieceNs: number
-  readonly messageEntries: number
-  readonly pieceEntries: number
+  readonly ownNs: number
+  readonly othersNs: number
+  readonly locks: number
 }
+
+const NOTHING: Share = { ownNs: 0, othersNs: 0, locks: 0 }
 
 export class CoreLoad {
   readonly #system: System
-  readonly #core: number
   readonly #software: SoftwareCosts
   readonly #spans: readonly number[]
-  readonly #shares: readonly Share[]
+  /** By flow: of one message, its transfers apart; and of one transfer. */
+  readonly #messages: readonly Share[]
+  readonly #transfers: readonly Share[]
+  /** Some flow ends here. */
+  readonly #receives: boolean
 
   constructor(system: System, core: number, software: SoftwareCosts, spans: readonly number[]) {
+    const floating = system.design === 'floating'
     this.#system = system
-    this.#core = core
     this.#software = software
     this.#spans = spans
-    this.#shares = system.flows.map((flow) =>
-      system.design === 'floating' ? this.#floating(flow) : this.#dedicated(flow),
+    this.#receives = system.flows.some((flow) => flow.destinationCore === core)
+    this.#messages = system.flows.map((flow) =>
+      floating ? floatingMessage(system, software, core, flow) : dedicatedMessage(system, core, flow),
+    )
+    this.#transfers = system.flows.map((flow) =>
+      floating ? floatingTransfer(system, software, core, flow) : dedicatedTransfer(system, core, flow),
     )
   }
 
   /** I_k(t): most that the core loses in any window of `windowNs`. */
   within(windowNs: number): number {
-    const { flows, design } = this.#system
+    const { cores, design, flows } = this.#system
     const { stepNs, surplusNs } = this.#software
     let ownNs = 0
     let othersNs = 0
-    let entries = 0
-    let costliestNs = 0
-    let costliestOthersNs = 0
-    let shortPieces = 0
-    let piecesNs = 0
-    let othersPiecesNs = 0
-    let pieceEntries = 0
+    let locks = 0
+    let transfers = 0
+    let transfersNs = 0
+    let othersTransfersNs = 0
+    let transferLocks = 0
+    let arrivals = 0
     flows.forEach((flow, i) => {
-      const share = this.#shares[i]!
       const messages = messagesWithin(flow, this.#spans[i]!, windowNs)
-      ownNs += messages * share.messageNs
-      othersNs += messages * share.othersMessageNs
-      entries += messages * share.messageEntries
-      shortPieces += messages
-      piecesNs += messages * flow.pieces * share.pieceNs
-      othersPiecesNs += messages * flow.pieces * share.othersPieceNs
-      pieceEntries += messages * flow.pieces * share.pieceEntries
-      costliestNs = Math.max(costliestNs, share.pieceNs)
-      costliestOthersNs = Math.max(costliestOthersNs, share.othersPieceNs)
+      const message = this.#messages[i]!
+      const transfer = this.#transfers[i]!
+      const count = messages * transfersOf(flow, this.#software)
+      ownNs += messages * message.ownNs
+      othersNs += messages * message.othersNs
+      locks += messages * message.locks
+      transfers += count
+      transfersNs += count * transfer.ownNs
+      othersTransfersNs += count * transfer.othersNs
+      transferLocks += count * transfer.locks
+      arrivals += messages
     })
-    // The one DMA cannot complete them faster than it copies; with those that arrived before and are still being handled.
-    const copied = this.#copiedWithin(windowNs) + shortPieces + this.#backlog()
-    ownNs += Math.min(piecesNs, copied * costliestNs)
-    othersNs += Math.min(othersPiecesNs, copied * costliestOthersNs)
-    entries += Math.min(pieceEntries, 3 * copied)
-    if (design === 'dedicated') return ownNs
+    // What comes in between makes one transfer two: a more urgent message, or the end of the budget.
+    const split = this.#system.chains ? arrivals + this.#refillsWithin(windowNs) : 0
+    const worst = this.#worstTransfer()
+    // The one DMA ends no more of them than it can copy pieces, of which a message has one that may be short.
+    const copied = this.#copiedWithin(windowNs) + arrivals + 1
+    const ownTransfersNs = Math.min(transfersNs + split * worst.ownNs, copied * worst.ownNs)
+    if (design === 'dedicated') return ownNs + ownTransfersNs
     const timers = this.#timersWithin(windowNs)
     ownNs += timers * (this.#software.timerNs + this.#software.beginNs) + surplusNs
-    entries += timers
-    const others = this.#system.cores.length - 1
-    return ownNs + Math.min(entries * others * stepNs, othersNs + surplusNs + others * stepNs)
-  }
-
-  /** Share of the core that is lost in the long run. */
-  get rate(): number {
-    const { flows, design } = this.#system
-    const perMessage = (i: number, flow: SystemFlow) => {
-      const share = this.#shares[i]!
-      const spinNs = design === 'dedicated' ? 0 : share.othersMessageNs + flow.pieces * share.othersPieceNs
-      return share.messageNs + flow.pieces * share.pieceNs + spinNs
-    }
-    const { regulator } = this.#system
-    const timers = design === 'floating' && regulator.kind === 'budget' ? 1 / regulator.periodNs : 0
+    locks += timers + Math.min(transferLocks + split * worst.locks, copied * worst.locks)
+    // Every transfer is this core's or another's, and so is every hold: it spins for as many as it asks, and as there are.
+    const allTransfersNs = Math.min(
+      ownTransfersNs + othersTransfersNs + split * worst.othersNs,
+      copied * Math.max(worst.ownNs, worst.othersNs),
+    )
+    const others = cores.length - 1
     return (
-      flows.reduce((total, flow, i) => total + perMessage(i, flow) / flow.periodNs, 0) + timers * this.#software.timerNs
+      ownNs +
+      Math.min(ownTransfersNs + locks * others * stepNs, allTransfersNs + othersNs + surplusNs + others * stepNs)
     )
   }
 
-  #floating(flow: SystemFlow): Share {
-    const { worst, chains, interrupts } = this.#system
-    const { beginNs } = this.#software
-    const sends = flow.sourceCore === this.#core
-    const receives = flow.destinationCore === this.#core
-    const lockNs = worst(CostOp.lockCriticalSection)
-    const fetchNs = worst(CostOp.fetchDescriptor)
-    const usedNs = worst(CostOp.usedRing)
-    const interruptNs = worst(CostOp.irqEntryAck)
-    const injectNs = worst(CostOp.injectListRegister)
-    const kick = refillKickNs(this.#system)
-    const held = interrupts.coalesceCount > 1 ? 1 : 0
-    const control = flow.creditEvery < Number.POSITIVE_INFINITY ? 1 / flow.creditEvery : 0
-
-    const doorbellHoldNs = 2 * lockNs + fetchNs + beginNs
-    const announceHoldNs =
-      usedNs + (chains ? Math.ceil(flow.pieces / STEP_BATCH) * lockNs : 0) + awaitedNs(this.#system, flow)
-    const endHoldNs = lockNs + beginNs + usedNs + injectNs
-    const extendNs = fetchNs + (chains ? lockNs : 0)
-    const kickHoldNs = kick > 0 ? lockNs + beginNs : 0
-    const heldHoldNs = held * (lockNs + beginNs + injectNs)
-    // A credit update goes the other way, and is moved by the core that its doorbell traps on.
-    const controlHoldNs = 2 * lockNs + 2 * fetchNs + beginNs + 2 * usedNs + kickHoldNs
-    const controlTraps = Math.ceil(control) * (receives ? worst(CostOp.mmioTrap) + interruptNs + injectNs : 0)
-    const controlAnswers = Math.ceil(control) * (sends ? 2 * (interruptNs + injectNs) + kick : 0)
-    return {
-      messageNs:
-        (sends ? worst(CostOp.mmioTrap) + doorbellHoldNs + interruptNs + injectNs : 0) +
-        (receives ? announceHoldNs + held * (2 * interruptNs + injectNs) + heldHoldNs : 0) +
-        controlTraps +
-        controlAnswers +
-        (receives ? Math.ceil(control) * controlHoldNs : 0),
-      // Whichever core started a transfer chains the rest of it.
-      pieceNs: extendNs + (receives ? interruptNs + endHoldNs + (kick > 0 ? kick + beginNs : 0) : 0),
-      othersMessageNs:
-        (sends ? 0 : doorbellHoldNs) +
-        (receives ? 0 : announceHoldNs + heldHoldNs) +
-        (receives ? 0 : Math.ceil(control) * controlHoldNs),
-      othersPieceNs: receives ? 0 : endHoldNs + kickHoldNs,
-      messageEntries:
-        (sends ? 2 : 0) + (receives ? held + 3 * Math.ceil(control) : 0) + Math.ceil(flow.pieces / STEP_BATCH),
-      pieceEntries: (chains ? 1 : 0) + (receives ? 1 + (kick > 0 ? 1 : 0) : 0),
-    }
+  /** Share of the core that is lost in the long run; spinning as if every hold of another core were waited for. */
+  get rate(): number {
+    const { chains, design, flows } = this.#system
+    const worst = this.#worstTransfer()
+    let rate = 0
+    flows.forEach((flow, i) => {
+      const message = this.#messages[i]!
+      const transfer = this.#transfers[i]!
+      const transfers = transfersOf(flow, this.#software)
+      const split = chains ? worst.ownNs + worst.othersNs : 0
+      rate +=
+        (message.ownNs + message.othersNs + transfers * (transfer.ownNs + transfer.othersNs) + split) / flow.periodNs
+    })
+    const { regulator } = this.#system
+    if (design === 'dedicated' || regulator.kind !== 'budget') return rate
+    return rate + (this.#software.timerNs + this.#software.beginNs + worst.ownNs + worst.othersNs) / regulator.periodNs
   }
 
-  /** On a VM's core the dedicated broker only forwards and injects. */
-  #dedicated(flow: SystemFlow): Share {
-    const { worst, interrupts } = this.#system
-    const sends = flow.sourceCore === this.#core
-    const receives = flow.destinationCore === this.#core
-    const injectionNs = worst(CostOp.irqEntryAck) + worst(CostOp.injectListRegister)
-    const trapNs = worst(CostOp.mmioTrap)
-    const control = flow.creditEvery < Number.POSITIVE_INFINITY ? 1 : 0
-    return {
-      messageNs:
-        (sends ? trapNs + injectionNs + control * (injectionNs + trapNs) : 0) +
-        (receives ? control * (trapNs + injectionNs) : 0),
-      pieceNs: receives ? injectionNs + (interrupts.suppressRefill ? 0 : trapNs) : 0,
-      othersMessageNs: 0,
-      othersPieceNs: 0,
-      messageEntries: 0,
-      pieceEntries: 0,
-    }
+  /** Of whatever flow. */
+  #worstTransfer(): Share {
+    return this.#transfers.reduce(
+      (most, { ownNs, othersNs, locks }) => ({
+        ownNs: Math.max(most.ownNs, ownNs),
+        othersNs: Math.max(most.othersNs, othersNs),
+        locks: Math.max(most.locks, locks),
+      }),
+      NOTHING,
+    )
   }
 
   #copiedWithin(windowNs: number): number {
-    const { fullPieceNs } = this.#system
-    return Math.floor(windowNs / (fullPieceNs + this.#software.bestAfterChoiceNs)) + 1
+    return Math.floor(windowNs / (this.#system.fullPieceNs + this.#software.bestAfterChoiceNs)) + 1
   }
 
-  /** Pieces that have arrived, and whose events are still to come. */
-  #backlog(): number {
-    const { chains, flows } = this.#system
-    if (!chains) return 2 + controlMessages(this.#system)
-    return flows.reduce((sum, flow, i) => sum + messagesWithin(flow, this.#spans[i]!, 0) * flow.pieces, 0)
+  #refillsWithin(windowNs: number): number {
+    const { regulator } = this.#system
+    if (regulator.kind !== 'budget' || !this.#receives) return 0
+    return Math.floor(windowNs / regulator.periodNs) + 2
   }
 
   #timersWithin(windowNs: number): number {
@@ -181,4 +151,88 @@ export class CoreLoad {
     if (regulator.kind !== 'budget' || regulator.budgetNs === regulator.periodNs) return 0
     return Math.floor(windowNs / regulator.periodNs) + 2
   }
+}
+
+/** Doorbell, pieces, the way back of both sides' buffers, and now and then a credit update the other way. */
+function floatingMessage(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): Share {
+  const { worst } = system
+  const lockNs = worst(CostOp.lockCriticalSection)
+  const fetchNs = worst(CostOp.fetchDescriptor)
+  const usedNs = worst(CostOp.usedRing)
+  const injectionNs = worst(CostOp.irqEntryAck) + worst(CostOp.injectListRegister)
+  const sends = flow.sourceCore === core
+  const receives = flow.destinationCore === core
+  const control = flow.creditEvery < Number.POSITIVE_INFINITY ? 1 : 0
+
+  const doorbellNs = 2 * lockNs + fetchNs + software.beginNs
+  // Steps that announce and extend take 16 pieces each.
+  const batches = Math.ceil(flow.pieces / 16)
+  const announceNs = flow.pieces * usedNs + usedNs + batches * lockNs + awaitedNs(system, flow)
+  // Whichever core started a transfer chains the rest of it.
+  const extendNs = flow.pieces * fetchNs + (system.chains ? batches * lockNs : 0)
+  const updateNs = control * (2 * lockNs + 2 * fetchNs + software.beginNs + 2 * usedNs)
+  const held = heldNs(system) > 0 ? 1 : 0
+  const heldHoldNs = held * (lockNs + software.beginNs + worst(CostOp.injectListRegister))
+  let ownNs = extendNs
+  let othersNs = 0
+  if (sends) {
+    ownNs +=
+      worst(CostOp.mmioTrap) +
+      doorbellNs +
+      injectionNs +
+      control * (injectionNs * 2 + refillKickNs(system) + software.beginNs)
+  } else othersNs += doorbellNs + control * (lockNs + software.beginNs)
+  if (receives)
+    ownNs +=
+      announceNs + held * 2 * injectionNs + heldHoldNs + updateNs + control * (worst(CostOp.mmioTrap) + injectionNs)
+  else othersNs += announceNs + heldHoldNs + updateNs
+  return {
+    ownNs,
+    othersNs,
+    locks: batches + (sends ? 2 + control : 0) + (receives ? batches + held + 3 * control : 0),
+  }
+}
+
+function floatingTransfer(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): Share {
+  const { chains, worst } = system
+  const lockNs = worst(CostOp.lockCriticalSection)
+  const kickNs = refillKickNs(system)
+  const kickHoldNs = kickNs > 0 ? lockNs + software.beginNs : 0
+  const endNs = lockNs + software.beginNs + worst(CostOp.injectListRegister)
+  // A step that finds the chain at its end, or closed.
+  const extendNs = chains ? 2 * lockNs : 0
+  if (flow.destinationCore !== core) return { ownNs: extendNs, othersNs: endNs + kickHoldNs, locks: chains ? 2 : 0 }
+  return {
+    ownNs: worst(CostOp.irqEntryAck) + endNs + extendNs + (kickNs > 0 ? worst(CostOp.mmioTrap) + kickHoldNs : 0),
+    othersNs: 0,
+    locks: 1 + (chains ? 2 : 0) + (kickNs > 0 ? 1 : 0),
+  }
+}
+
+/** On a VM's core the dedicated broker only forwards and injects. */
+function dedicatedMessage({ worst }: System, core: number, flow: SystemFlow): Share {
+  const injectionNs = worst(CostOp.irqEntryAck) + worst(CostOp.injectListRegister)
+  const trapNs = worst(CostOp.mmioTrap)
+  const control = flow.creditEvery < Number.POSITIVE_INFINITY ? 1 : 0
+  const bothNs = trapNs + injectionNs
+  return {
+    ownNs:
+      (flow.sourceCore === core ? (1 + control) * bothNs : 0) + (flow.destinationCore === core ? control * bothNs : 0),
+    othersNs: 0,
+    locks: 0,
+  }
+}
+
+function dedicatedTransfer({ interrupts, worst }: System, core: number, flow: SystemFlow): Share {
+  if (flow.destinationCore !== core) return NOTHING
+  const kickNs = interrupts.suppressRefill ? 0 : worst(CostOp.mmioTrap)
+  return { ownNs: worst(CostOp.irqEntryAck) + worst(CostOp.injectListRegister) + kickNs, othersNs: 0, locks: 0 }
+}
+
+/** Virtual interrupts that a core's VMs can be sent because of one flow: pieces of one message come in so many transfers. */
+export function injectionsOf(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): number {
+  const control = Math.min(1, controlMessages(system))
+  const sends = flow.sourceCore === core ? 1 + 2 * control : 0
+  const receives = flow.destinationCore === core ? transfersOf(flow, software) + control : 0
+  return sends + receives
 }

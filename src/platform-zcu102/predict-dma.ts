@@ -13,8 +13,8 @@ import {
   type Tightness,
 } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
-import { controlMessages, type SoftwareCosts } from './predict-software.ts'
-import type { System } from './predict-system.ts'
+import { controlMessages, type SoftwareCosts, transfersOf } from './predict-software.ts'
+import type { System, SystemFlow } from './predict-system.ts'
 
 /** Software that goes before every flow: `costNs` every `periodNs`, and as often more as `jitterNs` allows. */
 interface SoftwareTask {
@@ -25,13 +25,13 @@ interface SoftwareTask {
 
 /** What happens once, before or in a window: longer than any window. */
 const ONCE_NS = 2 ** 50
-/** Earlier than any deadline: under EDF, too, software waits for nobody. */
-const FIRST_NS = -(2 ** 45)
 
 /** `jitterNs`: by flow, from its nominal release until it is queued. */
 export function flowSetOf(system: System, software: SoftwareCosts, jitterNs: readonly number[]): FlowSet {
   const { bytesPerNs, chunkBytes, longestPieceNs, regulator, worst } = system
-  const { bestAfterChoiceNs, bestBeforeChoiceNs, pieceNs } = software
+  const { bestAfterChoiceNs, bestBeforeChoiceNs } = software
+  // Where a transfer can be of one piece, all of it belongs to that piece.
+  const worstNs = software.pieceNs + (software.piecesATransfer === 1 ? software.transferNs : 0)
   // Of the pieces of one refill period the first may have been prepared for before it began (docs/analysis.md, Lemma 4).
   const pieces = regulator.kind === 'budget' ? Math.max(1, Math.ceil(regulator.budgetNs / longestPieceNs) - 1) : 1
   const bestNs = Math.floor(bestAfterChoiceNs + (bestBeforeChoiceNs * (pieces - 1)) / pieces)
@@ -46,7 +46,7 @@ export function flowSetOf(system: System, software: SoftwareCosts, jitterNs: rea
     dma: {
       dmaBytesPerNs: bytesPerNs,
       chunkBytes,
-      chunkOverheadNs: [Math.min(bestNs, pieceNs), pieceNs],
+      chunkOverheadNs: [Math.min(bestNs, worstNs), worstNs],
       messageOverheadNs: worst(CostOp.messageOverhead),
     },
     regulator,
@@ -64,30 +64,43 @@ export function modelOf(
   const model = deriveModel(set, tightness)
   const tasks = softwareTasks(system, software, spans)
   if (tasks.length === 0) return model
-  const join = (flows: Float64Array, of: (task: SoftwareTask) => number) =>
-    Float64Array.from([...flows, ...tasks.map(of)])
+  const total = model.total + tasks.length
+  const join = (known: Float64Array, of: (task: SoftwareTask) => number) => {
+    const all = new Float64Array(total)
+    all.set(known)
+    tasks.forEach((task, k) => {
+      all[model.total + k] = of(task)
+    })
+    return all
+  }
   const blockers = 1 + system.committedPieces
+  const overheadNs = join(model.overheadNs, (task) => task.costNs)
+  system.flows.forEach((flow, i) => {
+    overheadNs[i]! += transferOverheadNs(flow, system, software)
+  })
   return {
     ...model,
-    count: model.count + tasks.length,
+    total,
     periodNs: join(model.periodNs, (task) => task.periodNs),
-    deadlineNs: join(model.deadlineNs, () => FIRST_NS),
+    deadlineNs: join(model.deadlineNs, () => 0),
     jitterNs: join(model.jitterNs, (task) => task.jitterNs),
     workNs: join(model.workNs, () => 0),
-    overheadNs: join(model.overheadNs, (task) => task.costNs),
-    lastChunkNs: join(model.lastChunkNs, () => 0),
+    overheadNs,
     // A message that chains is stopped behind the pieces which the engine has committed itself to.
-    longestChunkNs: join(
-      model.longestChunkNs.map((chunkNs, i) => Math.min(blockers * chunkNs, model.workNs[i]!)),
-      () => 0,
-    ),
+    longestChunkNs: model.longestChunkNs.map((chunkNs, i) => Math.min(blockers * chunkNs, model.workNs[i]!)),
   }
+}
+
+/** Starts of transfers, where not every piece has one: its own, and that of a less urgent message which it stopped. */
+function transferOverheadNs(flow: SystemFlow, { chains }: System, software: SoftwareCosts): number {
+  if (software.piecesATransfer === 1) return 0
+  return (transfersOf(flow, software) + (chains ? 1 : 0)) * software.transferNs
 }
 
 function softwareTasks(system: System, software: SoftwareCosts, spans: readonly number[]): SoftwareTask[] {
   const { chains, committedPieces, design, flows, pinned, regulator, worst, interrupts } = system
   if (pinned) return []
-  const { controlNs, message, pieceNs, stepNs, surplusNs, timerNs } = software
+  const { controlNs, message, pieceNs, stepNs, surplusNs, timerNs, transferNs } = software
   const tasks: SoftwareTask[] = []
   const add = (periodNs: number, jitterNs: number, costNs: number) => tasks.push({ periodNs, jitterNs, costNs })
   // Arrived pieces of earlier messages may still have to be announced when a window starts.
@@ -100,19 +113,19 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
     if (chains) leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
   })
   if (regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs) {
-    add(regulator.periodNs, regulator.periodNs, timerNs)
+    // The end of a budget may close a chain, which then needs another start.
+    add(regulator.periodNs, regulator.periodNs, timerNs + (chains ? transferNs : 0))
   }
   // The piece before the window and those it is committed to, a step under way, and per VM a handler's refill.
   const kicks = design === 'floating' && !interrupts.suppressRefill ? 2 * system.vmCores.length : 0
   const kickNs = worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
-  const onceNs = (1 + committedPieces) * pieceNs + surplusNs + leftNs + kicks * kickNs
+  const onceNs = (1 + committedPieces) * pieceNs + 2 * transferNs + surplusNs + leftNs + kicks * kickNs
   add(ONCE_NS, 0, onceNs + (design === 'dedicated' ? stepNs : 0) + controlMessages(system) * controlNs)
   return tasks
 }
 
 /** Bounds of all flows from nominal release to the end of the last piece. */
 export function stageBounds(
-  system: System,
   model: AnalysisModel,
   set: FlowSet,
   scheduler: 'fp' | 'edf',
@@ -120,16 +133,12 @@ export function stageBounds(
 ): (ResponseTerms | null)[] {
   if (scheduler === 'fp') {
     const test = new FixedPriorityTest(model)
-    const all = [...ranks, ...new Array<number>(model.count - ranks.length).fill(Number.NEGATIVE_INFINITY)]
-    return set.flows.map((_, flow) => test.bound(flow, all))
+    return set.flows.map((_, flow) => test.bound(flow, ranks))
   }
   return set.flows.map((_, flow) => {
     // The broker counts deadlines from the arrival of a message, which for this one may be as late as its jitter.
     const deadlineNs = Float64Array.from(model.deadlineNs)
     deadlineNs[flow]! += model.jitterNs[flow]!
-    const test = new DeadlineResponseTest(
-      model.count === system.flows.length && model.jitterNs[flow] === 0 ? model : { ...model, deadlineNs },
-    )
-    return test.bound(flow)
+    return new DeadlineResponseTest({ ...model, deadlineNs }).bound(flow)
   })
 }

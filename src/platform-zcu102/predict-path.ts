@@ -2,9 +2,8 @@
  * The way of a message outside of the DMA stage: from its release until the broker has it queued, and from the end of its last
  * piece until the receiving guest has read it. Both are busy windows of a core, because guests run only when EL2 does not.
  */
-import { exact } from '../analysis/exact.ts'
 import { CostOp } from '../platform/index.ts'
-import { type CoreLoad, messagesWithin } from './predict-cores.ts'
+import { type CoreLoad, injectionsOf, messagesWithin } from './predict-cores.ts'
 import { refillKickNs, type SoftwareCosts } from './predict-software.ts'
 import type { System, SystemFlow } from './predict-system.ts'
 
@@ -15,7 +14,7 @@ const LIMIT_NS = 2 ** 42
 export function leastFixedPoint(f: (windowNs: number) => number): number {
   let windowNs = 0
   for (;;) {
-    const nextNs = exact(f(windowNs))
+    const nextNs = f(windowNs)
     if (nextNs <= windowNs) return windowNs
     if (nextNs > LIMIT_NS) return Number.POSITIVE_INFINITY
     windowNs = nextNs
@@ -39,7 +38,7 @@ export function beforeNs(
       const messages = messagesWithin(other, spans[other.index]!, windowNs)
       if (other.sourceCore === core) guestNs += messages * sendNs
     }
-    return guestNs + handlersWithin(system, core, windowNs, spans) + load.within(windowNs)
+    return guestNs + handlersWithin(system, software, core, windowNs, spans) + load.within(windowNs)
   })
   // An IPI, and what the broker is in the middle of.
   return design === 'floating' ? queuedNs : queuedNs + worst(CostOp.sgi) + worst(CostOp.irqEntryAck) + software.stepNs
@@ -68,7 +67,7 @@ export function afterNs(
       }
     }
     const others = vmCores.filter((other, vm) => other === core && vm !== flow.destination).length
-    if (others > 0 || polls) guestNs += handlersWithin(system, core, windowNs, spans)
+    if (others > 0 || polls) guestNs += handlersWithin(system, software, core, windowNs, spans)
     return guestNs + load.within(windowNs)
   })
   const held = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs : 0
@@ -80,7 +79,13 @@ export function afterNs(
 }
 
 /** From the release of a computation to its end: lowest on its core, in turn with the others there. */
-export function computedNs(system: System, flow: SystemFlow, load: CoreLoad, spans: readonly number[]): number {
+export function computedNs(
+  system: System,
+  flow: SystemFlow,
+  load: CoreLoad,
+  software: SoftwareCosts,
+  spans: readonly number[],
+): number {
   const { flows, worst } = system
   const core = flow.sourceCore
   return leastFixedPoint((windowNs) => {
@@ -90,23 +95,34 @@ export function computedNs(system: System, flow: SystemFlow, load: CoreLoad, spa
       const messages = messagesWithin(other, spans[other.index]!, windowNs)
       guestNs += messages * ((other.after >= 0 ? other.computeNs : 0) + worst(CostOp.guestSend))
     }
-    return guestNs + handlersWithin(system, core, windowNs, spans) + load.within(windowNs)
+    return guestNs + handlersWithin(system, software, core, windowNs, spans) + load.within(windowNs)
   })
 }
 
 /** Interrupt handlers, and polls, of all VMs of a core. */
-function handlersWithin(system: System, core: number, windowNs: number, spans: readonly number[]): number {
-  const { flows, interrupts, vmCores, worst } = system
+function handlersWithin(
+  system: System,
+  software: SoftwareCosts,
+  core: number,
+  windowNs: number,
+  spans: readonly number[],
+): number {
+  const { chains, flows, interrupts, regulator, vmCores, worst } = system
   const vms = vmCores.filter((other) => other === core).length
-  let runs = 0
+  const polls = interrupts.pollingNs > 0
+  let runs = polls ? vms * (Math.floor(windowNs / interrupts.pollingNs) + 2) : 0
+  let arrivals = 0
   for (const flow of flows) {
     const messages = messagesWithin(flow, spans[flow.index]!, windowNs)
-    const control = flow.creditEvery < Number.POSITIVE_INFINITY ? 1 : 0
-    // Sent buffers that come back interrupt the sender; pieces, each a transfer of its own at worst, the receiver.
-    if (flow.sourceCore === core) runs += messages * (1 + 2 * control)
-    if (flow.destinationCore === core) runs += messages * ((interrupts.pollingNs > 0 ? 0 : flow.pieces) + control)
+    arrivals += messages
+    // Sent buffers that come back interrupt their sender even if it polls.
+    if (!polls || flow.sourceCore === core) runs += messages * injectionsOf(system, software, core, flow)
   }
-  if (interrupts.pollingNs > 0) runs += vms * (Math.floor(windowNs / interrupts.pollingNs) + 2)
+  // Transfers that were interrupted are two.
+  const receives = flows.some(({ destinationCore }) => destinationCore === core)
+  if (chains && receives && !polls) {
+    runs += arrivals + (regulator.kind === 'budget' ? Math.floor(windowNs / regulator.periodNs) + 2 : 0)
+  }
   return runs * worst(CostOp.guestIsr)
 }
 

@@ -1,99 +1,124 @@
 /**
  * What software an event makes run, in worst-case ns: every action that the broker and the board charge (`CostOp`), summed
- * over the events of a message, of one of its pieces, of a timer. docs/prediction.md has the table; a test holds the counts
- * against the charges of the simulated machine.
- *
- * Each piece counts as a transfer of its own: that is what the worst case makes of chaining, too.
+ * over the events of a piece, of a transfer, of a message. docs/prediction.md has the table; a test holds the counts against
+ * the charges of the simulated machine.
  */
 import { CostOp } from '../platform/index.ts'
 import type { System, SystemFlow } from './predict-system.ts'
 
-/** Elements that the relay handles in one step, of each kind. */
-export const STEP_BATCH = 16
+/** What the relay does at most in one step: elements announced, pieces chained, messages fetched. */
+const ANNOUNCE_BATCH = 16
+const EXTEND_BATCH = 16
 const FETCH_BATCH = 8
-const FIRST_BUFFERS = 4
+/** Receive buffers that it takes for a first piece, and between two looks at the engine. */
+const FIRST_BUFFERS = 1
+const CHAIN_BATCH = 4
 
 export interface SoftwareCosts {
-  /** w: longest time that the lock is held; 0 where there is none. A step of the dedicated broker. */
+  /** w: longest time that the lock is held; without a lock, the longest step of the dedicated broker. */
   readonly stepNs: number
-  /** What one step spends to start a transfer. */
+  /** What a step spends to start a transfer, besides its pieces. */
   readonly beginNs: number
-  /** Around one piece: all of it; and what of it surely passes before the piece is chosen, and after, at best. */
+  /** Around a piece, a transfer and a message, wherever it runs. None contains another. */
   readonly pieceNs: number
-  readonly bestBeforeChoiceNs: number
-  readonly bestAfterChoiceNs: number
-  /** Around one message, wherever it runs, its pieces apart; and around one credit update. */
+  readonly transferNs: number
   readonly message: (flow: SystemFlow) => number
+  /** Around one credit update. */
   readonly controlNs: number
   /** A timer that finds budget again. */
   readonly timerNs: number
+  /** What of the software around a piece surely passes before it is chosen, and after, at best. */
+  readonly bestBeforeChoiceNs: number
+  readonly bestAfterChoiceNs: number
+  /** Pieces that a transfer surely has, unless its message ends, the budget does, or something more urgent comes. */
+  readonly piecesATransfer: number
   /** Receive buffers taken before anybody needs them. */
   readonly surplusNs: number
 }
 
+/** `underWay`: messages of a flow that can be between its guests at once. */
 export function softwareOf(system: System, underWay: (flow: SystemFlow) => number): SoftwareCosts {
-  const { worst, best, chains, interrupts, design } = system
+  const { worst, best, chains, design, flows, regulator } = system
   const floating = design === 'floating'
   const lockNs = floating ? worst(CostOp.lockCriticalSection) : 0
   const fetchNs = worst(CostOp.fetchDescriptor)
   const usedNs = worst(CostOp.usedRing)
-  const beginNs = worst(CostOp.pick) + worst(CostOp.messageOverhead) + worst(CostOp.dmaSetup)
   const interruptNs = worst(CostOp.irqEntryAck)
   const injectNs = worst(CostOp.injectListRegister)
-  const startNs =
-    worst(CostOp.pick) + worst(CostOp.dmaSetup) + fetchNs + descriptors(system) * worst(CostOp.dmaPerDescriptor)
+  const startNs = worst(CostOp.pick) + worst(CostOp.dmaSetup)
   const timerNs = interruptNs + lockNs
-  const awaitsTokens = system.regulator.kind === 'bucket' ? timerNs : 0
-  const endNs = interruptNs + lockNs + usedNs
-  const floatingOnlyNs = floating ? injectNs + refillKickNs(system) + (chains ? lockNs : 0) : 0
-  const receivers = new Set(system.flows.map(({ destination }) => destination)).size
-  const controls = controlMessages(system)
+  const receivers = new Set(flows.map(({ destination }) => destination)).size
 
-  /** The interrupt that a coalesced message waits for may need a timer, and another core. */
-  const heldNs = interrupts.coalesceCount > 1 ? timerNs + (floating ? interruptNs + injectNs : 0) : 0
   const message = (flow: SystemFlow) => {
-    if (!floating) return interruptNs + fetchNs + usedNs + heldNs
+    if (!floating) return interruptNs + fetchNs + usedNs + heldNs(system)
     const doorbellNs = worst(CostOp.mmioTrap) + 2 * lockNs + fetchNs
-    const announcedNs = usedNs + (chains ? Math.ceil(flow.pieces / STEP_BATCH) * lockNs : 0)
-    return doorbellNs + announcedNs + interruptNs + injectNs + heldNs + awaitedNs(system, flow)
-  }
-  const controlNs = floating
-    ? 2 * (worst(CostOp.mmioTrap) + 2 * lockNs) + 2 * (fetchNs + usedNs + interruptNs + injectNs)
-    : interruptNs + 2 * (fetchNs + usedNs)
-
-  const stepNs = () => {
-    const sent = system.vmCores.map((_, vm) =>
-      Math.min(FETCH_BATCH, sum(system.flows, (flow) => (flow.source === vm ? underWay(flow) : 0)) + controls),
-    )
-    const messages = sum(system.flows, underWay) + controls
-    const pieces = chains ? STEP_BATCH : Math.min(STEP_BATCH, 1 + controls)
-    const fetched = floating ? Math.max(...sent) : sum(sent, (count) => count)
-    const refilled = FIRST_BUFFERS * (receivers + 1) + (chains ? STEP_BATCH : 0)
-    // Without EVENT_IDX every transfer interrupts; with it each of the two queues of a VM does once.
-    const vmsACore = Math.max(...system.cores.map((core) => system.vmCores.filter((other) => other === core).length))
-    const injections = floating ? (interrupts.eventIdx ? 2 * vmsACore : 2 * pieces) : 0
-    return (
-      lockNs +
-      (fetched + refilled) * fetchNs +
-      beginNs +
-      (pieces + Math.min(pieces, messages)) * usedNs +
-      injections * injectNs
-    )
+    return doorbellNs + usedNs + interruptNs + injectNs + heldNs(system) + awaitedNs(system, flow)
   }
   return {
-    stepNs: stepNs(),
-    beginNs,
-    pieceNs: startNs + endNs + floatingOnlyNs + awaitsTokens,
+    stepNs: stepNs(system, underWay),
+    beginNs: startNs + worst(CostOp.messageOverhead),
+    pieceNs:
+      fetchNs + usedNs + descriptors(system) * worst(CostOp.dmaPerDescriptor) + 2 * Math.ceil(lockNs / EXTEND_BATCH),
+    transferNs:
+      startNs +
+      interruptNs +
+      lockNs +
+      (floating ? injectNs + refillKickNs(system) + (chains ? 3 * lockNs : 0) : 0) +
+      // Its tokens may have to be waited for.
+      (regulator.kind === 'bucket' ? timerNs : 0),
+    message,
+    controlNs: floating
+      ? 2 * (worst(CostOp.mmioTrap) + 2 * lockNs) + 2 * (fetchNs + usedNs + interruptNs + injectNs)
+      : interruptNs + 2 * (fetchNs + usedNs),
+    timerNs,
     // Chained descriptors have nothing but themselves between them.
     bestBeforeChoiceNs: chains
       ? 0
       : best(CostOp.irqEntryAck) + (floating ? best(CostOp.lockCriticalSection) : best(CostOp.usedRing)),
     bestAfterChoiceNs: best(CostOp.dmaPerDescriptor) + (chains ? 0 : best(CostOp.pick) + best(CostOp.dmaSetup)),
-    message,
-    controlNs,
-    timerNs,
-    surplusNs: receivers * (FIRST_BUFFERS + (chains ? STEP_BATCH : 0)) * fetchNs,
+    piecesATransfer: piecesATransfer(system),
+    surplusNs: receivers * (FIRST_BUFFERS + (chains ? CHAIN_BATCH : 0)) * fetchNs,
   }
+}
+
+/**
+ * A chain grows by a batch right after it was started, a few buffers at a time: that succeeds when those are fetched before
+ * the first piece has been copied. Later batches may come too late.
+ */
+function piecesATransfer({ best, chains, fullPieceNs, regulator, worst }: System): number {
+  const inTime = CHAIN_BATCH * worst(CostOp.fetchDescriptor) < fullPieceNs + best(CostOp.dmaPerDescriptor)
+  return chains && inTime && regulator.kind !== 'bucket' ? 1 + EXTEND_BATCH : 1
+}
+
+function stepNs(system: System, underWay: (flow: SystemFlow) => number): number {
+  const { chains, cores, design, flows, interrupts, vmCores, worst } = system
+  const floating = design === 'floating'
+  const controls = controlMessages(system)
+  const receivers = new Set(flows.map(({ destination }) => destination)).size
+  const sent = vmCores.map((_, vm) =>
+    Math.min(FETCH_BATCH, sum(flows, (flow) => (flow.source === vm ? underWay(flow) : 0)) + controls),
+  )
+  const fetched = floating ? Math.max(...sent) : sum(sent, (count) => count)
+  const refilled = FIRST_BUFFERS * receivers + (chains ? EXTEND_BATCH : 0) + controls
+  const announced = Math.min(ANNOUNCE_BATCH, (chains ? ANNOUNCE_BATCH : 1) + controls)
+  const completed = Math.min(announced, sum(flows, underWay) + controls)
+  // Without EVENT_IDX every transfer interrupts; with it each of the two queues of a VM does once.
+  const vmsACore = Math.max(...cores.map((core) => vmCores.filter((other) => other === core).length))
+  const injected = floating ? (interrupts.eventIdx ? 2 * vmsACore : 2 * announced) : 0
+  return (
+    (floating ? worst(CostOp.lockCriticalSection) : 0) +
+    (fetched + refilled) * worst(CostOp.fetchDescriptor) +
+    worst(CostOp.pick) +
+    worst(CostOp.messageOverhead) +
+    worst(CostOp.dmaSetup) +
+    (announced + completed) * worst(CostOp.usedRing) +
+    injected * worst(CostOp.injectListRegister)
+  )
+}
+
+/** Transfers that a message takes when nothing interrupts it. */
+export function transfersOf(flow: SystemFlow, { piecesATransfer }: SoftwareCosts): number {
+  return Math.ceil(flow.pieces / piecesATransfer)
 }
 
 /** Descriptors of one piece: it lies in one page on both sides, unless a driver's buffers do not begin with one. */
@@ -104,6 +129,14 @@ export function descriptors({ scenario }: System): number {
 /** The trap with which a receiver hands its buffers back; the dedicated broker's core has no part in it. */
 export function refillKickNs({ worst, interrupts }: System): number {
   return interrupts.suppressRefill ? 0 : worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
+}
+
+/** The interrupt that a coalesced message waits for may need a timer, and another core. */
+export function heldNs({ design, interrupts, worst }: System): number {
+  if (interrupts.coalesceCount === 1) return 0
+  const interruptNs = worst(CostOp.irqEntryAck)
+  if (design === 'dedicated') return interruptNs
+  return 2 * interruptNs + worst(CostOp.lockCriticalSection) + worst(CostOp.injectListRegister)
 }
 
 /** A core that waits for its short transfer between two VMs of its own takes steps until it is over, and one more. */

@@ -87,7 +87,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
 
   const stages = ANALYSES.map((name) => {
     if (name === 'A4') return state.stage
-    return stageBounds(system, modelOf(system, set, software, state.spans, TIGHTNESS[name]), set, scheduler, ranks)
+    return stageBounds(modelOf(system, set, software, state.spans, TIGHTNESS[name]), set, scheduler, ranks)
   })
   const wholeSet = system.pinned && scheduler === 'edf'
   const accepts = ANALYSES.map((name) => wholeSet && earliestDeadlineSchedulable(set, TIGHTNESS[name]))
@@ -198,7 +198,7 @@ function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[],
   const trail = trailNs(system, software)
   const inherited = flows.map((flow) => {
     if (flow.after < 0) return 0
-    const computed = computedNs(system, flow, loadOf(flow.sourceCore), spans)
+    const computed = computedNs(system, flow, loadOf(flow.sourceCore), software, spans)
     return spans[flow.after]! + computed
   })
   const jitterNs = flows.map((flow, i) => flow.jitterNs + inherited[i]! + before[i]!)
@@ -209,7 +209,7 @@ function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[],
     jitterNs.map((jitter) => (jitter < LIMIT_NS ? jitter : 0)),
   )
   const model = modelOf(system, set, software, spans, TIGHTNESS.A4)
-  const stage = finite ? stageBounds(system, model, set, scheduler, ranks) : flows.map(() => null)
+  const stage = finite ? stageBounds(model, set, scheduler, ranks) : flows.map(() => null)
   const { blocked, obstacles } = obstaclesOf(system, underWay)
   return {
     set,
