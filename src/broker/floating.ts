@@ -67,8 +67,11 @@ export class FloatingBroker implements Broker {
     const moving = relay.moveByCpu(core)
     const announcing = relay.announce(core)
     relay.releaseHeld(core)
+    let unfinished = fetching || moving || announcing || relay.awaitsDma(core)
+    // A guest that was told of its message does not wait until the chain of the next one is complete.
+    if (extending && (unfinished || !relay.extendLater(core))) unfinished = true
+    if (!unfinished) relay.leave(core)
     this.#port.releaseLock(core)
-    const unfinished = fetching || moving || announcing || extending || relay.awaitsDma(core)
     return unfinished ? StepResult.more : StepResult.done
   }
 

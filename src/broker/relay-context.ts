@@ -60,6 +60,8 @@ export class RelayContext {
   /** Null when everything is copied. */
   readonly zeroCopy: ZeroCopy<Message> | null
   readonly wakeUps: WakeUps
+  /** By core: a VM of its own has been interrupted and cannot run until the core leaves the broker. */
+  readonly guestWaits: Uint8Array
   /** The core that runs the current step. */
   core = 0
 
@@ -71,12 +73,18 @@ export class RelayContext {
     this.endpoints = config.cores.map((core, vm) => new Endpoint(vm, core))
     this.zeroCopy = ZeroCopy.on(port, { ...config, vmCount: config.cores.length })
     this.wakeUps = new WakeUps(port, config.coreCount)
+    this.guestWaits = new Uint8Array(config.coreCount)
   }
 
   /** Shows a VM what was staged in one of its queues, and interrupts it if the ring says so. */
   publish(vm: number, queue: SplitDeviceQueue): void {
     queue.publish()
-    if (queue.needsNotification()) this.port.interruptGuest(this.core, vm)
+    if (queue.needsNotification()) this.#interrupt(vm)
+  }
+
+  #interrupt(vm: number): void {
+    this.port.interruptGuest(this.core, vm)
+    if (this.endpoints[vm]!.core === this.core) this.guestWaits[this.core] = 1
   }
 
   /**
@@ -113,7 +121,7 @@ export class RelayContext {
       const due = heldBy === this.core && this.port.now() >= heldUntilNs
       if (due || starved || heldMessages >= this.config.coalesceCount) {
         endpoint.heldBy = -1
-        this.port.interruptGuest(this.core, endpoint.vm)
+        this.#interrupt(endpoint.vm)
       } else if (heldBy === this.core) untilNs = Math.min(untilNs, heldUntilNs)
     }
     this.wakeUps.forHeld(this.core, untilNs)

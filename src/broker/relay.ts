@@ -199,6 +199,24 @@ export class Relay {
     return !transfer.closed && transfer.plannedBytes < totalBytes
   }
 
+  /**
+   * Ends a step whose `extend` was not done. True: a guest of this core waits to run, so the core leaves, and comes back by its
+   * timer while half of what is chained has still to be moved. False: it may as well go on at once.
+   */
+  extendLater(core: number): boolean {
+    const now = this.#port.now()
+    const { startNs, busyNs } = this.#running!
+    const atNs = now + (startNs + busyNs - now) / 2
+    const later = this.#context.guestWaits[core] === 1 && atNs > now
+    this.#context.wakeUps.forChain(core, later ? atNs : Number.POSITIVE_INFINITY)
+    return later
+  }
+
+  /** The core has nothing to go on with: its guest runs. */
+  leave(core: number): void {
+    this.#context.guestWaits[core] = 0
+  }
+
   /** Plans up to `limit` further pieces into the buffers at hand, as far as the budget goes; returns how many. */
   #chain(transfer: Transfer, limit: number): number {
     const { totalBytes } = transfer.message!
