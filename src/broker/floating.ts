@@ -82,6 +82,7 @@ export class FloatingBroker implements Broker {
     let fetching = false
     if (causes & (1 << BrokerCause.dmaInterrupt)) relay.harvest()
     if (causes & (1 << BrokerCause.timer)) relay.timerFired(core)
+    if (causes & (1 << BrokerCause.takeOver)) relay.takeOver()
     if (causes & (1 << BrokerCause.doorbell)) {
       const vm = this.#doorbell[core]! >> 1
       if ((this.#doorbell[core]! & 1) === BrokerQueue.receive) relay.refilled(vm)

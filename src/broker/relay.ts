@@ -310,6 +310,11 @@ export class Relay {
     this.#context.wakeUps.fired(core)
   }
 
+  /** Some core may not look for work when it was going to: the next `dispatch` sees to it that this one does. */
+  takeOver(): void {
+    this.#context.wakeUps.takeOver()
+  }
+
   /** Ends a step: lets interrupts go that were held back, or sees to it that they will be. */
   releaseHeld(core: number): void {
     this.#context.core = core

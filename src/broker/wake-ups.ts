@@ -50,6 +50,11 @@ export class WakeUps {
     this.#timerNs[core] = NEVER
   }
 
+  /** Nobody is counted on any more to look for work. Timers that are set fire all the same, on their cores. */
+  takeOver(): void {
+    this.#workNs.fill(NEVER)
+  }
+
   #program(core: number): void {
     const timeNs = Math.min(this.#workNs[core]!, this.#holdNs[core]!, this.#chainNs[core]!)
     if (timeNs === this.#timerNs[core]) return

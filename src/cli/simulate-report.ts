@@ -87,12 +87,32 @@ function totals(scenario: Scenario, runs: readonly DesignRun[]): Cell[][] {
         timeAndShare(result.stolenNsByCore[core] ?? 0, result.simulatedNs),
       ),
     ),
+    ...memguardRows(scenario, cores, row),
     row('broker works on its own core', (result) =>
       result.brokerCoreBusyNs === null ? 'has none' : timeAndShare(result.brokerCoreBusyNs, result.simulatedNs),
     ),
     row('core free for other work', (result) =>
       !result.freedCore ? 'none' : guest ? `taken by ${guest.name}` : `core ${scenario.broker.dedicatedCore}`,
     ),
+  ]
+}
+
+/** Only where MemGuard is in use. */
+function memguardRows(
+  { vms }: Scenario,
+  cores: readonly number[],
+  row: (label: string, cell: (result: DesignResult) => Cell) => Cell[],
+): Cell[][] {
+  if (vms.every(({ memguard }) => memguard === null)) return []
+  return [
+    ...cores.map((core) =>
+      row(`throttled by MemGuard: core ${core}`, ({ throttledNsByCore, simulatedNs }) =>
+        timeAndShare(throttledNsByCore[core] ?? 0, simulatedNs),
+      ),
+    ),
+    row('interrupts of MemGuard', (result) => count(result.memguardInterrupts)),
+    row('DMA completions that waited for a throttled core', (result) => count(result.delayedCompletions)),
+    row('longest wait of a DMA completion, ms', (result) => milliseconds(result.longestCompletionDelayNs)),
   ]
 }
 

@@ -21,8 +21,9 @@ export function assumptionsOf(scenario: Scenario, profile: BoardProfile = builtI
     'The dedicated broker is reconstructed from the public guest-side code of RTSS 2021; its broker and figures were not available.',
     'Guests are driver models: sending and interrupt handling cost time, producing and consuming payload does not.',
     `The broker accepts messages up to ${ARRIVAL_TOLERANCE_NS / 1000} us early beyond a flow's jitter, and shapes what comes earlier.`,
-    'MemGuard, cache misses and memory interference are not simulated.',
+    'Cache misses and memory interference are not simulated: costs are the same however busy the memory is.',
   ]
+  lines.push(...memguardLines(scenario))
   const { regulator } = broker
   if (regulator.kind === 'rate') {
     const kept = dmaBytesPerNs(scenario, profile)
@@ -44,6 +45,23 @@ const COLOR_POLICIES: Readonly<Record<Scenario['broker']['colorPolicy'], string>
   refuse: "Pages whose colour is not the receiver's are copied instead of being moved.",
   accept:
     'Pages that are moved keep their colour, whatever partition that is in; the interference is counted, not simulated.',
+}
+
+function memguardLines({ broker, vms }: Scenario): string[] {
+  if (vms.every(({ memguard }) => memguard === null)) {
+    const loaded = vms.filter(({ refillsPerUs }) => refillsPerUs > 0).map(({ name }) => name)
+    return loaded.length === 0 ? [] : [`No MemGuard: the cache refills of ${loaded.join(', ')} slow nobody down.`]
+  }
+  return [
+    `MemGuard: refills are taken at an even rate while a guest runs, none in EL2; throttled cores: ${WHEN_THROTTLED[broker.memguard]}.`,
+  ]
+}
+
+const WHEN_THROTTLED: Readonly<Record<Scenario['broker']['memguard'], string>> = {
+  service: 'the broker is served in the waiting loop',
+  interruptible: 'interrupts stay enabled',
+  retarget: "the DMA's interrupt and due work go to the first VM core that is awake, or wait for the first that wakes",
+  accept: 'interrupts wait for the next period',
 }
 
 /** A line for each measurement, with what it gave. */

@@ -6,9 +6,9 @@
  *   guest ── doorbell ──▶ trap ─┐
  *   DMA, timer, IPI ──▶ pend ───┴▶ EL2 section: entry cost ─▶ step ─▶ (spin | more steps | next interrupt) ─▶ back to guest
  *
- * While a core is in EL2 its interrupts are masked; they are taken between steps and before it leaves.
+ * While a core is in EL2 its interrupts are masked; they are taken between steps and before it leaves. A core that MemGuard
+ * throttles waits in EL2 before it leaves; `broker.memguard` says which interrupts reach it there.
  */
-
 import type { Broker } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
@@ -21,52 +21,20 @@ import {
   type PlatformPort,
   StepResult,
 } from '../platform/index.ts'
-import { CoreLevel, type EventKernel, type PreemptiveCores, type TicketLock, type TraceRecorder } from '../sim/index.ts'
-import type { CostModel } from './cost-model.ts'
-import type { Counters } from './counters.ts'
-import type { Gdma } from './gdma.ts'
-import { type Gic, PhysicalInterrupt } from './gic.ts'
-import type { Dram, Stage2Table } from './stage2.ts'
+import { CoreLevel } from '../sim/index.ts'
+import {
+  BoardEvent,
+  type BoardParts,
+  CAUSE_OF_INTERRUPT,
+  EL2,
+  HARDWARE,
+  INJECT,
+  LINES_PER_PAGE,
+  MEMGUARD_EVENTS,
+  THROTTLE,
+} from './board-parts.ts'
+import { PhysicalInterrupt } from './gic.ts'
 import { TraceKind, Track } from './trace-names.ts'
-
-/** Kinds of kernel events that the board handles; guests have theirs from `GUEST_EVENTS` on. */
-const BoardEvent = {
-  enterBroker: 0,
-  resumeBroker: 1,
-  leave: 2,
-  unlock: 3,
-  dmaEnd: 4,
-  ipi: 5,
-  timer: 6,
-  injectByIpi: 7,
-} as const
-export const CORE_DONE_EVENT = 8
-export const GUEST_EVENTS = 16
-
-/** Ties in time: hardware first, then EL2, then guests. */
-const HARDWARE = 0
-const EL2 = 1
-
-export interface BoardParts {
-  readonly kernel: EventKernel
-  readonly cores: PreemptiveCores
-  readonly lock: TicketLock
-  readonly gic: Gic
-  readonly dma: Gdma
-  readonly dram: Dram
-  /** By VM. */
-  readonly stage2: readonly Stage2Table[]
-  readonly vmCores: readonly number[]
-  readonly costs: CostModel
-  readonly counters: Counters
-  readonly trace: TraceRecorder
-  /** The DMA moves real bytes (else only lengths travel). */
-  readonly movesBytes: boolean
-  /** A virtual interrupt of a VM became pending. */
-  readonly onGuestInterrupt: (vm: number) => void
-  /** All of a VM's translations were invalidated: its core refills its TLB, in the VM's own time. */
-  readonly onTlbFlush: (vm: number) => void
-}
 
 export class Board implements PlatformPort {
   readonly capabilities =
@@ -90,6 +58,8 @@ export class Board implements PlatformPort {
   readonly #argument: Int32Array
   /** By core: the broker returned `more` and wants to go on after pending interrupts. */
   readonly #unfinished: Uint8Array
+  /** By core: throttled, in EL2, and nothing to do. */
+  readonly #waiting: Uint8Array
   /** By core: VMs whose interrupt arrives there by IPI, as bits. */
   readonly #injections: Int32Array
   readonly #timers: Float64Array
@@ -106,6 +76,7 @@ export class Board implements PlatformPort {
     this.#cause = new Int32Array(coreCount)
     this.#argument = new Int32Array(coreCount)
     this.#unfinished = new Uint8Array(coreCount)
+    this.#waiting = new Uint8Array(coreCount)
     this.#injections = new Int32Array(coreCount)
     this.#timers = new Float64Array(coreCount)
   }
@@ -125,19 +96,22 @@ export class Board implements PlatformPort {
     kernel.schedule(kernel.now + costs.drawNs(CostOp.mmioTrap, 1), EL2, BoardEvent.enterBroker, core, 0)
   }
 
-  /** A physical interrupt for `core`: taken now if the core is not in EL2, else before it leaves. */
+  /** A physical interrupt for `core`: taken now if the core is not busy in EL2, else before it leaves. */
   #raise(core: number, interrupt: number): void {
-    const { gic, cores } = this.#parts
+    const { gic, cores, memguard } = this.#parts
     gic.pend(core, interrupt)
-    if (!cores.isIdle(core, CoreLevel.hypervisor)) return
-    this.#enterEl2(core, TraceKind.interrupt)
+    if (cores.isIdle(core, CoreLevel.hypervisor)) this.#enterEl2(core, TraceKind.interrupt)
+    else if (this.#waiting[core] === 0 || memguard.isDeaf(core)) return
+    this.#waiting[core] = 0
+    this.#maskedSinceNs[core] = this.#parts.kernel.now
     this.#takeInterrupt(core)
   }
 
   #enterEl2(core: number, kind: number): void {
-    const { kernel, cores, counters } = this.#parts
+    const { kernel, cores, counters, memguard } = this.#parts
     const entered = cores.enter(core)
     assert(entered, `core ${core} is in EL2 already`)
+    memguard.guestStops(core)
     counters.exits[core]!++
     this.#sectionStartNs[core] = kernel.now
     this.#maskedSinceNs[core] = kernel.now
@@ -146,19 +120,27 @@ export class Board implements PlatformPort {
 
   /** Acknowledges the next pending interrupt of a core in EL2, and calls the broker after its cost. */
   #takeInterrupt(core: number): void {
-    const { kernel, gic, costs, counters, trace } = this.#parts
+    const { kernel, gic, costs, counters, memguard, trace } = this.#parts
     const interrupt = gic.acknowledge(core)
     counters.interrupts[core]!++
+    if (interrupt >= PhysicalInterrupt.newPeriod) counters.memguardInterrupts++
+    if (interrupt === PhysicalInterrupt.dma) {
+      counters.longestCompletionDelayNs = Math.max(counters.longestCompletionDelayNs, kernel.now - this.#dmaEndNs)
+    }
     trace.instant(TraceKind.interrupt, Track.core(core), kernel.now, interrupt, 0)
     this.#cause[core] = CAUSE_OF_INTERRUPT[interrupt]!
-    kernel.schedule(kernel.now + costs.drawNs(CostOp.irqEntryAck, 1), EL2, BoardEvent.enterBroker, core, 0)
+    // A core that looks for interrupts while it waits takes no exception for them.
+    const polled = memguard.whenThrottled === 'service' && memguard.isThrottled(core)
+    const costNs = costs.drawNs(polled ? CostOp.gicAccess : CostOp.irqEntryAck, 1)
+    kernel.schedule(kernel.now + costNs, EL2, BoardEvent.enterBroker, core, 0)
   }
 
   #enterBroker(core: number): void {
     this.#localNs = this.#parts.kernel.now
     const cause = this.#cause[core]!
-    if (cause === INJECT) {
-      this.#injectPending(core)
+    if (cause < 0) {
+      if (cause === INJECT) this.#injectPending(core)
+      if (cause === THROTTLE) this.#throttle(core)
       this.#after(core, StepResult.done)
     } else {
       this.#unfinished[core] = 0 // an entry's step goes on with whatever was left
@@ -180,18 +162,71 @@ export class Board implements PlatformPort {
     kernel.schedule(this.#localNs, EL2, BoardEvent.leave, core, 0)
   }
 
-  /** Between steps: pending interrupts first, then unfinished work, then back to the guest. */
+  /** Between steps: pending interrupts first, then unfinished work, then back to the guest unless it is throttled. */
   #leave(core: number): void {
-    const { kernel, cores, counters, gic, trace } = this.#parts
+    const { kernel, cores, counters, gic, memguard, trace } = this.#parts
     counters.longestMaskedNs = Math.max(counters.longestMaskedNs, kernel.now - this.#maskedSinceNs[core]!)
     this.#maskedSinceNs[core] = kernel.now
-    if (gic.hasPending(core)) this.#takeInterrupt(core)
+    if (gic.hasPending(core) && !memguard.isDeaf(core)) this.#takeInterrupt(core)
     else if (this.#unfinished[core] === 1) this.#resumeBroker(core)
+    else if (memguard.isThrottled(core)) this.#waiting[core] = 1
     else {
       const start = this.#sectionStartNs[core]!
       trace.span(this.#sectionKind[core]!, Track.core(core), start, kernel.now - start, this.#cause[core]!, 0)
       cores.leave(core)
+      memguard.guestRuns(core)
     }
+  }
+
+  // ---- MemGuard
+
+  #throttle(core: number): void {
+    const { counters, costs, kernel, memguard } = this.#parts
+    if (!memguard.throttle(core) || memguard.whenThrottled !== 'retarget') return
+    this.charge(CostOp.gicAccess, 1)
+    const taker = this.#takerOf(core)
+    if (taker === core) return
+    this.#moveInterrupts(core, taker)
+    if (!this.#hasTimer(core)) return
+    counters.crossCoreIpis++
+    kernel.schedule(this.#localNs + costs.drawNs(CostOp.sgi, 1), HARDWARE, BoardEvent.takeOver, taker, 0)
+  }
+
+  /** A new period of a core. It comes back from its waiting, and sees to what waited for lack of a core that listens. */
+  #beginPeriod(core: number): void {
+    const { kernel, memguard, trace, vmCores } = this.#parts
+    const sinceNs = memguard.replenish(core)
+    if (sinceNs >= 0) {
+      trace.span(TraceKind.throttled, Track.core(core), sinceNs, kernel.now - sinceNs, core, 0)
+      if (memguard.whenThrottled === 'retarget') {
+        for (const other of vmCores) {
+          if (!memguard.isThrottled(other)) continue
+          this.#moveInterrupts(other, core)
+          if (this.#hasTimer(other)) this.#raise(core, PhysicalInterrupt.takeOver)
+        }
+      }
+    }
+    this.#raise(core, PhysicalInterrupt.newPeriod)
+  }
+
+  /** Who takes what is meant for `core`: where it is deaf and interrupts are retargeted, the first VM core that is not. */
+  #takerOf(core: number): number {
+    const { memguard, vmCores } = this.#parts
+    if (memguard.whenThrottled !== 'retarget' || !memguard.isThrottled(core)) return core
+    return vmCores.find((other) => !memguard.isThrottled(other)) ?? core
+  }
+
+  #moveInterrupts(from: number, to: number): void {
+    const { gic } = this.#parts
+    if (gic.withdraw(from, PhysicalInterrupt.dma)) this.#raise(to, PhysicalInterrupt.dma)
+    if (gic.withdraw(from, PhysicalInterrupt.takeOver)) this.#raise(to, PhysicalInterrupt.takeOver)
+  }
+
+  /** The broker's timer of this core is set, or has fired and is not acknowledged. */
+  #hasTimer(core: number): boolean {
+    const atNs = this.#timers[core]!
+    const isSet = atNs >= this.#parts.kernel.now && atNs < Number.POSITIVE_INFINITY
+    return isSet || this.#parts.gic.isPending(core, PhysicalInterrupt.timer)
   }
 
   /** Handles one of the board's events. False: it is not one of them. */
@@ -221,6 +256,15 @@ export class Board implements PlatformPort {
         return true
       case BoardEvent.timer:
         if (this.#timers[a] === this.#parts.kernel.now) this.#raise(a, PhysicalInterrupt.timer)
+        return true
+      case BoardEvent.takeOver:
+        this.#raise(this.#takerOf(a), PhysicalInterrupt.takeOver)
+        return true
+      case MEMGUARD_EVENTS.exhausted:
+        this.#raise(a, PhysicalInterrupt.exhausted)
+        return true
+      case MEMGUARD_EVENTS.period:
+        this.#beginPeriod(a)
         return true
     }
     return false
@@ -341,7 +385,7 @@ export class Board implements PlatformPort {
 
   /** The bytes arrive; all at once in simulation, because nobody may look at them before they are announced. */
   #endDma(): void {
-    const { kernel, dma, dram, trace, counters, movesBytes } = this.#parts
+    const { kernel, dma, dram, memguard, trace, counters, movesBytes } = this.#parts
     const pieces = dma.completedPieces
     const list = dma.finish()
     for (let i = 0; i < list.entryCount && list.piece[i]! < pieces; i++) {
@@ -355,7 +399,10 @@ export class Board implements PlatformPort {
     counters.dmaTransfers++
     this.#dmaCompletedPieces = pieces
     this.#dmaEndNs = kernel.now
-    if (this.#dmaInterruptCore !== NO_INTERRUPT) this.#raise(this.#dmaInterruptCore, PhysicalInterrupt.dma)
+    if (this.#dmaInterruptCore === NO_INTERRUPT) return
+    const core = this.#takerOf(this.#dmaInterruptCore)
+    if (memguard.isDeaf(core)) counters.delayedCompletions++
+    this.#raise(core, PhysicalInterrupt.dma)
   }
 
   // ---- the port: stage 2
@@ -401,16 +448,4 @@ export class Board implements PlatformPort {
   frameColor(frame: number): number {
     return this.#parts.dram.colorOf(frame)
   }
-}
-
-const LINES_PER_PAGE = 64
-
-/** Not a cause of the broker's: the IPI that asks this core to inject a virtual interrupt. */
-const INJECT = -1
-
-const CAUSE_OF_INTERRUPT: Readonly<Record<number, number>> = {
-  [PhysicalInterrupt.dma]: BrokerCause.dmaInterrupt,
-  [PhysicalInterrupt.timer]: BrokerCause.timer,
-  [PhysicalInterrupt.kick]: BrokerCause.ipi,
-  [PhysicalInterrupt.guest]: INJECT,
 }

@@ -5,6 +5,7 @@ export const COST_MEANINGS: Readonly<Record<CostOpName, string>> = {
   mmioTrap: "a guest's access to an unmapped page: exit, decode, return",
   hvc: 'a hypercall: exit and return',
   irqEntryAck: 'a physical interrupt taken at EL2 and acknowledged',
+  gicAccess: 'one look at the GIC for a pending interrupt, or one interrupt given another target',
   injectListRegister: 'one virtual interrupt written to a list register',
   sgi: 'one inter-processor interrupt, from the write that sends it to its arrival',
   lockCriticalSection: "taking the broker's lock, and its cache lines moving to this core",

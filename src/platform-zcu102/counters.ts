@@ -8,8 +8,14 @@ export class Counters {
   /** Guests' time to refill their TLBs after all their translations were invalidated. */
   tlbRefillNs = 0
   longestLockHoldNs = 0
-  /** Longest time for which a core in EL2 let no interrupt in, spinning for the lock included. */
+  /** Longest time for which a core in EL2 let no interrupt in, spinning for the lock included, throttling left out. */
   longestMaskedNs = 0
+  /** MemGuard's: its counter's and its timer's. Among `interrupts` too. */
+  memguardInterrupts = 0
+  /** DMA interrupts that found their core throttled, and had to wait. */
+  delayedCompletions = 0
+  /** From the end of a transfer to the acknowledgement of its interrupt, ns. */
+  longestCompletionDelayNs = 0
   /** By core: entries into EL2 and physical interrupts acknowledged there. */
   readonly exits: Float64Array
   readonly interrupts: Float64Array
@@ -27,6 +33,9 @@ export class Counters {
     this.tlbRefillNs = 0
     this.longestLockHoldNs = 0
     this.longestMaskedNs = 0
+    this.memguardInterrupts = 0
+    this.delayedCompletions = 0
+    this.longestCompletionDelayNs = 0
     this.exits.fill(0)
     this.interrupts.fill(0)
   }

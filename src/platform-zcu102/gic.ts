@@ -5,7 +5,15 @@
 import { assert } from '../internal/assert.ts'
 
 /** Physical interrupts of a core, in the order in which EL2 takes them. */
-export const PhysicalInterrupt = { dma: 0, timer: 1, kick: 2, guest: 3 } as const
+export const PhysicalInterrupt = {
+  dma: 0,
+  timer: 1,
+  kick: 2,
+  takeOver: 3,
+  guest: 4,
+  newPeriod: 5,
+  exhausted: 6,
+} as const
 
 export class Gic {
   readonly #listRegisters: number
@@ -37,6 +45,17 @@ export class Gic {
     const interrupt = 31 - Math.clz32(bits & -bits)
     this.#pending[core] = bits & (bits - 1)
     return interrupt
+  }
+
+  isPending(core: number, interrupt: number): boolean {
+    return (this.#pending[core]! & (1 << interrupt)) !== 0
+  }
+
+  /** Takes this interrupt of a core back. False: it was not pending. */
+  withdraw(core: number, interrupt: number): boolean {
+    const wasPending = this.isPending(core, interrupt)
+    this.#pending[core]! &= ~(1 << interrupt)
+    return wasPending
   }
 
   /** Makes a virtual interrupt pending. False: it was already, and the guest will take it once for both. */

@@ -16,6 +16,7 @@ export {
 } from './predict.ts'
 export { formatBoardProfile, parseBoardProfile } from './profile-file.ts'
 export { type RateControl, type RateSetting, rateSetting } from './rate-control.ts'
+export { longestThrottleNs } from './refill-budgets.ts'
 export { dmaBytesPerNs } from './regulation.ts'
 export { type DesignResult, type SimulationOptions, simulate } from './simulate.ts'
 export { chromeTrace } from './trace-names.ts'

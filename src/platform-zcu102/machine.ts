@@ -14,7 +14,8 @@ import { CostOp } from '../platform/index.ts'
 import type { FlowSpec, InterruptSpec, Scenario } from '../scenario/index.ts'
 import { CoreLevel, EventKernel, PreemptiveCores, TicketLock, type TraceRecorder } from '../sim/index.ts'
 import { TransferPolicy, ZeroCopyCounters } from '../zero-copy/index.ts'
-import { Board, CORE_DONE_EVENT, GUEST_EVENTS } from './board.ts'
+import { Board } from './board.ts'
+import { CORE_DONE_EVENT, GUEST_EVENTS, MEMGUARD_EVENTS } from './board-parts.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { CostModel } from './cost-model.ts'
 import { Counters } from './counters.ts'
@@ -24,13 +25,14 @@ import { type Guest, type GuestFlow, Kick } from './guest.ts'
 import { arrivalToleranceNs, Hops } from './hops.ts'
 import { interruptsOf } from './interrupts.ts'
 import { MachineMemory } from './machine-memory.ts'
+import { MemGuard } from './memguard.ts'
 import { FlowLedger } from './message-ledger.ts'
 import { PayloadSource } from './payload.ts'
 import { chainingOf, isPinned } from './pinned.ts'
 import { prioritiesOf } from './priorities.ts'
+import { refillBudgets } from './refill-budgets.ts'
 import { dmaBytesPerNs, regulatorOf } from './regulation.ts'
 import { TraceKind, Track } from './trace-names.ts'
-import { refuseUnsupported } from './unsupported.ts'
 import { receiveBuffersOf, startVm } from './vm.ts'
 import { VsockRouter } from './vsock-router.ts'
 
@@ -65,6 +67,7 @@ export class Machine {
   readonly counters: Counters
   readonly memory: MachineMemory
   readonly cores: PreemptiveCores
+  readonly memguard: MemGuard
   readonly ledgers: readonly FlowLedger[]
   /** Times are counted from here: all connections are up. */
   epochNs = 0
@@ -91,7 +94,6 @@ export class Machine {
   constructor(scenario: Scenario, options: MachineOptions) {
     const { profile, trace } = options
     const coreCount = profile.cores.value
-    refuseUnsupported(scenario)
     refuseImpossible(scenario, options.design, coreCount)
     this.#scenario = scenario
     this.#options = options
@@ -104,6 +106,8 @@ export class Machine {
 
     this.counters = new Counters(coreCount)
     this.cores = new PreemptiveCores(this.kernel, coreCount, CORE_DONE_EVENT, COMPLETION_PRIORITY)
+    const budgets = refillBudgets(scenario, profile)
+    this.memguard = new MemGuard(this.kernel, MEMGUARD_EVENTS, scenario.broker.memguard, budgets)
     this.#gic = new Gic(coreCount, profile.listRegisters.value)
     this.#costs = new CostModel(profile, scenario.costs, scenario.overrides, new Random(scenario.seed, 1))
     this.memory = new MachineMemory(scenario, profile)
@@ -125,6 +129,7 @@ export class Machine {
         vmCores: this.#vmCores,
         costs: this.#costs,
         counters: this.counters,
+        memguard: this.memguard,
         trace,
         movesBytes: scenario.flows.some((flow) => flow.payload.kind !== 'none'),
         onGuestInterrupt: (vm) => this.#enqueue(vm, CoreLevel.interrupt, CostOp.guestIsr, Activity.interrupt),
@@ -265,6 +270,7 @@ export class Machine {
     this.counters.reset()
     this.#zeroCopyBefore = this.#relay.zeroCopyCounters?.snapshot() ?? new ZeroCopyCounters()
     this.cores.resetAccounting()
+    this.memguard.start(this.epochNs)
   }
 
   #allReady(): boolean {
@@ -302,6 +308,7 @@ export class Machine {
       if (!this.kernel.nextUntil(limitNs)) return this.kernel.pending > 0
       this.#handle()
     }
+    this.memguard.stop()
     // What is still pending: completions on their way to senders.
     while (this.kernel.nextUntil(limitNs)) this.#handle()
     return this.kernel.pending > 0
@@ -402,9 +409,9 @@ export class Machine {
     return (this.#relay.zeroCopyCounters ?? new ZeroCopyCounters()).since(this.#zeroCopyBefore)
   }
 
-  /** EL2 time of a core since the epoch, ns. */
+  /** EL2 time of a core since the epoch, ns; not that in which it was throttled, when its guest could not run anyway. */
   stolenNs(core: number): number {
-    return this.cores.busyNs(core, CoreLevel.hypervisor)
+    return this.cores.busyNs(core, CoreLevel.hypervisor) - this.memguard.throttledNs(core)
   }
 }
 

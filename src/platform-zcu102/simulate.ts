@@ -48,10 +48,17 @@ export interface DesignResult {
   /** Guests' own time to refill their TLBs after all of their translations were invalidated. */
   readonly tlbRefillNs: number
   readonly longestLockHoldNs: number
-  /** Longest time for which a core in EL2 let no interrupt in. */
+  /** Longest time for which a core in EL2 let no interrupt in; waits of a throttled core left out. */
   readonly longestMaskedNs: number
-  /** EL2 time on each VM core, spinning included. */
+  /** EL2 time on each VM core, spinning included, but for the time that it was throttled. */
   readonly stolenNsByCore: Readonly<Record<string, number>>
+  /** Time that MemGuard throttled each VM core; 0 where it has no budget. */
+  readonly throttledNsByCore: Readonly<Record<string, number>>
+  /** Interrupts of MemGuard's counter and timer; they are among `vmInterrupts` and, where a guest ran, `vmExits`. */
+  readonly memguardInterrupts: number
+  /** Completions of the DMA that found their core throttled and had to wait, and the longest wait of any completion. */
+  readonly delayedCompletions: number
+  readonly longestCompletionDelayNs: number
   /** The broker needs no core of its own. */
   readonly freedCore: boolean
   readonly brokerCoreBusyNs: number | null
@@ -113,6 +120,10 @@ function resultOf(scenario: Scenario, design: Design, machine: Machine, trace: T
     longestLockHoldNs: counters.longestLockHoldNs,
     longestMaskedNs: counters.longestMaskedNs,
     stolenNsByCore: Object.fromEntries(vmCores.map((core) => [String(core), machine.stolenNs(core)])),
+    throttledNsByCore: Object.fromEntries(vmCores.map((core) => [String(core), machine.memguard.throttledNs(core)])),
+    memguardInterrupts: counters.memguardInterrupts,
+    delayedCompletions: counters.delayedCompletions,
+    longestCompletionDelayNs: counters.longestCompletionDelayNs,
     freedCore: floating,
     brokerCoreBusyNs: floating ? null : machine.stolenNs(scenario.broker.dedicatedCore),
     simulatedNs: machine.kernel.now - machine.epochNs,

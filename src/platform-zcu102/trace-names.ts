@@ -2,7 +2,7 @@
 import type { Scenario } from '../scenario/index.ts'
 import { type TraceRecorder, writeChromeTrace } from '../sim/index.ts'
 
-export const TraceKind = { trap: 0, interrupt: 1, dma: 2, guestSend: 3, guestIsr: 4, message: 5 } as const
+export const TraceKind = { trap: 0, interrupt: 1, dma: 2, guestSend: 3, guestIsr: 4, message: 5, throttled: 6 } as const
 
 /** Tracks: one per core for EL2, one per core for its guest, one for the DMA, one per flow for its messages. */
 export const Track = {
@@ -12,7 +12,7 @@ export const Track = {
   flow: (flow: number): number => 64 + flow,
 } as const
 
-const KIND_NAMES = ['doorbell', 'interrupt', 'dma', 'send', 'interrupt handler', 'message']
+const KIND_NAMES = ['doorbell', 'interrupt', 'dma', 'send', 'interrupt handler', 'message', 'throttled by MemGuard']
 /** The arguments of a record, by kind. */
 const ARGUMENTS = [
   ['cause', ''],
@@ -21,6 +21,7 @@ const ARGUMENTS = [
   ['vm', ''],
   ['vm', ''],
   ['flow', 'sequence'],
+  ['core', ''],
 ] as const
 
 /** A recorded run as Chrome trace-event JSON, in pieces; opens in Perfetto (ui.perfetto.dev). */

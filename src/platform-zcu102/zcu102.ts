@@ -53,6 +53,7 @@ export const zcu102: BoardProfile = {
       'DERIVED split',
       'at most seL4 zcu106 410-624; split of a whole exit with injection',
     ),
+    gicAccess: cost([60, 150, 400], 'ASSUMED', 'one or two device accesses; part of irqEntryAck'),
     injectListRegister: cost([250, 500, 3000], 'DERIVED split', 'rest of a whole exit of 1150'),
     sgi: cost([400, 700, 1200], 'bracketed by READ', 'AM62P 693; seL4 round trip 1014'),
     lockCriticalSection: cost([150, 250, 400], 'ASSUMED', CODE_PATHS),

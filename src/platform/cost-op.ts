@@ -6,6 +6,7 @@ export const COST_OPS = [
   'mmioTrap', // a guest's access to an unmapped page: exit, decode, return
   'hvc', // a hypercall: exit and return
   'irqEntryAck', // a physical interrupt taken at EL2 and acknowledged
+  'gicAccess', // one look for a pending interrupt, or one interrupt given another target
   'injectListRegister', // one virtual interrupt written to a list register
   'sgi', // one inter-processor interrupt, from the write of GICD_SGIR to its arrival
   'lockCriticalSection', // taking the lock, and the shared state's cache lines moving to this core

@@ -86,6 +86,8 @@ export const BrokerCause = {
   timer: 2,
   /** Another core asked. */
   ipi: 3,
+  /** Another core takes no interrupts for a while, and had set its timer: this one has to look when work is due. */
+  takeOver: 4,
 } as const
 
 /** An `interruptCore` of a transfer whose end is polled for. */

@@ -1,7 +1,7 @@
 /** Regulators in the whole machine: every message arrives, and the DMA never moves more than the regulator promises. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { assumptionsOf, type Design, simulate, zcu102 } from '../../src/platform-zcu102/index.ts'
+import { assumptionsOf, type BoardProfile, type Design, simulate, zcu102 } from '../../src/platform-zcu102/index.ts'
 import { rateSetting } from '../../src/platform-zcu102/rate-control.ts'
 import { TraceKind } from '../../src/platform-zcu102/trace-names.ts'
 import { parseScenario, type RegulatorSpec, type Scenario } from '../../src/scenario/index.ts'
@@ -21,9 +21,13 @@ flows:
   - { name: large, from: a, to: b, period: 5ms, length: 100000, payload: random }
   - { name: small, from: c, to: b, period: 1ms, length: 5000, payload: random }
   - { name: back, from: b, to: a, period: 2ms, length: 20000, payload: random }
-# Descriptors cost nothing then, so that the trace shows the busy time of each piece.
-overrides: { chunkOverheadNs: [500ns, 3us] }
 `)
+
+/** Descriptors cost nothing, so that the trace shows the busy time of each piece. */
+const profile: BoardProfile = {
+  ...zcu102,
+  costsNs: { ...zcu102.costsNs, dmaPerDescriptor: { ...zcu102.costsNs.dmaPerDescriptor, value: [0, 0, 0] } },
+}
 
 const scenarios = fc.record({
   seed: fc.nat(1_000_000),
@@ -56,7 +60,7 @@ interface MovedPiece {
 /** Runs a scenario to the end and returns what the DMA moved, in order. */
 function piecesOf(scenario: Scenario, design: Design): MovedPiece[] {
   const trace = new TraceRecorder()
-  const result = simulate(scenario, { design, payload: () => null, trace })
+  const result = simulate(scenario, { design, profile, payload: () => null, trace })
   expect(result.messagesDelivered).toBe(result.messagesSent)
   expect(result).toMatchObject({ payloadMismatches: 0, violations: 0 })
   const { kind, startNs, durationNs, a } = trace.columns

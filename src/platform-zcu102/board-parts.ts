@@ -1,0 +1,69 @@
+/** What a board is put together from, and the kernel events that it handles. */
+import { BrokerCause } from '../platform/index.ts'
+import type { EventKernel, PreemptiveCores, TicketLock, TraceRecorder } from '../sim/index.ts'
+import type { CostModel } from './cost-model.ts'
+import type { Counters } from './counters.ts'
+import type { Gdma } from './gdma.ts'
+import { type Gic, PhysicalInterrupt } from './gic.ts'
+import type { MemGuard } from './memguard.ts'
+import type { Dram, Stage2Table } from './stage2.ts'
+
+/** Kinds of kernel events that the board handles; guests have theirs from `GUEST_EVENTS` on. */
+export const BoardEvent = {
+  enterBroker: 0,
+  resumeBroker: 1,
+  leave: 2,
+  unlock: 3,
+  dmaEnd: 4,
+  ipi: 5,
+  timer: 6,
+  injectByIpi: 7,
+  takeOver: 9,
+} as const
+export const CORE_DONE_EVENT = 8
+export const GUEST_EVENTS = 16
+
+/** Ties in time: hardware first, then EL2, then guests. */
+export const HARDWARE = 0
+export const EL2 = 1
+
+export const MEMGUARD_EVENTS = { exhausted: 10, period: 11, priority: HARDWARE } as const
+
+/** Not causes of the broker's: the IPI that asks this core to inject a virtual interrupt, and those of MemGuard. */
+export const INJECT = -1
+export const THROTTLE = -2
+const NEW_PERIOD = -3
+
+export const CAUSE_OF_INTERRUPT: Readonly<Record<number, number>> = {
+  [PhysicalInterrupt.dma]: BrokerCause.dmaInterrupt,
+  [PhysicalInterrupt.timer]: BrokerCause.timer,
+  [PhysicalInterrupt.kick]: BrokerCause.ipi,
+  [PhysicalInterrupt.takeOver]: BrokerCause.takeOver,
+  [PhysicalInterrupt.guest]: INJECT,
+  [PhysicalInterrupt.newPeriod]: NEW_PERIOD,
+  [PhysicalInterrupt.exhausted]: THROTTLE,
+}
+
+export const LINES_PER_PAGE = 64
+
+export interface BoardParts {
+  readonly kernel: EventKernel
+  readonly cores: PreemptiveCores
+  readonly lock: TicketLock
+  readonly gic: Gic
+  readonly dma: Gdma
+  readonly dram: Dram
+  /** By VM. */
+  readonly stage2: readonly Stage2Table[]
+  readonly vmCores: readonly number[]
+  readonly costs: CostModel
+  readonly counters: Counters
+  readonly memguard: MemGuard
+  readonly trace: TraceRecorder
+  /** The DMA moves real bytes (else only lengths travel). */
+  readonly movesBytes: boolean
+  /** A virtual interrupt of a VM became pending. */
+  readonly onGuestInterrupt: (vm: number) => void
+  /** All of a VM's translations were invalidated: its core refills its TLB, in the VM's own time. */
+  readonly onTlbFlush: (vm: number) => void
+}

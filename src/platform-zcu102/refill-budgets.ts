@@ -1,0 +1,42 @@
+/** What a scenario's `memguard` and `refillsPerUs` mean to the cores of a board. */
+import { VirtioError } from '../internal/error.ts'
+import { Random } from '../internal/random.ts'
+import type { Scenario } from '../scenario/index.ts'
+import type { BoardProfile } from './board-profile.ts'
+import { guestTimeNs, type RefillBudget } from './memguard.ts'
+
+/** Of a scenario's seed; others are drawn from elsewhere. */
+const PHASES_STREAM = 4
+
+/**
+ * By core; null where no VM asks for one. VMs that share a core share its budget, and load it no faster than the fastest of
+ * them does. Phases are drawn. Throws `VirtioError` BAD_MEMGUARD for a period that MemGuard's own interrupts would fill.
+ */
+export function refillBudgets({ seed, vms }: Scenario, profile: BoardProfile): (RefillBudget | null)[] {
+  const phases = new Random(seed, PHASES_STREAM)
+  return Array.from({ length: profile.cores.value }, (_, core) => {
+    const here = vms.filter((vm) => vm.core === core)
+    const memguard = here.find((vm) => vm.memguard !== null)?.memguard
+    if (!memguard) return null
+    const { periodNs, refills } = memguard
+    const busyNs = 2 * profile.costsNs.irqEntryAck.value[2]
+    if (periodNs <= busyNs) {
+      throw new VirtioError(
+        'BAD_MEMGUARD',
+        `a memguard period of ${periodNs} ns on core ${core} leaves its guest nothing: the two interrupts of a period ` +
+          `take up to ${busyNs} ns; make it longer`,
+      )
+    }
+    const refillsPerUs = Math.max(...here.map((vm) => vm.refillsPerUs))
+    return { guestNs: guestTimeNs(refills, refillsPerUs), periodNs, phaseNs: phases.between(0, periodNs - 1) }
+  })
+}
+
+/** Longest time that an interrupt of the broker's can wait for a throttled core under `accept`, ns: the rest of a period. */
+export function longestThrottleNs({ vms }: Scenario): number {
+  return vms.reduce((longestNs, { core, memguard }) => {
+    if (memguard === null) return longestNs
+    const refillsPerUs = Math.max(...vms.filter((vm) => vm.core === core).map((vm) => vm.refillsPerUs))
+    return Math.max(longestNs, memguard.periodNs - guestTimeNs(memguard.refills, refillsPerUs))
+  }, 0)
+}
