@@ -33,6 +33,7 @@ import {
   MEMGUARD_EVENTS,
   THROTTLE,
 } from './board-parts.ts'
+import { DmaChannel } from './dma-channel.ts'
 import { PhysicalInterrupt } from './gic.ts'
 import { TraceKind, Track } from './trace-names.ts'
 
@@ -63,13 +64,11 @@ export class Board implements PlatformPort {
   /** By core: VMs whose interrupt arrives there by IPI, as bits. */
   readonly #injections: Int32Array
   readonly #timers: Float64Array
-  #dmaInterruptCore = 0
-  #dmaEvent = 0
-  #dmaCompletedPieces = 0
-  #dmaEndNs = 0
+  readonly #channel: DmaChannel
 
   constructor(parts: BoardParts, coreCount: number) {
     this.#parts = parts
+    this.#channel = new DmaChannel(parts)
     this.#sectionStartNs = new Float64Array(coreCount)
     this.#sectionKind = new Int32Array(coreCount)
     this.#maskedSinceNs = new Float64Array(coreCount)
@@ -125,7 +124,7 @@ export class Board implements PlatformPort {
     counters.interrupts[core]!++
     if (interrupt >= PhysicalInterrupt.newPeriod) counters.memguardInterrupts++
     if (interrupt === PhysicalInterrupt.dma) {
-      counters.longestCompletionDelayNs = Math.max(counters.longestCompletionDelayNs, kernel.now - this.#dmaEndNs)
+      counters.longestCompletionDelayNs = Math.max(counters.longestCompletionDelayNs, kernel.now - this.#channel.endNs)
     }
     trace.instant(TraceKind.interrupt, Track.core(core), kernel.now, interrupt, 0)
     this.#cause[core] = CAUSE_OF_INTERRUPT[interrupt]!
@@ -345,21 +344,15 @@ export class Board implements PlatformPort {
   }
 
   dmaStart(list: DmaList, interruptCore: number): void {
-    this.#dmaInterruptCore = interruptCore
-    this.#parts.dma.start(list, this.#localNs)
-    this.#scheduleDmaEnd()
+    this.#channel.start(list, interruptCore, this.#localNs)
   }
 
   dmaExtend(_list: DmaList): boolean {
-    if (!this.#parts.dma.extend(this.#localNs)) return false
-    this.#rescheduleDmaEnd()
-    return true
+    return this.#channel.extend(this.#localNs)
   }
 
   dmaPause(): boolean {
-    if (!this.#parts.dma.pause(this.#localNs)) return false
-    this.#rescheduleDmaEnd()
-    return true
+    return this.#channel.pause(this.#localNs)
   }
 
   dmaIdle(): boolean {
@@ -367,40 +360,18 @@ export class Board implements PlatformPort {
   }
 
   dmaCompletedPieces(): number {
-    return this.#dmaCompletedPieces
+    return this.#channel.completedPieces
   }
 
   dmaEndNs(): number {
-    return this.#dmaEndNs
+    return this.#channel.endNs
   }
 
-  #scheduleDmaEnd(): void {
-    this.#dmaEvent = this.#parts.kernel.schedule(this.#parts.dma.endNs, HARDWARE, BoardEvent.dmaEnd, 0, 0)
-  }
-
-  #rescheduleDmaEnd(): void {
-    this.#parts.kernel.cancel(this.#dmaEvent)
-    this.#scheduleDmaEnd()
-  }
-
-  /** The bytes arrive; all at once in simulation, because nobody may look at them before they are announced. */
   #endDma(): void {
-    const { kernel, dma, dram, memguard, trace, counters, movesBytes } = this.#parts
-    const pieces = dma.completedPieces
-    const list = dma.finish()
-    for (let i = 0; i < list.entryCount && list.piece[i]! < pieces; i++) {
-      counters.dmaDescriptors += dram.physicalPieces(list.source[i]!, list.destination[i]!, list.bytes[i]!)
-      if (movesBytes) dram.move(list.source[i]!, list.destination[i]!, list.bytes[i]!)
-    }
-    for (let piece = 0; piece < pieces; piece++) {
-      const start = dma.pieceStartNs(piece)
-      trace.span(TraceKind.dma, Track.dma, start, dma.pieceEndNs(piece) - start, list.tag, piece)
-    }
-    counters.dmaTransfers++
-    this.#dmaCompletedPieces = pieces
-    this.#dmaEndNs = kernel.now
-    if (this.#dmaInterruptCore === NO_INTERRUPT) return
-    const core = this.#takerOf(this.#dmaInterruptCore)
+    const { counters, memguard } = this.#parts
+    this.#channel.finish()
+    if (this.#channel.interruptCore === NO_INTERRUPT) return
+    const core = this.#takerOf(this.#channel.interruptCore)
     if (memguard.isDeaf(core)) counters.delayedCompletions++
     this.#raise(core, PhysicalInterrupt.dma)
   }
