@@ -7,6 +7,30 @@ export { type HostileDeviceOptions, type HostileDeviceReport, runHostileDevice }
 export { HOSTILE_LAYOUTS, type HostileLayout, type HostileMemory, hostileMemory } from './hostile-memory.ts'
 export { HostileDriver, type HostileDriverOptions } from './hostile-ring.ts'
 export { type HostileReport, type HostileRunOptions, runHostileRings } from './hostile-run.ts'
+export {
+  type AttachDevice,
+  type AttachDriver,
+  type DeviceAction,
+  type DriverAction,
+  type ExchangeSides,
+  type ExploredSide,
+  exploreInterleavings,
+  type FenceOrder,
+  type InterleavingFailure,
+  type InterleavingOptions,
+  type InterleavingReplay,
+  type InterleavingReport,
+  type InterleavingTarget,
+  MEMORY_MODELS,
+  type MemoryModelName,
+  type Order,
+  type RingExchange,
+  replayInterleaving,
+  ringExchange,
+  type ScheduleRow,
+  type SideProgram,
+  type SleepRule,
+} from './interleavings/index.ts'
 export { QueueMismatch } from './mismatch.ts'
 export { type QueueCommandOptions, queueCommands } from './queue-commands.ts'
 export { printProgram, type QueueCommand, type QueueProgram } from './queue-program.ts'

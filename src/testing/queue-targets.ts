@@ -80,6 +80,8 @@ export interface DriverQueueUnderTest {
   reset(): void
   /** Asks for interrupts, or for silence. When asked for interrupts: true if used elements wait already. */
   setNotifications?(on: boolean): boolean
+  /** Asks for one interrupt when `count` more chains came back; true if so many have already. */
+  delayNotifications?(count: number): boolean
   reload?(): void
 }
 

@@ -3,7 +3,6 @@
  * play the side that a comparison has no target for. Slow, trusting nothing but `reference-split-ring.ts`.
  */
 import { assert } from '../internal/assert.ts'
-import type { GuestMemory } from '../memory/index.ts'
 import type {
   DeviceQueueTarget,
   DeviceQueueUnderTest,
@@ -38,13 +37,14 @@ import {
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
   VIRTQ_USED_F_NO_NOTIFY,
+  type WritableRingMemory,
   writeDescriptor,
 } from './split-ring-format.ts'
 
 const next = (index: number): number => (index + 1) & 0xffff
 
 export class ReferenceDevice implements DeviceQueueUnderTest {
-  readonly #memory: GuestMemory
+  readonly #memory: WritableRingMemory
   readonly #ring: SplitRing
   readonly #inFlight = new Set<number>()
   #nextAvail: number
@@ -53,7 +53,7 @@ export class ReferenceDevice implements DeviceQueueUnderTest {
   #notifiedIdx: number
   #broken = false
 
-  constructor(memory: GuestMemory, ring: SplitRing, index = 0) {
+  constructor(memory: WritableRingMemory, ring: SplitRing, index = 0) {
     this.#memory = memory
     this.#ring = ring
     this.#nextAvail = this.#usedIdx = this.#publishedIdx = this.#notifiedIdx = index
@@ -106,7 +106,7 @@ export class ReferenceDevice implements DeviceQueueUnderTest {
 }
 
 export class ReferenceDriver implements DriverQueueUnderTest {
-  readonly #memory: GuestMemory
+  readonly #memory: WritableRingMemory
   readonly #ring: DriverRing
   /** Writable bytes and descriptors of each head that is out. */
   readonly #outstanding = new Map<number, number>()
@@ -118,7 +118,7 @@ export class ReferenceDriver implements DriverQueueUnderTest {
   #nextUsed: number
   #broken = false
 
-  constructor(memory: GuestMemory, ring: DriverRing, index = 0) {
+  constructor(memory: WritableRingMemory, ring: DriverRing, index = 0) {
     this.#memory = memory
     this.#ring = ring
     this.#free = Array.from({ length: ring.size }, (_, i) => i)

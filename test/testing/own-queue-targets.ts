@@ -184,6 +184,10 @@ class OwnDriver implements DriverQueueUnderTest {
     return { kind: 'used', id: this.#used.id, writtenBytes: this.#used.writtenBytes }
   }
 
+  delayNotifications(count: number): boolean {
+    return this.#queue.delayNotifications(count)
+  }
+
   setNotifications(on: boolean): boolean {
     if (on) return this.#queue.enableNotifications()
     this.#queue.disableNotifications()

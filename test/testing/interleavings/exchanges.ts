@@ -1,0 +1,151 @@
+/** The documented small configurations: what is said over a ring of one to four entries, and how each side goes to sleep. */
+import type { DriverAction, RingExchange } from '../../../src/testing/index.ts'
+
+export interface NamedExchange extends RingExchange {
+  readonly name: string
+  /** Too many states for every test run; see `npm run interleavings`. */
+  readonly large?: boolean
+  /** Cache maintenance multiplies the states. */
+  readonly largeWithCaches?: boolean
+  /** Goes to sleep as our queues can, and neither the plain reference nor explicit cache maintenance around them. */
+  readonly ownSleep?: boolean
+}
+
+const add = (readable = 1, writable = 0): DriverAction => ({ op: 'add', readable, writable })
+const send = (readable = 1, writable = 0): DriverAction[] => [
+  add(readable, writable),
+  { op: 'publish' },
+  { op: 'kick' },
+]
+const batch = (...adds: DriverAction[]): DriverAction[] => [...adds, { op: 'publish' }, { op: 'kick' }]
+
+const BASIC: readonly NamedExchange[] = [
+  { name: 'one request', size: 2, driver: [...send(1, 1), { op: 'drain' }], device: [{ op: 'serve', count: 1 }] },
+  {
+    name: 'two requests, one at a time',
+    largeWithCaches: true,
+    size: 2,
+    driver: [...send(), ...send(), { op: 'drain' }],
+    device: [{ op: 'serve', count: 2 }],
+  },
+  {
+    name: 'a batch of two, completed in reverse',
+    size: 2,
+    driver: [...batch(add(), add()), { op: 'drain' }],
+    device: [{ op: 'serve', count: 2, batch: 2, order: 'lifo' }],
+  },
+  {
+    name: 'a ring of one, used again',
+    largeWithCaches: true,
+    size: 1,
+    driver: [...send(), ...send(0, 1), { op: 'drain' }],
+    device: [{ op: 'serve', count: 2 }],
+  },
+  {
+    name: 'a chain of three in a ring of four',
+    size: 4,
+    driver: [...send(2, 1), { op: 'drain' }],
+    device: [{ op: 'serve', count: 1 }],
+  },
+  {
+    name: 'silence while at work, on both sides',
+    largeWithCaches: true,
+    size: 2,
+    driver: [{ op: 'quiet' }, ...send(), ...send(), { op: 'drain' }],
+    device: [{ op: 'serve', count: 2, quiet: true }],
+  },
+  {
+    name: 'asleep after an empty look, on both sides',
+    size: 2,
+    ownSleep: true,
+    driver: [...send(), ...send(), { op: 'drain', sleep: 'pop' }],
+    device: [{ op: 'serve', count: 2, sleep: 'pop' }],
+  },
+  {
+    name: 'indices across 65535',
+    size: 2,
+    startIndex: 0xffff,
+    driver: [...send(), ...send(), { op: 'drain' }],
+    device: [{ op: 'serve', count: 2 }],
+  },
+  {
+    name: 'a reset',
+    size: 2,
+    driver: [...send(), { op: 'reset' }],
+    device: [{ op: 'serve' }],
+  },
+  {
+    name: 'a reset and another request',
+    size: 2,
+    large: true,
+    driver: [...send(), { op: 'reset' }, ...send(), { op: 'drain' }],
+    device: [{ op: 'serve' }],
+  },
+  {
+    name: 'a reset with a batch on its way',
+    size: 2,
+    large: true,
+    driver: [...batch(add(), add()), { op: 'reset' }, ...send(1, 1), { op: 'drain' }],
+    device: [{ op: 'serve', batch: 2 }],
+  },
+  {
+    name: 'three requests through a ring of two',
+    size: 2,
+    large: true,
+    driver: [...send(1, 1), ...send(), ...send(), { op: 'drain' }],
+    device: [{ op: 'serve', count: 3 }],
+  },
+  {
+    name: 'four requests in two batches through a ring of four',
+    size: 4,
+    large: true,
+    driver: [...batch(add(), add()), ...batch(add(), add()), { op: 'drain' }],
+    device: [{ op: 'serve', count: 4, batch: 2 }],
+  },
+]
+
+const EVENT_IDX_ONLY: readonly NamedExchange[] = [
+  {
+    name: 'one notification for two completions',
+    size: 2,
+    ownSleep: true,
+    driver: [...batch(add(), add()), { op: 'drain', sleep: 'delay' }],
+    device: [{ op: 'serve', count: 2 }],
+  },
+]
+
+const INDIRECT_ONLY: readonly NamedExchange[] = [
+  {
+    name: 'an indirect table',
+    size: 2,
+    driver: [{ op: 'add', readable: 1, writable: 1, direct: 0 }, { op: 'publish' }, { op: 'kick' }, { op: 'drain' }],
+    device: [{ op: 'serve', count: 1 }],
+  },
+  {
+    name: 'an indirect table, used again',
+    largeWithCaches: true,
+    size: 1,
+    driver: [
+      { op: 'add', readable: 1, direct: 0 },
+      { op: 'publish' },
+      { op: 'kick' },
+      { op: 'add', readable: 0, writable: 1, direct: 0 },
+      { op: 'publish' },
+      { op: 'kick' },
+      { op: 'drain' },
+    ],
+    device: [{ op: 'serve', count: 2 }],
+  },
+]
+
+/** Every exchange with its features spelled out, in its name too. */
+export const EXCHANGES: readonly NamedExchange[] = [
+  ...BASIC.flatMap((exchange) => [named(exchange, false, false), named(exchange, true, false)]),
+  ...EVENT_IDX_ONLY.map((exchange) => named(exchange, true, false)),
+  ...INDIRECT_ONLY.flatMap((exchange) => [named(exchange, false, true), named(exchange, true, true)]),
+]
+
+function named(exchange: NamedExchange, eventIdx: boolean, indirect: boolean): NamedExchange {
+  const features = eventIdx ? 'EVENT_IDX' : 'flags'
+  return { ...exchange, name: `${exchange.name}, ${features}`, eventIdx, indirect }
+}
