@@ -21,10 +21,20 @@ export interface V86Queue {
   pop_request(): V86Chain
   push_reply(chain: V86Chain): void
   flush_replies(): void
+  notify_me_after(requests: number): void
+  reset(): void
+}
+
+/** Words are signed. */
+export interface V86Buffer {
+  addr_low: number
+  len: number
 }
 
 export interface V86Chain {
   head_idx: number
+  read_buffers: V86Buffer[]
+  write_buffers: V86Buffer[]
   length_readable: number
   length_writable: number
   length_written: number

@@ -32,6 +32,9 @@ export {
   type SleepRule,
 } from './interleavings/index.ts'
 export { QueueMismatch } from './mismatch.ts'
+export type { ExhibitResult, MuseumReport, Verdict } from './museum/exhibit.ts'
+export { museumJUnit, museumTable } from './museum/render.ts'
+export { type MuseumOptions, runMuseum } from './museum/run-museum.ts'
 export { type QueueCommandOptions, queueCommands } from './queue-commands.ts'
 export { printProgram, type QueueCommand, type QueueProgram } from './queue-program.ts'
 export type {

@@ -47,6 +47,13 @@ export interface DeviceQueueTarget {
   readonly name: string
   /** Tolerates interrupts that the driver asked not to get: they are against a SHOULD only (VQS-NTF-DEV-06). */
   readonly mayNotifyNeedlessly?: boolean
+  /**
+   * The only memory that the target can see, such as the RAM of an emulator: one region, from address 0, at least 32 MiB. Its
+   * accesses cannot be watched. Without it the kit makes memories of its own.
+   */
+  readonly ownMemory?: GuestMemory
+  /** What the target does not implement; exhibits and programs that need it are left out. */
+  readonly lacks?: readonly ('eventIdx' | 'indirect')[]
   create(memory: GuestMemory, ring: SplitRing): DeviceQueueUnderTest
   /** A queue whose two indices are at `index` already, nothing in flight; lets a short program cross 2^16. */
   createAt?(memory: GuestMemory, ring: SplitRing, index: number): DeviceQueueUnderTest
@@ -90,6 +97,13 @@ export interface DriverQueueTarget {
   readonly name: string
   /** Tolerates kicks that the device asked not to get: they are against a SHOULD only (VQS-NTF-DRV-12). */
   readonly mayNotifyNeedlessly?: boolean
+  /**
+   * The only memory that the target can see, such as the RAM of an emulator: one region, from address 0, at least 32 MiB. Its
+   * accesses cannot be watched. Without it the kit makes memories of its own.
+   */
+  readonly ownMemory?: GuestMemory
+  /** What the target does not implement; exhibits and programs that need it are left out. */
+  readonly lacks?: readonly ('eventIdx' | 'indirect')[]
   create(memory: GuestMemory, ring: DriverRing): DriverQueueUnderTest
   createAt?(memory: GuestMemory, ring: DriverRing, index: number): DriverQueueUnderTest
 }

@@ -3,6 +3,8 @@
  * play the side that a comparison has no target for. Slow, trusting nothing but `reference-split-ring.ts`.
  */
 import { assert } from '../internal/assert.ts'
+import { VirtioError } from '../internal/error.ts'
+import { hex } from './draw-ring.ts'
 import type {
   DeviceQueueTarget,
   DeviceQueueUnderTest,
@@ -27,6 +29,10 @@ import {
   availFlagsAt,
   availIdxAt,
   DESCRIPTOR_BYTES,
+  descriptorAreaBytes,
+  deviceAreaBytes,
+  driverAreaBytes,
+  type RingMemory,
   type SplitRing,
   usedElementAt,
   usedEventAt,
@@ -43,6 +49,17 @@ import {
 
 const next = (index: number): number => (index + 1) & 0xffff
 
+function refuseOutside(memory: RingMemory, ring: SplitRing): void {
+  const areas = [
+    [ring.descriptorArea, descriptorAreaBytes(ring.size)],
+    [ring.driverArea, driverAreaBytes(ring.size)],
+    [ring.deviceArea, deviceAreaBytes(ring.size)],
+  ] as const
+  if (!areas.every(([address, bytes]) => memory.contains(address, bytes))) {
+    throw new VirtioError('INVALID_RING', `a ring of ${ring.size} at ${hex(ring.descriptorArea)} is not all in memory`)
+  }
+}
+
 export class ReferenceDevice implements DeviceQueueUnderTest {
   readonly #memory: WritableRingMemory
   readonly #ring: SplitRing
@@ -54,6 +71,8 @@ export class ReferenceDevice implements DeviceQueueUnderTest {
   #broken = false
 
   constructor(memory: WritableRingMemory, ring: SplitRing, index = 0) {
+    // IMP-VQS-09: a ring that is not memory is refused before anything is read of it.
+    refuseOutside(memory, ring)
     this.#memory = memory
     this.#ring = ring
     this.#nextAvail = this.#usedIdx = this.#publishedIdx = this.#notifiedIdx = index

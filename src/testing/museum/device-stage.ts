@@ -1,0 +1,298 @@
+/**
+ * Where a device-side exhibit is shown: a ring in small RAM, a hand that writes as any driver could, and the device under
+ * test. What the device answers is taken as it comes; `served` and `refused` say what it amounts to.
+ */
+import { sameRanges } from '../agreement.ts'
+import { hex } from '../draw-ring.ts'
+import type { DeviceQueueTarget, DeviceQueueUnderTest, TakenChain, TargetFault } from '../queue-targets.ts'
+import { append, type ByteRange } from '../reference-split-ring.ts'
+import {
+  availElementAt,
+  availIdxAt,
+  descriptorAreaBytes,
+  deviceAreaBytes,
+  driverAreaBytes,
+  type SplitRing,
+  usedElementAt,
+  usedIdxAt,
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  type WideAddress,
+  writeDescriptor,
+} from '../split-ring-format.ts'
+import { ExhibitFailure, type Verdict } from './exhibit.ts'
+import { isEndless, WatchedMemory } from './watched-memory.ts'
+
+/** The ring, tables and buffers lie here; behind it comes a hole, unless the target brought memory of its own. */
+const RAM = { base: 0x1_0000, bytes: 0x1_0000 } as const
+/** Behind the hole. */
+const SECOND = { base: 0x400_0000, bytes: 0x2000 } as const
+
+export interface StageOptions {
+  readonly size?: number
+  readonly eventIdx?: boolean
+  /** The exhibit's: so many calls that none can be watched. */
+  readonly long?: boolean
+  /** More RAM from `RAM.base` on, for buffers that add up. */
+  readonly bytes?: number
+}
+
+export interface Segment {
+  readonly address: WideAddress
+  readonly length: number
+  readonly writable?: boolean
+}
+
+export const readable = (address: WideAddress, length: number): Segment => ({ address, length })
+export const writable = (address: WideAddress, length: number): Segment => ({ address, length, writable: true })
+
+/** Flags of a descriptor, for hands that write descriptors one by one. */
+export const NEXT = VIRTQ_DESC_F_NEXT
+export const WRITE = VIRTQ_DESC_F_WRITE
+export const INDIRECT = VIRTQ_DESC_F_INDIRECT
+
+type Answer = TakenChain | TargetFault | null
+
+export class DeviceStage {
+  readonly ring: SplitRing
+  readonly ram: WatchedMemory
+  /** Memory from the lowest address up, with holes between. */
+  readonly areas: readonly { readonly base: number; readonly end: number }[]
+  /** First byte behind the ring: tables and buffers go from here on. */
+  readonly heap: number
+  readonly #target: DeviceQueueTarget
+  #device: DeviceQueueUnderTest
+  #availIdx = 0
+
+  constructor(target: DeviceQueueTarget, options: StageOptions = {}) {
+    const { size = 8, eventIdx = false, long = false, bytes = RAM.bytes } = options
+    const driverArea = RAM.base + descriptorAreaBytes(size)
+    const deviceArea = align(driverArea + driverAreaBytes(size), 4)
+    this.ring = {
+      size,
+      descriptorArea: RAM.base,
+      driverArea,
+      deviceArea,
+      eventIdx,
+      indirect: !target.lacks?.includes('indirect'),
+    }
+    this.heap = align(deviceArea + deviceAreaBytes(size), 0x100)
+    const parts = target.ownMemory ? [{ base: RAM.base, bytes }] : [{ base: RAM.base, bytes }, SECOND]
+    this.ram = new WatchedMemory(parts, long, target.ownMemory)
+    this.areas = this.ram.memory.regions
+    this.#target = target
+    this.#device = this.#create()
+  }
+
+  #create(): DeviceQueueUnderTest {
+    return this.call('create', () => this.#target.create(this.ram.targetMemory, this.ring))
+  }
+
+  // ---- the driver's hand
+
+  /** Writes one descriptor of the ring, or of a table. */
+  descriptor(
+    index: number,
+    address: WideAddress,
+    length: number,
+    flags: number,
+    next = 0,
+    table: number = RAM.base,
+  ): void {
+    writeDescriptor(this.ram.memory, table, index, { address, length, flags, next })
+  }
+
+  /** Writes `segments` as a chain from descriptor `head` on. */
+  chain(head: number, segments: readonly Segment[], table: number = RAM.base): void {
+    segments.forEach(({ address, length, writable: write }, i) => {
+      const more = i + 1 < segments.length
+      this.descriptor(
+        head + i,
+        address,
+        length,
+        (more ? NEXT : 0) | (write ? WRITE : 0),
+        more ? head + i + 1 : 0,
+        table,
+      )
+    })
+  }
+
+  /** Puts heads into the available ring and publishes them. */
+  offer(...heads: readonly number[]): void {
+    for (const head of heads) {
+      this.ram.memory.writeU16(availElementAt(this.ring, this.#availIdx), head)
+      this.#availIdx = (this.#availIdx + 1) & 0xffff
+    }
+    this.setAvailIdx(this.#availIdx)
+  }
+
+  setAvailIdx(value: number): void {
+    this.ram.memory.writeU16(availIdxAt(this.ring), value)
+  }
+
+  get usedIdx(): number {
+    return this.ram.memory.readU16(usedIdxAt(this.ring))
+  }
+
+  used(index: number): { id: number; length: number } {
+    const at = usedElementAt(this.ring, index)
+    return { id: this.ram.memory.readU32(at), length: this.ram.memory.readU32(at + 4) }
+  }
+
+  // ---- the device
+
+  /** Calls the target: an exception, an endless loop, or a byte written outside the device area is a failure. */
+  call<T>(what: string, action: (device: DeviceQueueUnderTest) => T): T {
+    let result: T
+    try {
+      result = this.ram.call(() => action(this.#device))
+    } catch (error) {
+      if (error instanceof ExhibitFailure) throw error
+      if (isEndless(error)) throw new ExhibitFailure(`${what} does not end: ${(error as Error).message}`)
+      throw new ExhibitFailure(`${what} threw ${error}`)
+    }
+    for (const { address, bytes } of this.ram.stores) {
+      const { deviceArea, size } = this.ring
+      if (address < deviceArea || address + bytes > deviceArea + deviceAreaBytes(size)) {
+        throw new ExhibitFailure(`${what} wrote ${bytes} bytes at ${hex(address)}, which are not the device's to write`)
+      }
+    }
+    return result
+  }
+
+  take(): Answer {
+    return this.call('take', (device) => device.take())
+  }
+
+  complete(id: number, writtenBytes: number): void {
+    this.call('complete', (device) => device.complete(id, writtenBytes))
+  }
+
+  publish(): void {
+    this.call('publish', (device) => device.publish?.())
+  }
+
+  wantsNotification(): boolean {
+    return this.call('wantsNotification', (device) => device.wantsNotification())
+  }
+
+  /** Asks for kicks or silence; true: more is there. */
+  setNotifications(on: boolean): boolean {
+    return this.call('setNotifications', (device) => device.setNotifications?.(on)) ?? false
+  }
+
+  /** True: saved and restored. */
+  reload(): boolean {
+    return this.call('reload', (device) => {
+      device.reload?.()
+      return device.reload !== undefined
+    })
+  }
+
+  reset(): void {
+    this.call('reset', (device) => device.reset())
+  }
+
+  /** Zeroes the rings, as a driver does before it uses them again. */
+  clearRings(): void {
+    const { driverArea, deviceArea, size } = this.ring
+    this.ram.memory.fill(driverArea, driverAreaBytes(size), 0)
+    this.ram.memory.fill(deviceArea, deviceAreaBytes(size), 0)
+    this.#availIdx = 0
+  }
+
+  // ---- judging
+
+  /** The next chain is `head` with exactly these bytes; returns it. */
+  served(head: number, segments: readonly Segment[]): TakenChain {
+    const answer = this.take()
+    if (answer?.kind !== 'chain') {
+      throw new ExhibitFailure(`${tell(answer)} where chain ${head} was due: it is legal and must be served`)
+    }
+    const due = (write: boolean) => merged(segments.filter((segment) => (segment.writable ?? false) === write))
+    if (answer.id !== head) throw new ExhibitFailure(`took head ${answer.id}, not ${head}`)
+    if (!sameRanges(answer.readable, due(false)) || !sameRanges(answer.writable, due(true))) {
+      throw new ExhibitFailure(`chain ${head} was understood as other bytes than were offered`)
+    }
+    return answer
+  }
+
+  /** Returns `head` with `writtenBytes`, and looks at what the driver then sees. */
+  returns(head: number, writtenBytes: number): void {
+    const index = this.usedIdx
+    this.complete(head, writtenBytes)
+    this.publish()
+    this.#sees(index, head, writtenBytes)
+  }
+
+  #sees(index: number, head: number, writtenBytes: number): void {
+    const { id, length } = this.used(index)
+    const idx = this.usedIdx
+    if (idx !== ((index + 1) & 0xffff)) throw new ExhibitFailure(`used idx is ${idx}, not ${(index + 1) & 0xffff}`)
+    if (id !== head || length !== writtenBytes) {
+      throw new ExhibitFailure(
+        `the used element is { id: ${id}, len: ${length} }, not { id: ${head}, len: ${writtenBytes} }`,
+      )
+    }
+  }
+
+  /**
+   * What was just offered breaks a rule. PASS: its head came back unused and the queue goes on. REJECT: the queue stopped, and
+   * a reset brings it back. WEDGED: only a new queue works.
+   */
+  refused(head = -1): Verdict {
+    const before = this.usedIdx
+    const answer = this.take()
+    if (answer?.kind === 'chain') throw new ExhibitFailure(`took chain ${answer.id}, which breaks a rule`)
+    this.publish()
+    if (answer?.returned) {
+      if (head >= 0 && answer.id !== head) throw new ExhibitFailure(`gave back head ${answer.id}, not ${head}`)
+      this.#sees(before, answer.id, 0)
+      return this.#works() ? 'PASS' : this.#recovers()
+    }
+    if (this.usedIdx !== before) throw new ExhibitFailure('stopped, and still moved used idx')
+    // Silent and working: then the chain, or what is behind it, was lost.
+    if (answer === null && this.#works()) throw new ExhibitFailure('passed over the chain, and never gave it back')
+    return this.#recovers()
+  }
+
+  #recovers(): Verdict {
+    this.reset()
+    this.clearRings()
+    if (this.#works()) return 'REJECT'
+    this.clearRings()
+    this.#device = this.#create()
+    if (this.#works()) return 'WEDGED'
+    throw new ExhibitFailure('serves nothing any more, even as a new queue')
+  }
+
+  /** An honest chain is served and comes back. */
+  #works(): boolean {
+    const head = this.ring.size - 1
+    const segments = [writable(this.heap, 4)]
+    this.chain(head, segments)
+    this.offer(head)
+    try {
+      this.served(head, segments)
+      this.returns(head, 4)
+      return true
+    } catch (error) {
+      if (error instanceof ExhibitFailure) return false
+      throw error
+    }
+  }
+}
+
+function merged(segments: readonly Segment[]): ByteRange[] {
+  const ranges: ByteRange[] = []
+  for (const { address, length } of segments) append(ranges, address as number, length)
+  return ranges
+}
+
+function tell(answer: Answer): string {
+  if (answer === null) return 'nothing was taken'
+  return answer.kind === 'fault' ? `the fault ${answer.rule}` : `chain ${answer.id}`
+}
+
+const align = (value: number, to: number): number => Math.ceil(value / to) * to

@@ -1,0 +1,55 @@
+/**
+ * A fault that a real virtqueue once had, and what a correct one does in its place. Each exhibit is a small play for one side
+ * of the ring; what it comes to is a verdict.
+ */
+
+/**
+ * PASS: handled as required. REJECT: refused, and a reset brings the queue back. WEDGED: refused, and only a new queue works.
+ * FAIL: crash, endless loop, access out of bounds, a completion lost or forged. SKIP: the target lacks what is shown.
+ */
+export const VERDICTS = ['PASS', 'REJECT', 'WEDGED', 'FAIL', 'SKIP'] as const
+export type Verdict = (typeof VERDICTS)[number]
+
+export interface Exhibit<Stage> {
+  /** Of the museum; several plays may show the same fault. */
+  readonly number: number
+  readonly side: 'device' | 'driver'
+  readonly title: string
+  /** Clauses that the fault breaks. */
+  readonly clauses: readonly string[]
+  /** Public reports of it. */
+  readonly seenIn: readonly string[]
+  readonly needs?: readonly Need[]
+  /** Makes so many calls that they are bounded all together, not one by one. */
+  readonly long?: boolean
+  /** Returns a verdict, nothing for PASS, or throws `ExhibitFailure`. */
+  play(stage: Stage): Verdict | undefined
+}
+
+/** What an exhibit cannot be shown without. `watched`: the target's accesses can be seen one by one. */
+export type Need = 'eventIdx' | 'indirect' | 'watched'
+
+/** The target did what it must not. */
+export class ExhibitFailure extends Error {
+  override readonly name = 'ExhibitFailure'
+}
+
+export interface ExhibitResult {
+  readonly number: number
+  readonly side: 'device' | 'driver'
+  readonly title: string
+  readonly verdict: Verdict
+  /** What went wrong, or why it was skipped; empty for PASS. */
+  readonly detail: string
+  readonly clauses: readonly string[]
+  /** Most reads of the ring's memory in one call, null where they cannot be counted. */
+  readonly reads: number | null
+}
+
+export interface MuseumReport {
+  readonly target: string
+  readonly results: readonly ExhibitResult[]
+  readonly counts: Readonly<Record<Verdict, number>>
+  /** Nothing is FAIL or WEDGED. */
+  readonly passed: boolean
+}

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type DeviceQueueTarget,
+  type DriverQueueTarget,
+  type ExhibitResult,
+  museumJUnit,
+  museumTable,
+  referenceDevice,
+  referenceDriver,
+  runMuseum,
+} from '../../src/testing/index.ts'
+import * as broken from './broken-targets.ts'
+import { ownDevice, ownDriver } from './own-queue-targets.ts'
+
+const key = ({ side, title }: ExhibitResult) => `${side}: ${title}`
+
+describe('the bug museum', () => {
+  it.each<DeviceQueueTarget | DriverQueueTarget>([
+    ownDevice({ policy: 'needs-reset' }),
+    ownDevice({ policy: 'reject' }),
+    ownDevice({ policy: 'latch' }),
+    ownDriver,
+    referenceDevice,
+    referenceDriver,
+  ])('every exhibit: $name', (target) => {
+    const report = runMuseum(target)
+    expect(museumTable(report)).not.toMatch(/FAIL|WEDGED/)
+    expect(report.passed).toBe(true)
+    expect(report.results.length).toBe(target.side === 'device' ? 30 : 12)
+  })
+
+  it('shows every exhibit to a target that fails it, and finds something wrong with each that trusts its peer', () => {
+    const unseen = new Set<string>()
+    for (const target of [referenceDevice, referenceDriver])
+      for (const one of runMuseum(target).results) unseen.add(key(one))
+    for (const target of [
+      ...broken.DEVICES_THAT_TRUST,
+      ...broken.DRIVERS_THAT_TRUST,
+      broken.DEVICE_WITH_ANY_RING,
+      // Wrong with anybody, and so in nearly every exhibit.
+      broken.DEVICES_WRONG_WITH_HONEST_DRIVERS[0]!,
+      ...broken.DEVICES_WRONG_WITH_HONEST_DRIVERS.filter(({ name }) => /never|loses/.test(name)),
+      ...broken.DRIVERS_WRONG_WITH_HONEST_DEVICES.filter(({ name }) => /forgets|never|loses|after|add/.test(name)),
+    ]) {
+      const failed = runMuseum(target).results.filter(({ verdict }) => verdict === 'FAIL' || verdict === 'WEDGED')
+      expect(failed, target.name).not.toEqual([])
+      for (const result of failed) unseen.delete(key(result))
+    }
+    expect([...unseen]).toEqual([])
+  }, 120_000)
+
+  it('is a table, and JUnit XML that escapes what it must', () => {
+    const target = { ...referenceDevice, name: 'a "queue" <of & mine>', lacks: ['eventIdx'] } as const
+    const report = runMuseum(
+      {
+        ...target,
+        create: () => {
+          throw new Error('a < b')
+        },
+      },
+      { exhibits: [2, 33] },
+    )
+    expect(museumTable(report)).toMatchInlineSnapshot(`
+      "a "queue" <of & mine>
+         2  FAIL    a ring entry names a head beyond the table                                              IMP-VQS-02
+        33  SKIP    the event index moves on for ever: no stall within two turns of the counter             VQS-NTF-DEV-09 VQS-NTF-DRV-10
+      1 FAIL, 1 SKIP
+        2 a ring entry names a head beyond the table: create threw Error: a < b
+      "
+    `)
+    expect(museumJUnit([report])).toMatchInlineSnapshot(`
+      "<?xml version="1.0" encoding="UTF-8"?>
+      <testsuites>
+        <testsuite name="a &quot;queue&quot; &lt;of &amp; mine&gt;" tests="2" failures="1" skipped="1">
+          <testcase classname="a &quot;queue&quot; &lt;of &amp; mine&gt;" name="2 a ring entry names a head beyond the table [IMP-VQS-02]"><failure type="FAIL" message="create threw Error: a &lt; b"/></testcase>
+          <testcase classname="a &quot;queue&quot; &lt;of &amp; mine&gt;" name="33 the event index moves on for ever: no stall within two turns of the counter [VQS-NTF-DEV-09 VQS-NTF-DRV-10]"><skipped message="the target lacks: eventIdx"/></testcase>
+        </testsuite>
+      </testsuites>
+      "
+    `)
+  })
+
+  it('ends a target that does not', () => {
+    const endless = (): never => {
+      for (;;);
+    }
+    const target = { ...referenceDevice, create: () => ({ ...referenceDevice.create, take: endless, reset: endless }) }
+    const report = runMuseum(target as unknown as DeviceQueueTarget, { exhibits: [1, 37], exhibitMs: 200 })
+    expect(report.results.map(({ detail }) => detail)).toEqual([
+      'take does not end: still running after 1000 ms',
+      'still running after 200 ms',
+    ])
+  })
+})
