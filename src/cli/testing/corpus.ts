@@ -1,0 +1,47 @@
+/** A folder of cases that failed once, one file each: replayed before anything new is tried. */
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { FuzzCase } from '../../testing/fuzz.ts'
+import { UsageError } from '../terminal.ts'
+
+export interface KeptCase {
+  readonly file: string
+  readonly case: FuzzCase
+}
+
+/** Oldest name first; an absent folder has none. */
+export function readCorpus(folder: string): KeptCase[] {
+  let names: string[]
+  try {
+    names = readdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+  return names
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((file) => ({ file, case: readCase(join(folder, file)) }))
+}
+
+function readCase(path: string): FuzzCase {
+  try {
+    const value = JSON.parse(readFileSync(path, 'utf8')) as Partial<FuzzCase> | null
+    const program = value?.kind === 'program' && Array.isArray(value.program?.commands)
+    const hostile = value?.kind === 'hostile' && Number.isInteger(value.seed) && Number.isInteger(value.number)
+    if (program || hostile) return value as FuzzCase
+    throw new Error('it has neither a program nor a hostile case')
+  } catch (error) {
+    throw new UsageError(`${path} is no case of a corpus: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Returns the name of the file: the same case always has the same. */
+export function keep(folder: string, one: FuzzCase): string {
+  const text = `${JSON.stringify(one, null, 2)}\n`
+  const file = `${one.kind}-${createHash('sha256').update(text).digest('hex').slice(0, 12)}.json`
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, file), text)
+  return file
+}

@@ -1,0 +1,106 @@
+/** `fuzz`: programs and hostile rings against somebody's queue, until something is found or the time is over. */
+import { resolve } from 'node:path'
+import { parseTime } from '../../scenario/index.ts'
+import type { FuzzFinding, FuzzTarget } from '../../testing/fuzz.ts'
+import { progress } from '../progress.ts'
+import { EXIT_NEGATIVE, EXIT_OK, type Terminal, UsageError } from '../terminal.ts'
+import { keep, readCorpus } from './corpus.ts'
+import { loadTargets } from './target-module.ts'
+
+export interface FuzzFlags {
+  readonly target?: unknown
+  readonly seed?: unknown
+  readonly runs?: unknown
+  readonly time?: unknown
+  readonly corpus?: unknown
+}
+
+const DEFAULT_MS = 10_000
+
+type Fuzzer = typeof import('../../testing/fuzz.ts')
+
+export async function fuzzCommand(flags: FuzzFlags, terminal: Terminal): Promise<number> {
+  const seed = flags.seed === undefined ? 1 : wholeNumber('--seed', flags.seed)
+  const runs = flags.runs === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--runs', flags.runs)
+  const limitMs = flags.time === undefined ? (flags.runs === undefined ? DEFAULT_MS : Infinity) : timeMs(flags.time)
+  if (flags.corpus === true) throw new UsageError('--corpus needs the name of a folder')
+  const corpus = flags.corpus === undefined ? null : resolve(terminal.cwd, String(flags.corpus))
+  const targets = await loadTargets(flags.target, terminal)
+  const fuzzer = await load()
+  let clean = true
+  for (const target of targets) {
+    const kept = corpus === null ? [] : replayCorpus(fuzzer, target, corpus, terminal)
+    const found = search(fuzzer, target, { seed, runs, limitMs: limitMs / targets.length }, terminal)
+    if (found !== null) {
+      const file = corpus === null ? null : keep(corpus, found.case)
+      terminal.stdout.write(`${target.name}: FAIL ${found.message}\n${file === null ? '' : `kept as ${file}\n`}`)
+      if (corpus === null) terminal.stdout.write(`as a corpus file: ${JSON.stringify(found.case)}\n`)
+    }
+    clean &&= found === null && kept.length === 0
+  }
+  return clean ? EXIT_OK : EXIT_NEGATIVE
+}
+
+async function load(): Promise<Fuzzer> {
+  try {
+    return await import('../../testing/fuzz.ts')
+  } catch (error) {
+    if (!String((error as Error).message).includes('fast-check')) throw error
+    throw new UsageError('fuzz needs fast-check: npm install --save-dev fast-check', { cause: error })
+  }
+}
+
+function replayCorpus(fuzzer: Fuzzer, target: FuzzTarget, folder: string, terminal: Terminal): FuzzFinding[] {
+  const kept = readCorpus(folder)
+  const failed: FuzzFinding[] = []
+  for (const { file, case: one } of kept) {
+    const finding = fuzzer.replay(target, one)
+    if (finding === null) continue
+    failed.push(finding)
+    terminal.stdout.write(`${target.name}: ${file} FAIL ${finding.message}\n`)
+  }
+  terminal.stdout.write(`${target.name}: ${kept.length - failed.length} of ${kept.length} kept cases pass\n`)
+  return failed
+}
+
+interface Limits {
+  readonly seed: number
+  readonly runs: number
+  readonly limitMs: number
+}
+
+function search(fuzzer: Fuzzer, target: FuzzTarget, limits: Limits, terminal: Terminal): FuzzFinding | null {
+  const started = terminal.now()
+  const line = progress(terminal, true)
+  for (const { programs, rings, finding } of fuzzer.fuzz(target, limits.seed)) {
+    const elapsed = terminal.now() - started
+    line.update(target.name, ...share(programs + rings, elapsed, limits))
+    if (finding === null && programs + rings < limits.runs && elapsed < limits.limitMs) continue
+    line.clear()
+    if (finding === null) {
+      const seconds = (elapsed / 1000).toFixed(1)
+      terminal.stdout.write(
+        `${target.name}: nothing found in ${programs} programs and ${rings} hostile rings, seed ${limits.seed}, ${seconds} s\n`,
+      )
+    }
+    return finding
+  }
+  return null
+}
+
+/** Whichever limit is nearer. */
+function share(done: number, elapsed: number, { runs, limitMs }: Limits): [number, number] {
+  return done / runs > elapsed / limitMs ? [done, runs] : [elapsed, limitMs]
+}
+
+function wholeNumber(flag: string, value: unknown): number {
+  const number = Number(value)
+  if (Number.isSafeInteger(number) && number >= 0 && value !== true) return number
+  throw new UsageError(`${flag} ${String(value)}: write a whole number, e.g. 1000`)
+}
+
+function timeMs(value: unknown): number {
+  const ns = parseTime(value)
+  if (typeof ns === 'number' && ns > 0) return ns / 1e6
+  throw new UsageError(`--time ${String(value)}: write a time with its unit, e.g. 30s`)
+}

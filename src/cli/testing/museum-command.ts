@@ -1,0 +1,65 @@
+/** `museum`: shows every historic fault to somebody's queue. */
+import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { museumJUnit, tally } from '../../testing/museum/render.ts'
+import { type MuseumReport, runMuseum } from '../../testing/museum/run-museum.ts'
+import { progress } from '../progress.ts'
+import { type Cell, renderTable } from '../table.ts'
+import { EXIT_NEGATIVE, EXIT_OK, type Paint, painter, type Terminal, UsageError } from '../terminal.ts'
+import { loadTargets } from './target-module.ts'
+
+export interface MuseumFlags {
+  readonly target?: unknown
+  readonly exhibit?: unknown
+  readonly json?: boolean
+  readonly junit?: unknown
+}
+
+export async function museumCommand(flags: MuseumFlags, terminal: Terminal): Promise<number> {
+  const exhibits = exhibitNumbers(flags.exhibit)
+  const junit = flags.junit === undefined ? null : fileName('--junit', flags.junit)
+  const targets = await loadTargets(flags.target, terminal)
+  const line = progress(terminal, true)
+  const reports = targets.map((target) => {
+    let shown = 0
+    const onResult = () => line.update(target.name, ++shown, 30)
+    return runMuseum(target, { onResult, ...(exhibits === null ? {} : { exhibits }) })
+  })
+  line.clear()
+  if (reports.every(({ results }) => results.length === 0)) {
+    throw new UsageError(`there is no exhibit ${String(flags.exhibit)} for a ${targets[0]!.side} queue`)
+  }
+  if (junit !== null) writeFileSync(resolve(terminal.cwd, junit), museumJUnit(reports))
+  if (flags.json) terminal.stdout.write(`${JSON.stringify(reports, null, 2)}\n`)
+  else for (const report of reports) terminal.stdout.write(renderReport(report, painter(terminal.stdout, terminal.env)))
+  return reports.every(({ passed }) => passed) ? EXIT_OK : EXIT_NEGATIVE
+}
+
+const TONES = { PASS: 'good', REJECT: 'good', WEDGED: 'bad', FAIL: 'bad', SKIP: 'quiet' } as const
+
+function renderReport(report: MuseumReport, paint: Paint): string {
+  const rows: Cell[][] = report.results.map(({ number, title, verdict, clauses, reads }) => [
+    `${String(number).padStart(2)}  ${title}`,
+    { text: verdict, tone: TONES[verdict] },
+    reads === null ? '' : `${reads} reads`,
+    clauses.join(' '),
+  ])
+  const details = report.results
+    .filter(({ detail }) => detail !== '')
+    .map(({ number, title, verdict, detail }) => `  ${number} ${title}: ${paint(detail, TONES[verdict])}\n`)
+  return `${paint(report.target, 'strong')}\n${renderTable(rows, paint)}${tally(report)}\n${details.join('')}\n`
+}
+
+function exhibitNumbers(flag: unknown): number[] | null {
+  if (flag === undefined) return null
+  const numbers = String(flag).split(',').map(Number)
+  if (numbers.some((number) => !Number.isInteger(number) || number < 1)) {
+    throw new UsageError(`--exhibit ${String(flag)}: write numbers with commas between, e.g. 4,10,17`)
+  }
+  return numbers
+}
+
+function fileName(flag: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value
+  throw new UsageError(`${flag} needs the name of a file`)
+}

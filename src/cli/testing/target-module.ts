@@ -1,0 +1,53 @@
+/** A queue that somebody wrote, found by the path of a module that exports targets of the testing kit. */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { DeviceQueueTarget, DriverQueueTarget } from '../../testing/queue-targets.ts'
+import { type Terminal, UsageError } from '../terminal.ts'
+
+export type QueueTarget = DeviceQueueTarget | DriverQueueTarget
+
+const HOW = 'export a DeviceQueueTarget or DriverQueueTarget, or several; docs/testing.md shows one'
+
+/** Every target that the module exports, under whatever name; a function is called for its target. */
+export async function loadTargets(path: unknown, terminal: Terminal): Promise<QueueTarget[]> {
+  if (typeof path !== 'string' || path === '') throw new UsageError('--target needs the path of a module')
+  const exported = await load(path, terminal.cwd)
+  const values = await Promise.all(Object.values(exported).flat().map(called))
+  const targets = [...new Set(values.flat().filter(isTarget))]
+  if (targets.length === 0) throw new UsageError(`${path} exports no target; ${HOW}`)
+  return targets
+}
+
+async function load(path: string, cwd: string): Promise<Record<string, unknown>> {
+  const file = resolve(cwd, path)
+  let url: string
+  try {
+    url = pathToFileURL(existsSync(file) ? file : createRequire(join(cwd, 'package.json')).resolve(path)).href
+  } catch (error) {
+    throw new UsageError(`there is no module ${path}: neither a file nor an installed package`, { cause: error })
+  }
+  try {
+    return (await import(url)) as Record<string, unknown>
+  } catch (error) {
+    const types = (error as { code?: unknown }).code === 'ERR_UNKNOWN_FILE_EXTENSION'
+    const cure = types ? '; this Node does not run TypeScript: use Node 22.18 or newer, or compile it' : ''
+    throw new UsageError(`cannot load ${path}: ${(error as Error).message}${cure}`, { cause: error })
+  }
+}
+
+async function called(value: unknown): Promise<unknown> {
+  return typeof value === 'function' && value.length === 0 && !/^class\b/.test(String(value)) ? await value() : value
+}
+
+function isTarget(value: unknown): value is QueueTarget {
+  const target = value as Partial<QueueTarget> | null
+  return (
+    typeof target === 'object' &&
+    target !== null &&
+    (target.side === 'device' || target.side === 'driver') &&
+    typeof target.create === 'function' &&
+    typeof target.name === 'string'
+  )
+}

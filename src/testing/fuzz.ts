@@ -1,0 +1,114 @@
+/**
+ * Looks for a program or a hostile ring that a target answers wrongly, for as long as it is let. Every finding is plain data
+ * that `replay` runs again, with the same seed, on any machine: what a corpus keeps.
+ */
+import * as fc from 'fast-check'
+import { runHostileDevice } from './hostile-device.ts'
+import { runHostileRings } from './hostile-run.ts'
+import { CallTimeout, callWithin } from './museum/bounded-call.ts'
+import { queueCommands } from './queue-commands.ts'
+import type { QueueProgram } from './queue-program.ts'
+import type { DeviceQueueTarget, DriverQueueTarget } from './queue-targets.ts'
+import { referenceModel } from './reference-model.ts'
+
+export type FuzzTarget = DeviceQueueTarget | DriverQueueTarget
+
+/** One thing to run against a target. */
+export type FuzzCase =
+  | { readonly kind: 'program'; readonly program: QueueProgram }
+  | {
+      readonly kind: 'hostile'
+      readonly seed: number
+      readonly number: number
+      readonly eventIdx: boolean
+      readonly indirect: boolean
+    }
+
+export interface FuzzFinding {
+  readonly case: FuzzCase
+  /** What went wrong, with a drawing of the ring. */
+  readonly message: string
+}
+
+export interface FuzzProgress {
+  readonly programs: number
+  readonly rings: number
+  /** Null: nothing yet. */
+  readonly finding: FuzzFinding | null
+}
+
+const PROGRAMS_A_TURN = 200
+const RINGS_A_TURN = 500
+const CASE_LIMIT_MS = 5_000
+
+/** Runs one case; null: the target answered as it must. */
+export function replay(target: FuzzTarget, one: FuzzCase): FuzzFinding | null {
+  try {
+    callWithin(() => runCase(target, one), CASE_LIMIT_MS)
+    return null
+  } catch (error) {
+    return { case: one, message: (error as Error).message }
+  }
+}
+
+function runCase(target: FuzzTarget, one: FuzzCase): void {
+  if (one.kind === 'program') referenceModel.compare(target, one.program)
+  else hostile(target, one, one.number, 1)
+}
+
+type HostileSetting = Omit<Extract<FuzzCase, { kind: 'hostile' }>, 'kind' | 'number'>
+
+function hostile(target: FuzzTarget, { seed, eventIdx, indirect }: HostileSetting, first: number, rings: number): void {
+  const options = { seed, eventIdx, indirect, first, rings }
+  if (target.side === 'device') runHostileRings(target, options)
+  else runHostileDevice(target, options)
+}
+
+/**
+ * One turn after another, programs and hostile rings in all feature combinations that the target has, until there is a
+ * finding or the caller stops asking. The same seed gives the same turns.
+ */
+export function* fuzz(target: FuzzTarget, seed: number): Generator<FuzzProgress, void> {
+  const features = combinations(target)
+  const total = { programs: 0, rings: 0 }
+  for (let turn = 0; ; turn++) {
+    const setting = { seed, ...features[turn % features.length]! }
+    const finding = programs(target, setting, seed + turn) ?? hostileRings(target, setting, turn * RINGS_A_TURN)
+    total.programs += PROGRAMS_A_TURN
+    // The RAM that such a target brought is not laid out as the hostile rings want it.
+    if (target.ownMemory === undefined) total.rings += RINGS_A_TURN
+    yield { ...total, finding }
+    if (finding !== null) return
+  }
+}
+
+function combinations(target: FuzzTarget): { eventIdx: boolean; indirect: boolean }[] {
+  const values = (feature: 'eventIdx' | 'indirect') => (target.lacks?.includes(feature) ? [false] : [false, true])
+  return values('eventIdx').flatMap((eventIdx) => values('indirect').map((indirect) => ({ eventIdx, indirect })))
+}
+
+/** The smallest program found, after shrinking. */
+function programs(target: FuzzTarget, setting: HostileSetting, seed: number): FuzzFinding | null {
+  const { eventIdx, indirect } = setting
+  const arbitrary = queueCommands({ ring: 'split', eventIdx, indirect, minCommands: 10 })
+  const property = fc.property(arbitrary, (program) => replay(target, { kind: 'program', program }) === null)
+  const details = fc.check(property, { seed: seed | 0, numRuns: PROGRAMS_A_TURN })
+  const program = details.counterexample?.[0]
+  return program === undefined ? null : replay(target, { kind: 'program', program })
+}
+
+function hostileRings(target: FuzzTarget, setting: HostileSetting, first: number): FuzzFinding | null {
+  if (target.ownMemory !== undefined) return null
+  try {
+    callWithin(() => hostile(target, setting, first, RINGS_A_TURN), CASE_LIMIT_MS)
+    return null
+  } catch (error) {
+    for (let number = first; number < first + RINGS_A_TURN; number++) {
+      const finding = replay(target, { kind: 'hostile', ...setting, number })
+      if (finding !== null) return finding
+    }
+    // All of them one by one are fine: the time was over, nothing else.
+    if (error instanceof CallTimeout) return null
+    throw error
+  }
+}
