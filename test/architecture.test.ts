@@ -36,7 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'platform-zcu102': [...BELOW_PLATFORMS, 'scenario'],
   testing: BELOW_PLATFORMS,
   evaluation: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'testing'],
-  cli: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'evaluation'],
+  cli: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'testing', 'evaluation'],
   // src/index.ts
   '': [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102'],
 }
@@ -94,7 +94,9 @@ function importsOf({ tree }: Source): Import[] {
       const whole = ts.isImportDeclaration(node) ? clause?.phaseModifier === ts.SyntaxKind.TypeKeyword : node.isTypeOnly
       imports.push({ specifier: (node.moduleSpecifier as ts.StringLiteral).text, typesOnly: whole || allTypes })
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-      imports.push({ specifier: (node.arguments[0] as ts.StringLiteral).text, typesOnly: false })
+      // What is not a literal is a module of the user's.
+      const [specifier] = node.arguments
+      if (specifier && ts.isStringLiteral(specifier)) imports.push({ specifier: specifier.text, typesOnly: false })
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
       imports.push({ specifier: (node.argument.literal as ts.StringLiteral).text, typesOnly: true })
     }

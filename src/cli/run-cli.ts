@@ -8,6 +8,8 @@ import { calibrationCommand, platformCommand } from './platform-command.ts'
 import { simulateCommand } from './simulate-command.ts'
 import type { Simulator } from './simulator.ts'
 import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, type Terminal, UsageError } from './terminal.ts'
+import { fuzzCommand } from './testing/fuzz-command.ts'
+import { museumCommand } from './testing/museum-command.ts'
 
 export interface CliParts {
   readonly terminal: Terminal
@@ -81,6 +83,23 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .action((folders: string[], flags) =>
       mergeCommand(folders.map(String), flags, parts.terminal, parts.version, parts.evaluation.renderReport),
     )
+  cli
+    .command('museum', 'Show 30 historic faults of virtqueues to yours')
+    .option('--target <module>', 'Module that exports a queue as a target of the testing kit')
+    .option('--exhibit <numbers>', 'Only these, e.g. 4,10,17')
+    .option('--json', 'Print JSON')
+    .option('--junit <file>', 'Write JUnit XML, for a build server')
+    .example('  $ virtio-sdk museum --target ./my-queue.js')
+    .action((flags) => museumCommand(flags, parts.terminal))
+  cli
+    .command('fuzz', 'Random programs and hostile rings against your virtqueue')
+    .option('--target <module>', 'Module that exports a queue as a target of the testing kit')
+    .option('--seed <number>', 'Default 1; the same seed tries the same')
+    .option('--runs <number>', 'End after so many programs and rings')
+    .option('--time <time>', 'End after so long, e.g. 300s (default: 10s)')
+    .option('--corpus <folder>', 'Replay what failed before, and keep what fails now')
+    .example('  $ virtio-sdk fuzz --target ./my-queue.js --time 60s --corpus corpus')
+    .action((flags) => fuzzCommand(flags, parts.terminal))
   cli.help((sections) => [...sections, { title: 'Exit codes', body: EXIT_CODES }])
   cli.version(parts.version)
   cli.parse(['node', 'virtio-sdk', ...args], { run: false })
@@ -102,7 +121,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
 }
 
 const EXIT_CODES = `  0  fine
-  1  a payload arrived changed, a guest broke the rules, or a bound was exceeded
+  1  a payload arrived changed, a guest broke the rules, a bound was exceeded, or a queue failed
   2  the command line or a file is wrong
   3  a mistake in virtio-sdk itself`
 

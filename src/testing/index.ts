@@ -3,6 +3,7 @@
  * `docs/testing.md` shows how a queue is attached.
  */
 export { drawRing } from './draw-ring.ts'
+export { type FuzzCase, type FuzzFinding, type FuzzProgress, fuzz, replay } from './fuzz.ts'
 export { type HostileDeviceOptions, type HostileDeviceReport, runHostileDevice } from './hostile-device.ts'
 export { HOSTILE_LAYOUTS, type HostileLayout, type HostileMemory, hostileMemory } from './hostile-memory.ts'
 export { HostileDriver, type HostileDriverOptions } from './hostile-ring.ts'

@@ -100,7 +100,8 @@ function wholeNumber(flag: string, value: unknown): number {
 }
 
 function timeMs(value: unknown): number {
-  const ns = parseTime(value)
+  // The argument parser makes a number of what has no unit.
+  const ns = typeof value === 'string' ? parseTime(value) : null
   if (typeof ns === 'number' && ns > 0) return ns / 1e6
   throw new UsageError(`--time ${String(value)}: write a time with its unit, e.g. 30s`)
 }

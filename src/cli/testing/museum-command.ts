@@ -1,8 +1,9 @@
 /** `museum`: shows every historic fault to somebody's queue. */
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { MuseumReport } from '../../testing/museum/exhibit.ts'
 import { museumJUnit, tally } from '../../testing/museum/render.ts'
-import { type MuseumReport, runMuseum } from '../../testing/museum/run-museum.ts'
+import { runMuseum } from '../../testing/museum/run-museum.ts'
 import { progress } from '../progress.ts'
 import { type Cell, renderTable } from '../table.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Paint, painter, type Terminal, UsageError } from '../terminal.ts'

@@ -1,0 +1,100 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { run as runWith, type Setting } from './fake.ts'
+
+const TARGETS = fileURLToPath(new URL('targets/', import.meta.url))
+const run = (args: readonly string[], setting: Setting = {}) => runWith(args, '', setting)
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'virtio-sdk-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+describe('museum', () => {
+  it('shows its exhibits to every target of a module', async () => {
+    const { code, stdout, stderr } = await run(['museum', '--target', `${TARGETS}sound.ts`, '--exhibit', '4,42'])
+    expect(stderr).toBe('')
+    expect(stdout).toContain('reference device\n')
+    expect(stdout).toMatch(/ 4 {2}a chain loops, over one descriptor or two +REJECT +\d+ reads +VQS-IND-DRV-03/)
+    expect(stdout).toMatch(/reference driver\n.*42/)
+    expect(code).toBe(0)
+  })
+
+  it('fails with what was wrong, in JSON and JUnit XML as well', async () => {
+    const args = ['museum', '--target', `${TARGETS}broken.ts`, '--exhibit', '10']
+    const plain = await run([...args, '--junit', 'junit.xml'], { cwd: folder })
+    expect(plain.code).toBe(1)
+    expect(plain.stdout).toContain('took chain 0, which breaks a rule')
+    expect(readFileSync(join(folder, 'junit.xml'), 'utf8')).toContain('<failure type="FAIL" message="took chain 0')
+    const { code, stdout } = await run([...args, '--json'])
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout)[0].results[0]).toMatchObject({ number: 10, verdict: 'FAIL' })
+  })
+
+  it.each([
+    [['--target', `${TARGETS}empty.ts`], 'exports no target; export a DeviceQueueTarget'],
+    [['--target', './absent.js'], 'there is no module ./absent.js'],
+    [[], '--target needs the path of a module'],
+    [['--target', `${TARGETS}sound.ts`, '--exhibit', 'four'], 'write numbers with commas between'],
+    [['--target', `${TARGETS}sound.ts`, '--exhibit', '999'], 'there is no exhibit 999'],
+  ])('refuses %j', async (args, message) => {
+    const { code, stderr } = await run(['museum', ...args])
+    expect(stderr).toContain(message)
+    expect(code).toBe(2)
+  })
+})
+
+describe('fuzz', () => {
+  it('finds nothing in a sound queue, and says how long it looked', async () => {
+    const { code, stdout } = await run(['fuzz', '--target', `${TARGETS}sound.ts`, '--runs', '1000', '--seed', '7'])
+    expect(stdout).toMatch(/reference device: nothing found in \d+ programs and \d+ hostile rings, seed 7/)
+    expect(stdout).toMatch(/reference driver: nothing found/)
+    expect(code).toBe(0)
+  })
+
+  it('shrinks what it finds, keeps it, and replays it first the next time', async () => {
+    const args = ['fuzz', '--target', `${TARGETS}broken.ts`, '--runs', '3000', '--corpus', 'corpus']
+    const first = await run(args, { cwd: folder })
+    expect(first.code).toBe(1)
+    const kept = readdirSync(join(folder, 'corpus'))
+    expect(kept.length).toBe(2)
+    expect(kept.map((name) => name.split('-')[0]).sort()).toEqual(['hostile', 'program'])
+    for (const name of kept) expect(first.stdout).toContain(`kept as ${name}`)
+    const program = JSON.parse(
+      readFileSync(join(folder, 'corpus', kept.find((name) => name.startsWith('program'))!), 'utf8'),
+    )
+    expect(program.program.commands.length).toBeLessThanOrEqual(10)
+
+    const sound = await run(['fuzz', '--target', `${TARGETS}sound.ts`, '--runs', '1', '--corpus', 'corpus'], {
+      cwd: folder,
+    })
+    expect(sound.stdout).toContain('reference device: 2 of 2 kept cases pass')
+    expect(sound.code).toBe(0)
+    const again = await run(args, { cwd: folder })
+    expect(again.stdout).toMatch(/\.json FAIL/)
+    expect(again.code).toBe(1)
+  })
+
+  it.each([
+    [['--seed', 'x'], '--seed x: write a whole number'],
+    [['--runs', '1.5'], '--runs 1.5: write a whole number'],
+    [['--time', '10'], '--time 10: write a time with its unit'],
+    [['--time', 'soon'], '--time soon: write a time'],
+    [['--corpus'], '--corpus'],
+  ])('refuses %j', async (args, message) => {
+    const { code, stderr } = await run(['fuzz', '--target', `${TARGETS}sound.ts`, ...args])
+    expect(stderr).toContain(message)
+    expect(code).toBe(2)
+  })
+
+  it('refuses a corpus with a file that is none', async () => {
+    writeFileSync(join(folder, 'half.json'), '{ "kind": "program"')
+    const { code, stderr } = await run(['fuzz', '--target', `${TARGETS}sound.ts`, '--corpus', folder])
+    expect(stderr).toContain('half.json is no case of a corpus')
+    expect(code).toBe(2)
+  })
+})
