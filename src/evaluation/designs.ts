@@ -19,41 +19,51 @@ export interface DesignOverheads {
   /** o_m. */
   readonly messageOverheadNs: number
   readonly lookAhead: number
+  /** Software between a refill and the first chunk after it, where that is not a chunk's own. */
+  readonly refillDelayNs: number
 }
 
 /** Completion interrupt, a receive buffer, the choice, and the next transfer. */
 const NEXT_TRANSFER: readonly CostOpName[] = ['irqEntryAck', 'fetchDescriptor', 'pick', 'dmaSetup', 'dmaPerDescriptor']
 /** One transfer first, then everything else: announcing the last chunk overlaps with copying the next. */
-const FLOATING_CHUNK: readonly CostOpName[] = [...NEXT_TRANSFER, 'lockCriticalSection']
+const FLOATING_TRANSFER: readonly CostOpName[] = [...NEXT_TRANSFER, 'lockCriticalSection']
 const FLOATING_MESSAGE: readonly CostOpName[] = ['lockCriticalSection', 'fetchDescriptor', 'messageOverhead']
 
-const CHUNK_PATH: Readonly<Record<DesignName, readonly CostOpName[]>> = {
-  // Announces a chunk, with an IPI, before it starts the next. How much of an IPI holds its sender is not known: all of it.
-  dedicated: [...NEXT_TRANSFER, 'usedRing', 'sgi'],
-  floating: FLOATING_CHUNK,
-  'floating-look-ahead': FLOATING_CHUNK,
-  'zero-copy': FLOATING_CHUNK,
+interface SoftwarePath {
+  readonly chunk: readonly CostOpName[]
+  readonly message: readonly CostOpName[]
+  readonly refill: readonly CostOpName[]
 }
 
-const MESSAGE_PATH: Readonly<Record<DesignName, readonly CostOpName[]>> = {
-  // The kick's interrupt, the head of the message, and its sender's notification: all on one core.
-  dedicated: ['irqEntryAck', 'fetchDescriptor', 'messageOverhead', 'usedRing', 'sgi'],
-  floating: FLOATING_MESSAGE,
-  'floating-look-ahead': FLOATING_MESSAGE,
-  'zero-copy': FLOATING_MESSAGE,
+const PATHS: Readonly<Record<DesignName, SoftwarePath>> = {
+  dedicated: {
+    // Announces a chunk, with an IPI, before it starts the next. How much of an IPI holds its sender is not known: all of it.
+    chunk: [...NEXT_TRANSFER, 'usedRing', 'sgi'],
+    // The kick's interrupt, the head of the message, and its sender's notification: all on one core.
+    message: ['irqEntryAck', 'fetchDescriptor', 'messageOverhead', 'usedRing', 'sgi'],
+    refill: [],
+  },
+  floating: { chunk: FLOATING_TRANSFER, message: FLOATING_MESSAGE, refill: [] },
+  // A message is one chain. It takes a start of its own, and one for the chain that it may have paused; so does an empty budget.
+  'floating-look-ahead': {
+    chunk: ['dmaPerDescriptor'],
+    message: [...FLOATING_MESSAGE, ...FLOATING_TRANSFER, ...FLOATING_TRANSFER],
+    refill: FLOATING_TRANSFER,
+  },
+  'zero-copy': { chunk: FLOATING_TRANSFER, message: FLOATING_MESSAGE, refill: [] },
 }
 
 export function designOverheads(profile: BoardProfile, design: DesignName, level: CostLevel): DesignOverheads {
+  const { chunk, message, refill } = PATHS[design]
   const sum = (ops: readonly CostOpName[], place: 0 | 1 | 2) =>
     ops.reduce((total, op) => total + profile.costsNs[op].value[place], 0)
   const highest = level === 'typical' ? 1 : 2
-  // A chained descriptor follows the one before it in the engine; PAUSE reaches the first that is not prefetched.
-  const chained = design === 'floating-look-ahead'
-  const bestNs = chained ? profile.costsNs.dmaPerDescriptor.value[0] : sum(CHUNK_PATH[design], 0)
   return {
-    chunkOverheadNs: [bestNs, sum(CHUNK_PATH[design], highest)],
-    messageOverheadNs: sum(MESSAGE_PATH[design], highest),
-    lookAhead: chained ? 1 + profile.dmaPrefetchedPieces.value : 0,
+    chunkOverheadNs: [sum(chunk, 0), sum(chunk, highest)],
+    messageOverheadNs: sum(message, highest),
+    // PAUSE reaches the first descriptor that is not prefetched.
+    lookAhead: design === 'floating-look-ahead' ? 1 + profile.dmaPrefetchedPieces.value : 0,
+    refillDelayNs: sum(refill, highest),
   }
 }
 
@@ -71,12 +81,14 @@ export function remapThresholdPages(profile: BoardProfile, level: CostLevel): nu
 /** The set that the DMA sees under a design. Flows that the zero-copy design exchanges instead have left it. */
 export function underDesign(
   flows: readonly Flow[],
-  overheads: DesignOverheads,
+  { refillDelayNs, ...overheads }: DesignOverheads,
   chunkBytes: number,
   dmaBytesPerNs: number,
   regulator: Regulator,
 ): FlowSet {
-  return { flows, dma: { dmaBytesPerNs, chunkBytes, ...overheads }, regulator }
+  // Software after a refill is to the supply what a late refill is.
+  const delayed = regulator.kind === 'budget' ? { ...regulator, refillJitterNs: refillDelayNs } : regulator
+  return { flows, dma: { dmaBytesPerNs, chunkBytes, ...overheads }, regulator: delayed }
 }
 
 /** Flows that stay with the DMA when every second sender, drawn at random, has page-aligned buffers. */

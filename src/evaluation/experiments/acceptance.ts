@@ -98,6 +98,7 @@ const COLUMNS = {
   chunkOverheadWorstNs: 'h, ns',
   messageOverheadNs: 'o_m, ns',
   lookAhead: 'kappa: chunks committed behind the running one',
+  refillDelayNs: 'software between a refill and the first chunk, where a refill restarts a chain, ns',
   copied: 'flows that use the DMA; the others are exchanged (zero-copy)',
   load: 'long-run share of time taken by copying at the pace of the budget, and by software; above 1 only A4 can accept',
   'fp-dm/A0': 'schedulable under deadline-monotonic fixed priority by A0',
@@ -179,6 +180,7 @@ function judge(unit: Unit, index: number, profile: BoardProfile): AcceptanceRow[
       chunkOverheadWorstNs: overheads.chunkOverheadNs[1],
       messageOverheadNs: overheads.messageOverheadNs,
       lookAhead: overheads.lookAhead,
+      refillDelayNs: overheads.refillDelayNs,
       copied: copied.length,
       load: Number(longRunLoad(set).toFixed(6)),
     }

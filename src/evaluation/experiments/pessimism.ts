@@ -15,7 +15,7 @@ const SETTINGS = {
   fixed: 'software before a chunk always takes its typical cost',
   varying: 'it takes anything from its best to its typical cost',
   mixed: 'fixed; flows, deadlines, S, P and Q/P drawn at random for each set',
-  'look-ahead': 'varying from the gap between chained descriptors on, with one chunk committed ahead',
+  'look-ahead': 'varying; a message is one chain, and one chunk is committed ahead',
 } as const
 type SettingName = keyof typeof SETTINGS
 
