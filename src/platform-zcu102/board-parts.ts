@@ -29,10 +29,12 @@ export const EL2 = 1
 
 export const MEMGUARD_EVENTS = { exhausted: 10, period: 11, priority: HARDWARE } as const
 
-/** Not causes of the broker's: the IPI that asks this core to inject a virtual interrupt, and those of MemGuard. */
+/** Not causes of the broker's: the IPI that asks this core to inject a virtual interrupt, those of MemGuard, and an
+ * access to the registers of a VM's device. */
 export const INJECT = -1
 export const THROTTLE = -2
 const NEW_PERIOD = -3
+export const REGISTERS = -4
 
 export const CAUSE_OF_INTERRUPT: Readonly<Record<number, number>> = {
   [PhysicalInterrupt.dma]: BrokerCause.dmaInterrupt,
@@ -64,6 +66,8 @@ export interface BoardParts {
   readonly movesBytes: boolean
   /** A virtual interrupt of a VM became pending. */
   readonly onGuestInterrupt: (vm: number) => void
+  /** A VM reads or writes the status of its device; in EL2. */
+  readonly onStatusAccess: (vm: number) => void
   /** All of a VM's translations were invalidated: its core refills its TLB, in the VM's own time. */
   readonly onTlbFlush: (vm: number) => void
 }

@@ -31,6 +31,7 @@ import {
   INJECT,
   LINES_PER_PAGE,
   MEMGUARD_EVENTS,
+  REGISTERS,
   THROTTLE,
 } from './board-parts.ts'
 import { DmaChannel } from './dma-channel.ts'
@@ -88,10 +89,19 @@ export class Board implements PlatformPort {
 
   /** A guest wrote the doorbell of `queue` on `core`, which runs it: the access traps. */
   trap(core: number, vm: number, queue: number): void {
+    this.#trap(core, BrokerCause.doorbell, vm * 2 + queue)
+  }
+
+  /** A guest reads or writes the status of its device, whose registers trap. */
+  trapStatus(core: number, vm: number): void {
+    this.#trap(core, REGISTERS, vm)
+  }
+
+  #trap(core: number, cause: number, argument: number): void {
     const { kernel, costs } = this.#parts
     this.#enterEl2(core, TraceKind.trap)
-    this.#cause[core] = BrokerCause.doorbell
-    this.#argument[core] = vm * 2 + queue
+    this.#cause[core] = cause
+    this.#argument[core] = argument
     kernel.schedule(kernel.now + costs.drawNs(CostOp.mmioTrap, 1), EL2, BoardEvent.enterBroker, core, 0)
   }
 
@@ -140,6 +150,7 @@ export class Board implements PlatformPort {
     if (cause < 0) {
       if (cause === INJECT) this.#injectPending(core)
       if (cause === THROTTLE) this.#throttle(core)
+      if (cause === REGISTERS) this.#parts.onStatusAccess(this.#argument[core]!)
       this.#after(core, StepResult.done)
     } else {
       this.#unfinished[core] = 0 // an entry's step goes on with whatever was left

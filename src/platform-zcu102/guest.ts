@@ -59,8 +59,8 @@ export interface GuestHost {
   onDelivered(flow: GuestFlow, sequence: number, bytes: Uint8Array): void
 }
 
-/** Which queues to kick after a piece of guest code: bits. */
-export const Kick = { none: 0, receive: 1, transmit: 2 } as const
+/** Which queues to kick after a piece of guest code, and whether to reset the device, or to ask whether it is: bits. */
+export const Kick = { none: 0, receive: 1, transmit: 2, reset: 4 } as const
 
 class Outgoing {
   readonly flow: GuestFlow

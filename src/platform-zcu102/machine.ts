@@ -7,12 +7,12 @@
 
 import { type BrokerFlow, DedicatedBroker, FloatingBroker, Relay } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
-import { VirtioError } from '../internal/error.ts'
 import { Random } from '../internal/random.ts'
-import { type GuestMemory, PAGE_SIZE } from '../memory/index.ts'
+import type { GuestMemory } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { FlowSpec, InterruptSpec, Scenario } from '../scenario/index.ts'
 import { CoreLevel, EventKernel, PreemptiveCores, TicketLock, type TraceRecorder } from '../sim/index.ts'
+import type { DeviceRegisters } from '../virtio/index.ts'
 import { TransferPolicy, ZeroCopyCounters } from '../zero-copy/index.ts'
 import { Board } from './board.ts'
 import { CORE_DONE_EVENT, GUEST_EVENTS, MEMGUARD_EVENTS } from './board-parts.ts'
@@ -31,6 +31,7 @@ import { PayloadSource } from './payload.ts'
 import { chainingOf, isPinned } from './pinned.ts'
 import { prioritiesOf } from './priorities.ts'
 import { refillBudgets } from './refill-budgets.ts'
+import { refuseImpossible } from './refuse-impossible.ts'
 import { dmaBytesPerNs, regulatorOf } from './regulation.ts'
 import { TraceKind, Track } from './trace-names.ts'
 import { receiveBuffersOf, startVm } from './vm.ts'
@@ -41,8 +42,13 @@ export type Design = 'dedicated' | 'floating'
 /** A guest that does what it likes with its own RAM and its doorbells, once its connections are up. For tests of isolation. */
 export interface Intruder {
   readonly vm: number
-  /** Runs in place of the guest's code, at each release of its flows and each of its interrupts. Returns `Kick` bits. */
-  act(memory: GuestMemory): number
+  /**
+   * Runs in place of the guest's code, at each release of its flows and each of its interrupts. Returns `Kick` bits; `behave`
+   * runs the guest's code after all and returns its bits.
+   */
+  act(memory: GuestMemory, behave: () => number): number
+  /** What the status of its device reads after a `Kick.reset`: 0 when the reset is complete. */
+  onStatus?(status: number, memory: GuestMemory): void
 }
 
 export interface MachineOptions {
@@ -55,7 +61,7 @@ export interface MachineOptions {
 }
 
 /** What a guest's core does; the activity's argument is the VM, for a kick `vm * 2 + queue`, for a computation the flow after it. */
-const Activity = { send: 0, interrupt: 1, kick: 2, poll: 3, compute: 4, stall: 5 } as const
+const Activity = { send: 0, interrupt: 1, kick: 2, poll: 3, compute: 4, stall: 5, reset: 6 } as const
 const RELEASE_EVENT = GUEST_EVENTS
 const POLL_EVENT = GUEST_EVENTS + 1
 /** Releases before anything else of the same moment, completions after the hardware. */
@@ -78,6 +84,7 @@ export class Machine {
   readonly #relay: Relay
   readonly #costs: CostModel
   readonly #guests: readonly Guest[]
+  readonly #registers: readonly DeviceRegisters[]
   readonly #vmCores: readonly number[]
   readonly #gic: Gic
   readonly #sources: readonly number[]
@@ -133,6 +140,7 @@ export class Machine {
         trace,
         movesBytes: scenario.flows.some((flow) => flow.payload.kind !== 'none'),
         onGuestInterrupt: (vm) => this.#enqueue(vm, CoreLevel.interrupt, CostOp.guestIsr, Activity.interrupt),
+        onStatusAccess: (vm) => this.#resetDevice(vm),
         onTlbFlush: (vm) => this.#stall(vm),
       },
       coreCount,
@@ -149,9 +157,10 @@ export class Machine {
     this.#hops = new Hops(scenario)
     this.#polls = new Uint8Array(scenario.vms.length)
     const { eventIdx, lazyReclaim, pollingNs } = this.#interrupts
-    this.#guests = scenario.vms.map((vm, index) =>
+    const vms = scenario.vms.map((vm, index) =>
       startVm({
         vm: index,
+        core: vm.core,
         cid: vm.cid,
         stage2: stage2[index]!,
         payloadBytes: ram[index]!.payloadBytes,
@@ -170,6 +179,8 @@ export class Machine {
         onViolation: () => this.violations++,
       }),
     )
+    this.#guests = vms.map(({ guest }) => guest)
+    this.#registers = vms.map(({ registers }) => registers)
     scenario.flows.forEach((flow, index) => {
       this.#addFlow(flow, index, ends[index]!)
     })
@@ -366,6 +377,10 @@ export class Machine {
       return
     }
     if (kind === Activity.stall) return
+    if (kind === Activity.reset) {
+      this.#board.trapStatus(core, argument)
+      return
+    }
     if (kind === Activity.compute) {
       this.#release(argument)
       return
@@ -375,10 +390,10 @@ export class Machine {
     if (kind === Activity.interrupt) this.#gic.endOfInterrupt(core, argument)
     if (kind === Activity.poll) this.#polls[argument] = 0
     const guest = this.#guests[argument]!
+    const behave = () => (sends ? guest.send() : guest.handleInterrupt())
     const { intruder } = this.#options
-    if (intruder?.vm === argument && this.epochNs > 0)
-      this.#kick(argument, intruder.act(this.memory.stage2[argument]!.memory))
-    else this.#kick(argument, sends ? guest.send() : guest.handleInterrupt())
+    const intrudes = intruder?.vm === argument && this.epochNs > 0
+    this.#kick(argument, intrudes ? intruder.act(this.memory.stage2[argument]!.memory, behave) : behave())
   }
 
   /** The guest's code writes its doorbells one after another, before anything else of it runs. */
@@ -386,10 +401,18 @@ export class Machine {
     const core = this.#vmCores[vm]!
     if (kicks & Kick.receive) this.cores.enqueue(core, CoreLevel.interrupt, 0, Activity.kick, 2 * vm)
     if (kicks & Kick.transmit) this.cores.enqueue(core, CoreLevel.interrupt, 0, Activity.kick, 2 * vm + 1)
+    if (kicks & Kick.reset) this.cores.enqueue(core, CoreLevel.interrupt, 0, Activity.reset, vm)
+  }
+
+  /** Writing 0 again while a reset is under way changes nothing. */
+  #resetDevice(vm: number): void {
+    const registers = this.#registers[vm]!
+    registers.writeStatus(0)
+    this.#options.intruder?.onStatus?.(registers.readStatus(), this.memory.stage2[vm]!.memory)
   }
 
   #delivered(flow: GuestFlow, sequence: number, bytes: Uint8Array): void {
-    this.#undelivered--
+    if (this.#sources[flow.index] !== this.#options.intruder?.vm) this.#undelivered--
     for (const next of this.#hops.arrived(flow.index, this.kernel.now)) {
       this.#releasesLeft++
       const core = this.#vmCores[this.#sources[next]!]!
@@ -412,29 +435,5 @@ export class Machine {
   /** EL2 time of a core since the epoch, ns; not that in which it was throttled, when its guest could not run anyway. */
   stolenNs(core: number): number {
     return this.cores.busyNs(core, CoreLevel.hypervisor) - this.memguard.throttledNs(core)
-  }
-}
-
-function refuseImpossible(scenario: Scenario, design: Design, coreCount: number): void {
-  const { broker, vms } = scenario
-  if (broker.transfer !== 'copy' && broker.chunkBytes !== PAGE_SIZE) {
-    throw new VirtioError('UNSUPPORTED', `transfer "${broker.transfer}" moves pages: chunk must be ${PAGE_SIZE}`)
-  }
-  for (const { name, core } of vms) {
-    if (core >= coreCount) {
-      throw new VirtioError('BAD_CORE', `VM ${name} is on core ${core}; the board has cores 0 to ${coreCount - 1}`)
-    }
-    if (design === 'dedicated' && core === broker.dedicatedCore) {
-      throw new VirtioError(
-        'BAD_CORE',
-        `VM ${name} is on core ${core}, which the dedicated broker takes; move it, or simulate the floating design only`,
-      )
-    }
-  }
-  if (design === 'dedicated' && broker.dedicatedCore >= coreCount) {
-    throw new VirtioError(
-      'BAD_CORE',
-      `dedicatedCore is ${broker.dedicatedCore}; the board has cores 0 to ${coreCount - 1}`,
-    )
   }
 }

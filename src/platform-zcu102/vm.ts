@@ -28,6 +28,7 @@ const SPARE_RECEIVE_BUFFERS = 32
 
 export interface VmOptions {
   readonly vm: number
+  readonly core: number
   readonly cid: number
   readonly stage2: Stage2Table
   /** Bytes at the end of its RAM for payload buffers, and nothing else. */
@@ -45,8 +46,14 @@ export interface VmOptions {
   readonly onViolation: () => void
 }
 
+export interface Vm {
+  readonly guest: Guest
+  /** As its driver reaches them. */
+  readonly registers: DeviceRegisters
+}
+
 /** Brings the device and its driver up; the broker is attached when the driver sets DRIVER_OK. */
-export function startVm(options: VmOptions): Guest {
+export function startVm(options: VmOptions): Vm {
   const { vm, broker, stage2 } = options
   const contract = vsockContract(TRANSMIT_QUEUE_SIZE)
   const receiveSize = options.queueSize ?? receiveQueueSize(options.receiveBuffers)
@@ -63,9 +70,9 @@ export function startVm(options: VmOptions): Guest {
         const rings = ringExtents(registers, memory)
         broker.attach(vm, { memory, receive: receive!, transmit: transmit!, rings })
       },
-      onReset: () => {
-        broker.detach(0, vm)
-      },
+      onReset: () => {},
+      // The DMA may still move bytes from or to the VM, and pages of it may be lent.
+      isResetComplete: () => broker.detach(options.core, vm),
       onNotify: () => false,
     },
   )
@@ -86,7 +93,7 @@ export function startVm(options: VmOptions): Guest {
     },
   )
   const driver = startDriver(transport, { contract, queueSizes: { rx: receiveSize, tx: TRANSMIT_QUEUE_SIZE } })
-  return new Guest(
+  const guest = new Guest(
     options.cid,
     {
       memory,
@@ -103,6 +110,7 @@ export function startVm(options: VmOptions): Guest {
       buffers: options.buffers,
     },
   )
+  return { guest, registers }
 }
 
 /** Where the rings lie that the driver set up. */

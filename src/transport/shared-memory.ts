@@ -89,7 +89,7 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
   }
 
   readStatus(): number {
-    return this.registers.status
+    return this.registers.readStatus()
   }
 
   writeStatus(status: number): void {

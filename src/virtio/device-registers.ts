@@ -14,14 +14,16 @@ import {
   DRIVER_OK,
   FAILED,
   FEATURES_OK,
-  VIRTIO_F_EVENT_IDX,
-  VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_RING_RESET,
-  VIRTIO_F_VERSION_1,
   VIRTIO_INTERRUPT_CONFIG,
   VIRTIO_INTERRUPT_USED,
 } from './constants.ts'
 import { featureDependencies } from './device-features.ts'
+import {
+  type DeviceEvents,
+  type DeviceRegistersOptions,
+  SUPPORTED_COMMON_FEATURES,
+} from './device-registers-options.ts'
 import { checkDeviceShape, type DeviceState, requireState } from './device-state.ts'
 import type { DeviceModel, DeviceTransport } from './device-transport.ts'
 import { type FeatureDependency, FeatureSet } from './features.ts'
@@ -29,38 +31,6 @@ import { checkAccepted, checkOffer } from './negotiation.ts'
 import { type ProtocolRule, type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
 import { QueueRegisters } from './queue-registers.ts'
 import { checkStatusWrite, isReachableStatus } from './status.ts'
-
-/** What this implementation can honour whatever the device is (FEAT-DEV-04). */
-export const SUPPORTED_COMMON_FEATURES = FeatureSet.of(
-  VIRTIO_F_INDIRECT_DESC,
-  VIRTIO_F_EVENT_IDX,
-  VIRTIO_F_VERSION_1,
-  VIRTIO_F_RING_RESET,
-)
-
-export interface DeviceRegistersOptions {
-  readonly deviceId: number
-  /** Device-type features to offer. */
-  readonly features?: FeatureSet
-  /** Common features to offer, VERSION_1 among them; default: all that are supported. */
-  readonly commonFeatures?: FeatureSet
-  /** Rules beyond those of the specification for this device type. */
-  readonly dependencies?: readonly FeatureDependency[]
-  /** Largest size of each queue. */
-  readonly queueSizes: readonly number[]
-  readonly config?: ConfigRegisters
-  /** What a malformed chain does to its queue; default `needs-reset`. */
-  readonly policy?: ViolationPolicy
-}
-
-export type DeviceEvents = {
-  /** The driver broke a rule: of a ring, or of the registers. */
-  violation: (violation: Violation | ProtocolViolation) => void
-  status: (status: number, previous: number) => void
-  interrupt: (reason: number, queue: number) => void
-  /** A device model failed while it served a queue: the request came back, the reason is ours, not the driver's. */
-  fault: (error: unknown, queue: number) => void
-}
 
 export class DeviceRegisters {
   readonly deviceId: number
@@ -78,6 +48,8 @@ export class DeviceRegisters {
   readonly #events = new Emitter<DeviceEvents>()
   #transport: DeviceTransport | null = null
   #status = 0
+  /** The driver wrote 0, and the model has still something under way. */
+  #resetting = false
   #driverFeatures = FeatureSet.empty
   #interruptStatus = 0
 
@@ -110,6 +82,12 @@ export class DeviceRegisters {
     return this.#status
   }
 
+  /** The driver's read: sees 0 once a reset is complete (RESET-DRV-01). */
+  readStatus(): number {
+    if (this.#resetting && this.#model.isResetComplete!()) this.#finishReset()
+    return this.#status
+  }
+
   /** What was negotiated; empty before FEATURES_OK. */
   get features(): FeatureSet {
     return (this.#status & FEATURES_OK) !== 0 ? this.#driverFeatures : FeatureSet.empty
@@ -117,10 +95,15 @@ export class DeviceRegisters {
 
   /** DRIVER_OK, and nothing broken since: the device may use its queues (STATUS-DEV-01). */
   get isLive(): boolean {
-    return (this.#status & (DRIVER_OK | DEVICE_NEEDS_RESET | FAILED)) === DRIVER_OK
+    return !this.#resetting && (this.#status & (DRIVER_OK | DEVICE_NEEDS_RESET | FAILED)) === DRIVER_OK
   }
 
   writeStatus(value: number): void {
+    if (this.#resetting) {
+      if (value !== 0)
+        this.#reject('status-while-resetting', 'RESET-DRV-01', `${value} was written before the reset ended`)
+      return
+    }
     const problem = checkStatusWrite(this.#status, value)
     if (problem !== null) {
       this.reportViolation(problem)
@@ -158,7 +141,7 @@ export class DeviceRegisters {
 
   /** The device met an error that only a reset clears (STATUS-DEV-02); a live driver is told (STATUS-DEV-03). */
   setNeedsReset(): void {
-    if ((this.#status & DEVICE_NEEDS_RESET) !== 0 || this.#status === 0) return
+    if ((this.#status & DEVICE_NEEDS_RESET) !== 0 || this.#status === 0 || this.#resetting) return
     this.#setStatus(this.#status | DEVICE_NEEDS_RESET)
     this.notifyConfigChange()
   }
@@ -251,6 +234,7 @@ export class DeviceRegisters {
 
   /** A kick. Ignored unless the device is live and the queue enabled. True: the model has work left, call `poll`. */
   notify(index: number): boolean {
+    if (this.#resetting) return false
     if (!this.isLive) {
       if ((this.#status & (DRIVER_OK | FAILED)) === 0) {
         this.#reject('notify-before-driver-ok', 'INIT-DRV-07', 'a kick before DRIVER_OK', index)
@@ -314,7 +298,7 @@ export class DeviceRegisters {
   }
 
   #interrupt(reason: number, queue: number): void {
-    if ((this.#status & DRIVER_OK) === 0) return
+    if ((this.#status & DRIVER_OK) === 0 || this.#resetting) return
     this.#interruptStatus |= reason
     this.#attached.raiseInterrupt(reason, queue)
     this.#events.emit('interrupt', reason, queue)
@@ -324,6 +308,7 @@ export class DeviceRegisters {
 
   /** Plain data, taken between turns. Chains in flight stay in flight: the model saves what it needs to complete them. */
   saveState(): DeviceState {
+    assert(!this.#resetting, 'a device is not saved while its reset is under way')
     const config = new Uint8Array(this.config.lengthBytes)
     this.config.read(0, config)
     return {
@@ -402,7 +387,18 @@ export class DeviceRegisters {
   }
 
   #reset(): void {
-    if (this.#status !== 0) this.#model.onReset()
+    if (this.#status !== 0) {
+      this.#model.onReset()
+      if (this.#model.isResetComplete?.() === false) {
+        this.#resetting = true
+        return
+      }
+    }
+    this.#finishReset()
+  }
+
+  #finishReset(): void {
+    this.#resetting = false
     this.#clear()
     this.#setStatus(0)
   }

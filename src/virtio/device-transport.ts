@@ -21,8 +21,13 @@ export interface DeviceTransport {
 export interface DeviceModel {
   /** DRIVER_OK: the device is live. `queues[i]` is null for a queue that the driver left out (§3.1.1 step 7). */
   onActivate(queues: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void
-  /** Reset: forget every queue now. Status reads 0 after this returns, and then nothing may be written (RESET-DEV-02). */
+  /** Reset: forget every queue now, or as soon as nothing is under way. When it is complete nothing may be written (RESET-DEV-02). */
   onReset(): void
+  /**
+   * Is the reset complete? Asked when `onReset` returns and, until it is, at every read of the status, which stays what it was.
+   * Left out: a reset is complete when `onReset` returns.
+   */
+  isResetComplete?(): boolean
   /** The driver kicked a live queue. True: work is left, call `onPoll`. */
   onNotify(queue: number): boolean
   /** Goes on with work that was left. True: there is still some. */

@@ -107,12 +107,12 @@ export {
   VIRTIO_ID_WATCHDOG,
 } from './device-ids.ts'
 export type { DeviceQueue } from './device-queue.ts'
+export { DeviceRegisters } from './device-registers.ts'
 export {
   type DeviceEvents,
-  DeviceRegisters,
   type DeviceRegistersOptions,
   SUPPORTED_COMMON_FEATURES,
-} from './device-registers.ts'
+} from './device-registers-options.ts'
 export type { DeviceState, QueueState } from './device-state.ts'
 export type { DeviceModel, DeviceTransport } from './device-transport.ts'
 export { type EntropyContract, type EntropyOptions, entropyDevice } from './devices/entropy.ts'

@@ -9,6 +9,7 @@ export type ProtocolRule =
   | 'status-needs-reset'
   | 'status-unknown-bit'
   | 'status-step-skipped'
+  | 'status-while-resetting'
   | 'features-not-offered'
   | 'features-not-closed'
   | 'features-without-version-1'

@@ -1,0 +1,38 @@
+/** What a device's registers are made of, and what they tell observers. */
+import type { Violation, ViolationPolicy } from '../virtqueue/index.ts'
+import type { ConfigRegisters } from './config-space.ts'
+import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_RING_RESET, VIRTIO_F_VERSION_1 } from './constants.ts'
+import { type FeatureDependency, FeatureSet } from './features.ts'
+import type { ProtocolViolation } from './protocol-violation.ts'
+
+/** What this implementation can honour whatever the device is (FEAT-DEV-04). */
+export const SUPPORTED_COMMON_FEATURES = FeatureSet.of(
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_VERSION_1,
+  VIRTIO_F_RING_RESET,
+)
+
+export interface DeviceRegistersOptions {
+  readonly deviceId: number
+  /** Device-type features to offer. */
+  readonly features?: FeatureSet
+  /** Common features to offer, VERSION_1 among them; default: all that are supported. */
+  readonly commonFeatures?: FeatureSet
+  /** Rules beyond those of the specification for this device type. */
+  readonly dependencies?: readonly FeatureDependency[]
+  /** Largest size of each queue. */
+  readonly queueSizes: readonly number[]
+  readonly config?: ConfigRegisters
+  /** What a malformed chain does to its queue; default `needs-reset`. */
+  readonly policy?: ViolationPolicy
+}
+
+export type DeviceEvents = {
+  /** The driver broke a rule: of a ring, or of the registers. */
+  violation: (violation: Violation | ProtocolViolation) => void
+  status: (status: number, previous: number) => void
+  interrupt: (reason: number, queue: number) => void
+  /** A device model failed while it served a queue: the request came back, the reason is ours, not the driver's. */
+  fault: (error: unknown, queue: number) => void
+}
