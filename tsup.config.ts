@@ -23,6 +23,17 @@ export default defineConfig([
   },
   { ...shared, format: 'cjs', entry: library },
   {
+    // The script of the evaluation's report: one file with its charting library, to be put into a page.
+    entry: { 'report-page': 'src/evaluation/report/page/main.ts' },
+    format: 'iife',
+    platform: 'browser',
+    target: 'es2022',
+    noExternal: [/./],
+    minify: true,
+    clean: false,
+    outExtension: () => ({ js: '.js' }),
+  },
+  {
     ...shared,
     // One pass of the compiler for the declarations of both.
     format: ['esm', 'cjs'],

@@ -49,6 +49,8 @@ const USERS_OF: Readonly<Record<string, readonly string[]>> = {
   zod: ['scenario'],
   tinypool: ['cli'],
   'simple-statistics': ['evaluation'],
+  '@observablehq/plot': ['evaluation'],
+  d3: ['evaluation'],
 }
 
 /** Time and chance come in as arguments. */

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { renderReport } from '../evaluation/index.ts'
 import { assumptionsOf, chromeTrace, simulate } from '../platform-zcu102/index.ts'
 import { runCli } from './run-cli.ts'
 
@@ -19,7 +20,10 @@ process.exitCode = await runCli(process.argv.slice(2), {
   version,
   defaultScenario: join(root, 'examples/scenarios/default.yaml'),
   simulator: { simulate, chromeTrace, assumptionsOf },
-  evaluation: { workerFile: join(root, 'dist/evaluate-worker.js') },
+  evaluation: {
+    workerFile: join(root, 'dist/evaluate-worker.js'),
+    renderReport: (data) => renderReport(data, readFileSync(join(root, 'dist/report-page.js'), 'utf8')),
+  },
   terminal: {
     stdout: output(process.stdout),
     stderr: output(process.stderr),

@@ -29,17 +29,20 @@ export class Sample {
 
   summary() {
     const sorted = Float64Array.from(this.#values).sort() as unknown as number[]
-    if (sorted.length === 0) return { samples: 0, mean: null, min: null, median: null, p90: null, p99: null, max: null }
+    const at = (share: number) => (sorted.length === 0 ? null : quantileSorted(sorted, share))
     let total = 0
     for (const value of sorted) total += value
     return {
       samples: sorted.length,
-      mean: total / sorted.length,
-      min: sorted[0]!,
-      median: quantileSorted(sorted, 0.5),
-      p90: quantileSorted(sorted, 0.9),
-      p99: quantileSorted(sorted, 0.99),
-      max: sorted[sorted.length - 1]!,
+      mean: sorted.length === 0 ? null : total / sorted.length,
+      min: at(0),
+      p10: at(0.1),
+      p25: at(0.25),
+      median: at(0.5),
+      p75: at(0.75),
+      p90: at(0.9),
+      p99: at(0.99),
+      max: at(1),
     }
   }
 }

@@ -1,0 +1,267 @@
+/** One chart to one SVG, with Observable Plot. Colours are CSS variables, so that light, dark and print need no redrawing. */
+import * as Plot from '@observablehq/plot'
+import { type Axis, type Chart, categoriesOf, type Point, type Series } from '../chart.ts'
+
+/** Below this width of a column of facets ticks would touch. */
+const NARROW_PX = 150
+const CATEGORY_PX = 22
+const FONT_PX = 11.5
+
+const color = (series: Series) => `var(--${series.color})`
+
+export function draw(chart: Chart, width: number): unknown {
+  const categorical = chart.kind === 'dots' || chart.kind === 'bars' || chart.kind === 'boxes'
+  const categories = categorical ? categoriesOf(chart) : []
+  const rows = chart.rows ?? []
+  const columns = chart.columns ?? []
+  const longest = Math.max(0, ...categories.map((text) => text.length))
+  const marginLeft = categorical ? Math.min(width * 0.36, 16 + longest * 6.2) : 54
+  const marginRight = rows.length > 0 ? 34 : 14
+  const columnPx = (width - marginLeft - marginRight) / Math.max(1, columns.length)
+  const perRow = categorical ? Math.max(3, categories.length) * categoryPx(chart) : (chart.heightPx ?? 260)
+  const marginTop = columns.length > 0 ? 30 : 14
+  const ticks = Math.max(2, Math.floor(columnPx / (chart.x.format === 'bytes' ? 62 : 52)))
+  return Plot.plot({
+    width,
+    height: perRow * Math.max(1, rows.length) + marginTop + 44,
+    marginLeft,
+    marginRight,
+    marginTop,
+    marginBottom: 44,
+    style: {
+      background: 'none',
+      color: 'currentColor',
+      fontSize: `${FONT_PX}px`,
+      fontFamily: 'inherit',
+      overflow: 'visible',
+    },
+    x: { ...scale(chart.x, columnPx < NARROW_PX ? 3 : ticks), labelOffset: 38 },
+    y: categorical
+      ? { type: 'band', domain: categories, label: null, tickSize: 0, padding: 0.25 }
+      : { ...scale(chart.y, 5), grid: true, labelOffset: 48, nice: chart.y.domain === undefined },
+    ...(columns.length > 0 && { fx: { domain: columns as string[], label: null, padding: 0.07 } }),
+    ...(rows.length > 0 && { fy: { domain: rows as string[], label: null, padding: 0.09 } }),
+    marks: [
+      ...(columns.length > 0
+        ? [Plot.axisFx({ anchor: 'top', label: null, fontWeight: 600, fontSize: FONT_PX + 0.5 })]
+        : []),
+      ...(rows.length > 0
+        ? [Plot.axisFy({ anchor: 'right', label: null, fontWeight: 600, tickRotate: 90, dx: 8, textAnchor: 'middle' })]
+        : []),
+      Plot.frame({ stroke: 'var(--rule)' }),
+      ...(categorical ? [Plot.gridX({ strokeOpacity: 0.12 })] : []),
+      ...rules(chart),
+      ...chart.series.flatMap((series) => marksOf(chart, series)),
+      Plot.tip(
+        chart.points,
+        Plot.pointer({
+          x: 'x',
+          y: 'y',
+          ...facets(chart),
+          title: (point: Point) => tipOf(chart, point),
+          fill: 'var(--paper)',
+          stroke: 'var(--rule)',
+          fontSize: FONT_PX,
+        }),
+      ),
+    ],
+  })
+}
+
+/** The entry of a legend. */
+export function key(series: Series, kind: Chart['kind']): unknown {
+  const line = kind === 'lines' || kind === 'steps'
+  const filled = kind === 'bars' || kind === 'boxes'
+  const ends = [
+    [0, 0.5],
+    [1, 0.5],
+  ]
+  return Plot.plot({
+    width: line ? 34 : 16,
+    height: 12,
+    margin: line ? 1 : 2,
+    axis: null,
+    x: { domain: [0, 1] },
+    y: { domain: [0, 1] },
+    style: { background: 'none', overflow: 'visible' },
+    marks: filled
+      ? [Plot.rect([0], { x1: 0, x2: 1, y1: 0, y2: 1, ...filling(series) })]
+      : [
+          ...(line ? [Plot.line(ends, stroke(series))] : []),
+          ...(kind === 'steps' ? [] : [Plot.dot([[0.5, 0.5]], marker(series, 3.6))]),
+        ],
+  })
+}
+
+/** Several series of a category lie on one line; bars and boxes of several lie side by side in it. */
+function categoryPx(chart: Chart): number {
+  return chart.kind === 'dots' ? CATEGORY_PX : CATEGORY_PX + 4
+}
+
+function scale(axis: Axis, ticks: number): Plot.ScaleOptions {
+  const { label, domain, format = 'number' } = axis
+  const type = axis.scale === undefined || axis.scale === 'linear' ? 'linear' : 'log'
+  return {
+    type,
+    ...(axis.scale === 'log2' && { base: 2 }),
+    ...(domain && { domain: [...domain] }),
+    label,
+    labelAnchor: 'center',
+    labelArrow: 'none',
+    ticks,
+    tickSize: 4,
+    tickFormat: (value: number) => shown(value, format),
+  }
+}
+
+function shown(value: number, format: Axis['format']): string {
+  if (format === 'percent') return `${Number((100 * value).toFixed(1))} %`
+  if (format === 'bytes') {
+    if (value >= 1 << 20) return `${short(value / (1 << 20))} Mi`
+    return value >= 1024 ? `${short(value / 1024)} Ki` : short(value)
+  }
+  return short(value)
+}
+
+function short(value: number): string {
+  const size = Math.abs(value)
+  if (size >= 1e6) return `${Number((value / 1e6).toPrecision(4))} M`
+  if (size >= 1e4) return `${Number((value / 1e3).toPrecision(4))} k`
+  return String(Number(value.toPrecision(4)))
+}
+
+function facets(chart: Chart) {
+  return { ...(chart.columns && { fx: 'column' }), ...(chart.rows && { fy: 'row' }) }
+}
+
+const stroke = (series: Series) => ({
+  stroke: color(series),
+  strokeWidth: 1.7,
+  ...(series.dash !== null && { strokeDasharray: series.dash }),
+})
+const marker = (series: Series, r: number) => ({
+  symbol: series.symbol,
+  r,
+  stroke: series.hollow ? color(series) : 'var(--paper)',
+  strokeWidth: series.hollow ? 1.4 : 0.7,
+  fill: series.hollow ? 'var(--paper)' : color(series),
+})
+const filling = (series: Series) => ({
+  fill: series.hollow ? 'var(--paper)' : color(series),
+  stroke: color(series),
+  strokeWidth: 1.3,
+})
+
+function marksOf(chart: Chart, series: Series): Plot.Markish[] {
+  const points = chart.points.filter((point) => point.series === series.key && Number.isFinite(point.x))
+  if (points.length === 0) return []
+  const at = { x: 'x', y: 'y', ...facets(chart) }
+  const between = points.filter(
+    ({ low, high }) => Number.isFinite(low ?? Number.NaN) && Number.isFinite(high ?? Number.NaN),
+  )
+  switch (chart.kind) {
+    case 'lines':
+      return [
+        ...(between.length > 0
+          ? [
+              Plot.areaY(between, {
+                x: 'x',
+                y1: 'low',
+                y2: 'high',
+                ...facets(chart),
+                fill: color(series),
+                fillOpacity: 0.16,
+              }),
+            ]
+          : []),
+        Plot.line(points, { ...at, ...stroke(series) }),
+        Plot.dot(points, { ...at, ...marker(series, 2.6) }),
+      ]
+    case 'steps':
+      return [Plot.line(points, { ...at, ...stroke(series), curve: 'monotone-x' })]
+    case 'dots':
+      return [
+        ...(between.length > 0
+          ? [
+              Plot.ruleY(between, {
+                y: 'y',
+                x1: 'low',
+                x2: 'high',
+                ...facets(chart),
+                stroke: color(series),
+                strokeWidth: 1.4,
+              }),
+            ]
+          : []),
+        Plot.dot(points, { ...at, ...marker(series, 4) }),
+      ]
+    case 'bars':
+      return [
+        Plot.barX(points, {
+          x1: (point: Point) => point.from ?? 0,
+          x2: 'x',
+          y: 'y',
+          ...facets(chart),
+          ...filling(series),
+        }),
+      ]
+    case 'boxes':
+      return [
+        Plot.ruleY(between, {
+          y: 'y',
+          x1: 'low',
+          x2: 'high',
+          ...facets(chart),
+          stroke: color(series),
+          strokeWidth: 1.3,
+        }),
+        Plot.barX(points, {
+          x1: 'from',
+          x2: 'to',
+          y: 'y',
+          ...facets(chart),
+          fill: color(series),
+          fillOpacity: 0.28,
+          stroke: color(series),
+        }),
+        Plot.tickX(points, { ...at, stroke: color(series), strokeWidth: 2.6 }),
+        Plot.dot(
+          points.filter(({ mean }) => mean !== undefined),
+          {
+            x: 'mean',
+            y: 'y',
+            ...facets(chart),
+            symbol: 'diamond',
+            r: 3.2,
+            fill: 'var(--paper)',
+            stroke: color(series),
+            strokeWidth: 1.4,
+          },
+        ),
+      ]
+  }
+}
+
+function rules({ rules = [] }: Chart): Plot.Markish[] {
+  const look = {
+    stroke: 'currentColor',
+    strokeOpacity: 0.55,
+    strokeDasharray: '1 3',
+    strokeLinecap: 'round' as const,
+    strokeWidth: 1.4,
+  }
+  return rules.map(({ axis, at }) => (axis === 'x' ? Plot.ruleX([at], look) : Plot.ruleY([at], look)))
+}
+
+function tipOf(chart: Chart, point: Point): string {
+  const name = chart.series.find(({ key }) => key === point.series)?.label ?? point.series
+  const y = typeof point.y === 'number' ? `${chart.y.label}: ${shown(point.y, chart.y.format)}` : point.y
+  const around =
+    point.low === undefined || point.low === null || point.high === undefined || point.high === null
+      ? ''
+      : ` [${shown(point.low, (chart.kind === 'lines' ? chart.y : chart.x).format)}, ${shown(point.high, (chart.kind === 'lines' ? chart.y : chart.x).format)}]`
+  const x = `${chart.x.label}: ${shown(point.x, chart.x.format)}`
+  const lines = typeof point.y === 'number' ? [x, y + around] : [y, x + around]
+  const place = [point.row, point.column].filter((text) => text !== undefined).join(', ')
+  return [name, ...(place === '' ? [] : [place]), ...lines].join('\n')
+}

@@ -1,0 +1,35 @@
+/** The script of the report: draws every chart of the page, and draws it again when its width changes. Built into one file. */
+import type { Chart } from '../chart.ts'
+import type { PageDocument, PageElement, SizeObserver } from './browser.ts'
+import { draw, key } from './draw.ts'
+
+declare const document: PageDocument
+declare const ResizeObserver: new (
+  changed: (entries: readonly { readonly target: PageElement }[]) => void,
+) => SizeObserver
+
+const charts = JSON.parse(document.querySelector('#charts')!.textContent!) as Record<string, Chart>
+const drawnAt = new Map<PageElement, number>()
+
+function show(place: PageElement): void {
+  const width = Math.floor(place.clientWidth)
+  if (width === 0 || drawnAt.get(place) === width) return
+  drawnAt.set(place, width)
+  place.replaceChildren(draw(charts[place.dataset.chart!]!, width))
+}
+
+const sizes = new ResizeObserver((entries) => {
+  for (const { target } of entries) show(target)
+})
+for (const place of document.querySelectorAll('.chart')) {
+  show(place)
+  sizes.observe(place)
+}
+for (const place of document.querySelectorAll('.legend')) {
+  for (const series of charts[place.dataset.chart!]!.series) {
+    const item = document.createElement('li')
+    item.append(key(series, charts[place.dataset.chart!]!.kind), series.label)
+    place.append(item)
+  }
+}
+document.documentElement.setAttribute('data-drawn', String(drawnAt.size))

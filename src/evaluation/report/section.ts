@@ -1,0 +1,83 @@
+/** What a section of the report is made of. Texts are plain text; the page escapes them. */
+import type { Row } from '../experiment.ts'
+import type { ManifestExperiment } from '../manifest.ts'
+import type { ReportData } from '../report-data.ts'
+import type { Chart } from './chart.ts'
+
+/** Where figures come from: nothing may be shown without. */
+export type Provenance = 'bounded' | 'simulated' | 'bounded over simulated' | 'computed'
+
+export interface Table {
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly (string | number | null)[])[]
+}
+
+export interface Figure {
+  readonly id: string
+  /** A sentence that states what is to be seen. */
+  readonly finding: string
+  readonly provenance: Provenance
+  /** What is plotted, its parameters, and how many samples there are. */
+  readonly caption: string
+  /** Where the data lies, relative to the report. */
+  readonly file: string
+  readonly chart: Chart
+  readonly table: Table
+  /** Takes half of the width where there is room. */
+  readonly half?: boolean
+}
+
+export interface KeyFigure {
+  readonly value: string
+  readonly text: string
+  readonly provenance: Provenance
+}
+
+/** `holds: null`: the data do not decide. */
+export interface Verdict {
+  readonly claim: string
+  readonly holds: boolean | null
+  readonly evidence: string
+}
+
+export interface Section {
+  readonly id: string
+  readonly title: string
+  readonly paragraphs: readonly string[]
+  readonly figures: readonly Figure[]
+  readonly keys: readonly KeyFigure[]
+  readonly verdicts: readonly Verdict[]
+}
+
+/** What a section sees of one experiment. */
+export interface Data {
+  readonly rows: readonly Row[]
+  readonly entry: ManifestExperiment
+  /** The file that the rows come from. */
+  readonly file: string
+}
+
+/** The summary of an experiment, or its rows where it has none; null: it was not run. */
+export function dataOf({ manifest, rows }: ReportData, name: string): Data | null {
+  const entry = manifest.experiments.find((candidate) => candidate.name === name)
+  if (entry === undefined) return null
+  const found = rows.get(entry.summary === null ? name : `${name}-summary`)
+  if (found === undefined || found.length === 0) return null
+  return { rows: found, entry, file: entry.summary?.file ?? entry.file }
+}
+
+/** Values of a column in order of appearance. */
+export function distinct<T extends Row[string]>(rows: readonly Row[], column: string): T[] {
+  return [...new Set(rows.map((row) => row[column] as T))]
+}
+
+export function where(rows: readonly Row[], match: Row): Row[] {
+  const entries = Object.entries(match)
+  return rows.filter((row) => entries.every(([key, value]) => row[key] === value))
+}
+
+/** The number in a column, or NaN where there is none: a chart leaves it out, and says so in its table. */
+export function number(row: Row | undefined, column: string): number {
+  const value = row?.[column]
+  return typeof value === 'number' ? value : Number.NaN
+}

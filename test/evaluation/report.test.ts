@@ -1,0 +1,111 @@
+import {
+  EXPERIMENTS,
+  type Experiment,
+  MANIFEST_FORMAT,
+  type ReportData,
+  type Row,
+  renderReport,
+} from 'virtio-sdk/evaluation'
+import { zcu102 } from 'virtio-sdk/platform-zcu102'
+import { describe, expect, it } from 'vitest'
+
+const CAMPAIGN = { seed: 3, points: 3, sets: 5 }
+
+/** What evaluate hands to the report. */
+function dataOf(names: readonly string[], platform = zcu102): ReportData {
+  const rows = new Map<string, readonly Row[]>()
+  const experiments = EXPERIMENTS.filter(({ name }) => names.includes(name)).map((experiment: Experiment) => {
+    const { name, title, columns, assumptions } = experiment
+    const all = experiment.units(CAMPAIGN, platform).flatMap((unit) => [...experiment.run(unit, platform)])
+    const summary = experiment.summarize?.()
+    for (const row of all) summary?.add(row)
+    rows.set(summary ? `${name}-summary` : name, summary?.rows() ?? all)
+    return {
+      name,
+      title,
+      file: `data/${name}.ndjson`,
+      rows: all.length,
+      refuted: 0,
+      rowsOfUnits: [all.length],
+      columns,
+      assumptions,
+      summary: summary ? { file: `data/${name}-summary.ndjson`, columns: summary.columns } : null,
+    }
+  })
+  const manifest = {
+    format: MANIFEST_FORMAT,
+    version: '1.2.3',
+    campaign: CAMPAIGN,
+    shard: { index: 1, count: 1 },
+    platform,
+    experiments,
+  } as const
+  return { manifest, rows }
+}
+
+const data = dataOf(['acceptance', 'pessimism'])
+const html = renderReport(data, '/* drawn */')
+
+describe('the report', () => {
+  it('has a section for what was run, and says what was not', () => {
+    expect(html).toContain('<section id="acceptance">')
+    expect(html).toContain('<section id="pessimism">')
+    expect(html).not.toContain('<section id="levels">')
+    expect(html).toMatch(/Not run, and left out:.*priority-levels/)
+  })
+
+  it('every figure tells its provenance, its seed and its file', () => {
+    const figures = html.match(/<figure [\s\S]*?<\/figure>/g)!
+    expect(figures.length).toBeGreaterThanOrEqual(5)
+    for (const figure of figures) {
+      expect(figure).toMatch(/<span class="origin">(bounded|simulated|computed)/)
+      expect(figure).toContain('seed 3')
+      expect(figure).toMatch(/<code>data\/[a-z-]+\.ndjson<\/code>/)
+      expect(figure).toMatch(/<details[\s\S]*<table>[\s\S]*<td/)
+      expect(figure).not.toMatch(/NaN|undefined|Infinity/)
+    }
+  })
+
+  it('says how to get it again, and what threatens it', () => {
+    expect(html).toContain('npx virtio-sdk@1.2.3 evaluate')
+    expect(html).toContain('--points 3 --sets 5 --seed 3')
+    expect(html).toContain('Threats to validity')
+    expect(html).toContain('Nothing was measured')
+    expect(html).toContain('DMA copy rate, bytes/ns')
+  })
+
+  it('a number that the data cannot give refutes nothing and is drawn nowhere', () => {
+    const charts = JSON.parse(/id="charts">(.*?)<\/script>/s.exec(html)![1]!)
+    for (const { points } of Object.values(charts) as { points: { x: unknown; y: unknown }[] }[]) {
+      expect(points.length).toBeGreaterThan(0)
+      for (const { x, y } of points) {
+        expect(typeof x).toBe('number')
+        expect(['number', 'string']).toContain(typeof y)
+      }
+    }
+  })
+
+  it('marks measured costs as such, and escapes what a file put into them', () => {
+    const pick = { value: [1, 2, 3], status: 'MEASURED', source: '<b>me & "you"</b></script>' } as const
+    const platform = { ...zcu102, title: 'A <i>board</i>', costsNs: { ...zcu102.costsNs, pick } }
+    const measured = renderReport({ ...data, manifest: { ...data.manifest, platform } }, '')
+    expect(measured).toContain('<span class="measured">MEASURED</span>')
+    expect(measured).toContain('&lt;b&gt;me &amp; &quot;you&quot;&lt;/b&gt;&lt;/script&gt;')
+    expect(measured).toContain('Measured on a board: pick')
+    expect(measured).not.toContain('<i>board')
+    expect(measured).not.toContain('Nothing was measured')
+    expect(measured).toContain('--calibration FILE')
+  })
+
+  it('names nothing that a browser would fetch', () => {
+    expect(html).not.toMatch(/(src|href)="(?!#|data:)/)
+    expect(html).toContain("default-src 'none'")
+  })
+
+  it('a bound that was refuted is a verdict against it', () => {
+    const experiments = data.manifest.experiments.map((experiment) => ({ ...experiment, refuted: 2 }))
+    const refuted = renderReport({ ...data, manifest: { ...data.manifest, experiments } }, '')
+    expect(refuted).toMatch(/class="no">does not hold<\/td><td>No row of any experiment/)
+    expect(refuted).toMatch(/class="no">does not hold<\/td><td>No bound is below/)
+  })
+})
