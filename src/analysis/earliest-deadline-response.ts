@@ -42,25 +42,27 @@ export class DeadlineResponseTest {
    * its own joins the demand. So behind a known R* only releases a' < s(a) + h + c(l_i) - R* can be worse, and the search goes
    * down from the longest busy period in such steps [the idea of Zhang Burns 2009, for responses]. Between two releases at which
    * s jumps the response only falls, so those are all that is looked at.
+   *
+   * `ownJitterNs`: the part of the jitter that the response counts. A message of a chain counts from a release that itself is
+   * late by the rest: that is not before a, nor earlier than this part before the window, and s never falls with a.
    */
-  bound(flow: number): ResponseTerms | null {
-    const model = this.#model
+  bound(flow: number, ownJitterNs = this.#model.jitterNs[flow]!): ResponseTerms | null {
     if (this.#busyNs === Number.POSITIVE_INFINITY) return null
-    const earliestNs = 0 - model.jitterNs[flow]!
+    const earliestNs = 0 - ownJitterNs
     const tailNs = this.#tailWorkNs(flow) + this.#tailSoftwareNs()
     const firstStartNs = this.#startOfLast(flow, earliestNs, 0)
     let worstNs = firstStartNs + tailNs - earliestNs
     let worstReleaseNs = earliestNs
-    let releaseNs = this.#lastReleaseBefore(flow, this.#busyNs)
+    let releaseNs = this.#lastReleaseBefore(flow, this.#busyNs, earliestNs)
     while (releaseNs > earliestNs) {
       const finishNs = this.#startOfLast(flow, releaseNs, firstStartNs) + tailNs
       if (finishNs - releaseNs > worstNs) {
         worstNs = finishNs - releaseNs
         worstReleaseNs = releaseNs
       }
-      releaseNs = this.#lastReleaseBefore(flow, Math.min(releaseNs, finishNs - worstNs))
+      releaseNs = this.#lastReleaseBefore(flow, Math.min(releaseNs, finishNs - worstNs), earliestNs)
     }
-    return this.#terms(flow, worstReleaseNs, worstNs)
+    return this.#terms(flow, worstReleaseNs, worstNs, ownJitterNs)
   }
 
   /**
@@ -142,9 +144,8 @@ export class DeadlineResponseTest {
   }
 
   /** The last release before `timeNs` at which the flow's own count jumps, or its deadline meets one of another flow. */
-  #lastReleaseBefore(flow: number, timeNs: number): number {
+  #lastReleaseBefore(flow: number, timeNs: number, earliestNs: number): number {
     const model = this.#model
-    const earliestNs = -model.jitterNs[flow]!
     let lastNs = Number.NEGATIVE_INFINITY
     for (let j = 0; j < model.count; j++) {
       if (j !== flow && !model.windowsAtEveryDeadline) continue
@@ -170,7 +171,7 @@ export class DeadlineResponseTest {
     return this.#model.tightness.nonPreemptiveLastChunk ? this.#model.chunkOverheadNs : 0
   }
 
-  #terms(flow: number, releaseNs: number, responseNs: number): ResponseTerms {
+  #terms(flow: number, releaseNs: number, responseNs: number, ownJitterNs: number): ResponseTerms {
     const model = this.#model
     const startNs = this.#startOfLast(flow, releaseNs, 0)
     this.#workNs = 0
@@ -188,8 +189,8 @@ export class DeadlineResponseTest {
       blockingNs: this.#blockingNs,
       overheadNs,
       supplyNs,
-      jitterNs: model.jitterNs[flow]!,
-      releaseNs: releaseNs + model.jitterNs[flow]!,
+      jitterNs: ownJitterNs,
+      releaseNs: releaseNs + ownJitterNs,
       instance,
       instances: Math.ceil((this.#busyNs + model.jitterNs[flow]!) / model.periodNs[flow]!),
     }

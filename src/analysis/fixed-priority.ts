@@ -96,21 +96,25 @@ export class FixedPriorityTest {
     this.#members = new Int32Array(model.total)
   }
 
-  bound(flow: number, ranks: ArrayLike<number>): ResponseTerms | null {
-    const responseNs = this.#respond(flow, ranks, Number.POSITIVE_INFINITY)
-    return responseNs === Number.POSITIVE_INFINITY ? null : this.#terms(flow, responseNs)
+  /**
+   * `ownJitterNs`: the part of the jitter that the response counts. A message of a chain counts from a release that itself is late
+   * by the rest: that is neither before its nominal release, nor earlier than this part before the window.
+   */
+  bound(flow: number, ranks: ArrayLike<number>, ownJitterNs = this.#model.jitterNs[flow]!): ResponseTerms | null {
+    const responseNs = this.#respond(flow, ranks, Number.POSITIVE_INFINITY, ownJitterNs)
+    return responseNs === Number.POSITIVE_INFINITY ? null : this.#terms(flow, responseNs, ownJitterNs)
   }
 
   meetsDeadline(flow: number, ranks: ArrayLike<number>): boolean {
-    const deadlineNs = this.#model.deadlineNs[flow]!
-    return this.#respond(flow, ranks, deadlineNs) <= deadlineNs
+    const { deadlineNs, jitterNs } = this.#model
+    return this.#respond(flow, ranks, deadlineNs[flow]!, jitterNs[flow]!) <= deadlineNs[flow]!
   }
 
   /**
    * R = max over the K messages of the busy period of (s_q + h + c(l) - (q-1)T + J). Infinity without a bound; may stop at a
    * response above `limitNs`, which then says no more than that it is above.
    */
-  #respond(flow: number, ranks: ArrayLike<number>, limitNs: number): number {
+  #respond(flow: number, ranks: ArrayLike<number>, limitNs: number, ownJitterNs: number): number {
     this.#select(flow, ranks)
     const aheadNs = this.#blockingNs + this.#blockingOverheadNs
     if (!converges(this.#model, this.#members, this.#memberCount, aheadNs)) return Number.POSITIVE_INFINITY
@@ -122,10 +126,10 @@ export class FixedPriorityTest {
     let worstNs = 0
     let startNs = 0
     for (let q = 1; ; q++) {
-      const releaseNs = exact((q - 1) * periodNs)
-      const latestNs = limitNs - jitterNs - tailNs + releaseNs
+      const earlierNs = Math.min(ownJitterNs, jitterNs - exact((q - 1) * periodNs))
+      const latestNs = limitNs - earlierNs - tailNs
       startNs = this.#settle(flow, q, this.#tailWorkNs(flow), this.#tailSoftwareNs(), startNs, openNs, latestNs)
-      const responseNs = exact(startNs + tailNs) - releaseNs + jitterNs
+      const responseNs = exact(startNs + tailNs) + earlierNs
       if (responseNs > worstNs) {
         worstNs = responseNs
         this.#worstInstance = q
@@ -225,7 +229,7 @@ export class FixedPriorityTest {
     return this.#model.tightness.nonPreemptiveLastChunk ? this.#model.chunkOverheadNs : 0
   }
 
-  #terms(flow: number, responseNs: number): ResponseTerms {
+  #terms(flow: number, responseNs: number, ownJitterNs: number): ResponseTerms {
     const model = this.#model
     const q = this.#worstInstance
     this.#workNs = 0
@@ -233,8 +237,8 @@ export class FixedPriorityTest {
     this.#addReleases(1, this.#worstStartNs, model.openIntervalNs)
     const ownWorkNs = q * model.workNs[flow]!
     const overheadNs = this.#softwareNs + q * model.overheadNs[flow]! + this.#blockingOverheadNs
-    const releaseNs = (q - 1) * model.periodNs[flow]!
-    const jitterNs = model.jitterNs[flow]!
+    const jitterNs = ownJitterNs
+    const releaseNs = Math.max(0, (q - 1) * model.periodNs[flow]! - (model.jitterNs[flow]! - ownJitterNs))
     const supplyNs = responseNs + releaseNs - jitterNs - ownWorkNs - this.#workNs - this.#blockingNs - overheadNs
     assert(supplyNs >= 0, 'terms exceed their sum')
     return {

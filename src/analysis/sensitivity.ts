@@ -179,7 +179,7 @@ function longestThatFits({ flows, dma, regulator }: FlowSet, i: number): number 
 }
 
 /** Least integer in [low, high] that is accepted, when all above one that is are, too, and `high` is. */
-function leastWhere(low: number, high: number, accepts: (value: number) => boolean): number {
+export function leastWhere(low: number, high: number, accepts: (value: number) => boolean): number {
   while (low < high) {
     const middle = low + Math.floor((high - low) / 2)
     if (accepts(middle)) high = middle
@@ -189,7 +189,7 @@ function leastWhere(low: number, high: number, accepts: (value: number) => boole
 }
 
 /** Greatest integer in [low, high] that is accepted, when all below one that is are, too; null: not even `low`. */
-function greatestWhere(low: number, high: number, accepts: (value: number) => boolean): number | null {
+export function greatestWhere(low: number, high: number, accepts: (value: number) => boolean): number | null {
   if (!accepts(low)) return null
   let refused = high + 1
   while (refused - low > 1) {

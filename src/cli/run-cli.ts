@@ -2,6 +2,7 @@
 import { cac } from 'cac'
 import { VirtioError } from '../internal/error.ts'
 import { oneOf } from '../internal/suggest.ts'
+import { analyzeCommand } from './analyze-command.ts'
 import { DEFAULT_OUT, type EvaluationParts, evaluateCommand } from './evaluate/evaluate-command.ts'
 import { mergeCommand } from './evaluate/merge-command.ts'
 import { calibrationCommand, platformCommand } from './platform-command.ts'
@@ -49,6 +50,19 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .example('  $ virtio-sdk simulate my.yaml --payload frames=video.raw --out received --trace run.json')
     .action((scenario: string | undefined, flags) =>
       simulateCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, parts.simulator),
+    )
+  cli
+    .command('analyze [scenario]', 'Bound the response times of a scenario, without simulating it')
+    .option('--json', 'Print one JSON object')
+    .option('--design <design>', 'floating or dedicated, instead of the placement in the scenario')
+    .option('--scheduler <scheduler>', 'fp or edf, instead of the one in the scenario')
+    .option('--priorities <how>', 'Under fixed priority: dm, optimal, or levels=G')
+    .option('--platform <name>', 'Board, instead of the one in the scenario: a name, or file:PATH')
+    .option('--calibration <file>', 'Measured costs, instead of those of the board')
+    .option('--quiet', 'No tables; the exit code tells')
+    .example('  $ virtio-sdk analyze my.yaml --scheduler fp --priorities optimal')
+    .action((scenario: string | undefined, flags) =>
+      analyzeCommand(scenario ?? parts.defaultScenario, flags, parts.terminal),
     )
   cli
     .command('platform <action> [name]', 'list: the boards there are; show NAME: one as a file to copy and edit')
@@ -121,7 +135,8 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
 }
 
 const EXIT_CODES = `  0  fine
-  1  a payload arrived changed, a guest broke the rules, a bound was exceeded, or a queue failed
+  1  a payload arrived changed, a guest broke the rules, a bound was exceeded, a queue failed, or a
+     deadline is not shown to be met
   2  the command line or a file is wrong
   3  a mistake in virtio-sdk itself`
 

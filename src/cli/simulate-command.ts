@@ -1,12 +1,12 @@
 /** `simulate`: the same flows through both designs, side by side. What `npm start` runs. */
-import { readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { Design } from '../platform-zcu102/index.ts'
-import { formatTime, parseScenario, parseTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
+import { formatTime, parseTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
 import { payloadWriter, withDesign, writeTrace } from './output-files.ts'
 import { readPayloads, withPayloads } from './payload-files.ts'
 import { progress } from './progress.ts'
+import { readScenario } from './scenario-file.ts'
 import { fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
 import { type DesignRun, renderReport, reportObject } from './simulate-report.ts'
 import type { Simulator } from './simulator.ts'
@@ -26,7 +26,7 @@ export interface SimulateFlags extends PlatformFlags {
 
 export function simulateCommand(path: string, flags: SimulateFlags, terminal: Terminal, simulator: Simulator): number {
   const scenarioPath = resolve(terminal.cwd, path)
-  const written = { ...parseScenario(readScenario(path, scenarioPath), { path }), ...seedAndDuration(flags) }
+  const written = { ...readScenario(path, terminal.cwd), ...seedAndDuration(flags) }
   const scenario = withPlatform(withPayloads(written, strings(flags.payload), terminal.cwd), flags, terminal.cwd)
   const note = (text: string) => flags.quiet || terminal.stderr.write(`note: ${text}\n`)
   const designs = designsOf(flags.design, scenario, note)
@@ -68,14 +68,6 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   }
   const clean = runs.every(({ result }) => result.payloadMismatches === 0 && result.violations === 0)
   return clean ? EXIT_OK : EXIT_NEGATIVE
-}
-
-function readScenario(path: string, absolute: string): string {
-  try {
-    return readFileSync(absolute, 'utf8')
-  } catch (error) {
-    throw new UsageError(`cannot read the scenario ${path}: ${(error as Error).message}`, { cause: error })
-  }
 }
 
 function seedAndDuration({ seed, duration }: SimulateFlags): { seed?: number; durationNs?: number } {

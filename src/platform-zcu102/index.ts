@@ -8,12 +8,17 @@ export type { Design, Intruder } from './machine.ts'
 export type { FlowResult, ResponseTimes } from './message-ledger.ts'
 export {
   ANALYSES,
+  type ChainPrediction,
   type CorePrediction,
   type FlowPrediction,
   type Prediction,
   type PredictionOptions,
   predict,
 } from './predict.ts'
+export { predictionAssumptions } from './predict-assumptions.ts'
+export { searchPriorities } from './predict-priorities.ts'
+export { type PredictedSensitivity, predictedSensitivity } from './predict-sensitivity.ts'
+export type { TaskPrediction } from './predict-tasks.ts'
 export { formatBoardProfile, parseBoardProfile } from './profile-file.ts'
 export { type RateControl, type RateSetting, rateSetting } from './rate-control.ts'
 export { longestThrottleNs } from './refill-budgets.ts'

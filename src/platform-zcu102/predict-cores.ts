@@ -17,6 +17,9 @@ import type { System, SystemFlow } from './predict-system.ts'
 /** Messages of a flow that can be between its guests at once: a sender has so many buffers. */
 export const MOST_UNDER_WAY = 4
 
+/** What is constant in a window of 18 minutes does not show in its rate. */
+export const LONG_NS = 2 ** 40
+
 /** `spanNs`: from nominal release until nothing is done for the message any more; Infinity: not known. */
 export function messagesWithin(flow: SystemFlow, spanNs: number, windowNs: number): number {
   if (spanNs < Number.POSITIVE_INFINITY) return Math.floor((windowNs + spanNs) / flow.periodNs) + 1
@@ -64,7 +67,6 @@ export class CoreLoad {
     let ownNs = 0
     let othersNs = 0
     let locks = 0
-    let transfers = 0
     let transfersNs = 0
     let othersTransfersNs = 0
     let transferLocks = 0
@@ -77,7 +79,6 @@ export class CoreLoad {
       ownNs += messages * message.ownNs
       othersNs += messages * message.othersNs
       locks += messages * message.locks
-      transfers += count
       transfersNs += count * transfer.ownNs
       othersTransfersNs += count * transfer.othersNs
       transferLocks += count * transfer.locks
@@ -90,7 +91,8 @@ export class CoreLoad {
     const copied = this.#copiedWithin(windowNs) + arrivals + 1
     const ownTransfersNs = Math.min(transfersNs + split * worst.ownNs, copied * worst.ownNs)
     if (design === 'dedicated') return ownNs + ownTransfersNs
-    const timers = this.#timersWithin(windowNs)
+    // The broker lets a message that comes early wait for its time.
+    const timers = this.#timersWithin(windowNs) + (this.#system.pinned ? 0 : 2 * arrivals)
     ownNs += timers * (this.#software.timerNs + this.#software.beginNs) + surplusNs
     locks += timers + Math.min(transferLocks + split * worst.locks, copied * worst.locks)
     // Every transfer is this core's or another's, and so is every hold: it spins for as many as it asks, and as there are.
@@ -105,22 +107,9 @@ export class CoreLoad {
     )
   }
 
-  /** Share of the core that is lost in the long run; spinning as if every hold of another core were waited for. */
+  /** Share of the core that is lost in the long run. */
   get rate(): number {
-    const { chains, design, flows } = this.#system
-    const worst = this.#worstTransfer()
-    let rate = 0
-    flows.forEach((flow, i) => {
-      const message = this.#messages[i]!
-      const transfer = this.#transfers[i]!
-      const transfers = transfersOf(flow, this.#software)
-      const split = chains ? worst.ownNs + worst.othersNs : 0
-      rate +=
-        (message.ownNs + message.othersNs + transfers * (transfer.ownNs + transfer.othersNs) + split) / flow.periodNs
-    })
-    const { regulator } = this.#system
-    if (design === 'dedicated' || regulator.kind !== 'budget') return rate
-    return rate + (this.#software.timerNs + this.#software.beginNs + worst.ownNs + worst.othersNs) / regulator.periodNs
+    return this.within(LONG_NS) / LONG_NS
   }
 
   /** Of whatever flow. */
@@ -149,7 +138,7 @@ export class CoreLoad {
     const { regulator } = this.#system
     if (regulator.kind === 'bucket') return this.#copiedWithin(windowNs)
     if (regulator.kind !== 'budget' || regulator.budgetNs === regulator.periodNs) return 0
-    return Math.floor(windowNs / regulator.periodNs) + 2
+    return 2 * (Math.floor(windowNs / regulator.periodNs) + 2)
   }
 }
 

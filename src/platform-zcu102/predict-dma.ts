@@ -108,13 +108,14 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
   flows.forEach((flow, i) => {
     const known = spans[i]! < Number.POSITIVE_INFINITY
     const jitterNs = known ? spans[i]! : 4 * flow.periodNs
-    add(flow.periodNs, jitterNs, message(flow))
+    // One that comes early waits for its time: another timer, and one that came too soon.
+    add(flow.periodNs, jitterNs, message(flow) + 2 * timerNs)
     if (flow.creditEvery < Number.POSITIVE_INFINITY) add(flow.creditEvery * flow.periodNs, jitterNs, controlNs)
     if (chains) leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
   })
   if (regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs) {
     // The end of a budget may close a chain, which then needs another start.
-    add(regulator.periodNs, regulator.periodNs, timerNs + (chains ? transferNs : 0))
+    add(regulator.periodNs, regulator.periodNs, 2 * timerNs + (chains ? transferNs : 0))
   }
   // The piece before the window and those it is committed to, a step under way, and per VM a handler's refill.
   const kicks = design === 'floating' && !interrupts.suppressRefill ? 2 * system.vmCores.length : 0
@@ -124,21 +125,24 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
   return tasks
 }
 
-/** Bounds of all flows from nominal release to the end of the last piece. */
+/**
+ * Bounds of all flows to the end of the last piece, from their own nominal releases: `ownJitterNs`, by flow, is the jitter that
+ * is not inherited from the flow before.
+ */
 export function stageBounds(
   model: AnalysisModel,
-  set: FlowSet,
   scheduler: 'fp' | 'edf',
   ranks: readonly number[],
+  ownJitterNs: readonly number[],
 ): (ResponseTerms | null)[] {
   if (scheduler === 'fp') {
     const test = new FixedPriorityTest(model)
-    return set.flows.map((_, flow) => test.bound(flow, ranks))
+    return ownJitterNs.map((own, flow) => test.bound(flow, ranks, own))
   }
-  return set.flows.map((_, flow) => {
+  return ownJitterNs.map((own, flow) => {
     // The broker counts deadlines from the arrival of a message, which for this one may be as late as its jitter.
     const deadlineNs = Float64Array.from(model.deadlineNs)
     deadlineNs[flow]! += model.jitterNs[flow]!
-    return new DeadlineResponseTest({ ...model, deadlineNs }).bound(flow)
+    return new DeadlineResponseTest({ ...model, deadlineNs }).bound(flow, own)
   })
 }

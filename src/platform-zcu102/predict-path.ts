@@ -100,7 +100,7 @@ export function computedNs(
 }
 
 /** Interrupt handlers, and polls, of all VMs of a core. */
-function handlersWithin(
+export function handlersWithin(
   system: System,
   software: SoftwareCosts,
   core: number,

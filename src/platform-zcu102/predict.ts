@@ -10,17 +10,20 @@ import {
   type ResponseTerms,
   TIGHTNESS,
 } from '../analysis/index.ts'
+import { CostOp } from '../platform/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
 import type { Design } from './machine.ts'
-import { CoreLoad } from './predict-cores.ts'
+import { CoreLoad, MOST_UNDER_WAY } from './predict-cores.ts'
 import { flowSetOf, modelOf, stageBounds } from './predict-dma.ts'
 import { obstaclesOf } from './predict-obstacles.ts'
 import { afterNs, beforeNs, computedNs, trailNs } from './predict-path.ts'
 import { type SoftwareCosts, softwareOf } from './predict-software.ts'
 import { type System, type SystemFlow, systemOf } from './predict-system.ts'
+import { type TaskPrediction, tasksOf } from './predict-tasks.ts'
 import { prioritiesOf } from './priorities.ts'
+import { refuseImpossible } from './refuse-impossible.ts'
 
 export const ANALYSES = ['A0', 'A3', 'A4'] as const satisfies readonly AnalysisName[]
 
@@ -59,6 +62,15 @@ export interface CorePrediction {
   stolenWithin(windowNs: number): number
 }
 
+export interface ChainPrediction {
+  readonly name: string
+  readonly flows: readonly string[]
+  readonly deadlineNs: number
+  /** From the nominal release of the first flow to the last arrival; A4. */
+  readonly endToEndNs: number | null
+  readonly schedulable: boolean
+}
+
 export interface Prediction {
   readonly design: Design
   readonly scheduler: 'fp' | 'edf'
@@ -70,6 +82,8 @@ export interface Prediction {
   readonly flows: readonly FlowPrediction[]
   readonly schedulable: Readonly<Record<AnalysisName, boolean>>
   readonly cores: readonly CorePrediction[]
+  readonly tasks: readonly TaskPrediction[]
+  readonly chains: readonly ChainPrediction[]
   /** w: longest hold of the broker's lock; null where there is none. */
   readonly lockHoldNs: number | null
   /** Why a flow may have to wait for something that no analysis here bounds; such flows have no bound. */
@@ -79,16 +93,14 @@ export interface Prediction {
 /** Throws `VirtioError` where the scenario cannot run under this design, or nothing could ever serve it. */
 export function predict(scenario: Scenario, options: PredictionOptions): Prediction {
   const { design, profile = builtInProfile(scenario) } = options
+  refuseImpossible(scenario, design, profile.cores.value)
   const system = systemOf(scenario, design, profile)
   const scheduler = options.scheduler ?? scenario.broker.scheduler
   const ranks = options.ranks ?? prioritiesOf(scenario.flows)
   const state = iterate(system, scheduler, ranks)
   const { set, software, loads, blocked } = state
 
-  const stages = ANALYSES.map((name) => {
-    if (name === 'A4') return state.stage
-    return stageBounds(modelOf(system, set, software, state.spans, TIGHTNESS[name]), set, scheduler, ranks)
-  })
+  const stages = ANALYSES.map((name) => (name === 'A4' ? state.stage : state.stageOf(name)))
   const wholeSet = system.pinned && scheduler === 'edf'
   const accepts = ANALYSES.map((name) => wholeSet && earliestDeadlineSchedulable(set, TIGHTNESS[name]))
   const flows = system.flows.map((flow, i): FlowPrediction => {
@@ -98,15 +110,14 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
         T
       >
     const { beforeNs: before, afterNs: after } = state
-    const total = (terms: ResponseTerms | null) =>
-      terms === null || after[i] === Number.POSITIVE_INFINITY ? null : ownNs(state, i, terms) + after[i]!
+    const total = (terms: ResponseTerms | null) => (terms === null ? null : finite(terms.responseNs + after[i]!))
     const a4 = blocked[i] ? null : stages[2]![i]!
     const endToEndNs = total(a4)
     return {
       name: flow.name,
       deadlineNs: flow.deadlineNs,
       rank: ranks[i]!,
-      bounds: record((terms) => (terms === null ? null : ownNs(state, i, terms))),
+      bounds: record((terms) => terms?.responseNs ?? null),
       terms: record((terms) => terms),
       endToEndNs,
       parts:
@@ -116,7 +127,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
       schedulable: record((terms, k) => {
         if (wholeSet) return accepts[k]!
         // The abstract model knows nothing but the DMA stage.
-        const responseNs = system.pinned ? terms && ownNs(state, i, terms) : total(terms)
+        const responseNs = system.pinned ? (terms?.responseNs ?? null) : total(terms)
         return responseNs !== null && responseNs <= flow.deadlineNs
       }),
     }
@@ -134,31 +145,48 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
     cores: system.cores.map((core) => ({
       core,
       vms: scenario.vms.filter((vm) => vm.core === core).map((vm) => vm.name),
-      stolenRate: loads.get(core)!.rate,
+      stolenRate: state.spans.every((span) => span < Number.POSITIVE_INFINITY) ? loads.get(core)!.rate : null,
       stolenWithin: (windowNs: number) => loads.get(core)!.within(windowNs),
     })),
+    tasks: tasksOf(system, software, loads, state.spans),
+    chains: scenario.chains.map(({ name, flows: hops, deadlineNs }): ChainPrediction => {
+      const last = system.flows.findIndex((flow) => flow.name === hops.at(-1))
+      const endToEndNs = blocked[last] ? null : finite(chainNs(system, state, last))
+      return { name, flows: hops, deadlineNs, endToEndNs, schedulable: endToEndNs !== null && endToEndNs <= deadlineNs }
+    }),
     lockHoldNs: design === 'floating' ? software.stepNs : null,
     obstacles: state.obstacles,
   }
+}
+
+/** From the nominal release of the first flow of a chain to the arrival of the last: at best until there, and what is more. */
+function chainNs(system: System, { stage, afterNs, inheritedNs }: State, last: number): number {
+  let startNs = 0
+  for (let hop = system.flows[last]!; hop.after >= 0; hop = system.flows[hop.after]!) {
+    startNs += bestNs(system, system.flows[hop.after]!) + hop.computeNs
+  }
+  return startNs + inheritedNs[last]! + (stage[last]?.responseNs ?? Number.POSITIVE_INFINITY) + afterNs[last]!
+}
+
+function finite(timeNs: number): number | null {
+  return timeNs < LIMIT_NS ? timeNs : null
 }
 
 interface State {
   readonly set: FlowSet
   readonly software: SoftwareCosts
   readonly loads: ReadonlyMap<number, CoreLoad>
+  /** How long messages are under way, from nominal release until nothing is done for them any more; Infinity: not known. */
   readonly spans: readonly number[]
+  /** Bounds of the DMA stage under A4, and under another analysis. */
   readonly stage: readonly (ResponseTerms | null)[]
+  stageOf(name: AnalysisName): readonly (ResponseTerms | null)[]
   readonly beforeNs: readonly number[]
   readonly afterNs: readonly number[]
   /** What a flow's releases inherit of jitter from those that cause them. */
   readonly inheritedNs: readonly number[]
   readonly blocked: readonly boolean[]
   readonly obstacles: readonly string[]
-}
-
-/** The bound counts from the flow's own release: of a flow after another, from its computation's end at best. */
-function ownNs({ inheritedNs }: State, i: number, terms: ResponseTerms): number {
-  return terms.instances === 1 ? terms.responseNs - inheritedNs[i]! : terms.responseNs
 }
 
 /** More rounds than that: something grows without end, and is taken for it. */
@@ -180,52 +208,63 @@ function iterate(system: System, scheduler: 'fp' | 'edf', ranks: readonly number
 
 /** One round: everything from how long messages are under way, and from that how long they are. */
 function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[], spans: readonly number[]): State {
-  const { flows } = system
+  const { flows, pinned } = system
   const underWay = (flow: SystemFlow) => {
     const span = spans[flow.index]!
     return span < Number.POSITIVE_INFINITY ? Math.floor(span / flow.periodNs) + 1 : Number.POSITIVE_INFINITY
   }
-  const software = softwareOf(system, (flow) => Math.min(4, underWay(flow)))
+  const software = softwareOf(system, (flow) => Math.min(MOST_UNDER_WAY, underWay(flow)))
   const loads = new Map(system.cores.map((core) => [core, new CoreLoad(system, core, software, spans)]))
   const loadOf = (core: number) => loads.get(core)!
 
   // With pinned overheads nothing takes time but the preparation of pieces, and a message that comes meanwhile is seen before
   // that piece has been copied: as if it had come to the abstract server at once.
-  const before = flows.map((flow) =>
-    system.pinned ? 0 : beforeNs(system, flow, loadOf(flow.sourceCore), software, spans),
-  )
+  const before = flows.map((flow) => (pinned ? 0 : beforeNs(system, flow, loadOf(flow.sourceCore), software, spans)))
   const after = flows.map((flow) => afterNs(system, flow, loadOf(flow.destinationCore), software, spans))
   const trail = trailNs(system, software)
+  // Of a flow after another: how much later than at best its release comes.
   const inherited = flows.map((flow) => {
     if (flow.after < 0) return 0
     const computed = computedNs(system, flow, loadOf(flow.sourceCore), software, spans)
-    return spans[flow.after]! + computed
+    return Math.max(0, spans[flow.after]! - bestNs(system, flows[flow.after]!) + computed - flow.computeNs)
   })
-  const jitterNs = flows.map((flow, i) => flow.jitterNs + inherited[i]! + before[i]!)
-  const finite = jitterNs.every((jitter) => jitter < LIMIT_NS)
-  const set = flowSetOf(
-    system,
-    software,
-    jitterNs.map((jitter) => (jitter < LIMIT_NS ? jitter : 0)),
-  )
-  const model = modelOf(system, set, software, spans, TIGHTNESS.A4)
-  const stage = finite ? stageBounds(model, set, scheduler, ranks) : flows.map(() => null)
+  const own = flows.map((flow, i) => flow.jitterNs + before[i]!)
+  const jitter = own.map((ownNs, i) => ownNs + inherited[i]!)
+  const known = jitter.every((jitterNs) => jitterNs < LIMIT_NS)
+  const set = flowSetOf(system, software, known ? jitter : flows.map(() => 0))
+  const model = (name: AnalysisName) => modelOf(system, set, software, spans, TIGHTNESS[name])
+  const stageOf = (name: AnalysisName) =>
+    known ? stageBounds(model(name), scheduler, ranks, own) : flows.map(() => null)
+  const stage = stageOf('A4')
   const { blocked, obstacles } = obstaclesOf(system, underWay)
   return {
     set,
     software,
     loads,
-    spans: flows.map((_, i) => {
-      const terms = stage[i]
-      if (!terms || blocked[i]) return Number.POSITIVE_INFINITY
-      const span = terms.responseNs + after[i]! + trail
-      return span < LIMIT_NS ? span : Number.POSITIVE_INFINITY
-    }),
     stage,
+    stageOf,
+    // From the release that the flow's first one would have had: inherited jitter is part of it.
+    spans: stage.map((terms, i) =>
+      terms === null || blocked[i]
+        ? Number.POSITIVE_INFINITY
+        : limited(inherited[i]! + terms.responseNs + after[i]! + trail),
+    ),
     beforeNs: before,
     afterNs: after,
     inheritedNs: inherited,
     blocked,
     obstacles,
   }
+}
+
+function limited(timeNs: number): number {
+  return timeNs < LIMIT_NS ? timeNs : Number.POSITIVE_INFINITY
+}
+
+/** From nominal release to arrival at best. */
+function bestNs({ best, interrupts, design }: System, flow: SystemFlow): number {
+  const guestNs = best(CostOp.guestSend) + best(CostOp.guestIsr)
+  const brokerNs = best(CostOp.mmioTrap) + best(CostOp.fetchDescriptor) + best(CostOp.pick) + best(CostOp.dmaSetup)
+  const waitsNs = interrupts.pollingNs > 0 || design === 'dedicated' ? 0 : best(CostOp.irqEntryAck)
+  return guestNs + brokerNs + flow.workNs + waitsNs
 }

@@ -1,0 +1,117 @@
+/** `analyze`: bounds of a scenario, without simulating anything. */
+import { basename, resolve } from 'node:path'
+import {
+  type Design,
+  type Prediction,
+  type PredictionOptions,
+  predict,
+  predictedSensitivity,
+  searchPriorities,
+} from '../platform-zcu102/index.ts'
+import { type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
+import { type Analysis, analysisObject, renderAnalysis } from './analyze-report.ts'
+import { readScenario } from './scenario-file.ts'
+import { fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
+import { EXIT_NEGATIVE, EXIT_OK, painter, type Terminal, UsageError } from './terminal.ts'
+
+/** As they come from the command line, still to be checked. */
+export interface AnalyzeFlags extends PlatformFlags {
+  readonly json?: boolean
+  readonly quiet?: boolean
+  readonly design?: unknown
+  readonly scheduler?: unknown
+  readonly priorities?: unknown
+}
+
+export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Terminal): number {
+  const written = withPlatform(readScenario(path, terminal.cwd), flags, terminal.cwd)
+  const design = oneOf('--design', flags.design ?? written.broker.placement, ['floating', 'dedicated'] as const)
+  const priorities = prioritiesFlag(flags.priorities)
+  const asked = flags.scheduler ?? (priorities === null ? written.broker.scheduler : 'fp')
+  const scheduler = oneOf('--scheduler', asked, ['fp', 'edf'] as const)
+  if (priorities !== null && scheduler === 'edf') {
+    throw new UsageError('--priorities are those of fixed priority: leave it out, or add --scheduler fp')
+  }
+  const scenario: Scenario = { ...written, broker: { ...written.broker, scheduler } }
+  const profile = profileOfScenario(scenario, fileReader(resolve(terminal.cwd, path), terminal.cwd))
+  const { ranks, how } = ranksFor(scenario, { design, profile }, priorities)
+  const options: PredictionOptions = { design, profile, ...(ranks === null ? {} : { ranks }) }
+
+  const prediction = predict(scenario, options)
+  const analysis: Analysis = {
+    title: basename(path),
+    scenario,
+    profile,
+    prediction,
+    priorities: how,
+    sensitivity: predictedSensitivity(scenario, options),
+    other: predict(scenario, { design, profile, scheduler: scheduler === 'fp' ? 'edf' : 'fp' }),
+    freed: freedOf(scenario, prediction, { design: other(design), profile, ...(ranks === null ? {} : { ranks }) }),
+  }
+  if (flags.json) terminal.stdout.write(`${JSON.stringify(analysisObject(analysis), null, 2)}\n`)
+  else if (!flags.quiet) {
+    terminal.stdout.write(renderAnalysis(analysis, painter(terminal.stdout, terminal.env)))
+  }
+  return accepted(prediction) ? EXIT_OK : EXIT_NEGATIVE
+}
+
+function accepted({ schedulable, chains, tasks }: Prediction): boolean {
+  return schedulable.A4 && [...chains, ...tasks].every((part) => part.schedulable)
+}
+
+/** Cores that the floating design gains over the dedicated one; null where one of the two cannot run, or has no bounds. */
+function freedOf(scenario: Scenario, prediction: Prediction, options: PredictionOptions): Analysis['freed'] {
+  if (vmOnDedicatedCore(scenario) !== null || scenario.broker.dedicatedCore >= options.profile!.cores.value) return null
+  const counterpart = predict(scenario, options)
+  const [floating, dedicated] = options.design === 'dedicated' ? [prediction, counterpart] : [counterpart, prediction]
+  const rates = [floating, dedicated].map(({ cores }) => cores.map(({ stolenRate }) => stolenRate))
+  if (rates.flat().includes(null)) return null
+  const [before, after] = [sum(rates[1]!), sum(rates[0]!)]
+  return { cores: 1 - (after - before), breakEven: after > before ? 1 / (after - before) : null }
+}
+
+function sum(rates: readonly (number | null)[]): number {
+  return rates.reduce<number>((total, rate) => total + rate!, 0)
+}
+
+function other(design: Design): Design {
+  return design === 'floating' ? 'dedicated' : 'floating'
+}
+
+type Priorities = 'dm' | 'optimal' | number
+
+function prioritiesFlag(flag: unknown): Priorities | null {
+  if (flag === undefined) return null
+  if (flag === 'dm' || flag === 'optimal') return flag
+  const levels = /^levels=(\d+)$/.exec(String(flag))
+  if (levels !== null && Number(levels[1]) > 0) return Number(levels[1])
+  throw new UsageError(`--priorities ${flag}: use dm, optimal or levels=G`)
+}
+
+function ranksFor(
+  scenario: Scenario,
+  options: PredictionOptions,
+  priorities: Priorities | null,
+): { ranks: readonly number[] | null; how: string } {
+  const own = scenario.flows.some(({ priority }) => priority !== null)
+    ? 'as the scenario gives them'
+    : 'deadline-monotonic'
+  if (priorities === null) return { ranks: null, how: own }
+  if (priorities === 'dm') {
+    const order = scenario.flows
+      .map((_, i) => i)
+      .sort((a, b) => scenario.flows[a]!.deadlineNs - scenario.flows[b]!.deadlineNs || a - b)
+    return { ranks: scenario.flows.map((_, i) => order.indexOf(i)), how: 'deadline-monotonic' }
+  }
+  const levels = priorities === 'optimal' ? scenario.flows.length : priorities
+  const ranks = searchPriorities(scenario, options, levels)
+  const method =
+    priorities === 'optimal' ? "by Audsley's method" : `by Audsley's method on at most ${priorities} levels`
+  return ranks === null ? { ranks, how: `${own}; none found ${method}` } : { ranks, how: method }
+}
+
+function oneOf<T extends string>(option: string, value: unknown, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === value)
+  if (found === undefined) throw new UsageError(`${option} ${value}: use ${choices.join(' or ')}`)
+  return found
+}

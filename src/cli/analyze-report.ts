@@ -1,0 +1,287 @@
+/** What an analysis found: as an object for programs, and as tables for people. Everything here is bounded, nothing simulated. */
+import {
+  ANALYSES,
+  type BoardProfile,
+  type FlowPrediction,
+  type PredictedSensitivity,
+  type Prediction,
+  predictionAssumptions,
+} from '../platform-zcu102/index.ts'
+import { formatTime, type Scenario } from '../scenario/index.ts'
+import { type Cell, renderTable } from './table.ts'
+import type { Paint } from './terminal.ts'
+
+export interface Analysis {
+  readonly title: string
+  readonly scenario: Scenario
+  readonly profile: BoardProfile
+  readonly prediction: Prediction
+  /** Where the priorities come from. */
+  readonly priorities: string
+  readonly sensitivity: PredictedSensitivity
+  /** Under the other scheduler. */
+  readonly other: Prediction
+  readonly freed: { readonly cores: number; readonly breakEven: number | null } | null
+}
+
+/** The object of `--json`. */
+export function analysisObject({ scenario, profile, prediction, priorities, sensitivity, other, freed }: Analysis) {
+  const { scheduler, design, pinned, schedulable, chains, tasks, cores, lockHoldNs, obstacles } = prediction
+  return {
+    scheduler,
+    design,
+    platform: profile.name,
+    pinned,
+    priorities: scheduler === 'fp' ? priorities : null,
+    flows: prediction.flows.map((flow, i) => ({
+      name: flow.name,
+      deadlineNs: flow.deadlineNs,
+      bounds: flow.bounds,
+      endToEndNs: flow.endToEndNs,
+      schedulable: flow.schedulable,
+      rank: scheduler === 'fp' ? flow.rank : null,
+      terms: flow.terms,
+      parts: flow.parts,
+      slackNs: slackOf(flow),
+      largestLengthBytes: sensitivity.largestLengthBytes[i] ?? null,
+    })),
+    schedulable,
+    sensitivity: {
+      lengthPermille: sensitivity.lengthPermille,
+      failsFirst: sensitivity.failsFirst,
+      smallestBudgetNs: sensitivity.smallestBudgetNs,
+    },
+    otherScheduler: { scheduler: other.scheduler, schedulable: other.schedulable },
+    chains,
+    tasks,
+    cores: cores.map(({ core, vms, stolenRate, stolenWithin }) => ({
+      core,
+      vms,
+      stolenRate,
+      stolenNs: Object.fromEntries(WINDOWS.map((windowNs) => [formatTime(windowNs), stolenWithin(windowNs)])),
+    })),
+    lockHoldNs,
+    freed,
+    obstacles,
+    assumptions: predictionAssumptions(scenario, prediction, profile),
+  }
+}
+
+/** For which stolen time is shown. */
+const WINDOWS = [100_000, 1_000_000, 10_000_000]
+
+export function renderAnalysis(analysis: Analysis, paint: Paint): string {
+  const { title, scenario, profile, prediction, priorities, other, freed } = analysis
+  const { design, scheduler, pinned, obstacles } = prediction
+  const under = scheduler === 'edf' ? 'earliest deadline first' : `fixed priority, ${priorities}`
+  const heading = `${title}: ${scenario.vms.length} VMs, ${scenario.flows.length} flows on ${profile.name}, ${design} broker, ${under}; bounds, nothing simulated`
+  const section = (name: string, body: string) => `${paint(name, 'strong')}\n${body}`
+  const parts = [
+    `${paint(heading, 'strong')}\n${verdict(analysis, paint)}`,
+    section(
+      'Bounds in ms: the DMA stage by analysis, and end to end with A4',
+      renderTable(boundRows(prediction), paint),
+    ),
+    section(
+      pinned
+        ? 'What the A4 bounds are made of, in ms (overheads pinned: the DMA stage alone has a verdict)'
+        : 'What the A4 bounds are made of, in ms',
+      renderTable(termRows(prediction), paint),
+    ),
+    section(
+      'What breaks first, and what would fit',
+      renderTable(sensitivityRows(analysis), paint) + whatFits(analysis),
+    ),
+  ]
+  if (prediction.chains.length > 0) parts.push(section('Chains, ms', renderTable(chainRows(prediction), paint)))
+  parts.push(
+    section(
+      'Most that EL2 takes from each core, ms',
+      renderTable(coreRows(prediction), paint) + freedLine(design, freed),
+    ),
+  )
+  if (prediction.tasks.length > 0) {
+    parts.push(section('Guest tasks under stolen time, ms', renderTable(taskRows(prediction), paint)))
+  }
+  if (obstacles.length > 0) {
+    parts.push(section('Why there are flows without a bound', obstacles.map((line) => `  - ${line}\n`).join('')))
+  }
+  parts.push(`Under ${other.scheduler === 'edf' ? 'EDF' : 'fixed priority'} instead: ${verdicts(other)}.\n`)
+  const assumptions = predictionAssumptions(scenario, prediction, profile)
+  parts.push(section('Assumptions', assumptions.map((line) => `  - ${line}\n`).join('')))
+  return parts.join('\n')
+}
+
+function verdict({ prediction }: Analysis, paint: Paint): string {
+  const late = [
+    ...prediction.flows.filter(({ schedulable }) => !schedulable.A4).map(({ name }) => `flow ${name}`),
+    ...prediction.chains.filter(({ schedulable }) => !schedulable).map(({ name }) => `chain ${name}`),
+    ...prediction.tasks.filter(({ schedulable }) => !schedulable).map(({ vm, name }) => `task ${name} of ${vm}`),
+  ]
+  if (late.length === 0) return `${paint('Every deadline is met', 'good')} (A4; ${verdicts(prediction)}).\n`
+  return `${paint(`Not shown to meet their deadlines: ${late.join(', ')}`, 'bad')} (A4; ${verdicts(prediction)}).\n`
+}
+
+function verdicts({ schedulable }: Prediction): string {
+  return ANALYSES.map((name) => `${name} ${schedulable[name] ? 'accepts' : 'refuses'}`).join(', ')
+}
+
+function boundRows({ flows, scheduler }: Prediction): Cell[][] {
+  const head = ['flow', ...(scheduler === 'fp' ? ['priority'] : []), 'A0', 'A3', 'A4', 'end to end', 'deadline', '']
+  return [
+    head,
+    ...flows.map((flow): Cell[] => [
+      flow.name,
+      ...(scheduler === 'fp' ? [String(flow.rank)] : []),
+      ...ANALYSES.map((name) => bound(flow.bounds[name], flow.schedulable[name])),
+      bound(flow.endToEndNs, flow.schedulable.A4),
+      milliseconds(flow.deadlineNs),
+      flow.schedulable.A4 ? { text: 'meets it', tone: 'good' } : { text: 'may be late', tone: 'bad' },
+    ]),
+  ]
+}
+
+/** The terms add up to the end-to-end bound, less the release of a message that is not the first of its busy period. */
+function termRows({ flows }: Prediction): Cell[][] {
+  const head = [
+    'flow',
+    'jitter',
+    'send, trap',
+    'own copy',
+    'others',
+    'blocking',
+    'software',
+    'no budget',
+    'interrupt, read',
+    'earlier',
+    'sum',
+  ]
+  return [
+    head,
+    ...flows.map((flow): Cell[] => {
+      const { terms, parts, endToEndNs } = flow
+      const a4 = terms.A4
+      if (a4 === null || parts === null || endToEndNs === null) return [flow.name, ...head.slice(1).map(() => 'none')]
+      const jitterNs = a4.jitterNs - parts.beforeNs
+      const listed = a4.ownWorkNs + a4.interferenceNs + a4.blockingNs + a4.overheadNs + a4.supplyNs
+      const earlierNs = endToEndNs - jitterNs - parts.beforeNs - listed - parts.afterNs
+      return [
+        flow.name,
+        ...[
+          jitterNs,
+          parts.beforeNs,
+          a4.ownWorkNs,
+          a4.interferenceNs,
+          a4.blockingNs,
+          a4.overheadNs,
+          a4.supplyNs,
+          parts.afterNs,
+          earlierNs,
+          endToEndNs,
+        ].map(milliseconds),
+      ]
+    }),
+  ]
+}
+
+function sensitivityRows({ scenario, prediction, sensitivity }: Analysis): Cell[][] {
+  return [
+    ['flow', 'slack, ms', 'message, bytes', 'longest that fits'],
+    ...prediction.flows.map((flow, i): Cell[] => {
+      const slackNs = slackOf(flow)
+      const length = sensitivity.largestLengthBytes[i]
+      return [
+        flow.name,
+        slackNs === null ? 'none' : { text: milliseconds(slackNs), tone: slackNs < 0 ? 'bad' : undefined },
+        count(scenario.flows[i]!.lengthBytes),
+        length === null || length === undefined ? 'none' : count(length),
+      ]
+    }),
+  ]
+}
+
+function whatFits({ scenario, sensitivity }: Analysis): string {
+  const { lengthPermille, failsFirst, smallestBudgetNs } = sensitivity
+  const lines = [
+    lengthPermille === 0
+      ? 'No factor on all messages makes it fit.'
+      : `All messages times ${(lengthPermille / 1000).toFixed(3)} fit; beyond, ${failsFirst.join(' and ') || 'a chain of waiting'} fails first.`,
+  ]
+  const { regulator } = scenario.broker
+  if (regulator.kind === 'budget') {
+    lines.push(
+      smallestBudgetNs === null
+        ? `No budget in a period of ${formatTime(regulator.periodNs)} is enough.`
+        : `The smallest budget that is enough: ${formatTime(smallestBudgetNs)} of ${formatTime(regulator.periodNs)} (now ${formatTime(regulator.budgetNs)}).`,
+    )
+  }
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+function chainRows({ chains }: Prediction): Cell[][] {
+  return [
+    ['chain', 'flows', 'end to end', 'deadline', ''],
+    ...chains.map((chain): Cell[] => [
+      chain.name,
+      chain.flows.join(' > '),
+      bound(chain.endToEndNs, chain.schedulable),
+      milliseconds(chain.deadlineNs),
+      chain.schedulable ? { text: 'meets it', tone: 'good' } : { text: 'may be late', tone: 'bad' },
+    ]),
+  ]
+}
+
+function coreRows({ cores, lockHoldNs }: Prediction): Cell[][] {
+  const rows: Cell[][] = [
+    ['core', 'VMs', ...WINDOWS.map((windowNs) => `in ${formatTime(windowNs)}`), 'in the long run'],
+    ...cores.map(({ core, vms, stolenRate, stolenWithin }): Cell[] => [
+      String(core),
+      vms.join(', '),
+      ...WINDOWS.map((windowNs) => milliseconds(stolenWithin(windowNs))),
+      stolenRate === null ? 'none' : `${(100 * stolenRate).toFixed(2)} %`,
+    ]),
+  ]
+  if (lockHoldNs !== null) rows.push(['lock', 'held at once', milliseconds(lockHoldNs)])
+  return rows
+}
+
+function freedLine(design: Prediction['design'], freed: Analysis['freed']): string {
+  if (freed === null) return ''
+  const even = freed.breakEven === null ? 'at any rate' : `up to ${freed.breakEven.toFixed(2)} times these messages`
+  const who = design === 'floating' ? 'Floating gains' : 'Floating would gain'
+  return `${who} ${freed.cores.toFixed(2)} cores over the dedicated broker at these bounds, and is worth a core ${even}.\n`
+}
+
+function taskRows({ tasks }: Prediction): Cell[][] {
+  return [
+    ['task', 'VM', 'response', 'own', 'other tasks', 'stolen, drivers', 'deadline', ''],
+    ...tasks.map((task): Cell[] => [
+      task.name,
+      task.vm,
+      bound(task.responseNs, task.schedulable),
+      ...(task.terms === null
+        ? ['none', 'none', 'none']
+        : [task.terms.ownNs, task.terms.interferenceNs, task.terms.stolenNs].map(milliseconds)),
+      milliseconds(task.deadlineNs),
+      task.schedulable ? { text: 'meets it', tone: 'good' } : { text: 'may be late', tone: 'bad' },
+    ]),
+  ]
+}
+
+function slackOf({ deadlineNs, endToEndNs, bounds }: FlowPrediction): number | null {
+  const responseNs = endToEndNs ?? bounds.A4
+  return responseNs === null ? null : deadlineNs - responseNs
+}
+
+function bound(timeNs: number | null, meets: boolean): Cell {
+  if (timeNs === null) return { text: 'none', tone: 'bad' }
+  return { text: milliseconds(timeNs), tone: meets ? undefined : 'bad' }
+}
+
+function milliseconds(ns: number): string {
+  return (ns / 1e6).toFixed(3)
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US')
+}

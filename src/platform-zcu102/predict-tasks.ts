@@ -1,0 +1,62 @@
+/**
+ * Guest tasks under what the broker takes from their core: fixed priority, preemptive, below the guest's own drivers. Analysed
+ * only; the simulated guests have none.
+ */
+import { type GuestTerms, guestResponseTimes } from '../analysis/index.ts'
+import { CostOp } from '../platform/index.ts'
+import type { TaskSpec } from '../scenario/index.ts'
+import { type CoreLoad, LONG_NS, messagesWithin } from './predict-cores.ts'
+import { handlersWithin } from './predict-path.ts'
+import type { SoftwareCosts } from './predict-software.ts'
+import type { System } from './predict-system.ts'
+
+export interface TaskPrediction {
+  readonly vm: string
+  readonly name: string
+  readonly deadlineNs: number
+  readonly responseNs: number | null
+  readonly terms: GuestTerms | null
+  readonly schedulable: boolean
+}
+
+/** Tasks of VMs that share a core have no bound: nothing says how the hypervisor would schedule them. */
+export function tasksOf(
+  system: System,
+  software: SoftwareCosts,
+  loads: ReadonlyMap<number, CoreLoad>,
+  spans: readonly number[],
+): TaskPrediction[] {
+  const { flows, scenario, vmCores, worst } = system
+  return scenario.vms.flatMap(({ name: vm, core, tasks }) => {
+    const ordered = byPriority(tasks)
+    const load = loads.get(core)!
+    const within = (windowNs: number) => {
+      const sends = flows.reduce(
+        (sum, flow) => (flow.sourceCore === core ? sum + messagesWithin(flow, spans[flow.index]!, windowNs) : sum),
+        0,
+      )
+      const driversNs = sends * worst(CostOp.guestSend) + handlersWithin(system, software, core, windowNs, spans)
+      return load.within(windowNs) + driversNs
+    }
+    const alone = vmCores.filter((other) => other === core).length === 1
+    const terms = alone
+      ? guestResponseTimes(
+          ordered.map(({ periodNs, deadlineNs, wcetNs }) => ({ periodNs, deadlineNs, executionNs: wcetNs })),
+          // What is under way at a release is in the window's count already.
+          { within, rate: within(LONG_NS) / LONG_NS, blockingNs: 0 },
+        )
+      : ordered.map(() => null)
+    return ordered.map(({ name, deadlineNs }, i): TaskPrediction => {
+      const responseNs = terms[i]?.responseNs ?? null
+      const schedulable = responseNs !== null && responseNs <= deadlineNs
+      return { vm, name, deadlineNs, responseNs, terms: terms[i] ?? null, schedulable }
+    })
+  })
+}
+
+/** Most urgent first: as given, else deadline-monotonic, ties by order. */
+function byPriority(tasks: readonly TaskSpec[]): TaskSpec[] {
+  const byDeadline = [...tasks].sort((a, b) => a.deadlineNs - b.deadlineNs)
+  const rank = (task: TaskSpec) => task.priority ?? byDeadline.indexOf(task)
+  return [...tasks].sort((a, b) => rank(a) - rank(b))
+}

@@ -1,0 +1,152 @@
+/** `analyze`: what it prints, the object that programs read, and its exit codes. */
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { run } from './fake.ts'
+
+const FOLDER = mkdtempSync(join(tmpdir(), 'analyze-'))
+
+function scenario(name: string, text: string): string {
+  const path = join(FOLDER, name)
+  writeFileSync(path, text)
+  return path
+}
+
+const FLOWS = scenario(
+  'flows.yaml',
+  `
+vms:
+  - { name: a, core: 0, cid: 3, tasks: [{ name: loop, period: 10ms, wcet: 2ms }] }
+  - { name: b, core: 1, cid: 4 }
+flows:
+  - { name: short, from: a, to: b, period: 5ms, length: 4KiB }
+  - { name: long, from: b, to: a, period: 20ms, length: 256KiB }
+broker: { regulator: { kind: budget, budget: 500us, period: 1ms } }
+`,
+)
+const GOLDEN = scenario(
+  'golden.yaml',
+  `
+vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }]
+flows:
+  - { name: f0, from: a, to: b, period: 5ms, length: 65536 }
+  - { name: f1, from: a, to: b, period: 10ms, length: 614400 }
+  - { name: f2, from: a, to: b, period: 20ms, length: 1048576 }
+  - { name: f3, from: b, to: a, period: 50ms, length: 4194304 }
+  - { name: f4, from: b, to: a, period: 100ms, length: 6220800 }
+broker: { scheduler: fp, regulator: { kind: budget, budget: 500us, period: 1ms } }
+overrides: { dmaBytesPerNs: 1.0, chunkOverheadNs: [3000, 3000], messageOverheadNs: 1000 }
+`,
+)
+
+const analyze = (...args: string[]) => run(['analyze', ...args], FLOWS)
+const object = async (...args: string[]) => JSON.parse((await analyze(...args, '--json')).stdout)
+
+describe('analyze --json', () => {
+  it('has the keys that others rely on', async () => {
+    const found = await object(GOLDEN)
+    expect(found.scheduler).toBe('fp')
+    expect(found.schedulable).toEqual({ A0: true, A3: true, A4: true })
+    expect(found.flows.map(({ bounds }: { bounds: { A4: number } }) => bounds.A4)).toEqual([
+      260727, 1460127, 3545703, 13447479, 29588767,
+    ])
+    for (const flow of found.flows) {
+      expect(flow).toMatchObject({
+        name: expect.any(String),
+        deadlineNs: expect.any(Number),
+        endToEndNs: expect.any(Number),
+        schedulable: { A0: true, A3: true, A4: true },
+      })
+      expect(flow.endToEndNs).toBeGreaterThanOrEqual(flow.bounds.A4)
+    }
+    expect((await object(GOLDEN, '--scheduler', 'edf')).schedulable).toEqual({ A0: true, A3: true, A4: true })
+  })
+
+  it('has terms that add up to the end-to-end bound', async () => {
+    for (const scheduler of ['fp', 'edf']) {
+      for (const { endToEndNs, parts, terms } of (await object(FLOWS, '--scheduler', scheduler)).flows) {
+        const { ownWorkNs, interferenceNs, blockingNs, overheadNs, supplyNs, jitterNs, releaseNs } = terms.A4
+        const stageNs = ownWorkNs + interferenceNs + blockingNs + overheadNs + supplyNs + jitterNs - releaseNs
+        expect(stageNs + parts.afterNs).toBe(endToEndNs)
+        expect(parts.beforeNs + parts.stageNs + parts.afterNs).toBe(endToEndNs)
+      }
+    }
+  })
+
+  it('finds lengths and budgets at the border between fitting and not', async () => {
+    const { flows, sensitivity } = await object(FLOWS)
+    const codeWith = async (change: (text: string) => string) =>
+      (await analyze(scenario('changed.yaml', change(CHANGEABLE)), '--quiet')).code
+    const budget = (ns: number) => (text: string) => text.replace('budget: 500us', `budget: ${ns}`)
+    expect(await codeWith(budget(sensitivity.smallestBudgetNs))).toBe(0)
+    expect(await codeWith(budget(sensitivity.smallestBudgetNs - 1))).toBe(1)
+    const length = (bytes: number) => (text: string) => text.replace('256KiB', String(bytes))
+    expect(await codeWith(length(flows[1].largestLengthBytes))).toBe(0)
+    expect(await codeWith(length(flows[1].largestLengthBytes + 1))).toBe(1)
+  })
+
+  it('analyses guest tasks under stolen time', async () => {
+    const [task] = (await object(FLOWS)).tasks
+    expect(task).toMatchObject({ vm: 'a', name: 'loop', deadlineNs: 10_000_000, schedulable: true })
+    expect(task.responseNs).toBeGreaterThan(2_000_000)
+  })
+})
+
+const CHANGEABLE = `
+vms:
+  - { name: a, core: 0, cid: 3, tasks: [{ name: loop, period: 10ms, wcet: 2ms }] }
+  - { name: b, core: 1, cid: 4 }
+flows:
+  - { name: short, from: a, to: b, period: 5ms, length: 4KiB }
+  - { name: long, from: b, to: a, period: 20ms, length: 256KiB }
+broker: { regulator: { kind: budget, budget: 500us, period: 1ms } }
+`
+
+describe('analyze', () => {
+  it('prints bounds, terms, what would fit, stolen time and assumptions', async () => {
+    const { code, stdout, stderr } = await analyze()
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    for (const part of [
+      'Every deadline is met',
+      'end to end',
+      'slack',
+      'smallest budget',
+      'EL2',
+      'loop',
+      'Assumptions',
+    ])
+      expect(stdout).toContain(part)
+  })
+
+  it('exits with 1 and names the flow that may be late', async () => {
+    const late = scenario('late.yaml', CHANGEABLE.replace('period: 5ms', 'period: 5ms, deadline: 60us'))
+    const { code, stdout } = await analyze(late)
+    expect(code).toBe(1)
+    expect(stdout).toContain('flow short')
+  })
+
+  it('assigns priorities as asked', async () => {
+    for (const how of ['dm', 'optimal', 'levels=1', 'levels=2']) {
+      const { code, stdout } = await analyze('--priorities', how, '--json')
+      expect({ how, code }).toEqual({ how, code: 0 })
+      expect(JSON.parse(stdout).scheduler).toBe('fp')
+    }
+    const ranks = (await object('--priorities', 'levels=1')).flows.map(({ rank }: { rank: number }) => rank)
+    expect(ranks).toEqual([0, 0])
+  })
+
+  it('refuses what it does not know, and files that are not there', async () => {
+    for (const args of [
+      ['--scheduler', 'rr'],
+      ['--design', 'both'],
+      ['--priorities', 'levels=0'],
+      ['--priorities', 'dm', '--scheduler', 'edf'],
+      ['nowhere.yaml'],
+    ]) {
+      const { code, stderr } = await analyze(...args)
+      expect({ args, code }).toEqual({ args, code: 2 })
+      expect(stderr).not.toBe('')
+    }
+  })
+})
