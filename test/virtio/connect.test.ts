@@ -80,6 +80,32 @@ describe('initialisation', () => {
     expect(() => startDriver(new Absent(adder.create()))).toThrow(code('QUEUE_ABSENT'))
   })
 
+  it('STATUS-DRV-03: after FAILED the next attempt begins with a reset', () => {
+    const transport = new SpyTransport(adder.create({ offer: [] }))
+    expect(() => startDriver(transport, { require: ['checksum'] })).toThrow(code('FEATURES_MISSING'))
+    expect(transport.statusWrites.at(-1)! & 128).toBe(128)
+    const before = transport.statusWrites.length
+    startDriver(transport)
+    expect(transport.statusWrites[before]).toBe(0)
+  })
+
+  it('IMP-STAT-02: FEATURES_OK is written and read back before any queue is set up', () => {
+    class Deaf extends SpyTransport {
+      touched = 0
+      override readStatus(): number {
+        return super.readStatus() & ~8
+      }
+      override queueSizeMax(queue: number): number {
+        this.touched++
+        return super.queueSizeMax(queue)
+      }
+    }
+    const transport = new Deaf(adder.create())
+    expect(() => startDriver(transport)).toThrow(code('FEATURES_REFUSED'))
+    expect(transport.statusWrites).toEqual([0, 1, 3, 11, 139])
+    expect(transport.touched).toBe(0)
+  })
+
   it('museum 45: the device offers a smaller queue than wanted, and the driver takes it', () => {
     const transport = new SpyTransport(adder.create())
     expect(startDriver(transport, { queueSizes: { requests: 64 } }).requests.ring.size).toBe(8)
@@ -121,6 +147,17 @@ describe('features', () => {
     expect(() => startDriver(transport)).toThrow(code('FEATURES_REFUSED'))
     startDriver(transport, { want: ['checksum'], commonFeatures: FeatureSet.empty })
     expect(transport.accepted).toEqual([1, 1, 0, 0])
+  })
+
+  it('FEAT-DRV-03: an offer is looked at before it is used: without VERSION_1 there is nothing to talk about', () => {
+    class Legacy extends SpyTransport {
+      override readDeviceFeatures(window: number): number {
+        return window === 0 ? 3 : 0
+      }
+    }
+    const transport = new Legacy(adder.create())
+    expect(() => startDriver(transport)).toThrow('does not offer VIRTIO_F_VERSION_1')
+    expect(transport.statusWrites).toEqual([0, 1, 3, 131])
   })
 
   it('FEAT-DRV-02: a wanted feature is dropped with its prerequisite', () => {

@@ -77,6 +77,14 @@ describe('call', () => {
   })
 })
 
+describe('what comes back', () => {
+  it('VQS-USED-DRV-01, VQS-USED-DRV-02: is as long as the device said, whatever lies behind', async () => {
+    const driver = startDriver(new SpyTransport(adder.create()))
+    const { bytes } = await driver.requests.call(request, { reply: 16 })
+    expect(bytes.length).toBe(4)
+  })
+})
+
 describe('post', () => {
   it('stages with add, shows with kick, completes in the interrupt', () => {
     const { driver, transport, run } = held()

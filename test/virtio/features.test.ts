@@ -7,6 +7,10 @@ import {
   featureBit,
   featureDependencies,
   featureName,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_NOTIFICATION_DATA,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_SUSPEND,
   VIRTIO_F_VERSION_1,
   VIRTIO_ID_NET,
   VIRTIO_ID_VSOCK,
@@ -101,9 +105,16 @@ describe('negotiation at the registers', () => {
     }
   })
 
-  it('FEAT-DEV-01: an offer that is not closed is our own mistake', () => {
+  it('FEAT-DEV-01, RFB-DEV-01: an offer that is not closed, or lacks VERSION_1, is our own mistake', () => {
     expect(() => new BareDevice({ features: FeatureSet.of(1), dependencies })).toThrow('FEAT-DEV-01')
     expect(() => new BareDevice({ commonFeatures: FeatureSet.empty })).toThrow('RFB-DEV-01')
+  })
+
+  it('FEAT-DEV-04: nothing is offered that no queue here can do (museum 41)', () => {
+    for (const bit of [VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER, VIRTIO_F_NOTIFICATION_DATA, VIRTIO_F_SUSPEND]) {
+      const commonFeatures = FeatureSet.of(VIRTIO_F_VERSION_1, bit)
+      expect(() => new BareDevice({ commonFeatures })).toThrow('is offered and not implemented (FEAT-DEV-04)')
+    }
   })
 
   it('INIT-DRV-04: features are frozen by FEATURES_OK', () => {

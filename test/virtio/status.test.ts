@@ -33,7 +33,7 @@ describe('device status', () => {
     }
   })
 
-  it('museum 25: an illegal write changes nothing and names its clause', () => {
+  it('STATUS-DRV-03: museum 25: an illegal write changes nothing and names its clause', () => {
     const registers = new DeviceRegisters({ deviceId: 1, queueSizes: [] }, idleModel)
     const seen: string[] = []
     registers.events.on('violation', ({ rule, clause }) => seen.push(`${rule} ${clause}`))

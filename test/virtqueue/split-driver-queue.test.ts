@@ -36,7 +36,7 @@ function descriptorAt(ring: RawRing, table: number, index: number): number[] {
 }
 
 describe('add', () => {
-  it('VQS-FRM-DRV-01: writes a chain, readable before writable, and stages its head', () => {
+  it('VQS-FRM-DRV-01, RFB-DRV-05: writes a chain of guest-physical addresses, readable before writable, and stages its head', () => {
     const { ring, driver } = setUp()
     expect(driver.add(buffers(2, 1))).toBe(0)
     expect([driver.freeDescriptors, driver.outstanding]).toEqual([SIZE - 3, 1])
@@ -48,6 +48,27 @@ describe('add', () => {
     expect(popAll(ring.device())).toEqual([])
     driver.publish()
     expect(popAll(ring.device())).toEqual([0])
+  })
+
+  it('CLEAN-DRV-01: what the device can see stays as it is while more is added, and until it came back', () => {
+    const { ring, driver } = setUp()
+    const { descriptorArea, driverArea } = ring.layout
+    driver.add(buffers(1, 1))
+    driver.publish()
+    const seen = () => [
+      descriptorAt(ring, descriptorArea, 0),
+      descriptorAt(ring, descriptorArea, 1),
+      ring.memory.readU16(driverArea + 4),
+    ]
+    const before = seen()
+    for (let i = 0; i < 3; i++) {
+      driver.add(buffers(0, 2))
+      driver.publish()
+    }
+    expect(driver.add(buffers(0, 2))).toBe(-1)
+    driver.needsNotification()
+    driver.enableNotifications()
+    expect(seen()).toEqual(before)
   })
 
   it('VQS-AVL-DRV-03: many chains in one publication', () => {
