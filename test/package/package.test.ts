@@ -92,6 +92,15 @@ describe('the command line', () => {
     expect(JSON.parse(stdout)).toHaveProperty('designs.floating.flows')
   })
 
+  it('evaluate runs a campaign on threads', () => {
+    const flags = ['--points', '2', '--sets', '2', '--only', 'acceptance', '--out', 'results']
+    project.run(process.execPath, cli(), 'evaluate', ...flags, '--jobs', '2')
+    expect(readdirSync(join(project.folder, 'results/data'))).toEqual([
+      'acceptance-summary.ndjson',
+      'acceptance.ndjson',
+    ])
+  })
+
   const cli = () => join(project.folder, 'node_modules/.bin/virtio-sdk')
 })
 
