@@ -1,4 +1,4 @@
-import { type FlowSet, fixedPriorityBounds, ranksOf } from 'virtio-sdk/analysis'
+import { earliestDeadlineBounds, type FlowSet, fixedPriorityBounds, ranksOf } from 'virtio-sdk/analysis'
 import { replay, WorstCaseSearch } from 'virtio-sdk/evaluation'
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/internal/random.ts'
@@ -24,31 +24,35 @@ function smallInstance(seed: number): FlowSet {
 }
 
 describe('search for the worst case', () => {
-  it('finds nothing that cannot happen, and most of what can: against every behaviour of small instances', () => {
-    let found = 0
-    let worst = 0
-    for (let seed = 0; seed < 400; seed++) {
-      const set = smallInstance(seed)
-      const ranks = [0, 1]
-      const bounds = fixedPriorityBounds(set, undefined, ranks).map((terms) => terms?.responseNs ?? 1000)
-      if (bounds.some((bound) => bound > 60)) continue
-      const space = searchBehaviours({ set, scheduler: 'fp', ranks, limits: bounds, maxStates: 20_000 })
-      if (!space.complete) continue
-      const search = new WorstCaseSearch(set, ranks)
-      for (const flow of ranks) {
-        const { responseNs } = search.find(flow, new Random(seed))
-        expect(responseNs, `seed ${seed}, flow ${flow}`).toBeLessThanOrEqual(space.worst[flow]!)
-        found += responseNs
-        worst += space.worst[flow]!
+  it.each(['fp', 'edf'] as const)(
+    '%s: finds nothing that cannot happen, and most of what can, against every behaviour of small instances',
+    (scheduler) => {
+      let found = 0
+      let worst = 0
+      for (let seed = 0; seed < 400; seed++) {
+        const set = smallInstance(seed)
+        const ranks = [0, 1]
+        const terms = scheduler === 'fp' ? fixedPriorityBounds(set, undefined, ranks) : earliestDeadlineBounds(set)
+        const bounds = terms.map((term) => term?.responseNs ?? 1000)
+        if (bounds.some((bound) => bound > 60)) continue
+        const space = searchBehaviours({ set, scheduler, ranks, limits: bounds, maxStates: 20_000 })
+        if (!space.complete) continue
+        const search = new WorstCaseSearch(set, scheduler, ranks)
+        for (const flow of ranks) {
+          const { responseNs } = search.find(flow, new Random(seed))
+          expect(responseNs, `seed ${seed}, flow ${flow}`).toBeLessThanOrEqual(space.worst[flow]!)
+          found += responseNs
+          worst += space.worst[flow]!
+        }
       }
-    }
-    expect(worst).toBeGreaterThan(2000)
-    expect(found / worst).toBeGreaterThan(0.9)
-  })
+      expect(worst).toBeGreaterThan(2000)
+      expect(found / worst).toBeGreaterThan(0.9)
+    },
+  )
 
   it('comes close to the bounds of the golden set, from behaviours that can be replayed', () => {
     const ranks = ranksOf(GOLDEN.flows)
-    const search = new WorstCaseSearch(GOLDEN, ranks)
+    const search = new WorstCaseSearch(GOLDEN, 'fp', ranks)
     fixedPriorityBounds(GOLDEN, undefined, ranks).forEach((terms, flow) => {
       const { responseNs, witness } = search.find(flow, new Random(1))
       expect(terms!.responseNs / responseNs).toBeGreaterThanOrEqual(1)
@@ -60,7 +64,7 @@ describe('search for the worst case', () => {
   it('without a regulator a bound is reached exactly, or missed by ticks', () => {
     const set = { ...GOLDEN, regulator: { kind: 'none' } as const }
     const ranks = ranksOf(set.flows)
-    const search = new WorstCaseSearch(set, ranks)
+    const search = new WorstCaseSearch(set, 'fp', ranks)
     fixedPriorityBounds(set, undefined, ranks).forEach((terms, flow) => {
       expect(search.find(flow, new Random(1)).responseNs).toBe(terms!.responseNs)
     })

@@ -2,9 +2,17 @@
  * How far a bound is above the worst response that a search finds: per analysis, and for A4 with each source of tightness taken
  * away. A bound below what happened in a simulation is wrong, and fails the run.
  */
-import { type FlowSet, fixedPriorityBounds, ranksOf, TIGHTNESS, type Tightness } from '../../analysis/index.ts'
+import {
+  earliestDeadlineBounds,
+  type FlowSet,
+  fixedPriorityBounds,
+  ranksOf,
+  TIGHTNESS,
+  type Tightness,
+} from '../../analysis/index.ts'
 import { Random } from '../../internal/random.ts'
 import type { BoardProfile } from '../../platform-zcu102/index.ts'
+import type { SchedulerName } from '../chunk-machine.ts'
 import { designOverheads } from '../designs.ts'
 import type { Campaign, Experiment, Row, Summary } from '../experiment.ts'
 import { type DeadlineKind, drawFlows, seedOf } from '../flow-sets.ts'
@@ -28,6 +36,7 @@ const ANALYSIS_NAMES = Object.keys(ANALYSES)
 
 /** All that a set is made from. */
 type Draw = {
+  readonly scheduler: SchedulerName
   readonly setting: SettingName
   readonly point: number
   readonly index: number
@@ -46,6 +55,7 @@ type Draw = {
 }
 
 type Unit = {
+  readonly scheduler: SchedulerName
   readonly setting: SettingName
   readonly campaignSeed: number
   readonly point: number
@@ -58,6 +68,7 @@ type PessimismRow = Row &
   Draw & { readonly burstShare: number | null; readonly foundNs: number; readonly witness: string }
 
 const COLUMNS: Record<string, string> = {
+  scheduler: 'fp: deadline-monotonic fixed priority; edf: earliest deadline first',
   setting: Object.entries(SETTINGS)
     .map(([name, meaning]) => `${name}: ${meaning}`)
     .join('; '),
@@ -113,13 +124,18 @@ export function pessimismSet(draw: Draw): FlowSet {
   }
 }
 
-function drawOf({ setting, campaignSeed, point, utilization }: Unit, index: number, profile: BoardProfile): Draw {
+function drawOf(
+  { scheduler, setting, campaignSeed, point, utilization }: Unit,
+  index: number,
+  profile: BoardProfile,
+): Draw {
   const seed = seedOf(campaignSeed, setting, point, index)
   const random = new Random(seed, 2)
   const varied = setting === 'mixed'
   const overheads = designOverheads(profile, setting === 'look-ahead' ? 'floating-look-ahead' : 'floating', 'typical')
   const [best, worst] = overheads.chunkOverheadNs
   return {
+    scheduler,
     setting,
     point,
     index,
@@ -149,9 +165,12 @@ function searchSet(draw: Draw): PessimismRow[] {
   const set = pessimismSet(draw)
   const { flows } = set
   const ranks = ranksOf(flows)
-  const bounds = ANALYSIS_NAMES.map((name) => fixedPriorityBounds(set, ANALYSES[name]!, ranks))
+  const bounds = ANALYSIS_NAMES.map((name) => {
+    const tightness = ANALYSES[name]!
+    return draw.scheduler === 'fp' ? fixedPriorityBounds(set, tightness, ranks) : earliestDeadlineBounds(set, tightness)
+  })
   const surely = bounds[ANALYSIS_NAMES.indexOf('A4')]!
-  const search = new WorstCaseSearch(set, ranks)
+  const search = new WorstCaseSearch(set, draw.scheduler, ranks)
   const random = new Random(draw.seed, 3)
   const rows = flows.flatMap((flow, i) => {
     if (surely[i] === null) return []
@@ -180,6 +199,7 @@ function searchSet(draw: Draw): PessimismRow[] {
 /** Ratios per setting and analysis. */
 class PessimismSummary implements Summary<PessimismRow> {
   readonly columns = {
+    scheduler: COLUMNS.scheduler!,
     setting: `${COLUMNS.setting}; light: sets of any of these with a burstShare below 1, which are not in the others`,
     analysis: 'A0, A3, A4, or A4 without one source of tightness',
     samples: 'flows with a bound',
@@ -193,16 +213,16 @@ class PessimismSummary implements Summary<PessimismRow> {
     p99: 'its 99th percentile',
     max: 'its maximum',
   }
-  readonly #samples = new Map<string, { setting: string; analysis: string; sample: Sample }>()
+  readonly #samples = new Map<string, { scheduler: string; setting: string; analysis: string; sample: Sample }>()
 
   add(row: PessimismRow): void {
     const setting = row.burstShare !== null && row.burstShare < 1 ? 'light' : row.setting
     for (const analysis of ANALYSIS_NAMES) {
       const bound = row[`${analysis} boundNs`]
-      const key = `${setting}|${analysis}`
+      const key = `${row.scheduler}|${setting}|${analysis}`
       let entry = this.#samples.get(key)
       if (entry === undefined) {
-        entry = { setting, analysis, sample: new Sample() }
+        entry = { scheduler: row.scheduler, setting, analysis, sample: new Sample() }
         this.#samples.set(key, entry)
       }
       if (typeof bound === 'number') entry.sample.add(bound / row.foundNs)
@@ -211,8 +231,11 @@ class PessimismSummary implements Summary<PessimismRow> {
 
   rows(): readonly Row[] {
     const order = [...Object.keys(SETTINGS), 'light']
-    const entries = [...this.#samples.values()].sort((a, b) => order.indexOf(a.setting) - order.indexOf(b.setting))
-    return entries.map(({ setting, analysis, sample }) => ({
+    const place = ({ scheduler, setting }: { scheduler: string; setting: string }) =>
+      order.indexOf(setting) + (scheduler === 'edf' ? order.length : 0)
+    const entries = [...this.#samples.values()].sort((a, b) => place(a) - place(b))
+    return entries.map(({ scheduler, setting, analysis, sample }) => ({
+      scheduler,
       setting,
       analysis,
       ...sample.summary(),
@@ -222,9 +245,9 @@ class PessimismSummary implements Summary<PessimismRow> {
   headline(): readonly string[] {
     return this.rows()
       .filter(({ analysis }) => String(analysis) in TIGHTNESS)
-      .map(({ setting, analysis, samples, mean, median, min, max }) => {
+      .map(({ scheduler, setting, analysis, samples, mean, median, min, max }) => {
         const [a, b, c, d] = [mean, median, min, max].map((value) => Number(value).toFixed(3))
-        return `${setting} ${analysis}: mean ${a}, median ${b}, min ${c}, max ${d} of ${samples}`
+        return `${scheduler} ${setting} ${analysis}: mean ${a}, median ${b}, min ${c}, max ${d} of ${samples}`
       })
   }
 }
@@ -237,7 +260,7 @@ export const pessimismExperiment: Experiment<Unit, PessimismRow> = {
   title: 'Pessimism: bound over worst response found',
   columns: COLUMNS as Experiment<Unit, PessimismRow>['columns'],
   assumptions: [
-    'Bounded over simulated: the abstract machine of the analyses, deadline-monotonic fixed priority, no jitter.',
+    'Bounded over simulated: the abstract machine of the analyses, without jitter.',
     'The worst response is what a search found, the true worst case may be worse: the ratio is an upper limit of pessimism.',
     'Overheads are typical costs of the board, whose provenance manifest.json tells.',
     'Flows without an A4 bound are left out.',
@@ -245,9 +268,13 @@ export const pessimismExperiment: Experiment<Unit, PessimismRow> = {
   units({ seed, points, sets }: Campaign) {
     const units: Unit[] = []
     const perPoint = Math.ceil(sets / SETS_SHARE)
-    for (const setting of Object.keys(SETTINGS) as SettingName[]) {
+    const plan = [
+      ...(Object.keys(SETTINGS) as SettingName[]).map((setting) => ({ scheduler: 'fp', setting }) as const),
+      ...(['fixed', 'varying'] as const).map((setting) => ({ scheduler: 'edf', setting }) as const),
+    ]
+    for (const kind of plan) {
       for (let point = 1; point < points; point++) {
-        const common = { setting, campaignSeed: seed, point, utilization: point / points }
+        const common = { ...kind, campaignSeed: seed, point, utilization: point / points }
         for (let from = 0; from < perPoint; from += 5) units.push({ ...common, from, to: Math.min(perPoint, from + 5) })
       }
     }
