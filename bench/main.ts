@@ -4,11 +4,12 @@
  */
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { suite as analysis } from './analysis.ts'
 import { suite as eventKernel } from './event-kernel.ts'
 import { suite as splitQueue } from './split-queue.ts'
 import type { BenchRatio, BenchResult } from './suite.ts'
 
-const SUITES = [splitQueue, eventKernel]
+const SUITES = [splitQueue, eventKernel, analysis]
 
 const { values: options } = parseArgs({
   options: {

@@ -4,10 +4,10 @@
  */
 import { ceilDivide, exact } from './exact.ts'
 import type { FlowSet } from './flow.ts'
-import { type AnalysisModel, deriveModel, finishOf } from './model.ts'
+import { type AnalysisModel, deriveModel, finishOf, ReusableModel } from './model.ts'
 import type { Supply } from './supply.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
-import { longRunSlack } from './utilization.ts'
+import { everyone, longRunSlack } from './utilization.ts'
 
 /** The horizon is computed in doubles: a little more of it costs nothing, because the test is exact at every point. */
 const ROUNDING = 1e-6
@@ -37,12 +37,12 @@ export function earliestDeadlineVerdict(set: FlowSet, tightness: Tightness = TIG
 }
 
 export function earliestDeadlineSchedulable(set: FlowSet, tightness: Tightness = TIGHTNESS.A4): boolean {
-  return new DemandTest(deriveModel(set, tightness)).failingPointNs() === null
+  SCRATCH.load(set, tightness)
+  return SCRATCH_TEST.failingPointNs() === null
 }
 
 export class DemandTest {
   readonly #model: AnalysisModel
-  readonly #all: Int32Array
   #workNs = 0
   #softwareNs = 0
   #blockingNs = 0
@@ -50,7 +50,6 @@ export class DemandTest {
 
   constructor(model: AnalysisModel) {
     this.#model = model
-    this.#all = Int32Array.from({ length: model.total }, (_, i) => i)
   }
 
   verdict(): DeadlineVerdict {
@@ -147,7 +146,7 @@ export class DemandTest {
    */
   #horizonOf(supply: Supply, debtNs: number, uncharged: boolean): number {
     const model = this.#model
-    const slack = longRunSlack(model, supply, uncharged, this.#all, model.total)
+    const slack = longRunSlack(model, supply, uncharged, everyone(model), model.total)
     if (slack < 0) return Number.POSITIVE_INFINITY
     const stretch = supply.periodNs / supply.budgetNs
     const softwareStretch = uncharged ? 1 : stretch
@@ -194,3 +193,7 @@ export class DemandTest {
     }
   }
 }
+
+/** Verdicts of one set after another allocate nothing. */
+const SCRATCH = new ReusableModel()
+const SCRATCH_TEST = new DemandTest(SCRATCH)

@@ -83,13 +83,11 @@ export function effectiveBytesPerNs(dma: DmaModel, regulator: Regulator): number
 
 /** Throws `VirtioError` at the first value that no analysis can use: BAD_FLOW, BAD_DMA or BAD_REGULATOR. */
 export function validateFlowSet({ flows, dma, regulator }: FlowSet): void {
-  flows.forEach((flow, i) => {
-    const name = flow.name ?? `#${i}`
-    integer('BAD_FLOW', `flow ${name}: periodNs`, flow.periodNs, 1)
-    integer('BAD_FLOW', `flow ${name}: deadlineNs`, flow.deadlineNs, 1)
-    integer('BAD_FLOW', `flow ${name}: lengthBytes`, flow.lengthBytes, 1)
-    integer('BAD_FLOW', `flow ${name}: jitterNs`, flow.jitterNs ?? 0, 0)
-  })
+  for (let i = 0; i < flows.length; i++) {
+    const { periodNs, deadlineNs, lengthBytes, jitterNs = 0 } = flows[i]!
+    const usable = isCount(periodNs, 1) && isCount(deadlineNs, 1) && isCount(lengthBytes, 1) && isCount(jitterNs, 0)
+    if (!usable) refuseFlow(flows[i]!, i)
+  }
   const [best, worst] = dma.chunkOverheadNs
   positive('BAD_DMA', 'dmaBytesPerNs', dma.dmaBytesPerNs)
   integer('BAD_DMA', 'chunkBytes', dma.chunkBytes, 1)
@@ -128,8 +126,20 @@ export function validateFlowSet({ flows, dma, regulator }: FlowSet): void {
   }
 }
 
+function isCount(value: number, least: number): boolean {
+  return Number.isSafeInteger(value) && value >= least && value <= EXACT_LIMIT
+}
+
+function refuseFlow({ name, periodNs, deadlineNs, lengthBytes, jitterNs = 0 }: Flow, i: number): void {
+  const flow = `flow ${name ?? `#${i}`}`
+  integer('BAD_FLOW', `${flow}: periodNs`, periodNs, 1)
+  integer('BAD_FLOW', `${flow}: deadlineNs`, deadlineNs, 1)
+  integer('BAD_FLOW', `${flow}: lengthBytes`, lengthBytes, 1)
+  integer('BAD_FLOW', `${flow}: jitterNs`, jitterNs, 0)
+}
+
 function integer(code: string, what: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least || value > EXACT_LIMIT) {
+  if (!isCount(value, least)) {
     throw new VirtioError(code, `${what} is ${value}: an integer between ${least} and 2^52 is needed`)
   }
 }

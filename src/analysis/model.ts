@@ -3,22 +3,15 @@
  * regulator's two supplies. They are one plain object, so that a test can weaken exactly one of them and see it caught.
  */
 import { exact } from './exact.ts'
-import {
-  budgetCycleNs,
-  chunkCount,
-  effectiveBytesPerNs,
-  type FlowSet,
-  lastChunkBytes,
-  validateFlowSet,
-} from './flow.ts'
+import { budgetCycleNs, chunkCount, effectiveBytesPerNs, type FlowSet, validateFlowSet } from './flow.ts'
 import { Supply, transferTimeNs } from './supply.ts'
-import type { Tightness } from './tightness.ts'
+import { TIGHTNESS, type Tightness } from './tightness.ts'
 
 export interface AnalysisModel {
   readonly tightness: Tightness
-  /** Flows. The arrays have their entries first, then those of the stalls. */
+  /** Flows. The arrays have their entries first, then those of the stalls, and may be longer. */
   readonly count: number
-  /** Flows and stalls. A stall is one message of software a period, more urgent than any and with no deadline. */
+  /** Flows and stalls. A stall is one message of software a period, more urgent than any and with no deadline; it may have jitter. */
   readonly total: number
   readonly periodNs: Float64Array
   readonly deadlineNs: Float64Array
@@ -52,103 +45,130 @@ export interface AnalysisModel {
   readonly windowsAtEveryDeadline: boolean
 }
 
-/**
- * Derives the model of `set`; allocates. Throws `VirtioError` where a value is unusable or the regulator could never serve.
- */
+/** Derives the model of `set`. Throws `VirtioError` where a value is unusable or the regulator could never serve. */
 export function deriveModel(set: FlowSet, tightness: Tightness): AnalysisModel {
-  validateFlowSet(set)
-  const { flows, dma, regulator } = set
-  const beta = effectiveBytesPerNs(dma, regulator)
-  const lookAhead = dma.lookAhead ?? 0
-  const chunkOverheadNs = dma.chunkOverheadNs[1]
-  const fullChunkNs = transferTimeNs(dma.chunkBytes, beta)
-  const count = flows.length
-  const stalls = dma.stalls ?? []
-  const total = count + stalls.length
-  const workNs = new Float64Array(total)
-  const overheadNs = new Float64Array(total)
-  const periodNs = new Float64Array(total)
-  const deadlineNs = new Float64Array(total)
-  const jitterNs = new Float64Array(total)
-  const lastChunkNs = new Float64Array(count)
-  const longestChunkNs = new Float64Array(count)
-  let longestNs = 0
-  for (let i = 0; i < count; i++) {
-    const flow = flows[i]!
-    const { lengthBytes } = flow
-    periodNs[i] = flow.periodNs
-    deadlineNs[i] = flow.deadlineNs
-    jitterNs[i] = flow.jitterNs ?? 0
-    const chunks = chunkCount(lengthBytes, dma.chunkBytes)
-    const lastNs = tightness.trueChunkSizes
-      ? transferTimeNs(lastChunkBytes(lengthBytes, dma.chunkBytes), beta)
-      : fullChunkNs
-    lastChunkNs[i] = lastNs
-    longestChunkNs[i] = chunks > 1 ? fullChunkNs : lastNs
-    workNs[i] = exact((chunks - 1) * fullChunkNs + lastNs)
-    overheadNs[i] = exact(chunks * chunkOverheadNs + dma.messageOverheadNs)
-    longestNs = Math.max(longestNs, longestChunkNs[i]!)
-  }
-  for (let k = 0; k < stalls.length; k++) {
-    periodNs[count + k] = stalls[k]!.periodNs
-    overheadNs[count + k] = stalls[k]!.stallNs
+  const model = new ReusableModel()
+  model.load(set, tightness)
+  return model
+}
+
+/** The model of one set after another. `load` allocates only for a set that is larger than any before, or another regulator. */
+export class ReusableModel implements AnalysisModel {
+  tightness: Tightness = TIGHTNESS.A4
+  count = 0
+  total = 0
+  periodNs = new Float64Array(0)
+  deadlineNs = new Float64Array(0)
+  jitterNs = new Float64Array(0)
+  workNs = new Float64Array(0)
+  overheadNs = new Float64Array(0)
+  lastChunkNs = new Float64Array(0)
+  longestChunkNs = new Float64Array(0)
+  chunkOverheadNs = 0
+  blockingOverheadNs = 0
+  committedNs = 0
+  debtNs = 0
+  supply = Supply.unlimited()
+  delayedSupply: Supply | null = null
+  delayedDebtNs = 0
+  openIntervalNs: 0 | 1 = 0
+  instanceLimit = Number.POSITIVE_INFINITY
+  windowsAtEveryDeadline = true
+  /** The last one made, for the next set with the same regulator. */
+  #lastDelayedSupply = Supply.unlimited()
+
+  /** Throws as `deriveModel`; the model is then of no use until the next set. */
+  load(set: FlowSet, tightness: Tightness): void {
+    validateFlowSet(set)
+    const { flows, dma, regulator } = set
+    const { chunkBytes, messageOverheadNs, lookAhead = 0, stalls } = dma
+    const { trueChunkSizes } = tightness
+    const beta = effectiveBytesPerNs(dma, regulator)
+    const chunkOverheadNs = dma.chunkOverheadNs[1]
+    const fullChunkNs = transferTimeNs(chunkBytes, beta)
+    const count = flows.length
+    const total = count + (stalls === undefined ? 0 : stalls.length)
+    if (total > this.periodNs.length) this.#grow(total)
+    let longestNs = 0
+    for (let i = 0; i < count; i++) {
+      const { periodNs, deadlineNs, lengthBytes, jitterNs = 0 } = flows[i]!
+      const chunks = chunkCount(lengthBytes, chunkBytes)
+      const lastNs = trueChunkSizes ? transferTimeNs(lengthBytes - (chunks - 1) * chunkBytes, beta) : fullChunkNs
+      const longestChunkNs = chunks > 1 ? fullChunkNs : lastNs
+      const workNs = exact((chunks - 1) * fullChunkNs + lastNs)
+      const overheadNs = exact(chunks * chunkOverheadNs + messageOverheadNs)
+      this.periodNs[i] = periodNs
+      this.deadlineNs[i] = deadlineNs
+      this.jitterNs[i] = jitterNs
+      this.lastChunkNs[i] = lastNs
+      this.longestChunkNs[i] = longestChunkNs
+      this.workNs[i] = workNs
+      this.overheadNs[i] = overheadNs
+      longestNs = Math.max(longestNs, longestChunkNs)
+    }
+    for (let i = count; i < total; i++) {
+      const { periodNs, stallNs } = stalls![i - count]!
+      this.periodNs[i] = periodNs
+      this.deadlineNs[i] = 0
+      this.jitterNs[i] = 0
+      this.workNs[i] = 0
+      this.overheadNs[i] = stallNs
+    }
+    this.tightness = tightness
+    this.count = count
+    this.total = total
+    this.chunkOverheadNs = chunkOverheadNs
+    this.blockingOverheadNs = (1 + lookAhead) * (chunkOverheadNs + messageOverheadNs)
+    this.committedNs = lookAhead > 0 ? (1 + lookAhead) * longestNs : 0
+    this.openIntervalNs = tightness.nonPreemptiveLastChunk ? 0 : 1
+    // A chunk starts at a balance of at least 1, so the overdraft is one less than what was committed; A0 looks less closely.
+    this.#deriveSupplies(set, beta, longestNs, (1 + lookAhead) * longestNs - (trueChunkSizes ? 1 : 0))
   }
 
-  // A chunk starts at a balance of at least 1, so the overdraft is one less than what was committed; A0 looks less closely.
-  const overdraftNs = (1 + lookAhead) * longestNs - (tightness.trueChunkSizes ? 1 : 0)
-  return {
-    tightness,
-    count,
-    total,
-    periodNs,
-    deadlineNs,
-    jitterNs,
-    workNs,
-    overheadNs,
-    lastChunkNs,
-    longestChunkNs,
-    chunkOverheadNs,
-    blockingOverheadNs: (1 + lookAhead) * (chunkOverheadNs + dma.messageOverheadNs),
-    committedNs: lookAhead > 0 ? (1 + lookAhead) * longestNs : 0,
-    ...deriveSupplies(set, tightness, beta, longestNs, overdraftNs),
-    openIntervalNs: tightness.nonPreemptiveLastChunk ? 0 : 1,
-    instanceLimit: Number.POSITIVE_INFINITY,
-    windowsAtEveryDeadline: true,
+  #grow(total: number): void {
+    this.periodNs = new Float64Array(total)
+    this.deadlineNs = new Float64Array(total)
+    this.jitterNs = new Float64Array(total)
+    this.workNs = new Float64Array(total)
+    this.overheadNs = new Float64Array(total)
+    this.lastChunkNs = new Float64Array(total)
+    this.longestChunkNs = new Float64Array(total)
+  }
+
+  /**
+   * The supply of DMA work, and A4's supply of work with overhead. From a refill to exhaustion at least ceil(Q/c_max) - 1 full
+   * overheads pass, kappa fewer when as many chunks may still be under way without one, so the blackout is shorter by them.
+   * When nothing of it is left, the budget is never exhausted and no debt ever arises.
+   */
+  #deriveSupplies({ dma, regulator }: FlowSet, bytesPerNs: number, longestChunkNs: number, overdraftNs: number): void {
+    this.debtNs = 0
+    this.delayedSupply = null
+    this.delayedDebtNs = 0
+    if (regulator.kind !== 'budget') {
+      const latencyNs = regulator.kind === 'bucket' ? transferTimeNs(regulator.burstBytes, bytesPerNs) : 0
+      this.supply = sameSupply(this.supply, 1, 1, latencyNs)
+      return
+    }
+    const { budgetNs, sharedWhileIdle = false } = regulator
+    const periodNs = budgetCycleNs(regulator, bytesPerNs)
+    const supply = sameSupply(this.supply, periodNs, budgetNs, periodNs - budgetNs)
+    this.supply = supply
+    if (supply.full) return
+    this.debtNs = overdraftNs
+    if (!this.tightness.overheadDelaysExhaustion) return
+    const overheads = Math.max(0, Math.ceil(budgetNs / longestChunkNs) - 1 - (dma.lookAhead ?? 0))
+    const delayedBudgetNs = Math.min(periodNs, budgetNs + overheads * dma.chunkOverheadNs[0])
+    const firstNs = sharedWhileIdle ? supply.firstBlackoutNs : periodNs - delayedBudgetNs
+    this.#lastDelayedSupply = sameSupply(this.#lastDelayedSupply, periodNs, delayedBudgetNs, firstNs)
+    this.delayedSupply = this.#lastDelayedSupply
+    this.delayedDebtNs = this.delayedSupply.full && !sharedWhileIdle ? 0 : overdraftNs
   }
 }
 
-/**
- * The supply of DMA work, and A4's supply of work with overhead. From a refill to exhaustion at least ceil(Q/c_max) - 1 full
- * overheads pass, kappa fewer when as many chunks may still be under way without one, so the blackout is shorter by them.
- * When nothing of it is left, the budget is never exhausted and no debt ever arises.
- */
-function deriveSupplies(
-  { dma, regulator }: FlowSet,
-  tightness: Tightness,
-  bytesPerNs: number,
-  longestChunkNs: number,
-  overdraftNs: number,
-): Pick<AnalysisModel, 'supply' | 'debtNs' | 'delayedSupply' | 'delayedDebtNs'> {
-  if (regulator.kind !== 'budget') {
-    const latencyNs = regulator.kind === 'bucket' ? transferTimeNs(regulator.burstBytes, bytesPerNs) : 0
-    return { supply: Supply.unlimited(latencyNs), debtNs: 0, delayedSupply: null, delayedDebtNs: 0 }
-  }
-  const { budgetNs, sharedWhileIdle = false } = regulator
-  const supply = new Supply(budgetCycleNs(regulator, bytesPerNs), budgetNs)
-  if (supply.full) return { supply, debtNs: 0, delayedSupply: null, delayedDebtNs: 0 }
-  if (!tightness.overheadDelaysExhaustion) {
-    return { supply, debtNs: overdraftNs, delayedSupply: null, delayedDebtNs: 0 }
-  }
-  const overheads = Math.max(0, Math.ceil(budgetNs / longestChunkNs) - 1 - (dma.lookAhead ?? 0))
-  const delayedBudgetNs = Math.min(supply.periodNs, budgetNs + overheads * dma.chunkOverheadNs[0])
-  const firstNs = sharedWhileIdle ? supply.firstBlackoutNs : supply.periodNs - delayedBudgetNs
-  const delayedSupply = new Supply(supply.periodNs, delayedBudgetNs, firstNs)
-  return {
-    supply,
-    debtNs: overdraftNs,
-    delayedSupply,
-    delayedDebtNs: delayedSupply.full && !sharedWhileIdle ? 0 : overdraftNs,
-  }
+/** `last` where it is the supply that is asked for, else a new one. */
+function sameSupply(last: Supply, periodNs: number, budgetNs: number, firstBlackoutNs: number): Supply {
+  const same = last.periodNs === periodNs && last.budgetNs === budgetNs && last.firstBlackoutNs === firstBlackoutNs
+  return same ? last : new Supply(periodNs, budgetNs, firstBlackoutNs)
 }
 
 /**

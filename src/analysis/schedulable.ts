@@ -1,6 +1,6 @@
 /** One question for both schedulers: does every message of every flow meet its deadline? */
 import { earliestDeadlineSchedulable } from './earliest-deadline.ts'
-import { fixedPrioritySchedulable, ranksOf } from './fixed-priority.ts'
+import { fixedPrioritySchedulable } from './fixed-priority.ts'
 import type { FlowSet } from './flow.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
 
@@ -21,5 +21,5 @@ export function schedulable(
   { scheduler = 'fp', tightness = TIGHTNESS.A4, ranks }: TestOptions = {},
 ): boolean {
   if (scheduler === 'edf') return earliestDeadlineSchedulable(set, tightness)
-  return fixedPrioritySchedulable(set, tightness, ranks ?? ranksOf(set.flows))
+  return fixedPrioritySchedulable(set, tightness, ranks)
 }

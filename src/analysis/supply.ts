@@ -18,8 +18,11 @@ export class Supply {
   readonly budgetNs: number
   /** Longest wait for the first unit; P - Q unless others may have drained the budget before the window. */
   readonly firstBlackoutNs: number
-  readonly #slopeNumerator: number
-  readonly #slopeDenominator: number
+  /** P/Q, rounded. */
+  readonly stretch: number
+  /** Q/P in lowest terms, once a straight line is asked for. */
+  #slopeNumerator = 0
+  #slopeDenominator = 0
 
   constructor(periodNs: number, budgetNs: number, firstBlackoutNs = periodNs - budgetNs) {
     assert(Number.isSafeInteger(periodNs) && Number.isSafeInteger(budgetNs), 'a supply counts whole ns')
@@ -31,9 +34,7 @@ export class Supply {
     this.periodNs = periodNs
     this.budgetNs = budgetNs
     this.firstBlackoutNs = firstBlackoutNs
-    const divisor = greatestCommonDivisor(periodNs, budgetNs)
-    this.#slopeNumerator = budgetNs / divisor
-    this.#slopeDenominator = periodNs / divisor
+    this.stretch = periodNs / budgetNs
   }
 
   /** No regulator, or one that only lowers the rate: sbf(t) = t. A token bucket delays it by its latency, once. */
@@ -70,13 +71,22 @@ export class Supply {
   /** lsbf(t) = max(0, (Q/P)(t - 2(P-Q))), rounded down to whole ns. */
   lsbf(windowNs: number): number {
     const served = windowNs - this.#linearLatency()
+    this.#reduceSlope()
     return served <= 0 ? 0 : scale(served, this.#slopeNumerator, this.#slopeDenominator, 0)
   }
 
   /** Least integer t with lsbf(t) >= `workNs`. 0 for no work. */
   lsbfInv(workNs: number): number {
     if (workNs <= 0) return 0
+    this.#reduceSlope()
     return this.#linearLatency() + scale(workNs, this.#slopeDenominator, this.#slopeNumerator, this.#slopeNumerator - 1)
+  }
+
+  #reduceSlope(): void {
+    if (this.#slopeDenominator !== 0) return
+    const divisor = greatestCommonDivisor(this.periodNs, this.budgetNs)
+    this.#slopeNumerator = this.budgetNs / divisor
+    this.#slopeDenominator = this.periodNs / divisor
   }
 
   #linearLatency(): number {

@@ -6,7 +6,7 @@ import type { AnalysisModel } from './model.ts'
 import type { Supply } from './supply.ts'
 
 /** Doubles are off by less than 1e-13 for any sum of this size; between this and zero the sign is taken from rationals. */
-const CLEAR = 1e-9
+export const CLEAR = 1e-9
 
 /**
  * 1 - sum over `members` of (Cd·P/Q + Co·x)/T: the share of time left by the first `count` flows of `members`, with x = 1 where
@@ -20,11 +20,12 @@ export function longRunSlack(
   count: number,
 ): number {
   const { workNs, overheadNs, periodNs } = model
-  const stretch = supply.periodNs / supply.budgetNs
+  const { stretch } = supply
+  const charge = uncharged ? 1 : stretch
   let slack = 1
   for (let k = 0; k < count; k++) {
     const i = members[k]!
-    slack -= (workNs[i]! * stretch + overheadNs[i]! * (uncharged ? 1 : stretch)) / periodNs[i]!
+    slack -= (workNs[i]! * stretch + overheadNs[i]! * charge) / periodNs[i]!
   }
   return Math.abs(slack) > CLEAR ? slack : exactSlack(model, supply, uncharged, members, count)
 }
@@ -38,6 +39,14 @@ export function converges(model: AnalysisModel, members: Int32Array, count: numb
   if (outruns(model, supply, debtNs, tightness.overheadUncharged, members, count, aheadNs)) return true
   return delayedSupply !== null && outruns(model, delayedSupply, delayedDebtNs, false, members, count, aheadNs)
 }
+
+/** 0, 1, 2, ...: all flows and stalls of a model. */
+export function everyone({ total }: AnalysisModel): Int32Array {
+  if (known.length < total) known = Int32Array.from({ length: 2 * total }, (_, i) => i)
+  return known
+}
+
+let known: Int32Array = new Int32Array(0)
 
 function outruns(
   model: AnalysisModel,

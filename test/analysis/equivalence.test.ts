@@ -1,0 +1,128 @@
+/** Fast paths against the theorems as they are written, one step at a time, and against the same in Python. */
+import { spawnSync } from 'node:child_process'
+import {
+  type AnalysisModel,
+  type AnalysisName,
+  deriveModel,
+  earliestDeadlineBounds,
+  earliestDeadlineSchedulable,
+  type FlowSet,
+  finishOf,
+  fixedPriorityBounds,
+  fixedPrioritySchedulable,
+  lengthPermille,
+  type ResponseTerms,
+  ranksOf,
+  startAfter,
+  TIGHTNESS,
+  type Tightness,
+} from 'virtio-sdk/analysis'
+import { describe, expect, it } from 'vitest'
+import { Random } from '../../src/internal/random.ts'
+import { randomSet } from './flow-sets.ts'
+
+const ANALYSES = Object.keys(TIGHTNESS) as AnalysisName[]
+
+/** Theorems 5 and 6: the whole busy period first, every fixed point from its lowest start. */
+function boundByDefinition(model: AnalysisModel, i: number, ranks: readonly number[]): number {
+  const { periodNs, jitterNs, workNs, overheadNs, openIntervalNs } = model
+  const apart = model.tightness.nonPreemptiveLastChunk
+  const flows = Array.from({ length: model.count }, (_, j) => j)
+  const higher = flows.filter((j) => j !== i && ranks[j]! <= ranks[i]!)
+  const lower = flows.filter((j) => ranks[j]! > ranks[i]!)
+  const committed = model.committedNs > 0
+  const blocking = committed ? model.committedNs : Math.max(0, ...lower.map((j) => model.longestChunkNs[j]!))
+  const software = committed || lower.length > 0 ? model.blockingOverheadNs : 0
+  const solve = (members: readonly number[], work: number, overhead: number, from: number, open: number) => {
+    for (let t = from; ; ) {
+      const messages = (j: number) => Math.floor((t + jitterNs[j]! - open) / periodNs[j]!) + 1
+      const sum = (costs: Float64Array) => members.reduce((total, j) => total + messages(j) * costs[j]!, 0)
+      const next = (apart ? startAfter : finishOf)(model, work + sum(workNs), overhead + sum(overheadNs))
+      if (next <= t) return t
+      t = next
+    }
+  }
+  const busy = solve([i, ...higher], blocking, software, 1, 1)
+  const [lastWork, lastSoftware] = apart ? [model.lastChunkNs[i]!, model.chunkOverheadNs] : [0, 0]
+  let worst = 0
+  for (let q = 1; q <= Math.ceil((busy + jitterNs[i]!) / periodNs[i]!); q++) {
+    const work = blocking + q * workNs[i]! - lastWork
+    const start = solve(higher, work, software + q * overheadNs[i]! - lastSoftware, 0, openIntervalNs)
+    worst = Math.max(worst, start + lastWork + lastSoftware - (q - 1) * periodNs[i]! + jitterNs[i]!)
+  }
+  return worst
+}
+
+/** As long as its messages can be with D = 4T, so that busy periods are long. */
+function criticalSet(seed: number): FlowSet {
+  const drawn = randomSet(new Random(seed, 13), seed % 4 === 0 ? 1 : 0)
+  const flows = drawn.flows.map((flow) => ({
+    ...flow,
+    periodNs: 50 * flow.periodNs,
+    lengthBytes: 50 * flow.lengthBytes,
+  }))
+  const set = { ...drawn, flows: flows.map((flow) => ({ ...flow, deadlineNs: 4 * flow.periodNs })) }
+  const permille = lengthPermille(set)
+  const scale = (bytes: number) => Math.max(1, Math.floor((bytes * permille) / 1000))
+  return { ...set, flows: set.flows.map((flow) => ({ ...flow, lengthBytes: scale(flow.lengthBytes) })) }
+}
+
+const responses = (terms: readonly (ResponseTerms | null)[]) => terms.map((term) => term?.responseNs ?? null)
+
+describe('fixed priority', () => {
+  it.each([
+    ['random sets', 600, (seed: number) => randomSet(new Random(seed, 14), seed % 4 === 0 ? 1 : 0)],
+    ['sets at the limit, with long busy periods', 100, criticalSet],
+  ] as const)('%s: bounds and verdicts are those of the theorems', (_, count, draw) => {
+    let compared = 0
+    let later = 0
+    for (let seed = 0; seed < count; seed++) {
+      const set = draw(seed)
+      // Some flows share a rank.
+      const ranks = seed % 3 === 0 ? ranksOf(set.flows).map((rank) => rank >> 1) : ranksOf(set.flows)
+      for (const name of ANALYSES) {
+        const model = deriveModel(set, TIGHTNESS[name])
+        const bounds = fixedPriorityBounds(set, TIGHTNESS[name], ranks)
+        bounds.forEach((terms, i) => {
+          if (terms === null) return
+          expect(terms.responseNs, `${name}, seed ${seed}, flow ${i}`).toBe(boundByDefinition(model, i, ranks))
+          compared++
+          if (terms.instance > 1) later++
+        })
+        const within = bounds.every((terms, i) => terms !== null && terms.responseNs <= set.flows[i]!.deadlineNs)
+        expect(fixedPrioritySchedulable(set, TIGHTNESS[name], ranks), `${name}, seed ${seed}`).toBe(within)
+      }
+    }
+    expect(compared).toBeGreaterThan(3 * count)
+    expect(later).toBeGreaterThan(10)
+  })
+})
+
+const python = spawnSync('python3', ['--version']).error === undefined
+
+describe.skipIf(!python)('Python finds the same (skipped where there is no python3)', () => {
+  it('bounds and verdicts of random sets with jitter, under both schedulers', { timeout: 60_000 }, () => {
+    const sets: FlowSet[] = []
+    for (let seed = 0; sets.length < 300; seed++) {
+      const set = seed % 8 === 0 ? criticalSet(seed) : randomSet(new Random(seed, 15))
+      if (set.regulator.kind === 'budget' && set.dma.lookAhead === 0) sets.push(set)
+    }
+    const input = JSON.stringify({ sets, runs: 1 })
+    const child = spawnSync('python3', ['bench/analysis-python/analysis.py'], { input, encoding: 'utf8' })
+    expect(child.stderr).toBe('')
+    const { results } = JSON.parse(child.stdout) as { results: Record<string, unknown[]> }
+    const tasks: Record<string, (set: FlowSet, tightness: Tightness) => unknown> = {
+      'fp verdict': fixedPrioritySchedulable,
+      'fp bounds': (set, tightness) => responses(fixedPriorityBounds(set, tightness)),
+      'fp bounds as written': (set, tightness) => responses(fixedPriorityBounds(set, tightness)),
+      'edf verdict': earliestDeadlineSchedulable,
+      'edf bounds': (set, tightness) => responses(earliestDeadlineBounds(set, tightness)),
+    }
+    for (const [task, solve] of Object.entries(tasks)) {
+      for (const name of ANALYSES) {
+        const ours = sets.map((set) => solve(set, TIGHTNESS[name]))
+        expect(results[`${task} ${name}`], `${task} ${name}`).toEqual(ours)
+      }
+    }
+  })
+})
