@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { renderReport } from '../evaluation/index.ts'
-import { assumptionsOf, chromeTrace, simulate } from '../platform-zcu102/index.ts'
+import { assumptionsOf, chromeTrace, predict, simulate } from '../platform-zcu102/index.ts'
 import { runCli } from './run-cli.ts'
 
 // `virtio-sdk … | head` closes our stdout: that is no error of ours.
@@ -19,7 +19,7 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 process.exitCode = await runCli(process.argv.slice(2), {
   version,
   defaultScenario: join(root, 'examples/scenarios/default.yaml'),
-  simulator: { simulate, chromeTrace, assumptionsOf },
+  simulator: { simulate, predict, chromeTrace, assumptionsOf },
   evaluation: {
     workerFile: join(root, 'dist/evaluate-worker.js'),
     renderReport: (data) => renderReport(data, readFileSync(join(root, 'dist/report-page.js'), 'utf8')),

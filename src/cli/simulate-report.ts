@@ -8,7 +8,35 @@ import type { Paint } from './terminal.ts'
 export interface DesignRun {
   readonly design: Design
   readonly result: DesignResult
+  /** By name: what no message may take longer than, ns; null: there is no bound. */
+  readonly bounds: Readonly<Record<'flows' | 'chains', ReadonlyMap<string, number | null>>>
   readonly wallMs: number
+}
+
+/** What took longer than its bound, as it goes into a message. */
+export function exceededBounds({ design, result, bounds }: DesignRun): string[] {
+  return (['flows', 'chains'] as const).flatMap((kind) =>
+    Object.entries(result[kind]).flatMap(([name, { responseTimeNs }]) => {
+      const boundNs = bounds[kind].get(name) ?? null
+      if (!exceeds(responseTimeNs, boundNs)) return []
+      return [`${design}: ${kind.slice(0, -1)} ${name} took ${responseTimeNs!.max} ns, its bound is ${boundNs} ns`]
+    }),
+  )
+}
+
+function exceeds(times: ResponseTimes | null, boundNs: number | null): boolean {
+  return times !== null && boundNs !== null && times.max > boundNs
+}
+
+function withBounds({ result, bounds }: DesignRun): DesignResult {
+  const add = (kind: 'flows' | 'chains') =>
+    Object.fromEntries(
+      Object.entries(result[kind]).map(([name, found]) => [
+        name,
+        { ...found, boundNs: bounds[kind].get(name) ?? null },
+      ]),
+    )
+  return { ...result, flows: add('flows'), chains: add('chains') }
 }
 
 /** The object of `--json`: of the scenario and its seed alone, so that two runs of them are equal. */
@@ -26,7 +54,7 @@ export function reportObject(
     profile,
     durationNs: scenario.durationNs,
     assumptions,
-    designs: Object.fromEntries(runs.map(({ design, result }) => [design, result])),
+    designs: Object.fromEntries(runs.map((run) => [run.design, withBounds(run)])),
   }
 }
 
@@ -41,11 +69,11 @@ export function renderReport(
   const parts = [
     `${paint(heading, 'strong')}\n`,
     renderTable([['', ...runs.map(({ design }) => design)], ...totals(scenario, runs)], paint),
-    `${paint('Response times in ms, simulated', 'strong')}\n${renderTable(responseTimes('flow', scenario.flows, runs), paint)}`,
+    `${paint('Response times in ms, simulated, and their bounds', 'strong')}\n${renderTable(responseTimes('flow', scenario.flows, runs), paint)}`,
   ]
   if (scenario.chains.length > 0) {
     const table = renderTable(responseTimes('chain', scenario.chains, runs), paint)
-    parts.push(`${paint('From end to end in ms, simulated', 'strong')}\n${table}`)
+    parts.push(`${paint('From end to end in ms, simulated, and bounds', 'strong')}\n${table}`)
   }
   const dedicated = runs.find(({ design }) => design === 'dedicated')
   const floating = runs.find(({ design }) => design === 'floating')
@@ -121,18 +149,21 @@ function responseTimes(
   specs: readonly { readonly name: string; readonly deadlineNs: number }[],
   runs: readonly DesignRun[],
 ): Cell[][] {
-  const rows: Cell[][] = [[what, 'design', 'delivered', 'min', 'p50', 'p99', 'max', 'deadline', 'misses']]
+  const rows: Cell[][] = [[what, 'design', 'delivered', 'min', 'p50', 'p99', 'max', 'bound', 'deadline', 'misses']]
   for (const { name, deadlineNs } of specs) {
-    for (const { design, result } of runs) {
+    for (const { design, result, bounds } of runs) {
       const found = result[`${what}s`][name]
       if (!found) continue
       const times = found.responseTimeNs
       const figures = (['min', 'p50', 'p99', 'max'] as const).map((key) => (times ? milliseconds(times[key]) : '-'))
+      const boundNs = bounds[`${what}s`].get(name) ?? null
+      const bound = boundNs === null ? 'none' : milliseconds(boundNs)
       rows.push([
         name,
         design,
         `${count(found.delivered)}/${count(found.messages)}`,
         ...figures,
+        exceeds(times, boundNs) ? { text: bound, tone: 'bad' } : bound,
         milliseconds(deadlineNs),
         mustBeZero(found.deadlineMisses),
       ])

@@ -1,10 +1,18 @@
 /** What the command line needs of a platform that simulates. `main.ts` hands in the ZCU102; tests hand in a fake. */
-import type { BoardProfile, DesignResult, SimulationOptions } from '../platform-zcu102/index.ts'
+import type {
+  BoardProfile,
+  DesignResult,
+  Prediction,
+  PredictionOptions,
+  SimulationOptions,
+} from '../platform-zcu102/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import type { TraceRecorder } from '../sim/index.ts'
 
 export interface Simulator {
   simulate(scenario: Scenario, options: SimulationOptions): DesignResult
+  /** What no run may exceed. */
+  predict(scenario: Scenario, options: PredictionOptions): Pick<Prediction, 'flows' | 'chains'>
   /** Chrome trace-event JSON, in pieces. */
   chromeTrace(recorder: TraceRecorder, scenario: Scenario): Iterable<string>
   assumptionsOf(scenario: Scenario, profile: BoardProfile): readonly string[]

@@ -24,6 +24,17 @@ export function obstaclesOf(system: System, underWay: (flow: SystemFlow) => numb
     obstacles.push(why)
     for (const flow of flows) if (of(flow)) blocked[flow.index] = true
   }
+  const { broker, vms } = scenario
+  if (system.design === 'floating' && broker.transfer !== 'copy') {
+    block(
+      () => true,
+      `transfer ${broker.transfer}: pages that change owners are simulated, not bounded; transfer: copy is`,
+    )
+  }
+  const throttled = vms.filter(({ memguard }) => memguard !== null).map(({ name }) => name)
+  if (throttled.length > 0) {
+    block(() => true, `MemGuard on ${throttled.join(' and ')}: simulated, not bounded`)
+  }
   for (const flow of flows) {
     if (underWay(flow) > MOST_UNDER_WAY && underWay(flow) < Number.POSITIVE_INFINITY) {
       block((other) => other === flow, `flow ${flow.name}: its sender may run out of its ${MOST_UNDER_WAY} buffers`)

@@ -2,7 +2,7 @@
 import type { CliParts } from '../../src/cli/run-cli.ts'
 import { runCli } from '../../src/cli/run-cli.ts'
 import type { Simulator } from '../../src/cli/simulator.ts'
-import type { Design, DesignResult, SimulationOptions } from '../../src/platform-zcu102/index.ts'
+import type { Design, DesignResult, FlowPrediction, SimulationOptions } from '../../src/platform-zcu102/index.ts'
 import type { Scenario } from '../../src/scenario/index.ts'
 
 export const TEXT = new TextEncoder()
@@ -70,6 +70,8 @@ export interface Setting {
   readonly tty?: boolean
   readonly env?: Record<string, string>
   readonly changes?: Partial<Record<Design, Partial<DesignResult>>>
+  /** Of every flow; default: none. */
+  readonly boundNs?: number
   /** Runs within `simulate`. */
   readonly during?: (options: SimulationOptions) => void
 }
@@ -89,6 +91,10 @@ export async function run(args: readonly string[], defaultScenario: string, sett
       setting.during?.(options)
       return result(options.design, scenario, setting.changes?.[options.design])
     },
+    predict: (scenario) => ({
+      flows: scenario.flows.map(({ name }) => ({ name, endToEndNs: setting.boundNs ?? null }) as FlowPrediction),
+      chains: [],
+    }),
     chromeTrace: () => ['{"traceEvents":', '[]}'],
     assumptionsOf: (_, profile) => ['costs are assumed', `a board called ${profile.name}`],
   }

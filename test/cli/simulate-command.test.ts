@@ -41,6 +41,27 @@ describe('--json', () => {
   })
 })
 
+describe('bounds', () => {
+  it('stand beside what was observed', async () => {
+    const { code, stdout, stderr } = await cli('simulate --json', { boundNs: 600_000 })
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const { dedicated, floating } = JSON.parse(stdout).designs
+    for (const flow of [dedicated.flows.f, dedicated.flows.g, floating.flows.f]) expect(flow.boundNs).toBe(600_000)
+    expect(JSON.parse((await cli('simulate --json')).stdout).designs.floating.flows.f.boundNs).toBeNull()
+  })
+
+  it('that are exceeded end with 1, in red, and ask for a report', async () => {
+    const { code, stdout, stderr } = await cli('simulate --seed 7', { boundNs: 599_999, tty: true })
+    expect(code).toBe(1)
+    expect(stdout).toContain('\x1b[31m0.600\x1b[0m')
+    expect(stderr).toContain(
+      'dedicated: flow f took 600000 ns, its bound is 599999 ns: a bound is violated, a bug of ours',
+    )
+    expect(stderr).toContain('seed 7')
+    expect(stderr).not.toContain('floating: flow')
+  })
+})
+
 describe('the table', () => {
   it('sets both designs side by side', async () => {
     const { stdout } = await cli('simulate')
@@ -62,12 +83,12 @@ describe('the table', () => {
       broker works on its own core  250.000 ms  25.00 %           has none
       core free for other work                     none             core 3
 
-      Response times in ms, simulated
-      flow     design  delivered    min    p50    p99    max  deadline  misses
-      f     dedicated      10/10  0.100  0.200  0.400  0.600     1.000       0
-      f      floating      10/10  0.100  0.200  0.400  0.500     1.000       0
-      g     dedicated      10/10  0.100  0.200  0.400  0.600     1.000       0
-      g      floating      10/10  0.100  0.200  0.400  0.500     1.000       0
+      Response times in ms, simulated, and their bounds
+      flow     design  delivered    min    p50    p99    max  bound  deadline  misses
+      f     dedicated      10/10  0.100  0.200  0.400  0.600   none     1.000       0
+      f      floating      10/10  0.100  0.200  0.400  0.500   none     1.000       0
+      g     dedicated      10/10  0.100  0.200  0.400  0.600   none     1.000       0
+      g      floating      10/10  0.100  0.200  0.400  0.500   none     1.000       0
 
       Floating against dedicated (less is better)
         cross-core IPIs                24,531  ->      0        -100.0 %
@@ -105,7 +126,7 @@ describe('the table', () => {
   it('shows what never arrived as such', async () => {
     const flows = { f: { messages: 3, delivered: 0, deadlineMisses: 3, responseTimeNs: null } }
     const { stdout } = await cli('simulate --design floating', { changes: { floating: { flows, deadlineMisses: 3 } } })
-    expect(stdout).toMatch(/^f +floating +0\/3 +- +- +- +- +1\.000 +3$/m)
+    expect(stdout).toMatch(/^f +floating +0\/3 +- +- +- +- +none +1\.000 +3$/m)
   })
 
   it('is coloured only for a person who wants it', async () => {
