@@ -6,10 +6,11 @@ import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { suite as analysis } from './analysis.ts'
 import { suite as eventKernel } from './event-kernel.ts'
+import { suite as simulatedMachine } from './machine.ts'
 import { suite as splitQueue } from './split-queue.ts'
 import type { BenchRatio, BenchResult } from './suite.ts'
 
-const SUITES = [splitQueue, eventKernel, analysis]
+const SUITES = [splitQueue, eventKernel, analysis, simulatedMachine]
 
 const { values: options } = parseArgs({
   options: {

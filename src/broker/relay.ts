@@ -290,7 +290,9 @@ export class Relay {
   /** Ends what can never arrive: messages to a VM that is gone or broke its receive queue, or from one that is gone. */
   #dropLost(): void {
     const { endpoints, observer } = this.#context
-    for (const [flow, state] of this.#queues.states.entries()) {
+    const { states } = this.#queues
+    for (let flow = 0; flow < states.length; flow++) {
+      const state = states[flow]!
       const { source, destination } = state.flow
       if (!endpoints[destination]!.unreachable && !endpoints[source]!.gone) continue
       this.#pages.abandon(flow)

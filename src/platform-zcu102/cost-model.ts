@@ -4,7 +4,7 @@
  */
 import type { Random } from '../internal/random.ts'
 import type { Overrides, Scenario } from '../scenario/index.ts'
-import type { BoardProfile, CostTriple } from './board-profile.ts'
+import type { BoardProfile } from './board-profile.ts'
 import { costTriples } from './pinned.ts'
 
 /** Draws are near the typical value, but for this share of them, which reaches up to the worst. */
@@ -12,18 +12,21 @@ const TAIL_PROBABILITY = 0.02
 
 export class CostModel {
   readonly #mode: Scenario['costs']
-  readonly #triples: readonly CostTriple[]
+  /** Of each op: best, typical, worst. */
+  readonly #costsNs: Float64Array
   readonly #random: Random
 
   constructor(profile: BoardProfile, mode: Scenario['costs'], overrides: Overrides, random: Random) {
     this.#mode = mode
-    this.#triples = costTriples(profile, overrides)
+    this.#costsNs = Float64Array.from(costTriples(profile, overrides).flat())
     this.#random = random
   }
 
   /** Time of `count` actions, whole ns. Each draw covers the whole count: actions of one batch are alike. */
   drawNs(op: number, count: number): number {
-    const [best, typical, worst] = this.#triples[op]!
+    const best = this.#costsNs[3 * op]!
+    const typical = this.#costsNs[3 * op + 1]!
+    const worst = this.#costsNs[3 * op + 2]!
     switch (this.#mode) {
       case 'best':
         return best * count

@@ -390,10 +390,11 @@ export class Machine {
     if (kind === Activity.interrupt) this.#gic.endOfInterrupt(core, argument)
     if (kind === Activity.poll) this.#polls[argument] = 0
     const guest = this.#guests[argument]!
-    const behave = () => (sends ? guest.send() : guest.handleInterrupt())
     const { intruder } = this.#options
-    const intrudes = intruder?.vm === argument && this.epochNs > 0
-    this.#kick(argument, intrudes ? intruder.act(this.memory.stage2[argument]!.memory, behave) : behave())
+    if (intruder?.vm === argument && this.epochNs > 0) {
+      const behave = () => (sends ? guest.send() : guest.handleInterrupt())
+      this.#kick(argument, intruder.act(this.memory.stage2[argument]!.memory, behave))
+    } else this.#kick(argument, sends ? guest.send() : guest.handleInterrupt())
   }
 
   /** The guest's code writes its doorbells one after another, before anything else of it runs. */

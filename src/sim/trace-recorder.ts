@@ -29,6 +29,7 @@ export interface TraceColumns {
 }
 
 const FIRST_ROWS = 1024
+const WORD = 2 ** 32
 
 /**
  * `kind` says what a row is and `track` where it happened, both int32; times are integers in ns; `a` and `b` are safe integers
@@ -113,12 +114,13 @@ export class TraceRecorder {
   #record(form: number, kind: number, track: number, startNs: number, durationNs: number, a: number, b: number): void {
     assert(durationNs >= 0, 'a row has a duration below 0')
     this.#recorded++
-    this.#mix(form, kind)
-    this.#mix(track, startNs)
-    this.#mix(highWord(startNs), durationNs)
-    this.#mix(highWord(durationNs), a)
-    this.#mix(highWord(a), b)
-    this.#mix(highWord(b), 0)
+    this.#mix(form ^ Math.imul(kind, 0x9e37_79b1), startNs)
+    this.#mix(track, durationNs)
+    this.#mix(a, b)
+    if (startNs + durationNs >= WORD || a >= WORD || b >= WORD || a < 0 || b < 0) {
+      this.#mix(Math.floor(startNs / WORD), Math.floor(durationNs / WORD))
+      this.#mix(Math.floor(a / WORD), Math.floor(b / WORD))
+    }
     if (startNs > this.#toNs || startNs + durationNs < this.#fromNs) return
     if (this.#count === this.#limit) {
       this.#dropped++
@@ -159,11 +161,6 @@ export class TraceRecorder {
     columns.b.set(this.#columns.b)
     this.#columns = columns
   }
-}
-
-/** The bits of a safe integer from 2^32 on, with its sign. */
-function highWord(value: number): number {
-  return Math.floor(value / 2 ** 32)
 }
 
 function avalanche(lane: number): number {
