@@ -12,19 +12,19 @@ export class DedicatedBroker implements Broker {
   readonly #port: PlatformPort
   readonly #relay: Relay
   readonly #core: number
-  /** VMs that kicked and were not looked at since. Their cores write it, the broker's core clears it. */
+  /** By `vm * 2 + queue`: kicked and not looked at since. VMs' cores set it; the broker's core clears it, and looks then. */
   readonly #kicked: Uint8Array
 
   constructor(port: PlatformPort, relay: Relay, core: number) {
     this.#port = port
     this.#relay = relay
     this.#core = core
-    this.#kicked = new Uint8Array(relay.endpoints.length)
+    this.#kicked = new Uint8Array(2 * relay.endpoints.length)
   }
 
   enter(core: number, cause: number, argument: number): number {
     if (core !== this.#core) {
-      this.#forward(core, argument >> 1, argument & 1)
+      this.#forward(core, argument)
       return StepResult.done
     }
     if (cause === BrokerCause.dmaInterrupt) this.#relay.harvest()
@@ -35,10 +35,16 @@ export class DedicatedBroker implements Broker {
   resume(core: number): number {
     const relay = this.#relay
     let fetching = false
-    for (let vm = 0; vm < this.#kicked.length; vm++) {
-      if (this.#kicked[vm] === 0) continue
-      if (relay.fetch(core, vm)) fetching = true
-      else this.#kicked[vm] = 0
+    for (let doorbell = 0; doorbell < this.#kicked.length; doorbell++) {
+      if (this.#kicked[doorbell] === 0) continue
+      // Cleared first: a kick that comes while the queue is looked at must not be lost.
+      this.#kicked[doorbell] = 0
+      const vm = doorbell >> 1
+      if ((doorbell & 1) === BrokerQueue.receive) relay.refilled(vm)
+      else if (relay.fetch(core, vm)) {
+        this.#kicked[doorbell] = 1
+        fetching = true
+      }
     }
     const moving = relay.moveByCpu(core)
     const announcing = relay.announce(core)
@@ -56,10 +62,9 @@ export class DedicatedBroker implements Broker {
   }
 
   /** On a VM's core. A refill matters only to a broker that waits for it. */
-  #forward(core: number, vm: number, queue: number): void {
-    if (queue === BrokerQueue.transmit) this.#kicked[vm] = 1
-    else if (this.#relay.endpoints[vm]!.starved) this.#relay.refilled(vm)
-    else return
+  #forward(core: number, doorbell: number): void {
+    if ((doorbell & 1) === BrokerQueue.receive && !this.#relay.endpoints[doorbell >> 1]!.starved) return
+    this.#kicked[doorbell] = 1
     this.#port.sendIpi(core, this.#core)
   }
 }

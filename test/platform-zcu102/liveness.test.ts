@@ -3,18 +3,15 @@
  * schedulers, chainings and regulators, on small scenarios in which everything is scarce. LIVENESS_ROUNDS=n runs n scenarios of
  * each instead of one.
  */
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Endpoint } from '../../src/broker/index.ts'
-import { Relay } from '../../src/broker/relay.ts'
 import { RelayContext } from '../../src/broker/relay-context.ts'
-import { WakeUps } from '../../src/broker/wake-ups.ts'
-import { Gic } from '../../src/platform-zcu102/gic.ts'
 import { zcu102 } from '../../src/platform-zcu102/index.ts'
 import { Machine } from '../../src/platform-zcu102/machine.ts'
 import type { Scenario } from '../../src/scenario/index.ts'
 import { TraceRecorder } from '../../src/sim/index.ts'
-import { VsockConnection } from '../../src/virtio/index.ts'
-import { SplitDeviceQueue, SplitDriverQueue } from '../../src/virtqueue/index.ts'
+import { ALWAYS_BROKEN, TIMED_BROKEN } from '../broker/broken-brokers.ts'
+import { patch, unpatchAll } from '../broker/patch.ts'
 import { type Combination, combinations, smallScenario } from './small-scenarios.ts'
 
 const ALL = combinations()
@@ -28,29 +25,26 @@ let longestHeldNs = 0
 
 beforeEach(() => {
   const since = new Map<Endpoint, number>()
-  const { publishReceived, releaseHeld } = RelayContext.prototype
-  vi.spyOn(RelayContext.prototype, 'publishReceived').mockImplementation(function (
-    this: RelayContext,
-    endpoint,
-    messages,
-  ) {
-    const { heldBy } = endpoint
-    publishReceived.call(this, endpoint, messages)
-    if (heldBy < 0 && endpoint.heldBy >= 0) since.set(endpoint, this.port.now())
+  patch(RelayContext.prototype, 'publishReceived', (original) => {
+    return function (this: RelayContext, endpoint, messages) {
+      const { heldBy } = endpoint
+      original.call(this, endpoint, messages)
+      if (heldBy < 0 && endpoint.heldBy >= 0) since.set(endpoint, this.port.now())
+    }
   })
-  vi.spyOn(RelayContext.prototype, 'releaseHeld').mockImplementation(function (this: RelayContext) {
-    releaseHeld.call(this)
-    for (const [endpoint, ns] of since) {
-      if (endpoint.heldBy >= 0) continue
-      longestHeldNs = Math.max(longestHeldNs, this.port.now() - ns)
-      since.delete(endpoint)
+  patch(RelayContext.prototype, 'releaseHeld', (original) => {
+    return function (this: RelayContext) {
+      original.call(this)
+      for (const [endpoint, ns] of since) {
+        if (endpoint.heldBy >= 0) continue
+        longestHeldNs = Math.max(longestHeldNs, this.port.now() - ns)
+        since.delete(endpoint)
+      }
     }
   })
 })
 
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+afterEach(unpatchAll)
 
 /** By flow. */
 function expectedMessages({ flows, durationNs }: Scenario): number[] {
@@ -115,77 +109,8 @@ function fails(seed: number, combination: Combination): boolean {
   }
 }
 
-const RECEIVE = 0
-const TRANSMIT = 1
-
-/** Each takes one thing away that keeps messages going. */
-const BROKEN: readonly (readonly [what: string, take: () => void])[] = [
-  [
-    'a sender that waits for a buffer asks for no interrupt',
-    () => {
-      const { enableNotifications } = SplitDriverQueue.prototype
-      vi.spyOn(SplitDriverQueue.prototype, 'enableNotifications').mockImplementation(function (this: SplitDriverQueue) {
-        if (this.index !== TRANSMIT) return enableNotifications.call(this)
-        this.disableNotifications()
-        return false
-      })
-    },
-  ],
-  [
-    'a receiver leaves its interrupts off',
-    () => {
-      const { enableNotifications } = SplitDriverQueue.prototype
-      vi.spyOn(SplitDriverQueue.prototype, 'enableNotifications').mockImplementation(function (this: SplitDriverQueue) {
-        if (this.index !== RECEIVE) return enableNotifications.call(this)
-        this.disableNotifications()
-        return false
-      })
-    },
-  ],
-  [
-    'a starved broker does not ask for the refill’s kick',
-    () => {
-      const { enableNotifications } = SplitDeviceQueue.prototype
-      vi.spyOn(SplitDeviceQueue.prototype, 'enableNotifications').mockImplementation(function (this: SplitDeviceQueue) {
-        return this.index === TRANSMIT && enableNotifications.call(this)
-      })
-    },
-  ],
-  [
-    'the broker does not ask for the next kick of a sender',
-    () => {
-      const { enableNotifications } = SplitDeviceQueue.prototype
-      vi.spyOn(SplitDeviceQueue.prototype, 'enableNotifications').mockImplementation(function (this: SplitDeviceQueue) {
-        if (this.index === RECEIVE) return enableNotifications.call(this)
-        this.disableNotifications()
-        return false
-      })
-    },
-  ],
-  ['the timer of held interrupts is not set', () => vi.spyOn(WakeUps.prototype, 'forHeld').mockReturnValue()],
-  ['the timer of the budget is not set', () => vi.spyOn(WakeUps.prototype, 'forWork').mockReturnValue()],
-  ['nobody waits for the DMA of a short message', () => vi.spyOn(Relay.prototype, 'awaitsDma').mockReturnValue(false)],
-  [
-    'interrupts that come while a core is in EL2 are forgotten',
-    () => vi.spyOn(Gic.prototype, 'hasPending').mockReturnValue(false),
-  ],
-  [
-    'a sender does not ask for the credit that is left',
-    () => vi.spyOn(VsockConnection.prototype, 'askForCredit').mockReturnValue(),
-  ],
-  [
-    'a held interrupt waits for its timer twice as long',
-    () => {
-      const { forHeld } = WakeUps.prototype
-      vi.spyOn(WakeUps.prototype, 'forHeld').mockImplementation(function (this: WakeUps, core, ns) {
-        forHeld.call(this, core, ns + 40_000)
-      })
-    },
-  ],
-]
-
 describe('the property has power: it finds', () => {
-  it.each(BROKEN)('%s', (_what, take) => {
+  it.each([...ALWAYS_BROKEN, ...TIMED_BROKEN])('%s', (_what, take) => {
     take()
     // A stride that visits every combination, mixed.
     const at = ALL.map((_, i) => (i * 365) % ALL.length)
