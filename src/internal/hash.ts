@@ -37,7 +37,8 @@ export class StreamHash {
     if (words > 0) {
       const isAligned = ((bytes.byteOffset + at) & 3) === 0
       if (isAligned) this.#words(new Int32Array(bytes.buffer, bytes.byteOffset + at, words))
-      else this.#words(new Int32Array(bytes.slice(at, at + 4 * words).buffer))
+      // `slice` of a Buffer, which is a Uint8Array too, would copy nothing.
+      else this.#words(new Int32Array(Uint8Array.prototype.slice.call(bytes, at, at + 4 * words).buffer))
       at += 4 * words
     }
     while (at < end) this.#byte(bytes[at++]!)
