@@ -28,7 +28,7 @@ export class FloatingBroker implements Broker {
   }
 
   enter(core: number, cause: number, argument: number): number {
-    assert(this.#spinning[core] === 0, `core ${core} enters the broker while it spins for its lock`)
+    if (this.#spinning[core] !== 0) assert(false, `core ${core} enters the broker while it spins for its lock`)
     this.#causes[core]! |= 1 << cause
     if (cause === BrokerCause.doorbell) this.#doorbell[core] = argument
     return this.#lockAndStep(core)

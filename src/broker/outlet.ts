@@ -71,7 +71,7 @@ export class Outlet {
     const { memory, receive } = endpoint.queues!
     const transfer = endpoint.arrived[0]!
     const first = transfer.announced
-    const until = Math.min(transfer.buffers.length, first + limit)
+    const until = Math.min(transfer.pieces, first + limit)
     this.#header.set(transfer.message!.header)
     for (; transfer.announced < until; transfer.announced++) {
       const buffer = transfer.buffers[transfer.announced]!
@@ -83,7 +83,7 @@ export class Outlet {
       transfer.pool!.release(buffer)
     }
     port.charge(CostOp.usedRing, until - first)
-    if (until === transfer.buffers.length) {
+    if (until === transfer.pieces) {
       endpoint.arrived.shift()
       const { queued, transfers } = transfer.message!
       this.#context.publishReceived(endpoint, !queued && transfers === 1 ? 1 : 0)

@@ -278,7 +278,7 @@ export class PageMover {
       this.#context.zeroCopy!.counters.fallbacks++
       this.#queues.leaveToDma(message)
     }
-    if (transfer.buffers.length > 0) this.#outlet.arrive(transfer)
+    if (transfer.pieces > 0) this.#outlet.arrive(transfer)
     else this.#outlet.finish(transfer)
   }
 

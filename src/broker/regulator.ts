@@ -65,7 +65,7 @@ export class BucketRegulator implements Regulator {
   }
 
   startableAt(nowNs: number, busyNs: number): number {
-    assert(busyNs <= this.burstNs, `a piece of ${busyNs} ns for a bucket of ${this.burstNs} ns`)
+    if (!(busyNs <= this.burstNs)) assert(false, `a piece of ${busyNs} ns for a bucket of ${this.burstNs} ns`)
     return Math.max(nowNs, Math.ceil(this.#fullNs - (this.burstNs - busyNs) / this.share))
   }
 

@@ -250,10 +250,7 @@ export class Relay {
     assert(transfer !== null, 'a DMA interrupt without a transfer')
     this.#running = null
     const moved = this.#port.dmaCompletedPieces()
-    while (transfer.buffers.length > moved) {
-      transfer.pool!.unshift(transfer.buffers.pop()!)
-      transfer.pieceBytes.pop()
-    }
+    while (transfer.pieces > moved) transfer.pool!.unshift(transfer.buffers[--transfer.pieces]!)
     this.#settle(transfer)
     this.#outlet.arrive(transfer)
   }
@@ -263,12 +260,13 @@ export class Relay {
    * pieces, in equal parts, on their descriptors. Refills in between find the balance of their time.
    */
   #settle(transfer: Transfer): void {
-    const { message, pieceBytes } = transfer
+    const { message, pieceBytes, pieces } = transfer
     let idleNs = this.#port.dmaEndNs() - transfer.startNs
-    for (const bytes of pieceBytes) idleNs -= this.#port.dmaBusyNs(bytes)
+    for (let i = 0; i < pieces; i++) idleNs -= this.#port.dmaBusyNs(pieceBytes[i]!)
     let startNs = transfer.startNs
-    for (const bytes of pieceBytes) {
-      startNs += idleNs / pieceBytes.length
+    for (let i = 0; i < pieces; i++) {
+      startNs += idleNs / pieces
+      const bytes = pieceBytes[i]!
       const busyNs = this.#port.dmaBusyNs(bytes)
       this.#regulator.charge(startNs, busyNs)
       startNs += busyNs

@@ -12,6 +12,8 @@ export class Transfer {
   pool: ReceivePool | null = null
   /** The core that builds it, extends it, and later announces it. */
   core = -1
+  /** Its pieces: the first `pieces` entries of both. Kept between uses: emptying an array gives its memory back. */
+  pieces = 0
   readonly buffers: ReceiveBuffer[] = []
   readonly pieceBytes: number[] = []
   /** Bytes of the message that pieces exist for, counted from the message's first byte. */
@@ -37,8 +39,7 @@ export class Transfer {
     this.message = message
     this.pool = pool
     this.core = core
-    this.buffers.length = 0
-    this.pieceBytes.length = 0
+    this.pieces = 0
     this.plannedBytes = message.movedBytes
     this.segment = message.segment
     this.segmentOffset = message.segmentOffset
@@ -85,8 +86,8 @@ export class Transfer {
 
   /** A piece that the CPU has moved already, or that has no payload. */
   appendPiece(buffer: ReceiveBuffer, bytes: number): void {
-    this.buffers.push(buffer)
-    this.pieceBytes.push(bytes)
+    this.buffers[this.pieces] = buffer
+    this.pieceBytes[this.pieces++] = bytes
     this.plannedBytes += bytes
   }
 }

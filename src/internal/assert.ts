@@ -7,6 +7,7 @@ export class AssertionError extends Error {
   readonly code = 'ASSERTION'
 }
 
+/** Where time matters, `if (!condition) assert(false, `...`)`: a message with values in it is made before the call. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message)
 }

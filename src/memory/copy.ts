@@ -22,7 +22,9 @@ export function copyBytes(
       return
     }
   } else if (length > LOOP_BETWEEN) {
-    target.set(source.subarray(sourceOffset, sourceOffset + length), targetOffset)
+    // All of it, as headers are, needs no view.
+    const isWhole = length === source.length
+    target.set(isWhole ? source : source.subarray(sourceOffset, sourceOffset + length), targetOffset)
     return
   }
   for (let i = 0; i < length; i++) target[targetOffset + i] = source[sourceOffset + i]!

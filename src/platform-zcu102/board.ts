@@ -119,7 +119,7 @@ export class Board implements PlatformPort {
   #enterEl2(core: number, kind: number): void {
     const { kernel, cores, counters, memguard } = this.#parts
     const entered = cores.enter(core)
-    assert(entered, `core ${core} is in EL2 already`)
+    if (!entered) assert(false, `core ${core} is in EL2 already`)
     memguard.guestStops(core)
     counters.exits[core]!++
     this.#sectionStartNs[core] = kernel.now

@@ -14,8 +14,9 @@ export class Gdma {
   readonly #descriptorNs: () => number
   readonly #physicalPieces: (source: number, destination: number, bytes: number) => number
   #list: DmaList | null = null
-  /** When each piece's last byte arrives. */
+  /** When each piece's last byte arrives: the first `#pieces` of it. */
   readonly #pieceEndNs: number[] = []
+  #pieces = 0
   #startNs = 0
   #entries = 0
   /** Pieces that will have been moved when it stops. */
@@ -67,21 +68,21 @@ export class Gdma {
     this.#list = list
     this.#startNs = nowNs
     this.#entries = 0
-    this.#pieceEndNs.length = 0
+    this.#pieces = 0
     this.#append()
   }
 
   /** False: the old end was reached before `nowNs`, or a PAUSE is set. */
   extend(nowNs: number): boolean {
-    if (nowNs >= this.endNs || this.#stopAfter < this.#pieceEndNs.length) return false
+    if (nowNs >= this.endNs || this.#stopAfter < this.#pieces) return false
     this.#append()
     return true
   }
 
   /** False: the piece at which it could stop is the last one anyway. */
   pause(nowNs: number): boolean {
-    const inFlight = this.#pieceEndNs.findIndex((end) => end > nowNs)
-    if (inFlight < 0) return false
+    let inFlight = 0
+    while (inFlight < this.#pieces && this.#pieceEndNs[inFlight]! <= nowNs) inFlight++
     const stopAfter = inFlight + 2 + this.#prefetchedPieces
     if (stopAfter >= this.#stopAfter) return false
     this.#stopAfter = stopAfter
@@ -98,7 +99,7 @@ export class Gdma {
 
   #append(): void {
     const list = this.#list!
-    let endNs = this.#pieceEndNs.at(-1) ?? this.#startNs
+    let endNs = this.pieceStartNs(this.#pieces)
     let pieceBytes = 0
     for (; this.#entries < list.entryCount; this.#entries++) {
       const at = this.#entries
@@ -109,9 +110,9 @@ export class Gdma {
       }
       if (list.piece[this.#entries + 1] === list.piece[this.#entries] && this.#entries + 1 < list.entryCount) continue
       endNs += this.busyNs(pieceBytes)
-      this.#pieceEndNs.push(endNs)
+      this.#pieceEndNs[this.#pieces++] = endNs
       pieceBytes = 0
     }
-    this.#stopAfter = this.#pieceEndNs.length
+    this.#stopAfter = this.#pieces
   }
 }

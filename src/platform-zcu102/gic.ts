@@ -20,14 +20,14 @@ export class Gic {
   /** By core: bits of pending `PhysicalInterrupt`s. Level-like: one that pends already is not counted again. */
   readonly #pending: Uint8Array
   /** By core: virtual interrupts in list registers, and those that wait for one. */
-  readonly #virtual: Set<number>[]
-  readonly #waiting: Set<number>[]
+  readonly #virtual: number[][]
+  readonly #waiting: number[][]
 
   constructor(coreCount: number, listRegisters: number) {
     this.#listRegisters = listRegisters
     this.#pending = new Uint8Array(coreCount)
-    this.#virtual = Array.from({ length: coreCount }, () => new Set<number>())
-    this.#waiting = Array.from({ length: coreCount }, () => new Set<number>())
+    this.#virtual = Array.from({ length: coreCount }, () => [])
+    this.#waiting = Array.from({ length: coreCount }, () => [])
   }
 
   pend(core: number, interrupt: number): void {
@@ -62,23 +62,24 @@ export class Gic {
   inject(core: number, virtualInterrupt: number): boolean {
     const registers = this.#virtual[core]!
     const waiting = this.#waiting[core]!
-    if (registers.has(virtualInterrupt) || waiting.has(virtualInterrupt)) return false
-    if (registers.size < this.#listRegisters) registers.add(virtualInterrupt)
-    else waiting.add(virtualInterrupt)
+    if (registers.includes(virtualInterrupt) || waiting.includes(virtualInterrupt)) return false
+    if (registers.length < this.#listRegisters) registers.push(virtualInterrupt)
+    else waiting.push(virtualInterrupt)
     return true
   }
 
   /** The guest ended a virtual interrupt. True: one waited for the list register, so a maintenance interrupt is due. */
   endOfInterrupt(core: number, virtualInterrupt: number): boolean {
     const registers = this.#virtual[core]!
-    assert(
-      registers.delete(virtualInterrupt),
-      `virtual interrupt ${virtualInterrupt} of core ${core} is not in a list register`,
-    )
-    const [next] = this.#waiting[core]!
-    if (next === undefined) return false
-    this.#waiting[core]!.delete(next)
-    registers.add(next)
-    return true
+    const at = registers.indexOf(virtualInterrupt)
+    if (!(at >= 0)) assert(false, `virtual interrupt ${virtualInterrupt} of core ${core} is not in a list register`)
+    const next = this.#waiting[core]!.shift()
+    if (next !== undefined) {
+      registers[at] = next
+      return true
+    }
+    const last = registers.pop()!
+    if (at < registers.length) registers[at] = last
+    return false
   }
 }

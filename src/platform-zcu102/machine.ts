@@ -333,7 +333,7 @@ export class Machine {
       this.#release(a)
     } else if (kind === POLL_EVENT) this.#poll(a)
     else {
-      assert(kind === CORE_DONE_EVENT, `an event of unknown kind ${kind}`)
+      if (kind !== CORE_DONE_EVENT) assert(false, `an event of unknown kind ${kind}`)
       this.cores.finish(a)
       this.#runGuest(a, this.cores.finishedKind, this.cores.finishedA)
     }

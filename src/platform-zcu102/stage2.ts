@@ -121,14 +121,14 @@ export class Stage2Table {
   unmap(guestAddress: number): number {
     const page = this.#pageOf(guestAddress)
     const frame = this.frames[page]!
-    assert(frame !== UNMAPPED, `guest page ${guestAddress.toString(16)} is not mapped`)
+    if (frame === UNMAPPED) assert(false, `guest page ${guestAddress.toString(16)} is not mapped`)
     this.frames[page] = UNMAPPED
     return frame
   }
 
   map(guestAddress: number, frame: number, writable: boolean): void {
     const page = this.#pageOf(guestAddress)
-    assert(this.frames[page] === UNMAPPED, `guest page ${guestAddress.toString(16)} is mapped already`)
+    if (this.frames[page] !== UNMAPPED) assert(false, `guest page ${guestAddress.toString(16)} is mapped already`)
     this.frames[page] = frame
     this.readOnly[page] = writable ? 0 : 1
   }
@@ -136,7 +136,7 @@ export class Stage2Table {
   /** Changes what the guest may do with a page that is mapped. */
   protect(guestAddress: number, writable: boolean): void {
     const page = this.#pageOf(guestAddress)
-    assert(this.frames[page] !== UNMAPPED, `guest page ${guestAddress.toString(16)} is not mapped`)
+    if (this.frames[page] === UNMAPPED) assert(false, `guest page ${guestAddress.toString(16)} is not mapped`)
     this.readOnly[page] = writable ? 0 : 1
   }
 
@@ -149,7 +149,8 @@ export class Stage2Table {
 
   #pageOf(guestAddress: number): number {
     const page = (guestAddress - this.base) / PAGE_SIZE
-    assert(Number.isInteger(page) && page >= 0 && page < this.frames.length, `${guestAddress} is no page of this VM`)
+    if (!(Number.isInteger(page) && page >= 0 && page < this.frames.length))
+      assert(false, `${guestAddress} is no page of this VM`)
     return page
   }
 }

@@ -86,7 +86,7 @@ export class PreemptiveCores {
    */
   enqueue(core: number, level: number, durationNs: number, kind: number, a: number): void {
     const queue = this.#queueOf(core, level)
-    assert(Number.isSafeInteger(durationNs) && durationNs >= 0, `a duration of ${durationNs} ns`)
+    if (!(Number.isSafeInteger(durationNs) && durationNs >= 0)) assert(false, `a duration of ${durationNs} ns`)
     if (this.#free === NONE) this.#grow()
     const activity = this.#free
     this.#free = this.#next[activity]
@@ -131,7 +131,7 @@ export class PreemptiveCores {
 
   /** Ends the section that `enter` began. Activities of its level that queued up meanwhile come next, then the guest. */
   leave(core: number): void {
-    assert(this.#entered[core] === 1, `core ${core} leaves what it has not entered`)
+    if (this.#entered[core] !== 1) assert(false, `core ${core} leaves what it has not entered`)
     this.#suspend(core)
     this.#entered[core] = 0
     this.#resume(core)
@@ -168,7 +168,8 @@ export class PreemptiveCores {
   }
 
   #queueOf(core: number, level: number): number {
-    assert(core >= 0 && core < this.coreCount && level >= 0 && level < LEVELS, `no core ${core} with a level ${level}`)
+    if (!(core >= 0 && core < this.coreCount && level >= 0 && level < LEVELS))
+      assert(false, `no core ${core} with a level ${level}`)
     return core * LEVELS + level
   }
 

@@ -34,7 +34,8 @@ export class TicketLock {
 
   /** Draws a ticket. True: the core holds the lock now. False: it waits, and a `release` will name it. */
   acquire(core: number): boolean {
-    assert(this.#hasTicket[core] === 0, `core ${core} holds the lock, waits for it, or is not one of its cores`)
+    if (this.#hasTicket[core] !== 0)
+      assert(false, `core ${core} holds the lock, waits for it, or is not one of its cores`)
     this.#ring[(this.#serving + this.#tickets) % this.#ring.length] = core
     this.#hasTicket[core] = 1
     this.#tickets++
@@ -43,7 +44,8 @@ export class TicketLock {
 
   /** Hands the lock to the core that asked first, and returns that core; -1 when nobody waits. */
   release(core: number): number {
-    assert(this.#tickets > 0 && this.holder === core, `core ${core} releases a lock that is held by ${this.holder}`)
+    if (!(this.#tickets > 0 && this.holder === core))
+      assert(false, `core ${core} releases a lock that is held by ${this.holder}`)
     this.#hasTicket[core] = 0
     this.#serving = (this.#serving + 1) % this.#ring.length
     this.#tickets--

@@ -44,7 +44,7 @@ export class FrameLedger {
 
   /** A frame of the exchange pool from the start: nobody had it before. */
   adopt(frame: number): void {
-    assert(this.stateOf(frame) === PageState.owned, `frame ${frame} is somebody's`)
+    if (this.stateOf(frame) !== PageState.owned) assert(false, `frame ${frame} is somebody's`)
     this.#reserve(frame)
     this.#states[frame] = PageState.spare
   }
@@ -56,7 +56,7 @@ export class FrameLedger {
       this.#reserve(last)
       for (let frame = first; frame <= last; frame++) {
         this.#pins[frame]! += step
-        assert(this.#pins[frame]! >= 0, `frame ${frame} released more often than pinned`)
+        if (this.#pins[frame]! < 0) assert(false, `frame ${frame} released more often than pinned`)
       }
     }
   }
