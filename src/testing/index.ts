@@ -33,6 +33,8 @@ export {
   type SleepRule,
 } from './interleavings/index.ts'
 export { QueueMismatch } from './mismatch.ts'
+export { type MockChain, MockDevice } from './mock-device.ts'
+export { type Framing, MockDriver, type MockDriverOptions, MockRequest } from './mock-driver.ts'
 export type { ExhibitResult, MuseumReport, Verdict } from './museum/exhibit.ts'
 export { museumJUnit, museumTable } from './museum/render.ts'
 export { type MuseumOptions, runMuseum } from './museum/run-museum.ts'
@@ -65,6 +67,7 @@ export {
   type UsedAnswer,
   usedAnswers,
 } from './reference-split-ring.ts'
+export { RingChecker, type RingCheckerOptions } from './ring-checker.ts'
 export { ringProgram } from './ring-program.ts'
 export {
   type Descriptor,

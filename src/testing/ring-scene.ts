@@ -8,18 +8,16 @@ import { QueueMismatch } from './mismatch.ts'
 import { printProgram, type QueueProgram } from './queue-program.ts'
 import type { DriverRing } from './queue-targets.ts'
 import type { ByteRange } from './reference-split-ring.ts'
+import { layOutRing } from './ring-layout.ts'
 import {
   availEventAt,
   availIdxAt,
-  DESCRIPTOR_BYTES,
-  descriptorAreaBytes,
   deviceAreaBytes,
   driverAreaBytes,
   usedEventAt,
   usedIdxAt,
 } from './split-ring-format.ts'
 
-const BASE = 0x1000
 const DATA_BYTES = 0x4000
 
 export class RingScene {
@@ -31,15 +29,10 @@ export class RingScene {
   #dataCursor = 0
 
   constructor(program: QueueProgram, startIndex: number) {
-    const { size, eventIdx, indirect } = program
-    const descriptorArea = BASE
-    const driverArea = descriptorArea + descriptorAreaBytes(size)
-    const deviceArea = Math.ceil((driverArea + driverAreaBytes(size)) / 4) * 4
-    const tableArea = Math.ceil((deviceArea + deviceAreaBytes(size)) / 16) * 16
-    const dataArea = tableArea + size * size * DESCRIPTOR_BYTES
+    const { ring, end } = layOutRing(program)
     this.#program = program
-    this.memory = GuestMemory.ofSize(dataArea + DATA_BYTES - BASE, BASE)
-    this.ring = { size, descriptorArea, driverArea, deviceArea, eventIdx, indirect, tableArea, tableLength: size }
+    this.memory = GuestMemory.ofSize(end + DATA_BYTES - ring.descriptorArea, ring.descriptorArea)
+    this.ring = ring
     for (const fieldAt of [availIdxAt, usedIdxAt, usedEventAt, availEventAt]) {
       this.memory.writeU16(fieldAt(this.ring), startIndex)
     }

@@ -2,11 +2,10 @@
 import { followChain, hex } from '../draw-ring.ts'
 import type { DriverQueueTarget, DriverQueueUnderTest, DriverRing, TargetFault, UsedElement } from '../queue-targets.ts'
 import { type ByteRange, nextAvailable } from '../reference-split-ring.ts'
+import { layOutRing } from '../ring-layout.ts'
 import {
   availEventAt,
   availIdxAt,
-  DESCRIPTOR_BYTES,
-  descriptorAreaBytes,
   deviceAreaBytes,
   driverAreaBytes,
   usedElementAt,
@@ -37,12 +36,9 @@ export class DriverStage {
 
   constructor(target: DriverQueueTarget, options: DriverStageOptions = {}) {
     const { size = 4, eventIdx = false, long = false } = options
-    const driverArea = BASE + descriptorAreaBytes(size)
-    const deviceArea = align(driverArea + driverAreaBytes(size), 4)
-    const tableArea = align(deviceArea + deviceAreaBytes(size), 16)
-    this.data = align(tableArea + size * size * DESCRIPTOR_BYTES, 0x100)
-    const areas = { descriptorArea: BASE, driverArea, deviceArea, tableArea, tableLength: size }
-    this.ring = { size, ...areas, eventIdx, indirect: false }
+    const { ring, end } = layOutRing({ size, eventIdx, indirect: false }, BASE)
+    this.ring = ring
+    this.data = end
     const parts = [{ base: BASE, bytes: this.data + DATA_BYTES - BASE }]
     this.ram = new WatchedMemory(parts, long, target.ownMemory)
     this.#target = target
@@ -195,5 +191,3 @@ export class DriverStage {
     return heads
   }
 }
-
-const align = (value: number, to: number): number => Math.ceil(value / to) * to
