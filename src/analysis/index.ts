@@ -79,4 +79,4 @@ export {
   type StolenTimeOptions,
 } from './stolen-time.ts'
 export { Supply, transferTimeNs } from './supply.ts'
-export { type AnalysisName, TIGHTNESS, type Tightness } from './tightness.ts'
+export { type AnalysisName, TIGHTEST, TIGHTNESS, type Tightness } from './tightness.ts'

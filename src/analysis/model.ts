@@ -138,7 +138,8 @@ export class ReusableModel implements AnalysisModel {
   /**
    * The supply of DMA work, and A4's supply of work with overhead. From a refill to exhaustion at least ceil(Q/c_max) - 1 full
    * overheads pass, kappa fewer when as many chunks may still be under way without one, so the blackout is shorter by them.
-   * When nothing of it is left, the budget is never exhausted and no debt ever arises.
+   * When nothing of it is left, the budget is never exhausted and no debt ever arises. Blackouts after the first are shorter by the
+   * worst overheads, where that is switched on: what those took is not waited for again (Theorem 2').
    */
   #deriveSupplies({ dma, regulator }: FlowSet, bytesPerNs: number, longestChunkNs: number, overdraftNs: number): void {
     this.debtNs = 0
@@ -157,11 +158,15 @@ export class ReusableModel implements AnalysisModel {
     this.debtNs = overdraftNs
     if (!this.tightness.overheadDelaysExhaustion) return
     const overheads = Math.max(0, Math.ceil(budgetNs / longestChunkNs) - 1 - (dma.lookAhead ?? 0))
-    const delayedBudgetNs = Math.min(periodNs, budgetNs + overheads * dma.chunkOverheadNs[0])
-    const firstNs = sharedWhileIdle ? supply.firstBlackoutNs : periodNs - delayedBudgetNs
-    this.#lastDelayedSupply = sameSupply(this.#lastDelayedSupply, periodNs, delayedBudgetNs, firstNs)
+    const [bestNs, worstNs] = dma.chunkOverheadNs
+    const firstBudgetNs = Math.min(periodNs, budgetNs + overheads * bestNs)
+    const laterBudgetNs = this.tightness.overheadHidden
+      ? Math.min(periodNs, budgetNs + overheads * worstNs)
+      : firstBudgetNs
+    const firstNs = sharedWhileIdle ? supply.firstBlackoutNs : periodNs - firstBudgetNs
+    this.#lastDelayedSupply = sameSupply(this.#lastDelayedSupply, periodNs, laterBudgetNs, firstNs)
     this.delayedSupply = this.#lastDelayedSupply
-    this.delayedDebtNs = this.delayedSupply.full && !sharedWhileIdle ? 0 : overdraftNs
+    this.delayedDebtNs = firstBudgetNs === periodNs && !sharedWhileIdle ? 0 : overdraftNs
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The three analyses as settings of one: every source of tightness is a switch, so that an ablation can name what each one
- * gains. Any combination is sound.
+ * The analyses as settings of one: every source of tightness is a switch, so that an ablation can name what each one gains. Any
+ * combination is sound.
  */
 export interface Tightness {
   /** Exact supply with its single blackout, instead of the straight line below it. */
@@ -13,6 +13,11 @@ export interface Tightness {
   readonly overheadUncharged: boolean
   /** Software overhead also delays the exhaustion of the budget: Q'' instead of Q, where that is better. */
   readonly overheadDelaysExhaustion: boolean
+  /**
+   * What software takes beyond its best in an exhausted period shortens that period's blackout by as much: only the first blackout
+   * counts with the best. Adds to `overheadDelaysExhaustion`, where overheads vary, and needs all of h before its chunk.
+   */
+  readonly overheadHidden: boolean
 }
 
 export type AnalysisName = 'A0' | 'A3' | 'A4'
@@ -25,6 +30,7 @@ export const TIGHTNESS: Readonly<Record<AnalysisName, Tightness>> = {
     nonPreemptiveLastChunk: false,
     overheadUncharged: false,
     overheadDelaysExhaustion: false,
+    overheadHidden: false,
   },
   A3: {
     exactSupply: true,
@@ -32,6 +38,7 @@ export const TIGHTNESS: Readonly<Record<AnalysisName, Tightness>> = {
     nonPreemptiveLastChunk: true,
     overheadUncharged: true,
     overheadDelaysExhaustion: false,
+    overheadHidden: false,
   },
   A4: {
     exactSupply: true,
@@ -39,5 +46,9 @@ export const TIGHTNESS: Readonly<Record<AnalysisName, Tightness>> = {
     nonPreemptiveLastChunk: true,
     overheadUncharged: true,
     overheadDelaysExhaustion: true,
+    overheadHidden: false,
   },
 }
+
+/** A5: every switch on. For the machine of docs/analysis.md §1 alone; where software of a chunk may run after it, use A4. */
+export const TIGHTEST: Tightness = { ...TIGHTNESS.A4, overheadHidden: true }

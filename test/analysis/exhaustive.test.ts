@@ -1,4 +1,4 @@
-import { DemandTest, deriveModel, TIGHTNESS } from 'virtio-sdk/analysis'
+import { DemandTest, deriveModel, TIGHTEST, TIGHTNESS } from 'virtio-sdk/analysis'
 import { describe, expect, it } from 'vitest'
 import { CAMPAIGN, CAMPAIGN_TIMEOUT_MS } from './campaign.ts'
 import {
@@ -9,31 +9,35 @@ import {
   jitteryInstance,
   search,
   stalledInstance,
+  unevenInstance,
 } from './small-instances.ts'
 
-const ANALYSES = ['A0', 'A3', 'A4'] as const
+const ANALYSES = { ...TIGHTNESS, A5: TIGHTEST }
+const NAMES = Object.keys(ANALYSES) as (keyof typeof ANALYSES)[]
 
 describe.each([
   ['dense', denseInstance, 0, 2000],
+  ['uneven', unevenInstance, 0, 1000],
   ['jittery', jitteryInstance, 0, 500],
   ['indebted', indebtedInstance, 0, 25],
   ['stalled', stalledInstance, 0, 100],
   ['dense, with look-ahead 1,', denseInstance, 1, 1000],
   ['dense, with look-ahead 2,', denseInstance, 2, 1000],
+  ['uneven, with look-ahead 1,', unevenInstance, 1, 500],
 ] as [string, Family, number, number][])('every behaviour of %s instances', (_, family, lookAhead, instances) => {
   it.each(['fp', 'edf'] as const)(
-    '%s: no response exceeds A0, A3 or A4',
+    '%s: no response exceeds A0, A3, A4 or A5',
     (scheduler) => {
       let searched = 0
       for (let seed = 0; seed < instances * CAMPAIGN; seed++) {
         const set = family(seed, lookAhead)
-        const [a0, a3, a4] = ANALYSES.map((name) => boundsOf(deriveModel(set, TIGHTNESS[name]), scheduler))
-        if (!a4) continue
-        const { violator, worst, complete } = search(set, scheduler, a4)
-        expect(violator, `seed ${seed}: ${JSON.stringify({ set, a4, worst })}`).toBe(-1)
+        const [a0, a3, a4, a5] = NAMES.map((name) => boundsOf(deriveModel(set, ANALYSES[name]), scheduler))
+        if (!a5) continue
+        const { violator, worst, complete } = search(set, scheduler, a5)
+        expect(violator, `seed ${seed}: ${JSON.stringify({ set, a5, worst })}`).toBe(-1)
         if (!complete) continue
         searched++
-        for (const bounds of [a0, a3]) {
+        for (const bounds of [a0, a3, a4]) {
           bounds?.forEach((bound, flow) => {
             expect(bound, `seed ${seed}, flow ${flow}`).toBeGreaterThanOrEqual(worst[flow]!)
           })
@@ -50,9 +54,7 @@ describe.each([
       let accepted = 0
       for (let seed = 0; seed < instances * CAMPAIGN; seed++) {
         const set = family(seed, lookAhead)
-        const by = ANALYSES.filter(
-          (name) => new DemandTest(deriveModel(set, TIGHTNESS[name])).failingPointNs() === null,
-        )
+        const by = NAMES.filter((name) => new DemandTest(deriveModel(set, ANALYSES[name])).failingPointNs() === null)
         if (by.length === 0) continue
         const deadlines = set.flows.map((flow) => flow.deadlineNs)
         const { violator } = search(set, 'edf', deadlines)

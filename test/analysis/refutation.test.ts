@@ -6,11 +6,20 @@ import {
   type FlowSet,
   type Scheduler,
   Supply,
+  TIGHTEST,
   TIGHTNESS,
 } from 'virtio-sdk/analysis'
 import { describe, expect, it } from 'vitest'
 import { CAMPAIGN_TIMEOUT_MS } from './campaign.ts'
-import { boundsOf, denseInstance, type Family, indebtedInstance, search, stalledInstance } from './small-instances.ts'
+import {
+  boundsOf,
+  denseInstance,
+  type Family,
+  indebtedInstance,
+  search,
+  stalledInstance,
+  unevenInstance,
+} from './small-instances.ts'
 
 /** Each takes away one thing that the proof needs. */
 const WEAKENED = {
@@ -28,12 +37,25 @@ const WEAKENED = {
     const delayedSupply = new Supply(periodNs, Math.min(periodNs, budgetNs + set.dma.chunkOverheadNs[0]))
     return { ...model, delayedSupply, delayedDebtNs: delayedSupply.full ? 0 : model.delayedDebtNs }
   },
+  'software before the window at its worst': (model) => {
+    if (model.delayedSupply === null) return model
+    const { periodNs, budgetNs } = model.delayedSupply
+    return { ...model, delayedSupply: new Supply(periodNs, budgetNs) }
+  },
+  'one overhead too many in Q+': (model, set) => {
+    if (model.delayedSupply === null) return model
+    const { periodNs, budgetNs, firstBlackoutNs } = model.delayedSupply
+    const laterNs = Math.min(periodNs, budgetNs + set.dma.chunkOverheadNs[1])
+    return { ...model, delayedSupply: new Supply(periodNs, laterNs, firstBlackoutNs) }
+  },
   'stalls one shorter': (model) => ({
     ...model,
     overheadNs: model.overheadNs.map((overheadNs, i) => (i < model.count ? overheadNs : overheadNs - 1)),
   }),
   'windows at its own releases only': (model) => ({ ...model, windowsAtEveryDeadline: false }),
 } satisfies Record<string, (model: AnalysisModel, set: FlowSet) => AnalysisModel>
+
+const ANALYSES = { ...TIGHTNESS, A5: TIGHTEST }
 
 /** What is promised: responses, or no missed deadline where the EDF demand test accepts. */
 type Promised = 'responses' | 'deadlines'
@@ -63,6 +85,11 @@ describe('the search has the power to catch a wrong theorem', () => {
     ["one overhead too many in Q''", 'A4', 'fp', 'responses', denseInstance],
     ["one overhead too many in Q''", 'A4', 'edf', 'responses', denseInstance],
     ["one overhead too many in Q''", 'A4', 'edf', 'deadlines', denseInstance],
+    ['software before the window at its worst', 'A5', 'fp', 'responses', unevenInstance],
+    ['software before the window at its worst', 'A5', 'edf', 'responses', unevenInstance],
+    ['one overhead too many in Q+', 'A5', 'fp', 'responses', unevenInstance],
+    ['one overhead too many in Q+', 'A5', 'edf', 'responses', unevenInstance],
+    ['one overhead too many in Q+', 'A5', 'edf', 'deadlines', unevenInstance],
     ['stalls one shorter', 'A3', 'fp', 'responses', stalledInstance],
     ['stalls one shorter', 'A4', 'fp', 'responses', stalledInstance],
     ['stalls one shorter', 'A3', 'edf', 'responses', stalledInstance],
@@ -70,12 +97,12 @@ describe('the search has the power to catch a wrong theorem', () => {
     ['stalls one shorter', 'A4', 'edf', 'deadlines', stalledInstance],
     ['windows at its own releases only', 'A3', 'edf', 'responses', denseInstance],
     ['windows at its own releases only', 'A4', 'edf', 'responses', denseInstance],
-  ] as [keyof typeof WEAKENED, 'A0' | 'A3' | 'A4', Scheduler, Promised, Family][])(
+  ] as [keyof typeof WEAKENED, keyof typeof ANALYSES, Scheduler, Promised, Family][])(
     '%s: %s, %s, %s',
     (name, analysis, scheduler, promise, family) => {
       for (let seed = 0; seed < 10_000; seed++) {
         const set = family(seed, 0)
-        const model = WEAKENED[name](deriveModel(set, TIGHTNESS[analysis]), set)
+        const model = WEAKENED[name](deriveModel(set, ANALYSES[analysis]), set)
         const limits =
           promise === 'responses'
             ? boundsOf(model, scheduler)

@@ -5,6 +5,7 @@ import {
   fixedPriorityBounds,
   type ResponseTerms,
   ranksOf,
+  TIGHTEST,
   TIGHTNESS,
 } from 'virtio-sdk/analysis'
 import { ChunkMachine, type OverheadChoice, Releases } from 'virtio-sdk/evaluation'
@@ -14,7 +15,8 @@ import { CAMPAIGN, CAMPAIGN_TIMEOUT_MS } from './campaign.ts'
 import { type SimulationInput, simulateChunks } from './chunk-simulator.ts'
 import { randomMessages, randomSet } from './flow-sets.ts'
 
-const ANALYSES = ['A0', 'A3', 'A4'] as const
+const ANALYSES = { ...TIGHTNESS, A5: TIGHTEST }
+const NAMES = Object.keys(ANALYSES) as (keyof typeof ANALYSES)[]
 const SETS = 1500 * CAMPAIGN
 
 /** A machine, and what its analysis must know about it. */
@@ -77,10 +79,10 @@ function compare({ lookAhead = 0, known = (set) => set, machine }: Setting, sets
     const set = randomSet(random, lookAhead)
     const ranks = ranksOf(set.flows)
     const bounds = {
-      fp: ANALYSES.map((name) => fixedPriorityBounds(known(set), TIGHTNESS[name])),
-      edf: ANALYSES.map((name) => earliestDeadlineBounds(known(set), TIGHTNESS[name])),
+      fp: NAMES.map((name) => fixedPriorityBounds(known(set), ANALYSES[name])),
+      edf: NAMES.map((name) => earliestDeadlineBounds(known(set), ANALYSES[name])),
     }
-    const acceptedBy = ANALYSES.filter((name) => earliestDeadlineSchedulable(known(set), TIGHTNESS[name]))
+    const acceptedBy = NAMES.filter((name) => earliestDeadlineSchedulable(known(set), ANALYSES[name]))
     const overhead = random.pick<OverheadChoice>([
       { kind: 'worst' },
       { kind: 'best' },
@@ -100,7 +102,7 @@ function compare({ lookAhead = 0, known = (set) => set, machine }: Setting, sets
           ? runMachine({ ...input, scheduler }, overhead)
           : simulateChunks({ ...input, scheduler, drawOverheadNs: drawOf(overhead) })
       bounds[scheduler].forEach((terms, k) => {
-        judge(outcome, `${scheduler}, ${ANALYSES[k]}, seed ${seed}`, terms, worstNs)
+        judge(outcome, `${scheduler}, ${NAMES[k]}, seed ${seed}`, terms, worstNs)
       })
       if (scheduler === 'edf' && acceptedBy.length > 0 && lateMessages > 0) {
         outcome.violations.push(`EDF ${acceptedBy}, seed ${seed}: ${lateMessages} late`)

@@ -38,6 +38,19 @@ export function denseInstance(seed: number, lookAhead: number): FlowSet {
   }
 }
 
+/** The same with software of which the worst is well above the best, and enough chunks to exhaust the budget again and again. */
+export function unevenInstance(seed: number, lookAhead: number): FlowSet {
+  const random = new Random(seed, 6)
+  const set = denseInstance(seed, lookAhead)
+  const best = random.between(0, 1)
+  const { chunkBytes } = set.dma
+  return {
+    ...set,
+    flows: set.flows.map((flow) => ({ ...flow, lengthBytes: random.between(1, 3 * chunkBytes) })),
+    dma: { ...set.dma, chunkOverheadNs: [best, best + random.between(1, 2)] },
+  }
+}
+
 /** One or two short flows over a long one, no software, little budget: debts that are inherited over several refills. */
 export function indebtedInstance(seed: number, lookAhead: number): FlowSet {
   const random = new Random(seed, 2)

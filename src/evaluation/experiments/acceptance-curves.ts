@@ -24,7 +24,7 @@ export class AcceptanceCurves<R extends Row> implements Summary<R> {
     this.columns = {
       ...Object.fromEntries(parameters.map((name) => [name, columns[name]!])),
       scheduler: 'fp-dm, fp-optimal or edf',
-      analysis: 'A0, A3 or A4',
+      analysis: 'A0, A3, A4 or A5',
       kind: 'point: at one utilisation; weighted: of the whole curve, each set weighted by its utilisation',
       utilization: 'as of the rows; null for a whole curve',
       sets: 'how many were drawn',

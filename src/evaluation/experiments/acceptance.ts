@@ -3,11 +3,11 @@
  * of them, so that what differs is the design or the analysis and not luck.
  */
 import {
-  type AnalysisName,
   earliestDeadlineSchedulable,
   fixedPrioritySchedulable,
   optimalPriorities,
   type Regulator,
+  TIGHTEST,
   TIGHTNESS,
 } from '../../analysis/index.ts'
 import { Random } from '../../internal/random.ts'
@@ -26,7 +26,8 @@ import type { Campaign, Experiment, Row } from '../experiment.ts'
 import { type DeadlineKind, drawFlows, type GeneratorName, seedOf } from '../flow-sets.ts'
 import { AcceptanceCurves } from './acceptance-curves.ts'
 
-export const ANALYSIS_NAMES = ['A0', 'A3', 'A4'] as const satisfies readonly AnalysisName[]
+export const ANALYSES = { ...TIGHTNESS, A5: TIGHTEST } as const
+export const ANALYSIS_NAMES = Object.keys(ANALYSES) as (keyof typeof ANALYSES)[]
 const SCHEDULERS = ['fp-dm', 'fp-optimal', 'edf'] as const
 const TESTS = SCHEDULERS.flatMap((scheduler) => ANALYSIS_NAMES.map((analysis) => `${scheduler}/${analysis}`))
 
@@ -77,7 +78,7 @@ type Unit = {
   readonly to: number
 }
 
-type Verdicts = { readonly [S in (typeof SCHEDULERS)[number] as `${S}/${AnalysisName}`]: boolean }
+type Verdicts = { readonly [S in (typeof SCHEDULERS)[number] as `${S}/${keyof typeof ANALYSES}`]: boolean }
 type AcceptanceRow = Row & Verdicts & { readonly design: DesignName; readonly utilization: number }
 
 const COLUMNS = {
@@ -100,16 +101,19 @@ const COLUMNS = {
   lookAhead: 'kappa: chunks committed behind the running one',
   refillDelayNs: 'software between a refill and the first chunk, where a refill restarts a chain, ns',
   copied: 'flows that use the DMA; the others are exchanged (zero-copy)',
-  load: 'long-run share of time taken by copying at the pace of the budget, and by software; above 1 only A4 can accept',
+  load: 'long-run share of time taken by copying at the pace of the budget, and by software; above 1 only A4 and A5 can accept',
   'fp-dm/A0': 'schedulable under deadline-monotonic fixed priority by A0',
   'fp-dm/A3': 'the same by A3',
   'fp-dm/A4': 'the same by A4',
+  'fp-dm/A5': 'the same by A5',
   'fp-optimal/A0': 'schedulable under some fixed priorities (Audsley) by A0',
   'fp-optimal/A3': 'the same by A3',
   'fp-optimal/A4': 'the same by A4',
+  'fp-optimal/A5': 'the same by A5',
   'edf/A0': 'schedulable under earliest deadline first by A0',
   'edf/A3': 'the same by A3',
   'edf/A4': 'the same by A4',
+  'edf/A5': 'the same by A5',
 }
 
 const ASSUMPTIONS = [
@@ -161,7 +165,7 @@ function judge(unit: Unit, index: number, profile: BoardProfile): AcceptanceRow[
     const set = underDesign(copied, overheads, chunkBytes, dmaBytesPerNs, regulator)
     const verdicts: Record<string, boolean> = {}
     for (const analysis of ANALYSIS_NAMES) {
-      const tightness = TIGHTNESS[analysis]
+      const tightness = ANALYSES[analysis]
       const monotonic = fixedPrioritySchedulable(set, tightness)
       verdicts[`fp-dm/${analysis}`] = monotonic
       verdicts[`fp-optimal/${analysis}`] = monotonic || optimalPriorities(set, tightness) !== null

@@ -1,10 +1,10 @@
 /** How many priority levels a set needs: n flows on as few levels as a broker's queues or a rival's design have. */
-import { limitedPriorities, type Regulator, TIGHTNESS } from '../../analysis/index.ts'
+import { limitedPriorities, type Regulator } from '../../analysis/index.ts'
 import { designOverheads, underDesign } from '../designs.ts'
 import type { Experiment, Row, Summary } from '../experiment.ts'
 import { drawFlows, seedOf } from '../flow-sets.ts'
 import { wilsonInterval } from '../statistics.ts'
-import { ANALYSIS_NAMES } from './acceptance.ts'
+import { ANALYSES, ANALYSIS_NAMES } from './acceptance.ts'
 
 const FLOW_COUNTS = [8, 16, 32] as const
 const CHUNK_BYTES = 4096
@@ -45,7 +45,7 @@ const COLUMNS: Record<string, string> = {
 class LevelsSummary implements Summary<LevelsRow> {
   readonly columns = {
     flows: 'flows in a set',
-    analysis: 'A0, A3 or A4',
+    analysis: 'A0, A3, A4 or A5',
     utilization: 'as of the rows',
     levels: 'priority levels there are',
     sets: 'how many were drawn',
@@ -122,7 +122,7 @@ export const priorityLevelsExperiment: Experiment<Unit, LevelsRow> = {
       const flows = drawFlows({ ...load, flows: count, utilization, dmaBytesPerNs }, seed)
       const set = underDesign(flows, overheads, CHUNK_BYTES, dmaBytesPerNs, REGULATOR)
       const levels = ANALYSIS_NAMES.map((name) => {
-        const ranks = limitedPriorities(set, count, TIGHTNESS[name])
+        const ranks = limitedPriorities(set, count, ANALYSES[name])
         return [`levels/${name}`, ranks === null ? null : 1 + Math.max(...ranks)]
       })
       return {
