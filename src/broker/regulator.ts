@@ -118,9 +118,15 @@ export class BudgetRegulator implements Regulator {
     return this.#balanceNs > committedNs
   }
 
+  /** The balance falls while the DMA is busy: what a piece takes after a refill is taken from what that gave. */
   charge(startNs: number, busyNs: number): void {
-    this.#refill(startNs)
-    this.#balanceNs -= busyNs
+    const endNs = startNs + busyNs
+    for (let atNs = startNs; atNs < endNs; ) {
+      this.#refill(atNs)
+      const untilNs = Math.min(endNs, (this.#refills + 1) * this.periodNs)
+      this.#balanceNs -= untilNs - atNs
+      atNs = untilNs
+    }
   }
 
   #refill(nowNs: number): void {

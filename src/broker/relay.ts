@@ -255,21 +255,12 @@ export class Relay {
     this.#outlet.arrive(transfer)
   }
 
-  /**
-   * Charges the pieces that were moved, each at its start: what the transfer took beyond its busy time was spent before the
-   * pieces, in equal parts, on their descriptors. Refills in between find the balance of their time.
-   */
-  #settle(transfer: Transfer): void {
-    const { message, pieceBytes, pieces } = transfer
-    let idleNs = this.#port.dmaEndNs() - transfer.startNs
-    for (let i = 0; i < pieces; i++) idleNs -= this.#port.dmaBusyNs(pieceBytes[i]!)
-    let startNs = transfer.startNs
-    for (let i = 0; i < pieces; i++) {
-      startNs += idleNs / pieces
-      const bytes = pieceBytes[i]!
+  /** Charges the pieces that were moved, each with the time that it kept the DMA busy. */
+  #settle({ message, pieceBytes, pieces }: Transfer): void {
+    for (let piece = 0; piece < pieces; piece++) {
+      const bytes = pieceBytes[piece]!
       const busyNs = this.#port.dmaBusyNs(bytes)
-      this.#regulator.charge(startNs, busyNs)
-      startNs += busyNs
+      this.#regulator.charge(this.#port.dmaPieceEndNs(piece) - busyNs, busyNs)
       message!.advance(bytes)
     }
   }

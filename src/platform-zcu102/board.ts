@@ -374,8 +374,8 @@ export class Board implements PlatformPort {
     return this.#channel.completedPieces
   }
 
-  dmaEndNs(): number {
-    return this.#channel.endNs
+  dmaPieceEndNs(piece: number): number {
+    return this.#parts.dma.pieceEndNs(piece)
   }
 
   #endDma(): void {

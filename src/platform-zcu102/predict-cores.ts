@@ -6,6 +6,7 @@
 import { CostOp } from '../platform/index.ts'
 import {
   awaitedNs,
+  chainTimersNs,
   controlMessages,
   heldNs,
   refillKickNs,
@@ -71,6 +72,7 @@ export class CoreLoad {
     let othersTransfersNs = 0
     let transferLocks = 0
     let arrivals = 0
+    let pieces = 0
     flows.forEach((flow, i) => {
       const messages = messagesWithin(flow, this.#spans[i]!, windowNs)
       const message = this.#messages[i]!
@@ -83,6 +85,7 @@ export class CoreLoad {
       othersTransfersNs += count * transfer.othersNs
       transferLocks += count * transfer.locks
       arrivals += messages
+      pieces += messages * flow.pieces
     })
     // What comes in between makes one transfer two: a more urgent message, or the end of the budget.
     const split = this.#system.chains ? arrivals + this.#refillsWithin(windowNs) : 0
@@ -92,7 +95,7 @@ export class CoreLoad {
     const ownTransfersNs = Math.min(transfersNs + split * worst.ownNs, copied * worst.ownNs)
     if (design === 'dedicated') return ownNs + ownTransfersNs
     // The broker lets a message that comes early wait for its time.
-    const timers = this.#timersWithin(windowNs) + (this.#system.pinned ? 0 : 2 * arrivals)
+    const timers = this.#timersWithin(windowNs, pieces) + (this.#system.pinned ? 0 : 2 * arrivals)
     ownNs += timers * (this.#software.timerNs + this.#software.beginNs) + surplusNs
     locks += timers + Math.min(transferLocks + split * worst.locks, copied * worst.locks)
     // Every transfer is this core's or another's, and so is every hold: it spins for as many as it asks, and as there are.
@@ -134,9 +137,10 @@ export class CoreLoad {
     return Math.floor(windowNs / regulator.periodNs) + 2
   }
 
-  #timersWithin(windowNs: number): number {
+  /** `pieces`: of all messages in the window. */
+  #timersWithin(windowNs: number, pieces: number): number {
     const { regulator } = this.#system
-    if (regulator.kind === 'bucket') return this.#copiedWithin(windowNs)
+    if (regulator.kind === 'bucket') return Math.min(pieces, this.#copiedWithin(windowNs))
     if (regulator.kind !== 'budget' || regulator.budgetNs === regulator.periodNs) return 0
     return 2 * (Math.floor(windowNs / regulator.periodNs) + 2)
   }
@@ -158,7 +162,7 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   const batches = Math.ceil(flow.pieces / 16)
   const announceNs = flow.pieces * usedNs + usedNs + batches * lockNs + awaitedNs(system, flow)
   // Whichever core started a transfer chains the rest of it.
-  const extendNs = flow.pieces * fetchNs + (system.chains ? batches * lockNs : 0)
+  const extendNs = flow.pieces * fetchNs + (system.chains ? batches * lockNs : 0) + chainTimersNs(system, flow)
   const updateNs = control * (2 * lockNs + 2 * fetchNs + software.beginNs + 2 * usedNs)
   const held = heldNs(system) > 0 ? 1 : 0
   const heldHoldNs = held * (lockNs + software.beginNs + worst(CostOp.injectListRegister))
@@ -178,7 +182,7 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   return {
     ownNs,
     othersNs,
-    locks: batches + (sends ? 2 + control : 0) + (receives ? batches + held + 3 * control : 0),
+    locks: 2 * batches + (sends ? 2 + control : 0) + (receives ? batches + held + 3 * control : 0),
   }
 }
 

@@ -52,7 +52,15 @@ export function softwareOf(system: System, underWay: (flow: SystemFlow) => numbe
   const message = (flow: SystemFlow) => {
     if (!floating) return interruptNs + fetchNs + usedNs + heldNs(system)
     const doorbellNs = worst(CostOp.mmioTrap) + 2 * lockNs + fetchNs
-    return doorbellNs + usedNs + interruptNs + injectNs + heldNs(system) + awaitedNs(system, flow)
+    return (
+      chainTimersNs(system, flow) +
+      doorbellNs +
+      usedNs +
+      interruptNs +
+      injectNs +
+      heldNs(system) +
+      awaitedNs(system, flow)
+    )
   }
   return {
     stepNs: stepNs(system, underWay),
@@ -129,6 +137,12 @@ export function descriptors({ scenario }: System): number {
 /** The trap with which a receiver hands its buffers back; the dedicated broker's core has no part in it. */
 export function refillKickNs({ worst, interrupts }: System): number {
   return interrupts.suppressRefill ? 0 : worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
+}
+
+/** A core that lets its guest run while it chains comes back by its timer, for every batch. */
+export function chainTimersNs({ chains, worst }: System, flow: SystemFlow): number {
+  if (!chains) return 0
+  return Math.ceil(flow.pieces / EXTEND_BATCH) * (worst(CostOp.irqEntryAck) + worst(CostOp.lockCriticalSection))
 }
 
 /** The interrupt that a coalesced message waits for may need a timer, and another core. */

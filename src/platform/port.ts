@@ -51,9 +51,9 @@ export interface PlatformPort {
   dmaPause(): boolean
   /** The list has ended; asked only of one without interrupt. */
   dmaIdle(): boolean
-  /** Whole pieces moved by the list that last ended, and when its last byte arrived (ns). */
+  /** Whole pieces moved by the list that last ended, and when the last byte of each of them arrived (ns). */
   dmaCompletedPieces(): number
-  dmaEndNs(): number
+  dmaPieceEndNs(piece: number): number
 
   /** One timer, on the calling core: `BrokerCause.timer` at `timeNs`; a later call replaces it, Infinity disarms it. */
   setTimer(core: number, timeNs: number): void

@@ -396,7 +396,8 @@ export class RacingMachine implements PlatformPort {
     return this.#movedPieces
   }
 
-  dmaEndNs(): number {
+  /** As if all pieces arrived with the last. */
+  dmaPieceEndNs(): number {
     return this.#dmaEndNs
   }
 
