@@ -5,7 +5,8 @@
  *   device: own = used ring, event field avail_event       driver: own = available ring, event field used_event
  *
  * With EVENT_IDX the flags stay 0 and are not looked at, without it the event fields are not (VQS-NTF-DEV-01, -04, -07, -09,
- * VQS-NTF-DRV-01, -03, -07, -10). Every field is stored and loaded with sequential consistency where memory is shared.
+ * VQS-NTF-DRV-01, -03, -07, -10). Every field is stored and loaded with sequential consistency where memory is shared, but for
+ * the request for silence; taking any of them away is a lost wake-up (test/testing/interleavings/mutants.test.ts).
  */
 import { needEvent } from '../internal/u16.ts'
 import { loadOrdered, storeOrdered } from '../memory/ordered.ts'
@@ -78,11 +79,16 @@ export class RingSignals {
     else storeOrdered(this.#own, FLAGS, 0, this.#shared)
   }
 
-  /** Asks for silence. With EVENT_IDX: until the slot just passed comes round again, the furthest there is. */
+  /**
+   * Asks for silence. With EVENT_IDX: until the slot just passed comes round again, the furthest there is. A plain store: seen
+   * late it costs a notification, and loses none (docs/interleavings.md).
+   */
   disable(next: number): void {
     this.armed = false
-    if (this.#eventIdx) this.#storeEvent((next - 1) & 0xffff)
-    else storeOrdered(this.#own, FLAGS, QUIET, this.#shared)
+    if (this.#eventIdx) {
+      this.event = (next - 1) & 0xffff
+      this.#own[this.#ownEvent] = this.event
+    } else this.#own[FLAGS] = QUIET
   }
 
   /** Asks for a notification `count` elements from now, instead of at the next; without EVENT_IDX the same as `enable`. */

@@ -84,7 +84,12 @@ export class DriverScript {
         this.#queue.setNotifications?.(false)
         break
       case 'drain':
-        while (this.#outstanding.size > 0) this.#await(action.sleep ?? 'enable')
+        // Asleep right after the look that found nothing: one look more would hide what the queue forgot.
+        for (;;) {
+          this.#reap()
+          if (this.#outstanding.size === 0) break
+          this.#sleep(action.sleep ?? 'enable')
+        }
         break
       case 'reset':
         this.#reset()
@@ -101,7 +106,7 @@ export class DriverScript {
     const request = ++this.#request
     const take = (): ByteRange => {
       // A buffer comes back with its request, so waiting makes room.
-      while (this.#free.length === 0) this.#await(sleep)
+      while (this.#free.length === 0) this.#makeRoom(sleep)
       return { address: this.#free.shift()!, length: BUFFER_BYTES }
     }
     const ranges = {
@@ -121,16 +126,19 @@ export class DriverScript {
         return
       }
       if (this.#outstanding.size === 0) throw new Error(`no room for request ${request} in an empty ring`)
-      // What is staged cannot come back.
-      this.#perform({ op: 'publish' })
-      this.#perform({ op: 'kick' })
-      this.#await(sleep)
+      this.#makeRoom(sleep)
     }
   }
 
-  /** Takes back what is there; when that is nothing, sleeps. */
-  #await(sleep: SleepRule): void {
-    if (this.#reap() > 0) return
+  #makeRoom(sleep: SleepRule): void {
+    // What is staged cannot come back.
+    this.#perform({ op: 'publish' })
+    this.#perform({ op: 'kick' })
+    if (this.#reap() === 0) this.#sleep(sleep)
+  }
+
+  /** Nothing was there a moment ago. */
+  #sleep(sleep: SleepRule): void {
     if (sleep !== 'pop') {
       this.#side.note(
         sleep === 'delay' ? 'ask for a notification at the last of these' : 'ask for notifications, look again',

@@ -9,7 +9,7 @@ import { SideCode } from './local-states.ts'
 import type { MemoryModel } from './model.ts'
 import { NonCoherentCaches } from './non-coherent-caches.ts'
 import { decodeSchedule, drawSchedule, encodeSchedule, replaySchedule, type ScheduleRow } from './schedule.ts'
-import { type FailureKind, InterleavingSearch, type SearchFailure, type WorldState } from './search.ts'
+import { type FailureKind, InterleavingSearch, type Reduction, type SearchFailure, type WorldState } from './search.ts'
 import { StoreOrder } from './store-buffers.ts'
 import { WeakMemory } from './weak-memory.ts'
 
@@ -46,8 +46,11 @@ export interface InterleavingOptions {
   readonly limit?: number
   /** Most accesses of one side in one run; more is verdict `incomplete`. Default 1000. */
   readonly maxSteps?: number
-  /** `none`: every interleaving, states joined where they are equal. For checking the reduction; default `persistent-sets`. */
-  readonly reduction?: 'persistent-sets' | 'none'
+  /**
+   * For checking the explorer itself. `states`: every interleaving, joined where states are equal. `none`: every interleaving,
+   * one by one, for tiny programs. Default `persistent-sets`.
+   */
+  readonly reduction?: Reduction
   /** Cache line of `non-coherent`: 4..64, a power of two. Default 64. */
   readonly lineBytes?: number
 }
@@ -91,8 +94,8 @@ export interface InterleavingReport {
 
 /** Explores everything that `target` can do under `options.model`; throws `VirtioError` when it cannot be explored. */
 export function exploreInterleavings(target: InterleavingTarget, options: InterleavingOptions): InterleavingReport {
-  const { limit = 1_000_000, reduction = 'persistent-sets', model } = options
-  const world = createWorld(target, options, limit, reduction !== 'none')
+  const { limit = 1_000_000, model } = options
+  const world = createWorld(target, options, limit)
   const { search, sides } = world
   search.run(world.initial)
 
@@ -148,7 +151,7 @@ export function replayInterleaving(
   options: Omit<InterleavingOptions, 'model'> = {},
 ): InterleavingReplay {
   const [model, text = ''] = schedule.split(':')
-  const world = createWorld(target, { ...options, model: model as MemoryModelName }, 0, true)
+  const world = createWorld(target, { ...options, model: model as MemoryModelName }, 0)
   const steps = decodeSchedule(text)
   const { search, model: memory, initial, describe } = world
   const { rows, final, fault } = replaySchedule(search, memory, initial, steps, describe)
@@ -172,17 +175,12 @@ interface World<State> {
 
 const DEFAULT_MAX_STEPS = 1000
 
-function createWorld(
-  target: InterleavingTarget,
-  options: InterleavingOptions,
-  limit: number,
-  reduce: boolean,
-): World<unknown> {
+function createWorld(target: InterleavingTarget, options: InterleavingOptions, limit: number): World<unknown> {
   const { base = 0x1000, memoryBytes } = target
   if (!(memoryBytes > 0 && memoryBytes % 64 === 0 && base % 64 === 0)) {
     throw new VirtioError('INVALID_OPTION', `memoryBytes ${memoryBytes} and base ${base} must be multiples of 64`)
   }
-  const { model: name, maxSteps = DEFAULT_MAX_STEPS } = options
+  const { model: name, maxSteps = DEFAULT_MAX_STEPS, reduction = 'persistent-sets' } = options
   const model = modelOf(target, options)
   const coherent = name !== 'non-coherent'
   const driver = new SideRunner(target.driver, base, new Uint8Array(memoryBytes), coherent)
@@ -190,7 +188,7 @@ function createWorld(
   const initial = model.initial(device.image.slice())
   const sides = [new SideCode(DRIVER, driver.run, maxSteps), new SideCode(DEVICE, device.run, maxSteps)] as const
   const check = (a: unknown, b: unknown): void => target.check?.(a, b)
-  const search = new InterleavingSearch(sides, model, { limit, reduce, check })
+  const search = new InterleavingSearch(sides, model, { limit, reduction, check })
   const describe = (offset: number, bytes: number): string =>
     target.describe?.(base + offset, bytes) ?? `0x${(base + offset).toString(16)}`
   return { name, model, initial, sides, search, describe }

@@ -165,7 +165,7 @@ export class NonCoherentCaches implements MemoryModel<CacheState> {
     // Whoever stored the version before has it.
     if (takesOver) next.floor = replaced(next.floor, other(side), last)
     let { handovers } = state
-    if (takesOver) handovers += `|${index}:${local.depth},${peer.depth}`
+    if (takesOver) handovers += `|${index}:${side},${local.depth},${peer.depth}`
     const effect = { value, state: { ...withLine(state, index, next), handovers } }
     if (unclean) return { ...effect, fault: 'the peer has changes in this cache line that are not cleaned' }
     if (stale) return { ...effect, fault: 'its cache may hold an old version of this line, and would write it back' }

@@ -1,13 +1,15 @@
 /**
  * All interleavings of two sides, as a depth-first search over states: where each side is, and what memory holds for each.
  *
- * Partial-order reduction after dynamic partial-order reduction [Flanagan, Godefroid 2005], as persistent sets of one side
- * [Godefroid 1996, ch. 4] that are found on the way. A side whose next access is not in the set of *racing* local states goes
- * ahead alone. Whenever an access turns out to conflict with an earlier one of the peer that nothing ordered before it, the
- * earlier one's local state joins the set, and the peer is tried first there as well: at states that are still open when they
- * are left, at others in another pass. The search ends with a pass in which no closed state was missing a branch. Because a
- * local state is a side's whole history of values read, states that are equal by it are joined (state caching); what a side is
- * known to be ordered after is part of a state, so that a race in a joined part is seen from every way into it.
+ * States that are equal are joined. A side's local state is its whole history of values read, so joining loses nothing.
+ *
+ * Partial-order reduction by persistent sets of one side [Godefroid 1996, ch. 4], found while searching as in dynamic
+ * partial-order reduction [Flanagan, Godefroid 2005]: a side whose next access is not known to *race* goes ahead alone. An
+ * access races when the peer did a conflicting one later that nothing ordered behind it: the other order has to be tried too.
+ * Races are kept by side, kind and place of the access, and a pass that meets a new one is begun anew, so the search ends with
+ * a pass in which nothing went ahead alone that should not have. What a side is ordered after is part of a state, as far as it
+ * decides whether something would be a new race, so that joining hides none. Sequences in which one side goes ahead alone are
+ * not remembered, only states with a choice.
  */
 import { Random } from '../../internal/random.ts'
 import { type Access, DEVICE, DRIVER, other, type Side } from './access.ts'
@@ -48,10 +50,13 @@ export interface SearchCounts {
   passes: number
 }
 
+/** What is not followed twice: schedules that are equivalent, states that are equal, nothing. */
+export type Reduction = 'persistent-sets' | 'states' | 'none'
+
 export interface SearchOptions {
   /** Most states to visit, over all passes. */
   readonly limit: number
-  readonly reduce: boolean
+  readonly reduction: Reduction
   /** Throws when what both sides returned does not fit together. */
   readonly check: (driver: unknown, device: unknown) => void
 }
@@ -68,6 +73,7 @@ export class InterleavingSearch<State> {
   readonly #sides: readonly [SideCode, SideCode]
   readonly #model: MemoryModel<State>
   readonly #options: SearchOptions
+  readonly #reduces: boolean
   readonly #schedule: ScheduleStep[] = []
   readonly #visited = new Set<string>()
   /** Accesses, by side, kind and place, that were found to race. */
@@ -79,10 +85,11 @@ export class InterleavingSearch<State> {
     this.#sides = sides
     this.#model = model
     this.#options = options
+    this.#reduces = options.reduction === 'persistent-sets'
   }
 
   run(initial: State): void {
-    if (this.#options.reduce) this.#sample(this.start(initial))
+    if (this.#reduces) this.#sample(this.start(initial))
     do {
       this.#again = false
       this.#visited.clear()
@@ -181,9 +188,9 @@ export class InterleavingSearch<State> {
 
   #visit(state: WorldState<State>, last: Side): void {
     const order = [last, other(last)].filter((side) => this.#mayMove(state, side))
-    const alone = this.#options.reduce ? order.find((side) => !this.#races(state.local[side], side)) : undefined
+    const alone = this.#reduces ? order.find((side) => !this.#races(state.local[side], side)) : undefined
     // A state with one way on needs no memory: the next that has two is remembered.
-    if (alone === undefined) {
+    if (alone === undefined && this.#options.reduction !== 'none') {
       const key = this.#key(state)
       if (this.#visited.has(key)) {
         this.counts.pruned++
@@ -217,7 +224,7 @@ export class InterleavingSearch<State> {
   }
 
   #step(state: WorldState<State>, side: Side): void {
-    const known = this.#options.reduce ? this.#observe(state, side) : state.known
+    const known = this.#reduces ? this.#observe(state, side) : state.known
     for (const [choice, { state: next, fault }] of this.effects(state, side).entries()) {
       if (fault !== undefined) {
         const steps = [...this.#schedule, { side, choice }]
@@ -276,7 +283,7 @@ export class InterleavingSearch<State> {
   #key(state: WorldState<State>): string {
     const { local, memory, pending } = state
     const awake = Number(pending[0]) + 2 * Number(pending[1])
-    const known = this.#options.reduce ? `${this.#relevant(state, DRIVER)},${this.#relevant(state, DEVICE)}` : ''
+    const known = this.#reduces ? `${this.#relevant(state, DRIVER)},${this.#relevant(state, DEVICE)}` : ''
     return `${local[0].id},${local[1].id},${awake},${known},${this.#model.key(memory)}`
   }
 

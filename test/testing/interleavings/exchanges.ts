@@ -70,6 +70,7 @@ const BASIC: readonly NamedExchange[] = [
   },
   {
     name: 'a reset',
+    largeWithCaches: true,
     size: 2,
     driver: [...send(), { op: 'reset' }],
     device: [{ op: 'serve' }],
@@ -109,7 +110,7 @@ const EVENT_IDX_ONLY: readonly NamedExchange[] = [
     name: 'one notification for two completions',
     size: 2,
     ownSleep: true,
-    driver: [...batch(add(), add()), { op: 'drain', sleep: 'delay' }],
+    driver: [{ op: 'quiet' }, ...batch(add(), add()), { op: 'drain', sleep: 'delay' }],
     device: [{ op: 'serve', count: 2 }],
   },
 ]

@@ -24,6 +24,8 @@ for (const model of MEMORY_MODELS) {
     for (const [name, sides] of Object.entries(model === 'non-coherent' ? CACHED : SIDES)) {
       for (const exchange of EXCHANGES) {
         if (model === 'non-coherent' && (exchange.startIndex || (exchange.largeWithCaches && !ALL))) continue
+        // What sc and tso allow, weak allows as well.
+        if (name !== 'both' && model !== 'weak' && model !== 'non-coherent' && !ALL) continue
         if (exchange.ownSleep && (model === 'non-coherent' || name !== 'both')) continue
         if (exchange.large && !ALL) continue
         it(`${name}: ${exchange.name}`, () => {
