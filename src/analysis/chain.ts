@@ -1,11 +1,14 @@
 /**
  * Messages that cause messages: camera to perception to planner. The holistic analysis of [Tindell Clark 1994] under fixed
- * priority: what varies in one hop is release jitter of the next, so all bounds are iterated until none changes. It knows
- * nothing of offsets between the hops; a message of one hop may interfere with another hop of its own chain.
+ * priority: what varies in one hop is release jitter of the next, so all bounds are iterated until none changes. With `offsets`
+ * the hops of a chain, which are released by one message, do not interfere as if all of them could come at once.
  */
 import { assert } from '../internal/assert.ts'
+import { VirtioError } from '../internal/error.ts'
+import { ChainedPriorityTest, type ChainPlace } from './chained-priority.ts'
 import { fixedPriorityBounds, type ResponseTerms, ranksOf } from './fixed-priority.ts'
 import type { FlowSet } from './flow.ts'
+import { deriveModel } from './model.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
 
 export interface Hop {
@@ -29,24 +32,30 @@ export interface ChainBound {
   readonly hops: readonly ResponseTerms[]
 }
 
+export interface ChainOptions {
+  /**
+   * Dynamic offsets between the hops of a chain, never worse than without. Default true. It needs that a hop's message is queued
+   * after the one before it is complete, and that flows are first-in first-out.
+   */
+  readonly offsets?: boolean
+}
+
 /**
  * Bounds of all chains, or null: some chain is not shown to meet its deadline, and the jitter that it then passes on has no
- * bound either. Flows outside of the chains interfere as they are.
+ * bound either. Flows outside of the chains interfere as they are. Throws `VirtioError` BAD_CHAIN: a best case above its worst.
  */
 export function chainBounds(
   set: FlowSet,
   chains: readonly Chain[],
   tightness: Tightness = TIGHTNESS.A4,
   ranks: ArrayLike<number> = ranksOf(set.flows),
+  { offsets = true }: ChainOptions = {},
 ): ChainBound[] | null {
-  for (const { hops } of chains) {
-    const periods = new Set(hops.map((hop) => set.flows[hop.flow]!.periodNs))
-    assert(periods.size === 1, 'the hops of a chain have one period')
-  }
+  const places = placesOf(set, chains)
   const jitterNs = set.flows.map((flow) => flow.jitterNs ?? 0)
   for (;;) {
     const flows = set.flows.map((flow, i) => ({ ...flow, jitterNs: jitterNs[i]! }))
-    const terms = fixedPriorityBounds({ ...set, flows }, tightness, ranks)
+    const terms = boundsOf({ ...set, flows }, tightness, ranks, offsets ? places : null)
     let stable = true
     const bounds: ChainBound[] = []
     for (const { hops, deadlineNs } of chains) {
@@ -59,6 +68,11 @@ export function chainBounds(
         const next = hops[k + 1]
         if (next === undefined) break
         const { bestResponseNs = 0, forwardNs = [0, 0] } = hop
+        if (bestResponseNs > responseNs || forwardNs[0] > forwardNs[1]) {
+          const flow = set.flows[hop.flow]!.name ?? `#${hop.flow}`
+          const message = `hop ${flow}: a best response of ${bestResponseNs} ns, then ${forwardNs} ns, but at most ${responseNs} ns`
+          throw new VirtioError('BAD_CHAIN', `${message}: the best cannot be above the worst`)
+        }
         earliestNs += bestResponseNs + forwardNs[0]
         const passedOnNs = responseNs - bestResponseNs + forwardNs[1] - forwardNs[0]
         const nextJitterNs = (set.flows[next.flow]!.jitterNs ?? 0) + passedOnNs
@@ -69,4 +83,30 @@ export function chainBounds(
     }
     if (stable) return bounds
   }
+}
+
+function boundsOf(
+  set: FlowSet,
+  tightness: Tightness,
+  ranks: ArrayLike<number>,
+  places: readonly (ChainPlace | null)[] | null,
+): (ResponseTerms | null)[] {
+  if (places === null) return fixedPriorityBounds(set, tightness, ranks)
+  const test = new ChainedPriorityTest(deriveModel(set, tightness), places, ranks)
+  return set.flows.map((_, flow) => test.bound(flow))
+}
+
+/** Where each flow stands, its offset being the sum of what takes least before it. */
+function placesOf({ flows }: FlowSet, chains: readonly Chain[]): (ChainPlace | null)[] {
+  const places = flows.map<ChainPlace | null>(() => null)
+  chains.forEach(({ hops }, chain) => {
+    let offsetNs = 0
+    hops.forEach(({ flow, bestResponseNs = 0, forwardNs = [0, 0] }, hop) => {
+      assert(flows[flow]!.periodNs === flows[hops[0]!.flow]!.periodNs, 'the hops of a chain have one period')
+      assert(places[flow] === null, 'a flow is one hop of one chain')
+      places[flow] = { chain, hop, offsetNs }
+      offsetNs += bestResponseNs + forwardNs[0]
+    })
+  })
+  return places
 }

@@ -1,5 +1,5 @@
 /** Schedulability of regulated DMA: pure functions in exact integers, independent of any simulation. See docs/analysis.md. */
-export { type Chain, type ChainBound, chainBounds, type Hop } from './chain.ts'
+export { type Chain, type ChainBound, type ChainOptions, chainBounds, type Hop } from './chain.ts'
 export {
   type DeadlineVerdict,
   type DemandTerms,

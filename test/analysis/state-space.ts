@@ -15,6 +15,8 @@ export interface SearchOptions {
   readonly ranks: ArrayLike<number>
   /** Response times to refute, per flow. */
   readonly limits: readonly number[]
+  /** By flow: the flow whose arrived messages release its own, at once; -1: released by itself. Default: all of them are. */
+  readonly after?: readonly number[]
   /** Give up beyond this many states. */
   readonly maxStates: number
 }
@@ -37,11 +39,15 @@ const COPY = 4
 const STALL_PHASE = 5
 const STALLED = 6
 const FLOWS = 7
-/** Of a flow's slots: ticks since the last nominal release, chunks left of its oldest message, messages under way, their ages. */
+/**
+ * Of a flow's slots: ticks since the last nominal release, chunks left of its oldest message, messages under way, the age (and 1) of
+ * one that is queued now, behind the choice, and the ages of those under way.
+ */
 const SINCE = 0
 const CHUNKS = 1
 const COUNT = 2
-const AGES = 3
+const PENDING = 3
+const AGES = 4
 const MAX_MESSAGES = 6
 const SLOTS = AGES + MAX_MESSAGES
 /** Makes a negative balance a character code. */
@@ -107,7 +113,9 @@ class StateSpace {
     const all = 2 ** this.#count - 1
     this.#release(state, 0, all, (early, unreleased) => {
       this.#settle(early, false, (settled, chosen) => {
-        if (!chosen) this.#advance(settled)
+        const pending = this.#flush(settled)
+        if (!chosen && pending) this.#settle(settled, false, (next) => this.#advance(next))
+        else if (!chosen) this.#advance(settled)
         else this.#release(settled, 0, unreleased, (late) => this.#settle(late, false, (next) => this.#advance(next)))
       })
     })
@@ -128,21 +136,41 @@ class StateSpace {
       return
     }
     this.#release(state, flow + 1, allowed, done)
-    if ((allowed & (1 << flow)) === 0) return
+    if ((allowed & (1 << flow)) === 0 || (this.#options.after?.[flow] ?? -1) >= 0) return
     const { periodNs, jitterNs = 0 } = this.#options.set.flows[flow]!
     const at = slot(flow)
     const oldest = Math.min(jitterNs, state[at + SINCE]! - periodNs)
     for (let age = 0; age <= oldest; age++) {
-      if (state[at + COUNT] === MAX_MESSAGES) this.#outgrown = true
-      else {
-        const next = state.slice()
-        if (next[at + COUNT] === 0) next[at + CHUNKS] = this.#sizes[flow]!.length
-        next[at + AGES + next[at + COUNT]!] = age
-        next[at + COUNT]!++
-        next[at + SINCE] = age
-        this.#release(next, flow + 1, allowed & ~(1 << flow), done)
-      }
+      const next = state.slice()
+      if (!this.#queue(next, flow, age)) continue
+      next[at + SINCE] = age
+      this.#release(next, flow + 1, allowed & ~(1 << flow), done)
     }
+  }
+
+  #queue(state: Int16Array, flow: number, age: number): boolean {
+    const at = slot(flow)
+    if (state[at + COUNT] === MAX_MESSAGES) {
+      this.#outgrown = true
+      return false
+    }
+    if (state[at + COUNT] === 0) state[at + CHUNKS] = this.#sizes[flow]!.length
+    state[at + AGES + state[at + COUNT]!] = age
+    state[at + COUNT]!++
+    return true
+  }
+
+  /** Queues what the choice of this instant has not seen; true if there was any. */
+  #flush(state: Int16Array): boolean {
+    let any = false
+    for (let flow = 0; flow < this.#count; flow++) {
+      const at = slot(flow)
+      if (state[at + PENDING] === 0) continue
+      any = true
+      this.#queue(state, flow, state[at + PENDING]! - 1)
+      state[at + PENDING] = 0
+    }
+    return any
   }
 
   /** Starts and commits chunks, in every order that ties allow and with every overhead, until no more can be. */
@@ -219,7 +247,7 @@ class StateSpace {
     }
     state[PHASE] = (state[PHASE]! + 1) % this.#period
     state[STALL_PHASE] = (state[STALL_PHASE]! + 1) % this.#stall.periodNs
-    let completed = false
+    let completed = -1
     if (state[RUNNING] !== 0) {
       if (state[OVERHEAD]! > 0) state[OVERHEAD]!--
       else {
@@ -227,18 +255,25 @@ class StateSpace {
         state[BALANCE]!--
       }
       if (state[OVERHEAD] === 0 && state[COPY] === 0) {
+        completed = state[RUNNING]! - 1
         this.#completeChunk(state)
-        completed = true
       }
     }
     for (let flow = 0; flow < this.#count; flow++) {
       const at = slot(flow)
       if (state[at + COUNT]! > 0 && state[at + AGES]! > limits[flow]!) this.#observe(flow, state[at + AGES]!)
     }
+    const next = completed < 0 ? -1 : (this.#options.after?.indexOf(completed) ?? -1)
+    if (next >= 0 && state[slot(next) + PENDING]! > 0) {
+      // The message that another has caused is queued at this instant, before the next choice or behind it.
+      const before = state.slice()
+      before[slot(next) + PENDING] = 0
+      if (this.#queue(before, next, state[slot(next) + PENDING]! - 1)) this.#remember(before)
+    }
     this.#remember(state)
     // The core that would take the interrupt is stopped until the end of the stall's period, or it is another core's.
     const { periodNs, stallNs } = this.#stall
-    if (completed && state[STALL_PHASE]! >= periodNs - stallNs) {
+    if (completed >= 0 && state[STALL_PHASE]! >= periodNs - stallNs) {
       const stalled = state.slice()
       stalled[STALLED] = 1
       this.#remember(stalled)
@@ -252,6 +287,8 @@ class StateSpace {
     state[at + CHUNKS]!--
     if (state[at + CHUNKS]! > 0) return
     this.#observe(flow, state[at + AGES]!)
+    const next = this.#options.after?.indexOf(flow) ?? -1
+    if (next >= 0) state[slot(next) + PENDING] = state[at + AGES]! + 1
     state[at + COUNT]!--
     state.copyWithin(at + AGES, at + AGES + 1, at + SLOTS)
     state[at + AGES + state[at + COUNT]!] = 0
