@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { type Design, type DesignResult, longestThrottleNs, simulate, zcu102 } from '../../src/platform-zcu102/index.ts'
 import { guestTimeNs, MemGuard } from '../../src/platform-zcu102/memguard.ts'
 import { TraceKind } from '../../src/platform-zcu102/trace-names.ts'
-import { INTERRUPT_PRESETS, parseScenario, type Scenario } from '../../src/scenario/index.ts'
+import { INTERRUPT_PRESETS, type InterruptSpec, parseScenario, type Scenario } from '../../src/scenario/index.ts'
 import { EventKernel, TraceRecorder } from '../../src/sim/index.ts'
 
 const HAZARD = parseScenario(readFileSync(new URL('../../examples/scenarios/memguard.yaml', import.meta.url), 'utf8'))
@@ -208,7 +208,12 @@ const machines = fc.record({
     { kind: 'budget', budgetNs: 300_000, periodNs: 500_000 } as const,
     { kind: 'bucket', bytesPerNs: 0.5, burstBytes: 16_384 } as const,
   ),
-  interrupts: fc.constantFrom('minimum' as const, 'plain' as const),
+  interrupts: fc.constantFrom<InterruptSpec>(
+    INTERRUPT_PRESETS.minimum,
+    INTERRUPT_PRESETS.plain,
+    { ...INTERRUPT_PRESETS.minimum, preset: 'custom', coalesceCount: 4, coalesceDelayNs: 100_000 },
+    { ...INTERRUPT_PRESETS.plain, preset: 'custom', pollingNs: 50_000 },
+  ),
   /** Of every core: period in us, and the share of it that its guest may run for, in per cent. */
   budgets: fc.array(fc.tuple(fc.integer({ min: 50, max: 1000 }), fc.integer({ min: 5, max: 100 })), {
     minLength: 3,
@@ -242,7 +247,7 @@ function hungry({ seed, scheduler, chaining, regulator, interrupts, budgets }: D
         deadlineNs: 1_700_000,
       },
     ],
-    broker: { ...HAZARD.broker, scheduler, chaining, regulator, interrupts: INTERRUPT_PRESETS[interrupts] },
+    broker: { ...HAZARD.broker, scheduler, chaining, regulator, interrupts },
   }
 }
 

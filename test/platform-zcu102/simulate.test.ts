@@ -32,6 +32,9 @@ describe.each(DESIGNS)('%s', (design) => {
     const run = (seed: number) => simulate({ ...SHORT, seed }, { design, payload: () => null })
     expect(run(7)).toEqual(run(7))
     expect(run(7).traceHash).not.toBe(run(8).traceHash)
+    const { traceHash, ...rest } = simulate({ ...SHORT, seed: 7 }, { design, payload: () => null, hashesRun: false })
+    expect(traceHash).toBe('')
+    expect(run(7)).toMatchObject(rest)
   })
 
   it.each(['edf', 'fp'] as const)('meets every deadline of the default scenario under %s', (scheduler) => {

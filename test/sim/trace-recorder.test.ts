@@ -112,6 +112,12 @@ describe('TraceRecorder', () => {
     expect(hashes.size).toBe(300_000)
   })
 
+  it('keeps rows without a hash where none is wanted', () => {
+    const recorder = new TraceRecorder({ hash: false })
+    recorder.span(1, 2, 3, 4, 5, 6)
+    expect([recorder.hash, recorder.count, recorder.recorded]).toEqual(['', 1, 1])
+  })
+
   it('is known: a change of the hash function would make all published hashes stale', () => {
     const recorder = new TraceRecorder()
     recorder.span(1, 2, 3, 4, 5, 6)
