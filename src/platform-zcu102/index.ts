@@ -5,7 +5,7 @@ export { BOARD_PROFILES, builtInProfile, profileOf } from './boards.ts'
 export { type Calibration, calibrated, calibrationTemplate, parseCalibration } from './calibration.ts'
 export type { ColorReport, SharedColors, VmColors } from './color-report.ts'
 export type { Design, Intruder } from './machine.ts'
-export type { FlowResult, ResponseTimes } from './message-ledger.ts'
+export type { Delivery, FlowResult, ResponseTimes } from './message-ledger.ts'
 export {
   ANALYSES,
   type ChainPrediction,

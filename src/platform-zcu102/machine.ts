@@ -26,7 +26,7 @@ import { arrivalToleranceNs, Hops } from './hops.ts'
 import { interruptsOf } from './interrupts.ts'
 import { MachineMemory } from './machine-memory.ts'
 import { MemGuard } from './memguard.ts'
-import { FlowLedger } from './message-ledger.ts'
+import { type Delivery, FlowLedger } from './message-ledger.ts'
 import { PayloadSource } from './payload.ts'
 import { chainingOf, isPinned } from './pinned.ts'
 import { prioritiesOf } from './priorities.ts'
@@ -56,7 +56,7 @@ export interface MachineOptions {
   readonly profile: BoardProfile
   readonly payload: (flowName: string) => Uint8Array | null
   readonly trace: TraceRecorder
-  readonly onMessage?: (message: { flow: string; sequence: number; bytes: Uint8Array }) => void
+  readonly onMessage?: (message: Delivery) => void
   readonly intruder?: Intruder
 }
 
@@ -420,7 +420,12 @@ export class Machine {
       this.cores.enqueue(core, CoreLevel.computation, this.#scenario.flows[next]!.computeNs, Activity.compute, next)
     }
     this.#options.trace.end(TraceKind.message, Track.flow(flow.index), this.kernel.now, flow.index, sequence)
-    this.#options.onMessage?.({ flow: this.#scenario.flows[flow.index]!.name, sequence, bytes })
+    this.#options.onMessage?.({
+      flow: this.#scenario.flows[flow.index]!.name,
+      sequence,
+      bytes,
+      responseNs: this.ledgers[flow.index]!.responseNs(sequence),
+    })
   }
 
   /** By chain. */

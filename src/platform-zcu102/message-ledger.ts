@@ -19,6 +19,14 @@ export interface FlowResult {
   readonly responseTimeNs: ResponseTimes | null
 }
 
+/** A message that has arrived: from its release to its last byte having been read it took `responseNs`. */
+export interface Delivery {
+  readonly flow: string
+  readonly sequence: number
+  readonly bytes: Uint8Array
+  readonly responseNs: number
+}
+
 export class FlowLedger {
   readonly deadlineNs: number
   delivered = 0
@@ -54,6 +62,11 @@ export class FlowLedger {
     if (responseNs > this.deadlineNs) this.deadlineMisses++
     if (digest !== this.#digests[sequence]) this.mismatches++
     return sequence
+  }
+
+  /** Of a message that has arrived. */
+  responseNs(sequence: number): number {
+    return this.#responsesNs[sequence]!
   }
 
   /** A message that never arrived has missed its deadline too. */

@@ -5,7 +5,7 @@ import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
 import type { ColorReport } from './color-report.ts'
 import { type Design, type Intruder, Machine } from './machine.ts'
-import type { FlowResult } from './message-ledger.ts'
+import type { Delivery, FlowResult } from './message-ledger.ts'
 
 export interface SimulationOptions {
   readonly design: Design
@@ -18,7 +18,7 @@ export interface SimulationOptions {
   readonly hashesRun?: boolean
   readonly onProgress?: (simulatedNs: number, totalNs: number) => void
   /** A delivered message; `bytes` are valid during the call. */
-  readonly onMessage?: (message: { flow: string; sequence: number; bytes: Uint8Array }) => void
+  readonly onMessage?: (message: Delivery) => void
   /** Replaces one VM's guest by a hostile one. */
   readonly intruder?: Intruder
 }
@@ -85,7 +85,7 @@ export function simulate(scenario: Scenario, options: SimulationOptions): Design
   const machine = new Machine(scenario, { ...options, profile: options.profile ?? builtInProfile(scenario), trace })
   machine.start()
   const { durationNs } = scenario
-  for (let step = 1; machine.run((durationNs * step) / PROGRESS_STEPS); step++) {
+  for (let step = 1; machine.run(Math.ceil((durationNs * step) / PROGRESS_STEPS)); step++) {
     options.onProgress?.(Math.min(machine.kernel.now - machine.epochNs, durationNs), durationNs)
     if (step === DRAIN_FACTOR * PROGRESS_STEPS) break
   }

@@ -200,9 +200,9 @@ describe('options', () => {
   it('--out writes every message that arrives', async () => {
     const during: Setting['during'] = ({ onMessage }) => {
       const bytes = TEXT.encode('one')
-      onMessage?.({ flow: 'f', sequence: 0, bytes })
+      onMessage?.({ flow: 'f', sequence: 0, bytes, responseNs: 1 })
       bytes.fill(0)
-      onMessage?.({ flow: 'f', sequence: 12, bytes: TEXT.encode('two') })
+      onMessage?.({ flow: 'f', sequence: 12, bytes: TEXT.encode('two'), responseNs: 1 })
     }
     expect(await cli('simulate --out got', { during })).toMatchObject({ code: 0 })
     expect(readdirSync(join(folder, 'got/dedicated/f'))).toEqual(['000000.bin', '000012.bin'])

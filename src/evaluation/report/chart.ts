@@ -6,7 +6,9 @@
 export interface Axis {
   /** With its unit. */
   readonly label: string
-  readonly scale?: 'linear' | 'log2' | 'log10'
+  /** `symlog`: linear below 1, so that 0 has a place. */
+  readonly scale?: 'linear' | 'log2' | 'log10' | 'symlog'
+  readonly ticks?: readonly number[]
   readonly domain?: readonly [number, number]
   /** Of the ticks and tips: `bytes` are 64 B … 4 MiB, `percent` is a share. */
   readonly format?: 'number' | 'percent' | 'bytes'

@@ -8,6 +8,7 @@ export function figure(value: number): string {
 }
 
 function grouped(value: number): string {
+  if (Math.abs(value) < 10_000) return String(value)
   return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, '\u202f')
 }
 

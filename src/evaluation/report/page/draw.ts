@@ -35,11 +35,15 @@ export function draw(chart: Chart, width: number): unknown {
       fontFamily: 'inherit',
       overflow: 'visible',
     },
-    x: { ...scale(chart.x, columnPx < NARROW_PX ? 3 : ticks), labelOffset: 38 },
+    x: {
+      ...scale(chart.x, columnPx < NARROW_PX ? 3 : ticks, valuesOf(chart, 'x')),
+      labelOffset: 38,
+      ...(categorical && { inset: 9 }),
+    },
     y: categorical
       ? { type: 'band', domain: categories, label: null, tickSize: 0, padding: 0.25 }
-      : { ...scale(chart.y, 5), grid: true, labelOffset: 48, nice: chart.y.domain === undefined },
-    ...(columns.length > 0 && { fx: { domain: columns as string[], label: null, padding: 0.07 } }),
+      : { ...scale(chart.y, 5, valuesOf(chart, 'y')), grid: true, labelOffset: 48, nice: chart.y.domain === undefined },
+    ...(columns.length > 0 && { fx: { domain: columns as string[], label: null, padding: 0.1 } }),
     ...(rows.length > 0 && { fy: { domain: rows as string[], label: null, padding: 0.09 } }),
     marks: [
       ...(columns.length > 0
@@ -98,17 +102,38 @@ function categoryPx(chart: Chart): number {
   return chart.kind === 'dots' ? CATEGORY_PX : CATEGORY_PX + 4
 }
 
-function scale(axis: Axis, ticks: number): Plot.ScaleOptions {
-  const { label, domain, format = 'number' } = axis
-  const type = axis.scale === undefined || axis.scale === 'linear' ? 'linear' : 'log'
+/** All numbers that an axis has to hold, rules included. */
+function valuesOf(chart: Chart, axis: 'x' | 'y'): number[] {
+  const around = (chart.kind === 'lines' || chart.kind === 'steps') === (axis === 'y')
+  const values = chart.points.flatMap((point) => [
+    point[axis],
+    ...(around ? [point.low, point.high, point.from, point.to] : []),
+  ])
+  const rules = (chart.rules ?? []).filter((rule) => rule.axis === axis).map(({ at }) => at)
+  return [...values, ...rules].filter((value): value is number => typeof value === 'number' && Number.isFinite(value))
+}
+
+/** Whole decades, or 1, 2 and 5 of each where there are few: a logarithmic axis with every digit is a grey wall. */
+function decades(values: readonly number[]): number[] {
+  const [low, high] = [Math.min(...values), Math.max(...values)]
+  const digits = high / low > 30 ? [1] : [1, 2, 5]
+  const ticks: number[] = []
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
+    for (const digit of digits) ticks.push(digit * 10 ** power)
+  }
+  return ticks
+}
+
+function scale(axis: Axis, count: number, values: readonly number[]): Plot.ScaleOptions {
+  const { label, domain, format = 'number', scale = 'linear' } = axis
   return {
-    type,
-    ...(axis.scale === 'log2' && { base: 2 }),
+    type: scale === 'log2' || scale === 'log10' ? 'log' : scale,
+    ...(scale === 'log2' && { base: 2 }),
     ...(domain && { domain: [...domain] }),
     label,
     labelAnchor: 'center',
     labelArrow: 'none',
-    ticks,
+    ticks: axis.ticks !== undefined ? [...axis.ticks] : scale === 'log10' ? decades(values) : count,
     tickSize: 4,
     tickFormat: (value: number) => shown(value, format),
   }
