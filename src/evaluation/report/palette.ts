@@ -23,6 +23,7 @@ const LOOKS: Readonly<Record<string, Look>> = {
   A0: { label: 'A0, reconstructed baseline', color: 'a0', dash: '2 2', symbol: 'square' },
   A3: { label: 'A3', color: 'a3', dash: '6 3', symbol: 'triangle' },
   A4: { label: 'A4', color: 'a4', dash: null, symbol: 'circle' },
+  A5: { label: 'A5', color: 'a5', dash: '9 2 2 2', symbol: 'diamond' },
 }
 
 /** For what has no look of its own: in this order. */

@@ -4,14 +4,14 @@ export const STYLE = `
   color-scheme: light dark;
   --paper: #fff; --ink: #1b1d21; --muted: #5c6470; --rule: #d3d7de; --panel: #f6f7f9; --accent: #0b5cad;
   --dedicated: #c4500a; --floating: #0b62b4; --look-ahead: #1b8fa3; --zero-copy: #1c7c4c; --plain: #97438f;
-  --a0: #84878e; --a3: #b98000; --a4: #4338a8;
+  --a0: #84878e; --a3: #b98000; --a4: #4338a8; --a5: #0b7a6f;
   --good: #1c7c4c; --bad: #b3261e;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171b; --ink: #e4e6ea; --muted: #9aa3b0; --rule: #3a3f48; --panel: #1d2025; --accent: #79b8f7;
     --dedicated: #f28a4a; --floating: #5caaf2; --look-ahead: #58c5d6; --zero-copy: #56c58c; --plain: #d48fce;
-    --a0: #9a9da5; --a3: #e3b341; --a4: #a79ef7;
+    --a0: #9a9da5; --a3: #e3b341; --a4: #a79ef7; --a5: #4fd1c1;
     --good: #56c58c; --bad: #ff8d85;
   }
 }
@@ -20,7 +20,7 @@ export const STYLE = `
     color-scheme: light;
     --paper: #fff; --ink: #000; --muted: #444; --rule: #bbb; --panel: #fff; --accent: #000;
     --dedicated: #c4500a; --floating: #0b62b4; --look-ahead: #1b8fa3; --zero-copy: #1c7c4c; --plain: #97438f;
-    --a0: #84878e; --a3: #b98000; --a4: #4338a8;
+    --a0: #84878e; --a3: #b98000; --a4: #4338a8; --a5: #0b7a6f;
     --good: #000; --bad: #000;
   }
 }

@@ -5,7 +5,7 @@ import { fixed } from '../format.ts'
 import { seriesOf } from '../palette.ts'
 import { type Data, dataOf, distinct, type Figure, number, type Section, where } from '../section.ts'
 
-const ANALYSES = ['A0', 'A3', 'A4']
+const ANALYSES = ['A0', 'A3', 'A4', 'A5']
 const SWITCHES: Readonly<Record<string, string>> = {
   'without exactSupply': 'without exact supply',
   'without trueChunkSizes': 'without true chunk sizes',
@@ -20,9 +20,10 @@ const MEAN_TARGET = 1.15
 const MEDIAN_TARGET = 1.03
 
 export function pessimismSection(data: ReportData): Section | null {
-  const found = dataOf(data, 'pessimism')
-  if (found === null) return null
-  const { rows } = found
+  const summary = dataOf(data, 'pessimism')
+  if (summary === null) return null
+  const rows = summary.rows.map((row) => (row.scheduler === 'edf' ? { ...row, setting: `EDF ${row.setting}` } : row))
+  const found = { ...summary, rows }
   const settings = distinct<string>(rows, 'setting').filter((setting) => samples(rows, setting) > 0)
   const of = (setting: string, analysis: string) => where(rows, { setting, analysis })[0]
   const least = Math.min(...rows.map((row) => number(row, 'min')).filter(Number.isFinite))
@@ -62,7 +63,7 @@ export function pessimismSection(data: ReportData): Section | null {
       switches(
         data,
         found,
-        settings.filter((setting) => setting !== LIGHT),
+        settings.filter((setting) => !setting.endsWith(LIGHT)),
       ),
     ],
   }
@@ -87,7 +88,7 @@ function statistics(rows: readonly Row[]) {
 
 const RATIO = { label: 'bound / worst response found' }
 const MEANING =
-  'Settings: fixed, software always takes its longest time; varying, anything from best to longest; mixed, parameters at random; look-ahead, one chunk committed ahead; light, sets that may never exhaust a budget.'
+  'Settings: fixed, software always takes its longest time; varying, anything from best to longest; mixed, parameters at random; look-ahead, one chunk committed ahead; light, sets that may never exhaust a budget. Fixed priority, and EDF where it says so.'
 
 function boxes(data: ReportData, { rows, file }: Data, settings: readonly string[]): Figure {
   const own = rows.filter(
