@@ -93,11 +93,14 @@ export class PageMover {
     while (left > 0) {
       const message = this.#mostUrgent(port.now())
       if (message === null) break
+      const state = this.#queues.states[message.flow]!
       left -= Math.max(1, this.#move(message, left))
-      // The next step may find that the DMA has to go on with it.
-      if (!message.byCpu) more = true
+      // What is at the front of the flow now is for the DMA, which the next step may start.
+      if (state.first?.byCpu === false) more = true
     }
     if (zeroCopy === null) return left === 0
+    // Whatever brought the last page of a loan back: a buffer that was taken, here or for the DMA, or a revocation.
+    this.#completeSettled(zeroCopy.loans.settled)
     zeroCopy.stock.tidy(left)
     const dueNs = zeroCopy.loans.nextDueNs
     if (dueNs < Number.POSITIVE_INFINITY) wakeUps.forWork(core, dueNs)
@@ -117,7 +120,6 @@ export class PageMover {
     const now = this.#context.port.now()
     const dueNs = found ? now - LOOK_NS : now
     loans.revokeDue(dueNs, REVOKE_BATCH)
-    this.#completeSettled(loans.settled)
     return found || loans.nextDueNs <= dueNs
   }
 

@@ -9,7 +9,7 @@
  */
 import { assert } from '../internal/assert.ts'
 import { CostOp, NO_INTERRUPT, PlatformCapability, type PlatformPort } from '../platform/index.ts'
-import type { ZeroCopyCounters } from '../zero-copy/index.ts'
+import type { ZeroCopy } from '../zero-copy/index.ts'
 import type { Endpoint, EndpointQueues } from './endpoint.ts'
 import { FlowQueues } from './flow-queues.ts'
 import { Intake } from './intake.ts'
@@ -271,9 +271,9 @@ export class Relay {
     return this.#pages.step()
   }
 
-  /** What was moved without copying; null where everything is copied. */
-  get zeroCopyCounters(): ZeroCopyCounters | null {
-    return this.#context.zeroCopy?.counters ?? null
+  /** The pages that are moved without copying, and their counts; null where everything is copied. */
+  get zeroCopy(): ZeroCopy<Message> | null {
+    return this.#context.zeroCopy
   }
 
   /** Ends what can never arrive: messages to a VM that is gone or broke its receive queue, or from one that is gone. */

@@ -279,7 +279,7 @@ export class Machine {
     this.#startPolling()
     this.kernel.nextUntil(this.epochNs - 1)
     this.counters.reset()
-    this.#zeroCopyBefore = this.#relay.zeroCopyCounters?.snapshot() ?? new ZeroCopyCounters()
+    this.#zeroCopyBefore = this.#relay.zeroCopy?.counters?.snapshot() ?? new ZeroCopyCounters()
     this.cores.resetAccounting()
     this.memguard.start(this.epochNs)
   }
@@ -435,7 +435,7 @@ export class Machine {
 
   /** What was moved without copying since the epoch. */
   zeroCopyCounts(): Readonly<ZeroCopyCounters> {
-    return (this.#relay.zeroCopyCounters ?? new ZeroCopyCounters()).since(this.#zeroCopyBefore)
+    return (this.#relay.zeroCopy?.counters ?? new ZeroCopyCounters()).since(this.#zeroCopyBefore)
   }
 
   /** EL2 time of a core since the epoch, ns; not that in which it was throttled, when its guest could not run anyway. */

@@ -1,0 +1,402 @@
+/**
+ * A broker between three guests over real virtqueues in page-mapped memory, on a platform that checks every call with the
+ * model of stage 2. Guests, DMA, timer and the steps of the broker interleave as a list of commands says.
+ */
+import { expect } from 'vitest'
+import { type BrokerFlow, FloatingBroker, NoRegulator, Relay, type Router } from '../../src/broker/index.ts'
+import { Random } from '../../src/internal/random.ts'
+import { GuestMemory } from '../../src/memory/index.ts'
+import {
+  BrokerCause,
+  type DmaList,
+  PlatformCapability,
+  type PlatformPort,
+  StepResult,
+} from '../../src/platform/index.ts'
+import { ColorPolicy, PageState, TransferPolicy, type ZeroCopy } from '../../src/zero-copy/index.ts'
+import { isControl, MAX_VMS, maySee, privateByte } from './byte-classes.ts'
+import { HEADER_BYTES, ModelGuest, PRIVATE_PAGES, RAM_BASE, RAM_PAGES } from './model-guest.ts'
+import { PAGE, StageTwoModel } from './stage-two-model.ts'
+
+export interface WorldOptions {
+  readonly seed: number
+  readonly transfer: 'remap' | 'lend' | 'auto' | 'copy'
+  readonly colors: 'pool' | 'refuse' | 'accept'
+  readonly thresholdPages: number
+  readonly flushPages: number
+  readonly lentPages: number
+  readonly chaining: boolean
+  /** This VM does what it likes; -1: none. */
+  readonly hostile: number
+  /** By VM: its receive buffers, and what it sends, are whole pages. */
+  readonly aligned: readonly boolean[]
+  /** Faults that the tests must find. */
+  readonly fault?: Fault
+}
+
+export type Fault =
+  | 'skip-scrub'
+  | 'forget-tlb'
+  | 'forget-flush'
+  | 'forget-smmu'
+  | 'map-before-unmap'
+  | 'lend-writable'
+  | 'skip-revocation-copy'
+
+const PERIOD_NS = 50_000
+const SPARE_FRAMES = 3
+const POOL_COLOR = MAX_VMS
+
+/** Messages name their two VMs, a sequence number and a length, four bits a byte. */
+class NibbleRouter implements Router {
+  readonly headerBytes = HEADER_BYTES
+
+  route(vm: number, header: Uint8Array, payloadBytes: number): number {
+    if (!header.every(isControl)) return -1
+    const [from, to] = [header[0]! & 15, header[1]! & 15]
+    let length = 0
+    for (let i = 4; i < 9; i++) length = length * 16 + (header[i]! & 15)
+    if (from !== vm || to === vm || to >= MAX_VMS || length !== payloadBytes) return -1
+    return from * MAX_VMS + to
+  }
+
+  writePieceHeader(header: Uint8Array, pieceBytes: number): void {
+    for (let i = 8, rest = pieceBytes; i >= 4; i--, rest >>= 4) header[i] = 0xf0 + (rest & 15)
+  }
+}
+
+export class World implements PlatformPort {
+  readonly capabilities =
+    PlatformCapability.remap |
+    PlatformCapability.lend |
+    PlatformCapability.vmidInvalidate |
+    PlatformCapability.smmu |
+    PlatformCapability.dmaChaining
+  readonly options: WorldOptions
+  readonly random: Random
+  readonly bytes: Uint8Array
+  readonly model: StageTwoModel
+  readonly relay: Relay
+  readonly broker: FloatingBroker
+  readonly guests: ModelGuest[]
+  readonly #colors: number[] = []
+  readonly #frames: Int32Array[]
+  readonly #readOnly: Uint8Array[]
+  readonly #memories: GuestMemory[]
+  /** By core: the broker wants to go on there. */
+  readonly #unfinished = new Uint8Array(MAX_VMS)
+  readonly #timers = new Float64Array(MAX_VMS).fill(Number.POSITIVE_INFINITY)
+  #time = 0
+  #dma: { list: DmaList; core: number; pieces: number; paused: boolean } | null = null
+  #completed = 0
+  /** For the fault that maps first. */
+  #lateUnmaps: (() => void)[] = []
+
+  constructor(options: WorldOptions) {
+    this.options = options
+    this.random = new Random(options.seed)
+    const spares = options.colors === 'pool' ? SPARE_FRAMES : 0
+    this.bytes = new Uint8Array(new ArrayBuffer((MAX_VMS * RAM_PAGES + spares) * PAGE))
+    this.model = new StageTwoModel(MAX_VMS, this.bytes, (vm, byte) => maySee(vm, byte, options.hostile))
+    this.#frames = Array.from({ length: MAX_VMS }, (_, vm) =>
+      Int32Array.from({ length: RAM_PAGES }, (_, page) => vm * RAM_PAGES + page),
+    )
+    this.#readOnly = this.#frames.map(() => new Uint8Array(RAM_PAGES))
+    for (let vm = 0; vm < MAX_VMS; vm++) {
+      for (let page = 0; page < RAM_PAGES; page++) {
+        this.model.start(vm, RAM_BASE / PAGE + page, vm * RAM_PAGES + page)
+        this.#colors.push(options.colors === 'pool' && page >= PRIVATE_PAGES ? POOL_COLOR : vm)
+        for (let i = 0; i < PAGE; i++) this.bytes[(vm * RAM_PAGES + page) * PAGE + i] = privateByte(vm, i)
+      }
+    }
+    const spareFrames = Array.from({ length: spares }, (_, i) => MAX_VMS * RAM_PAGES + i)
+    this.#colors.push(...spareFrames.map(() => POOL_COLOR))
+    this.#memories = this.#frames.map(
+      (frames, vm) =>
+        new GuestMemory([
+          {
+            base: RAM_BASE,
+            size: RAM_PAGES * PAGE,
+            buffer: this.bytes.buffer as ArrayBuffer,
+            frames,
+            readOnly: this.#readOnly[vm]!,
+          },
+        ]),
+    )
+    const flows = Array.from({ length: MAX_VMS * MAX_VMS }, (_, i): BrokerFlow => {
+      const [source, to] = [Math.floor(i / MAX_VMS), i % MAX_VMS]
+      return {
+        source,
+        destination: to === source ? (to + 1) % MAX_VMS : to,
+        periodNs: PERIOD_NS,
+        deadlineNs: 10_000 * (i + 1),
+        toleranceNs: 1e15,
+        maximumBytes: 1 << 20,
+        priority: i,
+      }
+    })
+    this.relay = new Relay(
+      this,
+      {
+        scheduler: options.seed % 2 === 0 ? 'edf' : 'fp',
+        chunkBytes: PAGE,
+        chaining: options.chaining ? 'adaptive' : 'piece',
+        suppressRefillKicks: options.seed % 3 !== 0,
+        coalesceCount: 1,
+        coalesceDelayNs: 0,
+        waitForDmaNs: 0,
+        coreCount: MAX_VMS,
+        interruptCore: 'receiver',
+        policy: new TransferPolicy(options.transfer, {
+          thresholdBytes: options.thresholdPages * PAGE,
+          flushPages: options.flushPages,
+          lentPages: options.lentPages,
+        }),
+        colors: new ColorPolicy({ mode: options.colors, vms: [[0], [1], [2]], pool: spares > 0 ? [POOL_COLOR] : [] }),
+        spareFrames,
+        cores: [0, 1, 2],
+        flows,
+      },
+      new NibbleRouter(),
+      new NoRegulator(),
+    )
+    this.broker = new FloatingBroker(this, this.relay, MAX_VMS)
+    this.guests = this.#memories.map(
+      (memory, vm) =>
+        new ModelGuest(vm, memory, options.aligned[vm]!, options.hostile, (queue) => this.kick(vm, queue)),
+    )
+    for (const guest of this.guests) this.attach(guest)
+  }
+
+  get zeroCopy(): ZeroCopy<unknown> | null {
+    return this.relay.zeroCopy
+  }
+
+  attach(guest: ModelGuest): void {
+    this.broker.attach(guest.vm, guest.startQueues(this.options.seed % 5 < 3))
+    guest.postAll()
+  }
+
+  // ---- running the broker
+
+  kick(vm: number, queue: number): void {
+    this.#enter(vm, BrokerCause.doorbell, vm * 2 + queue)
+  }
+
+  #enter(core: number, cause: number, argument: number): void {
+    this.#after(core, this.broker.enter(core, cause, argument))
+  }
+
+  #after(core: number, result: number): void {
+    expect(result).not.toBe(StepResult.waitLock)
+    this.#unfinished[core] = result === StepResult.more ? 1 : 0
+  }
+
+  /** One more step on a core that wants it. */
+  resume(core: number): void {
+    if (this.#unfinished[core] === 1) this.#after(core, this.broker.resume(core))
+  }
+
+  /** A guest runs only while the broker does not, on its core. */
+  finishSteps(core: number): void {
+    let steps = 0
+    while (this.#unfinished[core] === 1) {
+      this.resume(core)
+      expect(++steps, 'the broker does not come to an end').toBeLessThan(3000)
+    }
+  }
+
+  /** The list ends, where a pause stops it if there was one. */
+  endDma(): void {
+    const dma = this.#dma
+    if (dma === null) return
+    this.#dma = null
+    const { list, pieces, core } = dma
+    for (let i = 0; i < list.entryCount && list.piece[i]! < pieces; i++) {
+      this.bytes.copyWithin(list.destination[i]!, list.source[i]!, list.source[i]! + list.bytes[i]!)
+    }
+    this.#completed = pieces
+    this.#enter(core, BrokerCause.dmaInterrupt, 0)
+  }
+
+  advance(ns: number): void {
+    this.#time += ns
+    for (let core = 0; core < MAX_VMS; core++) {
+      if (this.#timers[core]! > this.#time) continue
+      this.#timers[core] = Number.POSITIVE_INFINITY
+      this.#enter(core, BrokerCause.timer, 0)
+    }
+  }
+
+  /** The guest's driver resets its device, and starts again. */
+  reset(vm: number): void {
+    this.finishSteps(vm)
+    for (let calls = 0; !this.broker.detach(vm, vm); calls++) {
+      expect(calls, 'a reset does not come to an end').toBeLessThan(500)
+      this.endDma()
+    }
+    expect([...this.#frames[vm]!], 'all RAM is back').not.toContain(-1)
+    expect([...this.#readOnly[vm]!], 'all RAM may be written').not.toContain(1)
+    this.check()
+    for (const guest of this.guests) guest.wasReset(vm)
+    this.guests[vm]!.forget()
+    this.attach(this.guests[vm]!)
+  }
+
+  // ---- what must hold after every step
+
+  check(): void {
+    const { zeroCopy } = this
+    for (let vm = 0; vm < MAX_VMS; vm++) {
+      this.model.expectEqual(vm, RAM_BASE, this.#frames[vm]!, this.#readOnly[vm]!)
+    }
+    if (zeroCopy === null) return
+    const mappings = this.model.mappings(this.#colors.length)
+    for (let frame = 0; frame < mappings.length; frame++) {
+      const state: PageState = zeroCopy.ledger.stateOf(frame)
+      if (allowedMappings(state).includes(mappings[frame]!)) continue
+      expect.fail(`frame ${frame} in state ${state} has mappings ${mappings[frame]}\n${this.model.lastCalls()}`)
+    }
+  }
+
+  /** Nobody can see a byte that was not sent to him. Rings and headers are the VM's own, and stay where they are. */
+  checkVisible(): void {
+    this.model.checkVisible((page) => page < RAM_BASE / PAGE + PRIVATE_PAGES)
+    for (let vm = 0; vm < MAX_VMS; vm++) {
+      const rings = this.#frames[vm]!.subarray(0, PRIVATE_PAGES)
+      if (rings.some((frame, page) => frame !== vm * RAM_PAGES + page)) expect.fail(`VM ${vm} lost a page of its rings`)
+    }
+  }
+
+  // ---- the port
+
+  now(): number {
+    return this.#time
+  }
+
+  charge(_op: number, count: number): void {
+    expect(count).toBeGreaterThanOrEqual(0)
+    this.#time += 5 * count
+  }
+
+  acquireLock(): boolean {
+    return true
+  }
+
+  releaseLock(): void {
+    for (const late of this.#lateUnmaps.splice(0)) late()
+    this.check()
+  }
+
+  interruptGuest(): void {}
+
+  sendIpi(): void {}
+
+  dmaBusyNs(bytes: number): number {
+    return bytes
+  }
+
+  dmaStart(list: DmaList, interruptCore: number): void {
+    expect(this.#dma).toBe(null)
+    this.#dma = { list, core: interruptCore, pieces: list.pieceCount, paused: false }
+  }
+
+  dmaExtend(list: DmaList): boolean {
+    const dma = this.#dma
+    if (dma === null || dma.paused || this.random.chance(0.2)) return false
+    dma.pieces = list.pieceCount
+    return true
+  }
+
+  dmaPause(): boolean {
+    const dma = this.#dma
+    if (dma === null || dma.paused) return false
+    dma.paused = true
+    dma.pieces = this.random.between(1, dma.pieces)
+    return true
+  }
+
+  dmaIdle(): boolean {
+    return this.#dma === null
+  }
+
+  dmaCompletedPieces(): number {
+    return this.#completed
+  }
+
+  dmaPieceEndNs(): number {
+    return this.#time
+  }
+
+  setTimer(core: number, timeNs: number): void {
+    this.#timers[core] = timeNs
+  }
+
+  stage2Unmap(vm: number, guestAddress: number): number {
+    const page = (guestAddress - RAM_BASE) / PAGE
+    const frame = this.#frames[vm]![page]!
+    const unmap = () => {
+      this.model.unmap(vm, guestAddress / PAGE)
+      this.#frames[vm]![page] = -1
+    }
+    if (this.options.fault === 'map-before-unmap' && this.random.chance(0.3)) this.#lateUnmaps.push(unmap)
+    else unmap()
+    return frame
+  }
+
+  stage2Map(vm: number, guestAddress: number, frame: number, writable: boolean): void {
+    const rights = writable || this.options.fault === 'lend-writable'
+    this.model.map(vm, guestAddress / PAGE, frame, rights)
+    const page = (guestAddress - RAM_BASE) / PAGE
+    this.#frames[vm]![page] = frame
+    this.#readOnly[vm]![page] = rights ? 0 : 1
+  }
+
+  stage2Protect(vm: number, guestAddress: number, writable: boolean): void {
+    this.model.protect(vm, guestAddress / PAGE, writable)
+    this.#readOnly[vm]![(guestAddress - RAM_BASE) / PAGE] = writable ? 0 : 1
+  }
+
+  tlbInvalidate(vm: number, guestAddress: number, pages: number): void {
+    if (this.options.fault !== 'forget-tlb') this.model.invalidate(vm, guestAddress / PAGE, pages)
+  }
+
+  tlbInvalidateAll(vm: number): void {
+    if (this.options.fault !== 'forget-flush') this.model.invalidateAll(vm)
+  }
+
+  smmuInvalidate(vm: number): void {
+    if (this.options.fault !== 'forget-smmu') this.model.invalidateSmmu(vm)
+  }
+
+  scrubFrame(frame: number): void {
+    if (this.options.fault !== 'skip-scrub') this.bytes.fill(0, frame * PAGE, (frame + 1) * PAGE)
+  }
+
+  copyFrame(from: number, to: number): void {
+    if (this.options.fault !== 'skip-revocation-copy') {
+      this.bytes.copyWithin(to * PAGE, from * PAGE, (from + 1) * PAGE)
+    }
+  }
+
+  frameColor(frame: number): number {
+    return this.#colors[frame]!
+  }
+}
+
+const [ONE_WRITER, ONE_READER, TWO_READERS] = [1, 16, 32]
+
+/** How often a frame may be mapped between two steps, as `StageTwoModel.mappings` counts. */
+function allowedMappings(state: PageState): readonly number[] {
+  switch (state) {
+    case PageState.owned:
+    case PageState.offered:
+      return [ONE_WRITER]
+    case PageState.lent: // at its owner, and at the borrower once it has arrived
+      return [ONE_READER, TWO_READERS]
+    case PageState.returned:
+      return []
+    default:
+      return [0]
+  }
+}
