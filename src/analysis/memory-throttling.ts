@@ -83,7 +83,8 @@ export function throttleDelayNs(budget: MemoryBudget, workNs: number): number {
 
 /**
  * Bounds for a receiver's core; null stands for a core without MemGuard. `guestWorkNs`: what the receiving guest does until it has
- * handled the message. `accept` stalls nothing where no chunk completes at this core: with a dedicated broker, use `service`.
+ * handled the message. `accept` stalls nothing where no chunk completes at this core and the broker sets no timer there: with a
+ * dedicated broker, use `service`. `retarget` is for as long as another core is awake; where all may be throttled at once, use `accept`.
  */
 export function throttling(
   whenThrottled: WhenThrottled,
