@@ -134,6 +134,23 @@ export const CHAIN_EXHIBITS: readonly DeviceExhibit[] = [
       ),
   },
   {
+    number: 6,
+    side: 'device',
+    title: 'buffers in the ring and in a table, together one more than the queue is long',
+    clauses: ['VQS-IND-DRV-03'],
+    seenIn: [],
+    needs: ['indirect'],
+    play(open) {
+      const stage = open()
+      const table = Array.from({ length: 8 }, (_, i) => writable(stage.heap + 0x800 + 16 * i, 16))
+      stage.chain(0, table, stage.heap)
+      stage.descriptor(0, stage.heap + 0x400, 16, NEXT, 1)
+      stage.descriptor(1, stage.heap, 16 * 8, INDIRECT)
+      stage.offer(0)
+      return stage.refused(0)
+    },
+  },
+  {
     number: 7,
     side: 'device',
     title: 'a descriptor is a table and continues as well',
