@@ -2,7 +2,7 @@
 import { type Chain, chainBounds, type FlowSet, type Hop, TIGHTNESS } from 'virtio-sdk/analysis'
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/internal/random.ts'
-import { CAMPAIGN, CAMPAIGN_TIMEOUT_MS } from './campaign.ts'
+import { CAMPAIGN, CAMPAIGN_TIMEOUT_MS, report } from './campaign.ts'
 import { searchBehaviours } from './state-space.ts'
 
 interface Instance {
@@ -104,6 +104,7 @@ describe('every behaviour of small chains', () => {
           if (name === 'A4' && (plain === null || offset![last]! < plain[last]!)) seen.offsetsHelp++
         }
       }
+      report('every behaviour of small chains', seen)
       expect(seen.tight).toBeGreaterThan(0)
       expect(Math.min(seen.searched, seen.offsetsHelp), JSON.stringify(seen)).toBeGreaterThan(50)
     },

@@ -6,6 +6,7 @@ import {
   schedulable,
   sensitivity,
   type TestOptions,
+  TIGHTEST,
   TIGHTNESS,
   tryChunkOverheads,
   tryChunkSizes,
@@ -74,17 +75,18 @@ function leastAccepted(values: readonly number[], accepts: (value: number) => bo
 const greatestAccepted = (values: readonly number[], accepts: (value: number) => boolean) =>
   leastAccepted([...values].reverse(), accepts)
 
+const ANALYSES = { ...TIGHTNESS, A5: TIGHTEST }
 const CASES = (['fp', 'edf'] as const).flatMap((scheduler) =>
-  (['A0', 'A3', 'A4'] as const).map((name) => [scheduler, name] as const),
+  (['A0', 'A3', 'A4', 'A5'] as const).map((name) => [scheduler, name] as const),
 )
 
 describe.each(CASES)('sensitivity under %s by %s', (scheduler: Scheduler, name) => {
   it('every result is the one that trying every value gives', () => {
     const seen = { fits: 0, budget: 0, length: 0, deadline: 0, shorter: 0 }
-    for (let seed = 0; seed < 150; seed++) {
+    for (let seed = 0; seed < 120; seed++) {
       const set = smallSet(seed)
       const ranks = set.flows.map((_, i) => i)
-      const options: TestOptions = { scheduler, tightness: TIGHTNESS[name], ranks }
+      const options: TestOptions = { scheduler, tightness: ANALYSES[name], ranks }
       const accepts = (candidate: FlowSet) => schedulable(candidate, options)
       const found = sensitivity(set, options)
       expect(found.schedulable, `seed ${seed}`).toBe(accepts(set))
@@ -137,9 +139,9 @@ describe.each(CASES)('sensitivity under %s by %s', (scheduler: Scheduler, name) 
   })
 
   it('random sets: one step beyond every result is refused, and the result itself accepted', () => {
-    for (let seed = 0; seed < 60; seed++) {
+    for (let seed = 0; seed < 40; seed++) {
       const set = randomSet(new Random(seed, 9), seed % 4 === 0 ? 1 : 0)
-      const options: TestOptions = { scheduler, tightness: TIGHTNESS[name], ranks: set.flows.map((_, i) => i) }
+      const options: TestOptions = { scheduler, tightness: ANALYSES[name], ranks: set.flows.map((_, i) => i) }
       const accepts = (candidate: FlowSet) => schedulable(candidate, options)
       const { flows, smallestBudgetNs } = sensitivity(set, options)
       if (smallestBudgetNs !== null) {

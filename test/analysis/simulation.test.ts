@@ -11,7 +11,7 @@ import {
 import { ChunkMachine, type OverheadChoice, Releases } from 'virtio-sdk/evaluation'
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/internal/random.ts'
-import { CAMPAIGN, CAMPAIGN_TIMEOUT_MS } from './campaign.ts'
+import { CAMPAIGN, CAMPAIGN_TIMEOUT_MS, report } from './campaign.ts'
 import { type SimulationInput, simulateChunks } from './chunk-simulator.ts'
 import { randomMessages, randomSet } from './flow-sets.ts'
 
@@ -143,6 +143,7 @@ describe('no simulation exceeds what is promised', () => {
     '$name',
     (setting) => {
       const { violations, pairs, tight } = compare(setting, SETS)
+      report(`simulation, ${setting.name}`, { sets: SETS, pairs, tight, violations: violations.length })
       expect(violations).toEqual([])
       expect(pairs).toBeGreaterThan(5 * SETS)
       expect(tight).toBeGreaterThan(0)
