@@ -9,11 +9,12 @@ import {
   chainTimersNs,
   controlMessages,
   heldNs,
+  interruptWorstNs,
   refillKickNs,
   type SoftwareCosts,
   transfersOf,
 } from './predict-software.ts'
-import type { System, SystemFlow } from './predict-system.ts'
+import type { System, SystemFlow, Throttle } from './predict-system.ts'
 
 /** Messages of a flow that can be between its guests at once: a sender has so many buffers. */
 export const MOST_UNDER_WAY = 4
@@ -46,12 +47,14 @@ export class CoreLoad {
   readonly #transfers: readonly Share[]
   /** Some flow ends here. */
   readonly #receives: boolean
+  readonly #throttle: Throttle | undefined
 
   constructor(system: System, core: number, software: SoftwareCosts, spans: readonly number[]) {
     const floating = system.design === 'floating'
     this.#system = system
     this.#software = software
     this.#spans = spans
+    this.#throttle = system.throttles.get(core)
     this.#receives = system.flows.some((flow) => flow.destinationCore === core)
     this.#messages = system.flows.map((flow) =>
       floating ? floatingMessage(system, software, core, flow) : dedicatedMessage(system, core, flow),
@@ -65,7 +68,7 @@ export class CoreLoad {
   within(windowNs: number): number {
     const { cores, design, flows } = this.#system
     const { stepNs, surplusNs } = this.#software
-    let ownNs = 0
+    let ownNs = this.#memguardWithin(windowNs)
     let othersNs = 0
     let locks = 0
     let transfersNs = 0
@@ -127,6 +130,12 @@ export class CoreLoad {
     )
   }
 
+  /** MemGuard's own interrupts. */
+  #memguardWithin(windowNs: number): number {
+    const throttle = this.#throttle
+    return throttle === undefined ? 0 : (Math.floor(windowNs / throttle.periodNs) + 2) * throttle.interruptsNs
+  }
+
   #copiedWithin(windowNs: number): number {
     return Math.floor(windowNs / (this.#system.fullPieceNs + this.#software.bestAfterChoiceNs)) + 1
   }
@@ -152,7 +161,7 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   const lockNs = worst(CostOp.lockCriticalSection)
   const fetchNs = worst(CostOp.fetchDescriptor)
   const usedNs = worst(CostOp.usedRing)
-  const injectionNs = worst(CostOp.irqEntryAck) + worst(CostOp.injectListRegister)
+  const injectionNs = interruptWorstNs(system) + worst(CostOp.injectListRegister)
   const sends = flow.sourceCore === core
   const receives = flow.destinationCore === core
   const control = flow.creditEvery < Number.POSITIVE_INFINITY ? 1 : 0
@@ -196,15 +205,16 @@ function floatingTransfer(system: System, software: SoftwareCosts, core: number,
   const extendNs = chains ? 2 * lockNs : 0
   if (flow.destinationCore !== core) return { ownNs: extendNs, othersNs: endNs + kickHoldNs, locks: chains ? 2 : 0 }
   return {
-    ownNs: worst(CostOp.irqEntryAck) + endNs + extendNs + (kickNs > 0 ? worst(CostOp.mmioTrap) + kickHoldNs : 0),
+    ownNs: interruptWorstNs(system) + endNs + extendNs + (kickNs > 0 ? worst(CostOp.mmioTrap) + kickHoldNs : 0),
     othersNs: 0,
     locks: 1 + (chains ? 2 : 0) + (kickNs > 0 ? 1 : 0),
   }
 }
 
 /** On a VM's core the dedicated broker only forwards and injects. */
-function dedicatedMessage({ worst }: System, core: number, flow: SystemFlow): Share {
-  const injectionNs = worst(CostOp.irqEntryAck) + worst(CostOp.injectListRegister)
+function dedicatedMessage(system: System, core: number, flow: SystemFlow): Share {
+  const { worst } = system
+  const injectionNs = interruptWorstNs(system) + worst(CostOp.injectListRegister)
   const trapNs = worst(CostOp.mmioTrap)
   const control = flow.creditEvery < Number.POSITIVE_INFINITY ? 1 : 0
   const bothNs = trapNs + injectionNs
@@ -216,10 +226,11 @@ function dedicatedMessage({ worst }: System, core: number, flow: SystemFlow): Sh
   }
 }
 
-function dedicatedTransfer({ interrupts, worst }: System, core: number, flow: SystemFlow): Share {
+function dedicatedTransfer(system: System, core: number, flow: SystemFlow): Share {
+  const { interrupts, worst } = system
   if (flow.destinationCore !== core) return NOTHING
   const kickNs = interrupts.suppressRefill ? 0 : worst(CostOp.mmioTrap)
-  return { ownNs: worst(CostOp.irqEntryAck) + worst(CostOp.injectListRegister) + kickNs, othersNs: 0, locks: 0 }
+  return { ownNs: interruptWorstNs(system) + worst(CostOp.injectListRegister) + kickNs, othersNs: 0, locks: 0 }
 }
 
 /** Virtual interrupts that a core's VMs can be sent because of one flow: pieces of one message come in so many transfers. */

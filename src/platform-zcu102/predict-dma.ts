@@ -99,7 +99,7 @@ function transferOverheadNs(flow: SystemFlow, { chains }: System, software: Soft
 
 function softwareTasks(system: System, software: SoftwareCosts, spans: readonly number[]): SoftwareTask[] {
   const { chains, committedPieces, design, flows, pinned, regulator, worst, interrupts } = system
-  if (pinned) return []
+  if (pinned && system.throttles.size === 0) return []
   const { controlNs, message, pieceNs, stepNs, surplusNs, timerNs, transferNs } = software
   const tasks: SoftwareTask[] = []
   const add = (periodNs: number, jitterNs: number, costNs: number) => tasks.push({ periodNs, jitterNs, costNs })
@@ -116,6 +116,12 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
   if (regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs) {
     // The end of a budget may close a chain, which then needs another start.
     add(regulator.periodNs, regulator.periodNs, 2 * timerNs + (chains ? transferNs : 0))
+  }
+  // MemGuard interrupts; and a core that then takes no others keeps everybody waiting.
+  const deaf = design === 'floating' && system.scenario.broker.memguard === 'accept'
+  for (const { periodNs, throttledNs, interruptsNs } of design === 'floating' ? system.throttles.values() : []) {
+    add(periodNs, periodNs, interruptsNs)
+    if (deaf) add(periodNs, 0, throttledNs)
   }
   // The piece before the window and those it is committed to, a step under way, and per VM a handler's refill.
   const kicks = design === 'floating' && !interrupts.suppressRefill ? 2 * system.vmCores.length : 0

@@ -31,9 +31,8 @@ export function obstaclesOf(system: System, underWay: (flow: SystemFlow) => numb
       `transfer ${broker.transfer}: pages that change owners are simulated, not bounded; transfer: copy is`,
     )
   }
-  const throttled = vms.filter(({ memguard }) => memguard !== null).map(({ name }) => name)
-  if (throttled.length > 0) {
-    block(() => true, `MemGuard on ${throttled.join(' and ')}: simulated, not bounded`)
+  if (system.design === 'floating' && broker.memguard === 'retarget' && vms.some(({ memguard }) => memguard !== null)) {
+    block(() => true, 'memguard retarget: interrupts that change cores are simulated, not bounded; service is')
   }
   for (const flow of flows) {
     if (underWay(flow) > MOST_UNDER_WAY && underWay(flow) < Number.POSITIVE_INFINITY) {

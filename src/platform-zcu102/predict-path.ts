@@ -4,8 +4,8 @@
  */
 import { CostOp } from '../platform/index.ts'
 import { type CoreLoad, injectionsOf, messagesWithin } from './predict-cores.ts'
-import { refillKickNs, type SoftwareCosts } from './predict-software.ts'
-import type { System, SystemFlow } from './predict-system.ts'
+import { interruptWorstNs, refillKickNs, type SoftwareCosts } from './predict-software.ts'
+import { type System, type SystemFlow, throttledWithin } from './predict-system.ts'
 
 /** A window that grows beyond this has no end. */
 const LIMIT_NS = 2 ** 42
@@ -38,10 +38,15 @@ export function beforeNs(
       const messages = messagesWithin(other, spans[other.index]!, windowNs)
       if (other.sourceCore === core) guestNs += messages * sendNs
     }
-    return guestNs + handlersWithin(system, software, core, windowNs, spans) + load.within(windowNs)
+    return (
+      guestNs +
+      handlersWithin(system, software, core, windowNs, spans) +
+      load.within(windowNs) +
+      throttledWithin(system, core, windowNs)
+    )
   })
   // An IPI, and what the broker is in the middle of.
-  return design === 'floating' ? queuedNs : queuedNs + worst(CostOp.sgi) + worst(CostOp.irqEntryAck) + software.stepNs
+  return design === 'floating' ? queuedNs : queuedNs + worst(CostOp.sgi) + interruptWorstNs(system) + software.stepNs
 }
 
 /** From the end of the last piece to the receiver's handler having read it. */
@@ -55,7 +60,7 @@ export function afterNs(
   const { design, flows, interrupts, vmCores, worst } = system
   const core = flow.destinationCore
   const handlerNs = worst(CostOp.guestIsr)
-  const interruptNs = worst(CostOp.irqEntryAck)
+  const interruptNs = interruptWorstNs(system)
   const polls = interrupts.pollingNs > 0
   const handledNs = leastFixedPoint((windowNs) => {
     // Handlers of the core run in turn; its own VM's runs for this message and all before it.
@@ -68,7 +73,7 @@ export function afterNs(
     }
     const others = vmCores.filter((other, vm) => other === core && vm !== flow.destination).length
     if (others > 0 || polls) guestNs += handlersWithin(system, software, core, windowNs, spans)
-    return guestNs + load.within(windowNs)
+    return guestNs + load.within(windowNs) + throttledWithin(system, core, windowNs)
   })
   const held = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs : 0
   // Whoever holds an interrupt back lets it go by a timer, and over an IPI when the guest is elsewhere.
@@ -95,7 +100,12 @@ export function computedNs(
       const messages = messagesWithin(other, spans[other.index]!, windowNs)
       guestNs += messages * ((other.after >= 0 ? other.computeNs : 0) + worst(CostOp.guestSend))
     }
-    return guestNs + handlersWithin(system, software, core, windowNs, spans) + load.within(windowNs)
+    return (
+      guestNs +
+      handlersWithin(system, software, core, windowNs, spans) +
+      load.within(windowNs) +
+      throttledWithin(system, core, windowNs)
+    )
   })
 }
 
@@ -131,7 +141,7 @@ export function trailNs(system: System, software: SoftwareCosts): number {
   const { worst, cores } = system
   return (
     worst(CostOp.sgi) +
-    worst(CostOp.irqEntryAck) +
+    interruptWorstNs(system) +
     worst(CostOp.injectListRegister) +
     refillKickNs(system) +
     cores.length * software.stepNs

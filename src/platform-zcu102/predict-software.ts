@@ -43,11 +43,14 @@ export function softwareOf(system: System, underWay: (flow: SystemFlow) => numbe
   const lockNs = floating ? worst(CostOp.lockCriticalSection) : 0
   const fetchNs = worst(CostOp.fetchDescriptor)
   const usedNs = worst(CostOp.usedRing)
-  const interruptNs = worst(CostOp.irqEntryAck)
+  const interruptNs = interruptWorstNs(system)
   const injectNs = worst(CostOp.injectListRegister)
   const startNs = worst(CostOp.pick) + worst(CostOp.dmaSetup)
   const timerNs = interruptNs + lockNs
   const receivers = new Set(flows.map(({ destination }) => destination)).size
+
+  // A throttled core that looks for interrupts takes no exception for them.
+  const interruptBestNs = looksForInterrupts(system) ? best(CostOp.gicAccess) : best(CostOp.irqEntryAck)
 
   const message = (flow: SystemFlow) => {
     if (!floating) return interruptNs + fetchNs + usedNs + heldNs(system)
@@ -82,7 +85,7 @@ export function softwareOf(system: System, underWay: (flow: SystemFlow) => numbe
     // Chained descriptors have nothing but themselves between them.
     bestBeforeChoiceNs: chains
       ? 0
-      : best(CostOp.irqEntryAck) + (floating ? best(CostOp.lockCriticalSection) : best(CostOp.usedRing)),
+      : interruptBestNs + (floating ? best(CostOp.lockCriticalSection) : best(CostOp.usedRing)),
     bestAfterChoiceNs: best(CostOp.dmaPerDescriptor) + (chains ? 0 : best(CostOp.pick) + best(CostOp.dmaSetup)),
     piecesATransfer: piecesATransfer(system),
     surplusNs: receivers * (FIRST_BUFFERS + (chains ? CHAIN_BATCH : 0)) * fetchNs,
@@ -124,6 +127,17 @@ function stepNs(system: System, underWay: (flow: SystemFlow) => number): number 
   )
 }
 
+/** MemGuard's waiting loop serves the broker. */
+function looksForInterrupts({ scenario, throttles }: System): boolean {
+  return throttles.size > 0 && scenario.broker.memguard === 'service'
+}
+
+/** Entry of an interrupt, or noticing one in the waiting loop of a throttled core. */
+export function interruptWorstNs(system: System): number {
+  const { worst } = system
+  return Math.max(worst(CostOp.irqEntryAck), looksForInterrupts(system) ? worst(CostOp.gicAccess) : 0)
+}
+
 /** Transfers that a message takes when nothing interrupts it. */
 export function transfersOf(flow: SystemFlow, { piecesATransfer }: SoftwareCosts): number {
   return Math.ceil(flow.pieces / piecesATransfer)
@@ -140,15 +154,17 @@ export function refillKickNs({ worst, interrupts }: System): number {
 }
 
 /** A core that lets its guest run while it chains comes back by its timer, for every batch. */
-export function chainTimersNs({ chains, worst }: System, flow: SystemFlow): number {
+export function chainTimersNs(system: System, flow: SystemFlow): number {
+  const { chains, worst } = system
   if (!chains) return 0
-  return Math.ceil(flow.pieces / EXTEND_BATCH) * (worst(CostOp.irqEntryAck) + worst(CostOp.lockCriticalSection))
+  return Math.ceil(flow.pieces / EXTEND_BATCH) * (interruptWorstNs(system) + worst(CostOp.lockCriticalSection))
 }
 
 /** The interrupt that a coalesced message waits for may need a timer, and another core. */
-export function heldNs({ design, interrupts, worst }: System): number {
+export function heldNs(system: System): number {
+  const { design, interrupts, worst } = system
   if (interrupts.coalesceCount === 1) return 0
-  const interruptNs = worst(CostOp.irqEntryAck)
+  const interruptNs = interruptWorstNs(system)
   if (design === 'dedicated') return interruptNs
   return 2 * interruptNs + worst(CostOp.lockCriticalSection) + worst(CostOp.injectListRegister)
 }

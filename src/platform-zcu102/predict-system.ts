@@ -7,6 +7,7 @@ import type { BoardProfile } from './board-profile.ts'
 import { interruptsOf } from './interrupts.ts'
 import type { Design } from './machine.ts'
 import { chainingOf, costTriples, isPinned } from './pinned.ts'
+import { refillBudgets } from './refill-budgets.ts'
 import { dmaBytesPerNs } from './regulation.ts'
 
 export interface SystemFlow {
@@ -32,6 +33,13 @@ export interface SystemFlow {
   readonly computeNs: number
 }
 
+/** A core's guests are stopped for at most the last `throttledNs` of each period; two interrupts a period say when. */
+export interface Throttle {
+  readonly periodNs: number
+  readonly throttledNs: number
+  readonly interruptsNs: number
+}
+
 export interface System {
   readonly scenario: Scenario
   readonly design: Design
@@ -54,6 +62,8 @@ export interface System {
   readonly regulator: Regulator
   /** Pieces that a PAUSE no longer stops: those that the engine has fetched, and the one after the one in flight. */
   readonly committedPieces: number
+  /** MemGuard, by core; absent where there is none. */
+  readonly throttles: ReadonlyMap<number, Throttle>
   /** A transfer between VMs of one core is waited for when it keeps the DMA busy no longer than this. */
   readonly waitForDmaNs: number
 }
@@ -110,8 +120,25 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
     longestPieceNs: transferTimeNs(longestBytes, bytesPerNs),
     regulator: regulatorOf(scenario, bytesPerNs),
     committedPieces: chains ? 1 + profile.dmaPrefetchedPieces.value : 0,
+    throttles: throttlesOf(scenario, profile, triples[CostOp.irqEntryAck]![2]),
     waitForDmaNs: design === 'floating' && interrupts.waitForShort && !pinned ? triples[CostOp.irqEntryAck]![1] : 0,
   }
+}
+
+function throttlesOf(scenario: Scenario, profile: BoardProfile, interruptNs: number): Map<number, Throttle> {
+  const throttles = new Map<number, Throttle>()
+  refillBudgets(scenario, profile).forEach((budget, core) => {
+    if (budget === null) return
+    const { guestNs, periodNs } = budget
+    throttles.set(core, { periodNs, throttledNs: Math.max(0, periodNs - guestNs), interruptsNs: 2 * interruptNs })
+  })
+  return throttles
+}
+
+/** Most that MemGuard stops the guests of a core in any window: at the end of every period. */
+export function throttledWithin({ throttles }: System, core: number, windowNs: number): number {
+  const throttle = throttles.get(core)
+  return throttle === undefined ? 0 : (Math.floor(windowNs / throttle.periodNs) + 1) * throttle.throttledNs
 }
 
 /** The rate that the engine keeps is in `bytesPerNs` already. */

@@ -8,7 +8,7 @@ import type { TaskSpec } from '../scenario/index.ts'
 import { type CoreLoad, LONG_NS, messagesWithin } from './predict-cores.ts'
 import { handlersWithin } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
-import type { System } from './predict-system.ts'
+import { type System, throttledWithin } from './predict-system.ts'
 
 export interface TaskPrediction {
   readonly vm: string
@@ -36,7 +36,7 @@ export function tasksOf(
         0,
       )
       const driversNs = sends * worst(CostOp.guestSend) + handlersWithin(system, software, core, windowNs, spans)
-      return load.within(windowNs) + driversNs
+      return load.within(windowNs) + throttledWithin(system, core, windowNs) + driversNs
     }
     const alone = vmCores.filter((other) => other === core).length === 1
     const terms = alone

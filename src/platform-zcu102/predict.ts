@@ -219,7 +219,9 @@ function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[],
 
   // With pinned overheads nothing takes time but the preparation of pieces, and a message that comes meanwhile is seen before
   // that piece has been copied: as if it had come to the abstract server at once.
-  const before = flows.map((flow) => (pinned ? 0 : beforeNs(system, flow, loadOf(flow.sourceCore), software, spans)))
+  const before = flows.map((flow) =>
+    pinned && system.throttles.size === 0 ? 0 : beforeNs(system, flow, loadOf(flow.sourceCore), software, spans),
+  )
   const after = flows.map((flow) => afterNs(system, flow, loadOf(flow.destinationCore), software, spans))
   const trail = trailNs(system, software)
   // Of a flow after another: how much later than at best its release comes.
