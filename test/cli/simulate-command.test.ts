@@ -129,6 +129,22 @@ describe('the table', () => {
     expect(stdout).toMatch(/^f +floating +0\/3 +- +- +- +- +none +1\.000 +3$/m)
   })
 
+  it('speaks of MemGuard where a VM has a budget, and only there', async () => {
+    expect((await cli('simulate')).stdout).not.toMatch(/MemGuard|throttled/)
+    writeFileSync(scenario, SMALL.replace('cid: 4', 'cid: 4, memguard: { refills: 100, period: 1ms }, refillsPerUs: 1'))
+    const floating = {
+      throttledNsByCore: { 0: 0, 1: 600_000_000 },
+      memguardInterrupts: 2000,
+      delayedCompletions: 17,
+      longestCompletionDelayNs: 571_000,
+    }
+    const { stdout } = await cli('simulate --design floating', { changes: { floating } })
+    expect(stdout).toMatch(/throttled by MemGuard: core 1 +600\.000 ms +60\.00 %/)
+    expect(stdout).toMatch(/interrupts of MemGuard +2,000/)
+    expect(stdout).toMatch(/DMA completions that waited for a throttled core +17/)
+    expect(stdout).toMatch(/longest wait of a DMA completion, ms +0\.571/)
+  })
+
   it('is coloured only for a person who wants it', async () => {
     expect((await cli('simulate')).stdout).not.toContain('\x1b')
     expect((await cli('simulate', { tty: true })).stdout).toContain('\x1b[32m')
