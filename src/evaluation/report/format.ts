@@ -1,4 +1,6 @@
-/** Numbers for readers. */
+/** Numbers for readers; a number is never parted from its unit. */
+
+const SPACE = '\u00a0'
 
 /** Three significant digits, thousands apart. */
 export function figure(value: number): string {
@@ -13,7 +15,7 @@ function grouped(value: number): string {
 }
 
 export function percent(share: number, digits = 0): string {
-  return Number.isFinite(share) ? `${(100 * share).toFixed(digits)} %` : '–'
+  return Number.isFinite(share) ? `${(100 * share).toFixed(digits)}${SPACE}%` : '–'
 }
 
 export function fixed(value: number, digits: number): string {
@@ -21,16 +23,16 @@ export function fixed(value: number, digits: number): string {
 }
 
 export function bytes(count: number): string {
-  if (count >= 1 << 20) return `${figure(count / (1 << 20))} MiB`
-  if (count >= 1024) return `${figure(count / 1024)} KiB`
-  return `${figure(count)} B`
+  if (count >= 1 << 20) return `${figure(count / (1 << 20))}${SPACE}MiB`
+  if (count >= 1024) return `${figure(count / 1024)}${SPACE}KiB`
+  return `${figure(count)}${SPACE}B`
 }
 
 export function duration(ns: number): string {
   if (!Number.isFinite(ns)) return '–'
-  if (Math.abs(ns) >= 1e6) return `${figure(ns / 1e6)} ms`
-  if (Math.abs(ns) >= 1000) return `${figure(ns / 1000)} µs`
-  return `${figure(ns)} ns`
+  if (Math.abs(ns) >= 1e6) return `${figure(ns / 1e6)}${SPACE}ms`
+  if (Math.abs(ns) >= 1000) return `${figure(ns / 1000)}${SPACE}µs`
+  return `${figure(ns)}${SPACE}ns`
 }
 
 /** `1 message`, `2 messages`. */

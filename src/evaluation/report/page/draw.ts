@@ -15,12 +15,13 @@ export function draw(chart: Chart, width: number): unknown {
   const rows = chart.rows ?? []
   const columns = chart.columns ?? []
   const longest = Math.max(0, ...categories.map((text) => text.length))
-  const marginLeft = categorical ? Math.min(width * 0.36, 16 + longest * 6.2) : 54
+  const marginLeft = categorical ? Math.min(width * 0.4, 16 + longest * 6.2) : 54
   const marginRight = rows.length > 0 ? 34 : 14
   const columnPx = (width - marginLeft - marginRight) / Math.max(1, columns.length)
   const perRow = categorical ? Math.max(3, categories.length) * categoryPx(chart) : (chart.heightPx ?? 260)
   const marginTop = columns.length > 0 ? 30 : 14
   const ticks = Math.max(2, Math.floor(columnPx / (chart.x.format === 'bytes' ? 62 : 52)))
+  const x = scale(chart.x, columnPx < NARROW_PX ? 3 : ticks, valuesOf(chart, 'x'), false)
   return Plot.plot({
     width,
     height: perRow * Math.max(1, rows.length) + marginTop + 44,
@@ -35,14 +36,15 @@ export function draw(chart: Chart, width: number): unknown {
       fontFamily: 'inherit',
       overflow: 'visible',
     },
-    x: {
-      ...scale(chart.x, columnPx < NARROW_PX ? 3 : ticks, valuesOf(chart, 'x')),
-      labelOffset: 38,
-      ...(categorical && { inset: 9 }),
-    },
+    x: { ...x, labelOffset: 38, ...(categorical && { inset: 9 }) },
     y: categorical
       ? { type: 'band', domain: categories, label: null, tickSize: 0, padding: 0.25 }
-      : { ...scale(chart.y, 5, valuesOf(chart, 'y')), grid: true, labelOffset: 48, nice: chart.y.domain === undefined },
+      : {
+          ...scale(chart.y, 5, valuesOf(chart, 'y'), true),
+          grid: true,
+          labelOffset: 48,
+          nice: chart.y.domain === undefined,
+        },
     ...(columns.length > 0 && { fx: { domain: columns as string[], label: null, padding: 0.1 } }),
     ...(rows.length > 0 && { fy: { domain: rows as string[], label: null, padding: 0.09 } }),
     marks: [
@@ -52,8 +54,13 @@ export function draw(chart: Chart, width: number): unknown {
       ...(rows.length > 0
         ? [Plot.axisFy({ anchor: 'right', label: null, fontWeight: 600, tickRotate: 90, dx: 8, textAnchor: 'middle' })]
         : []),
+      ...(categorical
+        ? [Plot.axisY({ label: null, tickSize: 0, lineWidth: (marginLeft - 12) / FONT_PX, fontSize: FONT_PX })]
+        : []),
       Plot.frame({ stroke: 'var(--rule)' }),
-      ...(categorical ? [Plot.gridX({ strokeOpacity: 0.12 })] : []),
+      ...(categorical
+        ? [Plot.gridX({ strokeOpacity: 0.12, ...(x.ticks !== undefined && { ticks: x.ticks as number[] }) })]
+        : []),
       ...rules(chart),
       ...chart.series.flatMap((series) => marksOf(chart, series)),
       Plot.tip(
@@ -113,18 +120,21 @@ function valuesOf(chart: Chart, axis: 'x' | 'y'): number[] {
   return [...values, ...rules].filter((value): value is number => typeof value === 'number' && Number.isFinite(value))
 }
 
-/** Whole decades, or 1, 2 and 5 of each where there are few: a logarithmic axis with every digit is a grey wall. */
-function decades(values: readonly number[]): number[] {
+/**
+ * Whole decades, or 1, 2 and 5 of each where there are few: a logarithmic axis with every digit is a grey wall. A `nice` axis
+ * reaches to the decades around its values.
+ */
+function decades(values: readonly number[], nice: boolean): number[] {
   const [low, high] = [Math.min(...values), Math.max(...values)]
   const digits = high / low > 30 ? [1] : [1, 2, 5]
   const ticks: number[] = []
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
     for (const digit of digits) ticks.push(digit * 10 ** power)
   }
-  return ticks
+  return nice ? ticks : ticks.filter((tick) => tick >= low && tick <= high)
 }
 
-function scale(axis: Axis, count: number, values: readonly number[]): Plot.ScaleOptions {
+function scale(axis: Axis, count: number, values: readonly number[], nice: boolean): Plot.ScaleOptions {
   const { label, domain, format = 'number', scale = 'linear' } = axis
   return {
     type: scale === 'log2' || scale === 'log10' ? 'log' : scale,
@@ -133,7 +143,7 @@ function scale(axis: Axis, count: number, values: readonly number[]): Plot.Scale
     label,
     labelAnchor: 'center',
     labelArrow: 'none',
-    ticks: axis.ticks !== undefined ? [...axis.ticks] : scale === 'log10' ? decades(values) : count,
+    ticks: axis.ticks !== undefined ? [...axis.ticks] : scale === 'log10' ? decades(values, nice) : count,
     tickSize: 4,
     tickFormat: (value: number) => shown(value, format),
   }
@@ -203,7 +213,7 @@ function marksOf(chart: Chart, series: Series): Plot.Markish[] {
         Plot.dot(points, { ...at, ...marker(series, 2.6) }),
       ]
     case 'steps':
-      return [Plot.line(points, { ...at, ...stroke(series), curve: 'monotone-x' })]
+      return [Plot.line(points, { ...at, ...stroke(series) })]
     case 'dots':
       return [
         ...(between.length > 0
