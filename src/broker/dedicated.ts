@@ -1,5 +1,5 @@
 /**
- * Dedicated placement, RTSS 2021 as reconstructed (realtime-model.md §1): the broker has a core of its own. A VM's core
+ * Dedicated placement, RTSS 2021 as reconstructed (docs/interrupts.md): the broker has a core of its own. A VM's core
  * only forwards: a kick becomes an IPI to the broker. The broker moves one piece at a time, tells the receiver after each
  * and the sender after the last, then decides again. Non-preemptive; no lock, because nobody shares its state.
  */

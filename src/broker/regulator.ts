@@ -1,5 +1,5 @@
 /**
- * Regulators of the DMA (realtime-model.md §4): when may the next piece start? They are asked before a
+ * Regulators of the DMA: when may the next piece start? They are asked before a
  * transfer and while it grows, and told afterwards when its pieces really started. They count DMA busy time, c(b) of the analysis.
  */
 import { assert } from '../internal/assert.ts'

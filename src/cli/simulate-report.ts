@@ -110,6 +110,14 @@ function totals(scenario: Scenario, runs: readonly DesignRun[]): Cell[][] {
     row('cross-core IPIs', (result) => count(result.crossCoreIpis)),
     row('interrupts taken by VM cores', (result) => count(result.vmInterrupts)),
     row('exits on VM cores', (result) => count(result.vmExits)),
+    ...(scenario.broker.transfer === 'copy'
+      ? []
+      : [
+          row('pages exchanged', (result) => count(result.pagesRemapped)),
+          row('pages lent', (result) => count(result.pagesLent)),
+          row('pages that came with a foreign colour', (result) => count(result.foreignColorPages)),
+          row('messages copied because a page could not move', (result) => count(result.copyFallbacks)),
+        ]),
     ...cores.map((core) =>
       row(`stolen from core ${core}${vmsOn(core).join('')}`, (result) =>
         timeAndShare(result.stolenNsByCore[core] ?? 0, result.simulatedNs),

@@ -8,7 +8,6 @@
 import { type BrokerFlow, DedicatedBroker, FloatingBroker, Relay } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
 import { Random } from '../internal/random.ts'
-import type { GuestMemory } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { FlowSpec, InterruptSpec, Scenario } from '../scenario/index.ts'
 import { CoreLevel, EventKernel, PreemptiveCores, TicketLock, type TraceRecorder } from '../sim/index.ts'
@@ -24,6 +23,7 @@ import { Gic } from './gic.ts'
 import { type Guest, type GuestFlow, Kick } from './guest.ts'
 import { arrivalToleranceNs, Hops } from './hops.ts'
 import { interruptsOf } from './interrupts.ts'
+import { attack, type Intruder } from './intruder.ts'
 import { MachineMemory } from './machine-memory.ts'
 import { MemGuard } from './memguard.ts'
 import { type Delivery, FlowLedger } from './message-ledger.ts'
@@ -38,18 +38,6 @@ import { receiveBuffersOf, startVm } from './vm.ts'
 import { VsockRouter } from './vsock-router.ts'
 
 export type Design = 'dedicated' | 'floating'
-
-/** A guest that does what it likes with its own RAM and its doorbells, once its connections are up. For tests of isolation. */
-export interface Intruder {
-  readonly vm: number
-  /**
-   * Runs in place of the guest's code, at each release of its flows and each of its interrupts. Returns `Kick` bits; `behave`
-   * runs the guest's code after all and returns its bits.
-   */
-  act(memory: GuestMemory, behave: () => number): number
-  /** What the status of its device reads after a `Kick.reset`: 0 when the reset is complete. */
-  onStatus?(status: number, memory: GuestMemory): void
-}
 
 export interface MachineOptions {
   readonly design: Design
@@ -393,7 +381,7 @@ export class Machine {
     const { intruder } = this.#options
     if (intruder?.vm === argument && this.epochNs > 0) {
       const behave = () => (sends ? guest.send() : guest.handleInterrupt())
-      this.#kick(argument, intruder.act(this.memory.stage2[argument]!.memory, behave))
+      this.#kick(argument, attack(intruder, this.memory.stage2[argument]!.memory, behave))
     } else this.#kick(argument, sends ? guest.send() : guest.handleInterrupt())
   }
 

@@ -4,7 +4,8 @@ import { TraceRecorder } from '../sim/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
 import type { ColorReport } from './color-report.ts'
-import { type Design, type Intruder, Machine } from './machine.ts'
+import type { Intruder } from './intruder.ts'
+import { type Design, Machine } from './machine.ts'
 import type { Delivery, FlowResult } from './message-ledger.ts'
 
 export interface SimulationOptions {

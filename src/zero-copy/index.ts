@@ -1,4 +1,5 @@
 /** Moving pages instead of copying them: ownership, exchange, lending, colours. Public as `virtio-sdk/zero-copy`. */
+export { type Charges, type MoveCharges, type MoveShape, moveCharges } from './charges.ts'
 export { type ColorMode, ColorPolicy, type ColorRules } from './color-policy.ts'
 export { FrameLedger } from './frame-ledger.ts'
 export { Loan, Loans } from './loans.ts'

@@ -8,6 +8,8 @@ import { Random } from '../../src/internal/random.ts'
 import { GuestMemory } from '../../src/memory/index.ts'
 import {
   BrokerCause,
+  COST_OPS,
+  CostOp,
   type DmaList,
   PlatformCapability,
   type PlatformPort,
@@ -79,6 +81,8 @@ export class World implements PlatformPort {
   readonly relay: Relay
   readonly broker: FloatingBroker
   readonly guests: ModelGuest[]
+  /** By cost op: how often, as a platform charges it. */
+  readonly charges = new Float64Array(COST_OPS.length)
   readonly #colors: number[] = []
   readonly #frames: Int32Array[]
   readonly #readOnly: Uint8Array[]
@@ -274,9 +278,10 @@ export class World implements PlatformPort {
     return this.#time
   }
 
-  charge(_op: number, count: number): void {
-    expect(count).toBeGreaterThanOrEqual(0)
+  charge(op: number, count: number): void {
+    if (!(count >= 0)) expect.fail(`${count} times ${COST_OPS[op]}`)
     this.#time += 5 * count
+    this.charges[op]! += count
   }
 
   acquireLock(): boolean {
@@ -333,6 +338,7 @@ export class World implements PlatformPort {
   }
 
   stage2Unmap(vm: number, guestAddress: number): number {
+    this.charge(CostOp.pteUpdate, 1)
     const page = (guestAddress - RAM_BASE) / PAGE
     const frame = this.#frames[vm]![page]!
     const unmap = () => {
@@ -345,6 +351,7 @@ export class World implements PlatformPort {
   }
 
   stage2Map(vm: number, guestAddress: number, frame: number, writable: boolean): void {
+    this.charge(CostOp.pteUpdate, 1)
     const rights = writable || this.options.fault === 'lend-writable'
     this.model.map(vm, guestAddress / PAGE, frame, rights)
     const page = (guestAddress - RAM_BASE) / PAGE
@@ -353,27 +360,34 @@ export class World implements PlatformPort {
   }
 
   stage2Protect(vm: number, guestAddress: number, writable: boolean): void {
+    this.charge(CostOp.pteUpdate, 1)
     this.model.protect(vm, guestAddress / PAGE, writable)
     this.#readOnly[vm]![(guestAddress - RAM_BASE) / PAGE] = writable ? 0 : 1
   }
 
   tlbInvalidate(vm: number, guestAddress: number, pages: number): void {
+    this.charge(CostOp.tlbInvalidate, pages)
     if (this.options.fault !== 'forget-tlb') this.model.invalidate(vm, guestAddress / PAGE, pages)
   }
 
   tlbInvalidateAll(vm: number): void {
+    this.charge(CostOp.tlbInvalidate, 1)
+    this.charge(CostOp.tlbRefill, 1)
     if (this.options.fault !== 'forget-flush') this.model.invalidateAll(vm)
   }
 
   smmuInvalidate(vm: number): void {
+    this.charge(CostOp.smmuInvalidate, 1)
     if (this.options.fault !== 'forget-smmu') this.model.invalidateSmmu(vm)
   }
 
   scrubFrame(frame: number): void {
+    this.charge(CostOp.cacheCleanPerLine, PAGE / 64)
     if (this.options.fault !== 'skip-scrub') this.bytes.fill(0, frame * PAGE, (frame + 1) * PAGE)
   }
 
   copyFrame(from: number, to: number): void {
+    this.charge(CostOp.copyPerLine, PAGE / 64)
     if (this.options.fault !== 'skip-revocation-copy') {
       this.bytes.copyWithin(to * PAGE, from * PAGE, (from + 1) * PAGE)
     }
