@@ -155,6 +155,10 @@ export class ReusableModel implements AnalysisModel {
     const supply = sameSupply(this.supply, periodNs, budgetNs, periodNs - budgetNs)
     this.supply = supply
     if (supply.full) return
+    if (this.tightness.sparedBudget && !sharedWhileIdle && this.#sparesBudget(periodNs, budgetNs)) {
+      this.supply = sameSupply(supply, 1, 1, 0)
+      return
+    }
     this.debtNs = overdraftNs
     if (!this.tightness.overheadDelaysExhaustion) return
     const overheads = Math.max(0, Math.ceil(budgetNs / longestChunkNs) - 1 - (dma.lookAhead ?? 0))
@@ -168,7 +172,38 @@ export class ReusableModel implements AnalysisModel {
     this.delayedSupply = this.#lastDelayedSupply
     this.delayedDebtNs = firstBudgetNs === periodNs && !sharedWhileIdle ? 0 : overdraftNs
   }
+
+  /**
+   * Is what all flows together can copy between two refills less than the budget, if nothing was ever exhausted before? A message
+   * then ends within the longest busy period L without a regulator (Theorem 0).
+   */
+  #sparesBudget(cycleNs: number, budgetNs: number): boolean {
+    let load = 0
+    for (let i = 0; i < this.total; i++) load += (this.#copyingOf(i) + this.overheadNs[i]!) / this.periodNs[i]!
+    if (load > SURELY_BELOW_ONE) return false
+    let busyNs = 1
+    for (;;) {
+      let copiedNs = 0
+      let nextNs = 0
+      for (let i = 0; i < this.total; i++) {
+        const reachNs = busyNs + this.jitterNs[i]!
+        const messages = Math.ceil(reachNs / this.periodNs[i]!)
+        nextNs += messages * (this.#copyingOf(i) + this.overheadNs[i]!)
+        copiedNs += (Math.floor((cycleNs + reachNs) / this.periodNs[i]!) + 1) * this.#copyingOf(i)
+      }
+      if (copiedNs >= budgetNs) return false
+      if (nextNs <= busyNs) return true
+      busyNs = nextNs
+    }
+  }
+
+  #copyingOf(i: number): number {
+    return i < this.count ? this.workNs[i]! : 0
+  }
 }
+
+/** Doubles of such sums are off by less than 1e-13. */
+const SURELY_BELOW_ONE = 1 - 1e-9
 
 /** `last` where it is the supply that is asked for, else a new one. */
 function sameSupply(last: Supply, periodNs: number, budgetNs: number, firstBlackoutNs: number): Supply {

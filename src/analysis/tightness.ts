@@ -18,6 +18,8 @@ export interface Tightness {
    * counts with the best. Adds to `overheadDelaysExhaustion`, where overheads vary, and needs all of h before its chunk.
    */
   readonly overheadHidden: boolean
+  /** Flows that are too light to ever exhaust the budget see none. */
+  readonly sparedBudget: boolean
 }
 
 export type AnalysisName = 'A0' | 'A3' | 'A4'
@@ -31,6 +33,7 @@ export const TIGHTNESS: Readonly<Record<AnalysisName, Tightness>> = {
     overheadUncharged: false,
     overheadDelaysExhaustion: false,
     overheadHidden: false,
+    sparedBudget: false,
   },
   A3: {
     exactSupply: true,
@@ -39,6 +42,7 @@ export const TIGHTNESS: Readonly<Record<AnalysisName, Tightness>> = {
     overheadUncharged: true,
     overheadDelaysExhaustion: false,
     overheadHidden: false,
+    sparedBudget: false,
   },
   A4: {
     exactSupply: true,
@@ -47,8 +51,9 @@ export const TIGHTNESS: Readonly<Record<AnalysisName, Tightness>> = {
     overheadUncharged: true,
     overheadDelaysExhaustion: true,
     overheadHidden: false,
+    sparedBudget: false,
   },
 }
 
 /** A5: every switch on. For the machine of docs/analysis.md §1 alone; where software of a chunk may run after it, use A4. */
-export const TIGHTEST: Tightness = { ...TIGHTNESS.A4, overheadHidden: true }
+export const TIGHTEST: Tightness = { ...TIGHTNESS.A4, overheadHidden: true, sparedBudget: true }

@@ -7,6 +7,7 @@ import {
   type Family,
   indebtedInstance,
   jitteryInstance,
+  lightInstance,
   search,
   stalledInstance,
   unevenInstance,
@@ -18,6 +19,7 @@ const NAMES = Object.keys(ANALYSES) as (keyof typeof ANALYSES)[]
 describe.each([
   ['dense', denseInstance, 0, 2000],
   ['uneven', unevenInstance, 0, 1000],
+  ['light', lightInstance, 0, 300],
   ['jittery', jitteryInstance, 0, 500],
   ['indebted', indebtedInstance, 0, 25],
   ['stalled', stalledInstance, 0, 100],

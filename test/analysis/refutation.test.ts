@@ -16,6 +16,7 @@ import {
   denseInstance,
   type Family,
   indebtedInstance,
+  lightInstance,
   search,
   stalledInstance,
   unevenInstance,
@@ -47,6 +48,11 @@ const WEAKENED = {
     const { periodNs, budgetNs, firstBlackoutNs } = model.delayedSupply
     const laterNs = Math.min(periodNs, budgetNs + set.dma.chunkOverheadNs[1])
     return { ...model, delayedSupply: new Supply(periodNs, laterNs, firstBlackoutNs) }
+  },
+  'a budget that one message of each flow does not exhaust is spared': (model, set) => {
+    const copiedNs = model.workNs.slice(0, model.count).reduce((sum, workNs) => sum + workNs, 0)
+    if (set.regulator.kind !== 'budget' || copiedNs >= set.regulator.budgetNs) return model
+    return { ...model, supply: Supply.unlimited(), debtNs: 0, delayedSupply: null }
   },
   'stalls one shorter': (model) => ({
     ...model,
@@ -90,6 +96,8 @@ describe('the search has the power to catch a wrong theorem', () => {
     ['one overhead too many in Q+', 'A5', 'fp', 'responses', unevenInstance],
     ['one overhead too many in Q+', 'A5', 'edf', 'responses', unevenInstance],
     ['one overhead too many in Q+', 'A5', 'edf', 'deadlines', unevenInstance],
+    ['a budget that one message of each flow does not exhaust is spared', 'A5', 'fp', 'responses', lightInstance],
+    ['a budget that one message of each flow does not exhaust is spared', 'A5', 'edf', 'responses', lightInstance],
     ['stalls one shorter', 'A3', 'fp', 'responses', stalledInstance],
     ['stalls one shorter', 'A4', 'fp', 'responses', stalledInstance],
     ['stalls one shorter', 'A3', 'edf', 'responses', stalledInstance],

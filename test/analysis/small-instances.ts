@@ -51,6 +51,25 @@ export function unevenInstance(seed: number, lookAhead: number): FlowSet {
   }
 }
 
+/** Two flows that copy little of a larger budget: some may exhaust it all the same, some never do. */
+export function lightInstance(seed: number, lookAhead: number): FlowSet {
+  const random = new Random(seed, 7)
+  const chunkBytes = random.between(1, 2)
+  const periodNs = random.between(4, 9)
+  const flows = Array.from({ length: 2 }, () => {
+    const flowPeriodNs = random.between(6, 18)
+    return { periodNs: flowPeriodNs, deadlineNs: flowPeriodNs, lengthBytes: random.between(1, 2) }
+  })
+  const dma = {
+    dmaBytesPerNs: 1,
+    chunkBytes,
+    chunkOverheadNs: [0, random.between(0, 2)] as const,
+    messageOverheadNs: 0,
+  }
+  const regulator = { kind: 'budget', periodNs, budgetNs: random.between(2, periodNs - 1) } as const
+  return { flows, dma: { ...dma, lookAhead }, regulator }
+}
+
 /** One or two short flows over a long one, no software, little budget: debts that are inherited over several refills. */
 export function indebtedInstance(seed: number, lookAhead: number): FlowSet {
   const random = new Random(seed, 2)
