@@ -28,6 +28,8 @@ const RUNS = 9
 /** Sets a run, so that a run is long enough to be timed and the compiler has seen enough of them. */
 const SETS_PER_RUN = 8000
 const WARM_UP_RUNS = 2
+/** Below it the compiler would not have seen enough. */
+const LEAST_EFFORT = 0.25
 const PYTHON_RUNS = 3
 
 const DESIGNS: readonly FlowSet['dma'][] = [
@@ -107,7 +109,7 @@ export const suite: BenchSuite = {
         progress(name)
         const nsPerSet: number[] = []
         let outcomes: Outcome[] = []
-        const rounds = Math.ceil((SETS_PER_RUN * Math.min(1, effort)) / sets.length)
+        const rounds = Math.ceil((SETS_PER_RUN * Math.min(1, Math.max(LEAST_EFFORT, effort))) / sets.length)
         for (let run = -WARM_UP_RUNS; run < RUNS; run++) {
           const start = process.cpuUsage()
           for (let round = 0; round < rounds; round++) outcomes = sets.map((set) => solve(set, TIGHTNESS[analysis]))

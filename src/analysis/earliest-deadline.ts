@@ -58,6 +58,16 @@ export class DemandTest {
     return { schedulable: false, failure: pointNs === Number.POSITIVE_INFINITY ? null : this.#terms(pointNs) }
   }
 
+  /** The earliest deadline that demand does not meet, of the first `points` deadlines; null: of those none. */
+  firstFailure(points: number): DemandTerms | null {
+    let pointNs = Number.NEGATIVE_INFINITY
+    for (let k = 0; k < points && pointNs < Number.POSITIVE_INFINITY; k++) {
+      pointNs = this.#firstDeadlineAfter(pointNs)
+      if (this.finishNs(pointNs) > pointNs) return this.#terms(pointNs)
+    }
+    return null
+  }
+
   /** A deadline that demand does not meet, null when there is none, Infinity when demand outruns supply in the long run. */
   failingPointNs(): number | null {
     const model = this.#model
@@ -171,6 +181,17 @@ export class DemandTest {
       lastNs = Math.max(lastNs, offsetNs + Math.floor((timeNs - 1 - offsetNs) / periodNs) * periodNs)
     }
     return lastNs
+  }
+
+  #firstDeadlineAfter(timeNs: number): number {
+    const { count, periodNs, deadlineNs, jitterNs } = this.#model
+    let firstNs = Number.POSITIVE_INFINITY
+    for (let i = 0; i < count; i++) {
+      const offsetNs = deadlineNs[i]! - jitterNs[i]!
+      const periods = Math.max(0, Math.floor((timeNs - offsetNs) / periodNs[i]!) + 1)
+      firstNs = Math.min(firstNs, offsetNs + periods * periodNs[i]!)
+    }
+    return firstNs
   }
 
   #terms(pointNs: number): DemandTerms {

@@ -6,15 +6,18 @@
  * lemma): lengths, deadlines and the budget. The software around a chunk and the chunk size are not monotone, they are tried on
  * a grid, and the result says what was tried.
  */
-import { earliestDeadlineVerdict } from './earliest-deadline.ts'
+import { DemandTest, earliestDeadlineVerdict } from './earliest-deadline.ts'
 import { EXACT_LIMIT } from './exact.ts'
 import { fixedPriorityBounds, ranksOf } from './fixed-priority.ts'
 import { effectiveBytesPerNs, type FlowSet } from './flow.ts'
+import { deriveModel } from './model.ts'
 import { schedulable, type TestOptions } from './schedulable.ts'
 import { TIGHTNESS } from './tightness.ts'
 
 /** Ten hours: a later deadline is not looked for. */
 const LATEST_DEADLINE_NS = 2 ** 45
+
+const FAILURE_POINTS = 100_000
 
 export interface FlowSensitivity {
   /**
@@ -117,11 +120,15 @@ export function smallestBudget(set: FlowSet, options: TestOptions = {}): number 
   return accepts(regulator.periodNs) ? leastWhere(1, regulator.periodNs, accepts) : null
 }
 
-/** Flows not shown to meet their deadlines; under EDF one of them at most, and none where demand outruns supply in the long run. */
+/**
+ * Flows not shown to meet their deadlines. Under EDF the one whose deadline fails first, since what else fails depends on it; none where
+ * demand so little outruns supply that no deadline of the first 10^5 fails.
+ */
 export function failing(set: FlowSet, options: TestOptions = {}): number[] {
   const { scheduler, tightness, ranks } = withRanks(set, options)
   if (scheduler === 'edf') {
-    const { failure } = earliestDeadlineVerdict(set, tightness)
+    if (schedulable(set, { scheduler, tightness })) return []
+    const failure = new DemandTest(deriveModel(set, tightness)).firstFailure(FAILURE_POINTS)
     return failure === null ? [] : [failure.flow]
   }
   const bounds = fixedPriorityBounds(set, tightness, ranks)

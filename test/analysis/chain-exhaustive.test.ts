@@ -26,6 +26,7 @@ function instance(seed: number): Instance {
     chunkBytes,
     chunkOverheadNs: [best, best + random.between(0, 1)] as const,
     messageOverheadNs: random.between(0, 1),
+    lookAhead: random.chance(0.2) ? 1 : 0,
   }
   const flow = (flowPeriodNs: number, jitterNs: number) => ({
     periodNs: flowPeriodNs,
@@ -85,7 +86,7 @@ describe('every behaviour of small chains', () => {
     'no hop of a chain exceeds A0, A3 or A4, with or without offsets',
     () => {
       const seen = { searched: 0, tight: 0, offsetsHelp: 0 }
-      for (let seed = 0; seed < 500 * CAMPAIGN; seed++) {
+      for (let seed = 0; seed < 300 * CAMPAIGN; seed++) {
         const drawn = instance(seed)
         const limits = limitsOf(drawn, 'A4', true)
         if (limits === null) continue
@@ -94,7 +95,7 @@ describe('every behaviour of small chains', () => {
         if (!complete) continue
         seen.searched++
         const last = drawn.chains[0]!.hops.at(-1)!.flow
-        if (worst[last] === limits[last]) seen.tight++
+        if (worst.some((response, flow) => response === limits[flow])) seen.tight++
         for (const name of ['A0', 'A3', 'A4'] as const) {
           const [plain, offset] = [limitsOf(drawn, name, false), limitsOf(drawn, name, true)]
           offset?.forEach((limit, flow) => {
@@ -106,7 +107,7 @@ describe('every behaviour of small chains', () => {
       }
       report('every behaviour of small chains', seen)
       expect(seen.tight).toBeGreaterThan(0)
-      expect(Math.min(seen.searched, seen.offsetsHelp), JSON.stringify(seen)).toBeGreaterThan(50)
+      expect(Math.min(seen.searched, seen.offsetsHelp), JSON.stringify(seen)).toBeGreaterThan(30)
     },
     CAMPAIGN_TIMEOUT_MS,
   )

@@ -1,4 +1,6 @@
 import {
+  DemandTest,
+  deriveModel,
   type FlowSet,
   failing,
   fixedPriorityBounds,
@@ -132,7 +134,7 @@ describe.each(CASES)('sensitivity under %s by %s', (scheduler: Scheduler, name) 
       expect(found.lengthPermille === 0 || accepts(scale(found.lengthPermille))).toBe(true)
       expect(accepts(scale(found.lengthPermille + 1))).toBe(false)
       if (found.lengthPermille < 1000) seen.shorter++
-      if (scheduler === 'fp') expect(found.failsFirst.length, `seed ${seed}`).toBeGreaterThan(0)
+      expect(found.failsFirst.length, `seed ${seed}`).toBeGreaterThan(0)
       expect(found.failsFirst).toEqual(failing(scale(found.lengthPermille + 1), options))
     }
     expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(10)
@@ -174,6 +176,19 @@ describe('sensitivity of the golden flows', () => {
     const ranks = [0, 1, 2, 3, 4]
     const found = sensitivity({ ...GOLDEN, flows }, { ranks })
     expect(found.flows[4]!.slackNs).toBe(100_000 - fixedPriorityBounds(GOLDEN)[4]!.responseNs)
+  })
+
+  it('EDF: the flow whose deadline fails first, also where demand outruns supply', () => {
+    const { failsFirst, lengthPermille: factor } = sensitivity(GOLDEN, { scheduler: 'edf' })
+    const lengths = (flow: { lengthBytes: number }) => Math.ceil((flow.lengthBytes * (factor + 1)) / 1000)
+    const flows = GOLDEN.flows.map((flow) => ({ ...flow, lengthBytes: lengths(flow) }))
+    const test = new DemandTest(deriveModel({ ...GOLDEN, flows }, TIGHTNESS.A4))
+    const first = test.firstFailure(1000)!
+    expect(failsFirst).toEqual([first.flow])
+    expect(first.finishNs).toBeGreaterThan(first.deadlineNs)
+    for (const { periodNs, deadlineNs } of flows) {
+      for (let t = deadlineNs; t < first.deadlineNs; t += periodNs) expect(test.finishNs(t)).toBeLessThanOrEqual(t)
+    }
   })
 
   it('an empty set has nothing to scale', () => {
