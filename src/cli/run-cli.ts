@@ -99,7 +99,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     )
   cli
     .command('museum', 'Show 30 historic faults of virtqueues to yours')
-    .option('--target <module>', 'Module that exports a queue as a target of the testing kit')
+    .option('--target <module>', 'Module that exports a target of the testing kit, or exec:COMMAND')
     .option('--exhibit <numbers>', 'Only these, e.g. 4,10,17')
     .option('--json', 'Print JSON')
     .option('--junit <file>', 'Write JUnit XML, for a build server')
@@ -107,7 +107,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .action((flags) => museumCommand(flags, parts.terminal))
   cli
     .command('fuzz', 'Random programs and hostile rings against your virtqueue')
-    .option('--target <module>', 'Module that exports a queue as a target of the testing kit')
+    .option('--target <module>', 'Module that exports a target of the testing kit, or exec:COMMAND')
     .option('--seed <number>', 'Default 1; the same seed tries the same')
     .option('--runs <number>', 'End after so many programs and rings')
     .option('--time <time>', 'End after so long, e.g. 300s (default: 10s)')

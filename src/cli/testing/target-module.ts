@@ -4,20 +4,32 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { DeviceQueueTarget, DriverQueueTarget } from '../../testing/queue-targets.ts'
+import { remoteDevice } from '../../testing/remote-device.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
+import { ProcessChannel } from './process-channel.ts'
 
 export type QueueTarget = DeviceQueueTarget | DriverQueueTarget
 
 const HOW = 'export a DeviceQueueTarget or DriverQueueTarget, or several; docs/testing.md shows one'
 
-/** Every target that the module exports, under whatever name; a function is called for its target. */
+/**
+ * Every target that the module exports, under whatever name; a function is called for its target. Or, for `exec:COMMAND`, the
+ * process that the command starts.
+ */
 export async function loadTargets(path: unknown, terminal: Terminal): Promise<QueueTarget[]> {
   if (typeof path !== 'string' || path === '') throw new UsageError('--target needs the path of a module')
+  if (path.startsWith('exec:')) return [processTarget(path.slice(5), terminal.cwd)]
   const exported = await load(path, terminal.cwd)
   const values = await Promise.all(Object.values(exported).flat().map(called))
   const targets = [...new Set(values.flat().filter(isTarget))]
   if (targets.length === 0) throw new UsageError(`${path} exports no target; ${HOW}`)
   return targets
+}
+
+function processTarget(command: string, cwd: string): QueueTarget {
+  const channel = new ProcessChannel(command, cwd)
+  process.once('exit', () => channel.close())
+  return remoteDevice(command, channel)
 }
 
 async function load(path: string, cwd: string): Promise<Record<string, unknown>> {

@@ -1,0 +1,136 @@
+/**
+ * A device queue in another process, in any language: it talks in lines of text, and reaches guest memory only by asking for
+ * it, so that the kit sees, counts and precedes its every access. `docs/testing.md` has the protocol, `examples/c-target` a
+ * device in C.
+ */
+import { VirtioError } from '../internal/error.ts'
+import type { GuestMemory } from '../memory/index.ts'
+import type { DeviceQueueTarget, DeviceQueueUnderTest, TakenChain, TargetFault } from './queue-targets.ts'
+import type { ByteRange } from './reference-split-ring.ts'
+import type { SplitRing } from './split-ring-format.ts'
+
+/** Lines to and from the other process, without their ends. `receive` waits for one, and throws when there will be none. */
+export interface LineChannel {
+  send(line: string): void
+  receive(): string
+}
+
+export function remoteDevice(name: string, channel: LineChannel): DeviceQueueTarget {
+  return {
+    side: 'device',
+    name,
+    create: (memory, ring) => new RemoteDevice(memory, ring, channel),
+  }
+}
+
+class RemoteDevice implements DeviceQueueUnderTest {
+  readonly #memory: GuestMemory
+  readonly #channel: LineChannel
+
+  constructor(memory: GuestMemory, ring: SplitRing, channel: LineChannel) {
+    this.#memory = memory
+    this.#channel = channel
+    const { size, descriptorArea, driverArea, deviceArea, eventIdx, indirect } = ring
+    const areas = [descriptorArea, driverArea, deviceArea].join(' ')
+    const answer = this.#ask(`create ${size} ${areas} ${eventIdx ? 1 : 0} ${indirect ? 1 : 0}`)
+    if (answer !== 'ok') throw new VirtioError('REFUSED', `the target refused the ring: ${answer}`)
+  }
+
+  take(): TakenChain | TargetFault | null {
+    const answer = this.#ask('take')
+    if (answer === 'none') return null
+    const [kind, id, ...rest] = answer.split(' ')
+    if (kind === 'fault' && rest.length === 2) {
+      return { kind, id: id === '-1' ? -1 : number(id), rule: rest[0]!, returned: rest[1] === '1' }
+    }
+    const middle = rest.indexOf('w')
+    if (kind !== 'chain' || rest[0] !== 'r' || middle < 0) return malformed(answer)
+    return {
+      kind,
+      id: number(id),
+      readable: ranges(rest.slice(1, middle)),
+      writable: ranges(rest.slice(middle + 1)),
+    }
+  }
+
+  complete(id: number, writtenBytes: number): void {
+    this.#expectOk(`complete ${id} ${writtenBytes}`)
+  }
+
+  publish(): void {
+    this.#expectOk('publish')
+  }
+
+  wantsNotification(): boolean {
+    return flag(this.#ask('notify'))
+  }
+
+  setNotifications(on: boolean): boolean {
+    return flag(this.#ask(`kicks ${on ? 1 : 0}`))
+  }
+
+  reset(): void {
+    this.#expectOk('reset')
+  }
+
+  #expectOk(request: string): void {
+    const answer = this.#ask(request)
+    if (answer !== 'ok') throw new VirtioError('REFUSED', `the target answered ${request} with: ${answer}`)
+  }
+
+  /** Sends a request and serves memory until its answer comes. */
+  #ask(request: string): string {
+    this.#channel.send(request)
+    for (;;) {
+      const line = this.#channel.receive()
+      if (line.startsWith('= ')) return line.slice(2)
+      this.#channel.send(this.#serve(line))
+    }
+  }
+
+  #serve(line: string): string {
+    const [what, address, argument = ''] = line.split(' ')
+    const at = number(address)
+    if (what === 'valid') return this.#memory.contains(at, number(argument)) ? '1' : '0'
+    if (what === 'read') {
+      const length = number(argument)
+      if (!this.#memory.contains(at, length)) return '-'
+      return Array.from({ length }, (_, i) => hexByte(this.#memory.readU8(at + i))).join('')
+    }
+    if (what === 'write' && /^(?:[0-9a-f]{2})+$/.test(argument)) {
+      const bytes = argument.match(/../g)!.map((byte) => Number.parseInt(byte, 16))
+      if (!this.#memory.contains(at, bytes.length)) return '-'
+      this.#write(at, bytes)
+      return 'ok'
+    }
+    return malformed(line)
+  }
+
+  /** Two and four aligned bytes are one store, as the index of a ring must be. */
+  #write(at: number, bytes: readonly number[]): void {
+    const value = bytes.reduceRight((sum, byte) => sum * 256 + byte, 0)
+    if (bytes.length === 2 && at % 2 === 0) this.#memory.writeU16(at, value)
+    else if (bytes.length === 4 && at % 4 === 0) this.#memory.writeU32(at, value)
+    else bytes.forEach((byte, i) => void this.#memory.writeU8(at + i, byte))
+  }
+}
+
+function ranges(words: readonly string[]): ByteRange[] {
+  const list: ByteRange[] = []
+  for (let i = 0; i + 1 < words.length; i += 2) list.push({ address: number(words[i]), length: number(words[i + 1]) })
+  return list
+}
+
+function number(word: string | undefined): number {
+  return word !== undefined && /^\d+$/.test(word) ? Number(word) : malformed(word ?? 'nothing')
+}
+
+function flag(answer: string): boolean {
+  return answer === '1' || (answer === '0' ? false : malformed(answer))
+}
+
+function malformed(line: string): never {
+  throw new VirtioError('PROTOCOL', `the target said "${line.slice(0, 80)}", which is no line of the protocol`)
+}
+
+const hexByte = (byte: number): string => byte.toString(16).padStart(2, '0')

@@ -1,0 +1,59 @@
+/** A device in C, in a process of its own, through the whole kit: the example is built and run as its first lines say. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { ProcessChannel } from '../../src/cli/testing/process-channel.ts'
+import { fuzz, museumTable, remoteDevice, runMuseum } from '../../src/testing/index.ts'
+
+const SOURCE = fileURLToPath(new URL('../../examples/c-target/device.c', import.meta.url))
+/** Those that take a hundred thousand calls are for patient people. */
+const QUICK = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 16, 17, 18, 19, 20, 22, 28, 35, 36]
+let folder: string
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'virtio-sdk-'))
+  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', join(folder, 'device'), SOURCE])
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function withProcess<T>(command: string, use: (channel: ProcessChannel) => T): T {
+  const channel = new ProcessChannel(command, folder)
+  try {
+    return use(channel)
+  } finally {
+    channel.close()
+  }
+}
+
+it('the device in C passes the museum, watched in every access', () => {
+  withProcess('./device', (channel) => {
+    const report = runMuseum(remoteDevice('device.c', channel), { exhibits: QUICK })
+    expect(museumTable(report)).not.toMatch(/FAIL|WEDGED/)
+    expect(report.results.find(({ number }) => number === 4)!.reads).toBeGreaterThan(100)
+  })
+}, 60_000)
+
+it('nothing is found by a turn of the fuzzer', () => {
+  withProcess('./device', (channel) => {
+    for (const { finding, programs } of fuzz(remoteDevice('device.c', channel), 1)) {
+      expect(finding?.message).toBeUndefined()
+      if (programs > 0) break
+    }
+  })
+}, 120_000)
+
+it('a process that hangs, dies or talks nonsense is a failure, not a hang of ours', () => {
+  writeFileSync(join(folder, 'nonsense.sh'), 'while read line; do echo hello; done')
+  for (const [command, message] of [
+    ['sh nonsense.sh', 'no line of the protocol'],
+    ['true', 'said nothing'],
+  ] as const) {
+    withProcess(command, (channel) => {
+      const report = runMuseum(remoteDevice(command, channel), { exhibits: [2] })
+      expect(museumTable(report)).toContain(message)
+    })
+  }
+}, 60_000)
