@@ -16,20 +16,64 @@ export interface LineChannel {
 }
 
 export function remoteDevice(name: string, channel: LineChannel): DeviceQueueTarget {
+  const conversation = new Conversation(channel)
   return {
     side: 'device',
     name,
-    create: (memory, ring) => new RemoteDevice(memory, ring, channel),
+    create: (memory, ring) => new RemoteDevice(memory, ring, conversation),
+  }
+}
+
+/** More than any correct device says about one request; a limit, because nobody watches when an old request is ended. */
+const LAST_WORDS = 10_000
+
+/** Requests and answers in turn, also after a request that the kit gave up in the middle because it took too long. */
+class Conversation {
+  readonly #channel: LineChannel
+  #unanswered = false
+  /** The target waits for the reply to a line of its own. */
+  #owed = false
+
+  constructor(channel: LineChannel) {
+    this.#channel = channel
+  }
+
+  /** Sends a request and serves what the target asks until its answer comes. */
+  ask(request: string, serve: (line: string) => string): string {
+    if (this.#unanswered) this.#end()
+    this.#unanswered = true
+    this.#channel.send(request)
+    for (;;) {
+      const line = this.#channel.receive()
+      if (line.startsWith('= ')) {
+        this.#unanswered = false
+        return line.slice(2)
+      }
+      this.#owed = true
+      this.#channel.send(serve(line))
+      this.#owed = false
+    }
+  }
+
+  /** No memory is there any more for the old request. */
+  #end(): void {
+    if (this.#owed) this.#channel.send('-')
+    this.#owed = false
+    for (let lines = 0; !this.#channel.receive().startsWith('= '); lines++) {
+      if (lines === LAST_WORDS) throw new VirtioError('PROTOCOL', 'the target does not end a request without memory')
+      this.#channel.send('-')
+    }
+    this.#unanswered = false
   }
 }
 
 class RemoteDevice implements DeviceQueueUnderTest {
   readonly #memory: GuestMemory
-  readonly #channel: LineChannel
+  readonly #conversation: Conversation
 
-  constructor(memory: GuestMemory, ring: SplitRing, channel: LineChannel) {
+  constructor(memory: GuestMemory, ring: SplitRing, conversation: Conversation) {
     this.#memory = memory
-    this.#channel = channel
+    this.#conversation = conversation
     const { size, descriptorArea, driverArea, deviceArea, eventIdx, indirect } = ring
     const areas = [descriptorArea, driverArea, deviceArea].join(' ')
     const answer = this.#ask(`create ${size} ${areas} ${eventIdx ? 1 : 0} ${indirect ? 1 : 0}`)
@@ -78,14 +122,8 @@ class RemoteDevice implements DeviceQueueUnderTest {
     if (answer !== 'ok') throw new VirtioError('REFUSED', `the target answered ${request} with: ${answer}`)
   }
 
-  /** Sends a request and serves memory until its answer comes. */
   #ask(request: string): string {
-    this.#channel.send(request)
-    for (;;) {
-      const line = this.#channel.receive()
-      if (line.startsWith('= ')) return line.slice(2)
-      this.#channel.send(this.#serve(line))
-    }
+    return this.#conversation.ask(request, (line) => this.#serve(line))
   }
 
   #serve(line: string): string {

@@ -4,9 +4,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ProcessChannel } from '../../src/cli/testing/process-channel.ts'
-import { fuzz, museumTable, remoteDevice, runMuseum } from '../../src/testing/index.ts'
+import {
+  museumTable,
+  queueCommands,
+  referenceModel,
+  remoteDevice,
+  runHostileRings,
+  runMuseum,
+} from '../../src/testing/index.ts'
 
 const SOURCE = fileURLToPath(new URL('../../examples/c-target/device.c', import.meta.url))
 /** Those that take a hundred thousand calls are for patient people. */
@@ -36,14 +44,34 @@ it('the device in C passes the museum, watched in every access', () => {
   })
 }, 60_000)
 
-it('nothing is found by a turn of the fuzzer', () => {
+it('hostile rings and programs find nothing', () => {
   withProcess('./device', (channel) => {
-    for (const { finding, programs } of fuzz(remoteDevice('device.c', channel), 1)) {
-      expect(finding?.message).toBeUndefined()
-      if (programs > 0) break
+    const target = remoteDevice('device.c', channel)
+    for (const eventIdx of [false, true]) {
+      expect(runHostileRings(target, { seed: 1, rings: 40, eventIdx, indirect: true }).rings).toBe(40)
+      const programs = queueCommands({ ring: 'split', eventIdx, maxCommands: 40 })
+      fc.assert(
+        fc.property(programs, (program) => referenceModel.compare(target, program)),
+        { seed: 1, numRuns: 20 },
+      )
     }
   })
-}, 120_000)
+}, 60_000)
+
+it('a request that was given up does not spoil the next one', () => {
+  withProcess('./device', (channel) => {
+    let left = 5
+    const tired = {
+      send: (line: string) => channel.send(line),
+      receive() {
+        if (left-- === 0) throw new Error('too slow')
+        return channel.receive()
+      },
+    }
+    const report = runMuseum(remoteDevice('device.c', tired), { exhibits: [2, 4, 9] })
+    expect(report.results.map(({ verdict }) => verdict)).toEqual(['FAIL', 'REJECT', 'PASS'])
+  })
+})
 
 it('a process that hangs, dies or talks nonsense is a failure, not a hang of ours', () => {
   writeFileSync(join(folder, 'nonsense.sh'), 'while read line; do echo hello; done')
