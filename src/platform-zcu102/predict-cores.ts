@@ -4,6 +4,7 @@
  * their span before it.
  */
 import { CostOp } from '../platform/index.ts'
+import { pageSteps, pageWorkNs } from './predict-pages.ts'
 import {
   awaitedNs,
   chainTimersNs,
@@ -14,20 +15,10 @@ import {
   type SoftwareCosts,
   transfersOf,
 } from './predict-software.ts'
-import type { System, SystemFlow, Throttle } from './predict-system.ts'
-
-/** Messages of a flow that can be between its guests at once: a sender has so many buffers. */
-export const MOST_UNDER_WAY = 4
+import { messagesWithin, type System, type SystemFlow, type Throttle } from './predict-system.ts'
 
 /** What is constant in a window of 18 minutes does not show in its rate. */
 export const LONG_NS = 2 ** 40
-
-/** `spanNs`: from nominal release until nothing is done for the message any more; Infinity: not known. */
-export function messagesWithin(flow: SystemFlow, spanNs: number, windowNs: number): number {
-  if (spanNs < Number.POSITIVE_INFINITY) return Math.floor((windowNs + spanNs) / flow.periodNs) + 1
-  // As many as there are buffers, then one for each that the DMA can finish, or that is released.
-  return 1 + MOST_UNDER_WAY + Math.floor(windowNs / flow.workNs) + Math.floor(windowNs / flow.periodNs)
-}
 
 /** Time on this core, time that other cores hold the lock for, and how often this core takes the lock. */
 interface Share {
@@ -171,7 +162,11 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   const batches = Math.ceil(flow.pieces / 16)
   const announceNs = flow.pieces * usedNs + usedNs + batches * lockNs + awaitedNs(system, flow)
   // Whichever core started a transfer chains the rest of it.
-  const extendNs = flow.pieces * fetchNs + (system.chains ? batches * lockNs : 0) + chainTimersNs(system, flow)
+  const extendNs =
+    flow.pieces * fetchNs +
+    (system.chains ? batches * lockNs : 0) +
+    chainTimersNs(system, flow) +
+    pageWorkNs(system, flow)
   const updateNs = control * (2 * lockNs + 2 * fetchNs + software.beginNs + 2 * usedNs)
   const held = heldNs(system) > 0 ? 1 : 0
   const heldHoldNs = held * (lockNs + software.beginNs + worst(CostOp.injectListRegister))
@@ -191,7 +186,8 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   return {
     ownNs,
     othersNs,
-    locks: 2 * batches + (sends ? 2 + control : 0) + (receives ? batches + held + 3 * control : 0),
+    locks:
+      2 * batches + pageSteps(system, flow) + (sends ? 2 + control : 0) + (receives ? batches + held + 3 * control : 0),
   }
 }
 

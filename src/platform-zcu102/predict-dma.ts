@@ -13,8 +13,10 @@ import {
   type Tightness,
 } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
+import { leastFixedPoint } from './least-fixed-point.ts'
+import { movesPages } from './predict-pages.ts'
 import { controlMessages, type SoftwareCosts, transfersOf } from './predict-software.ts'
-import type { System, SystemFlow } from './predict-system.ts'
+import { messagesWithin, type System, type SystemFlow } from './predict-system.ts'
 
 /** Software that goes before every flow: `costNs` every `periodNs`, and as often more as `jitterNs` allows. */
 interface SoftwareTask {
@@ -111,7 +113,8 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
     // One that comes early waits for its time: another timer, and one that came too soon.
     add(flow.periodNs, jitterNs, message(flow) + 2 * timerNs)
     if (flow.creditEvery < Number.POSITIVE_INFINITY) add(flow.creditEvery * flow.periodNs, jitterNs, controlNs)
-    if (chains) leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
+    if (chains || movesPages(system, flow))
+      leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
   })
   if (regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs) {
     // The end of a budget may close a chain, which then needs another start.
@@ -129,6 +132,26 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
   const onceNs = (1 + committedPieces) * pieceNs + 2 * transferNs + surplusNs + leftNs + kicks * kickNs
   add(ONCE_NS, 0, onceNs + (design === 'dedicated' ? stepNs : 0) + controlMessages(system) * controlNs)
   return tasks
+}
+
+/**
+ * From when a message is queued whose pages the CPU moves until that is over: the rest of it then goes to the DMA, if any. Some core
+ * works all the time, so the window ends when all software that can be in it does.
+ */
+export function movingNs(system: System, flow: SystemFlow, software: SoftwareCosts, spans: readonly number[]): number {
+  if (system.pinned || !movesPages(system, flow)) return 0
+  const tasks = softwareTasks(system, software, spans)
+  return leastFixedPoint((windowNs) => {
+    let softwareNs = 0
+    for (const { periodNs, jitterNs, costNs } of tasks)
+      softwareNs += (Math.floor((windowNs + jitterNs) / periodNs) + 1) * costNs
+    for (const other of system.flows) {
+      const messages = messagesWithin(other, spans[other.index]!, windowNs)
+      const transfersNs = (transfersOf(other, software) + 1) * software.transferNs
+      softwareNs += messages * (other.pieces * software.pieceNs + transfersNs)
+    }
+    return softwareNs
+  })
 }
 
 /**

@@ -3,8 +3,7 @@
  * given, and the reason is.
  */
 import { MAX_QUEUE_SIZE } from '../virtqueue/index.ts'
-import { MOST_UNDER_WAY } from './predict-cores.ts'
-import type { System, SystemFlow } from './predict-system.ts'
+import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
 import { receiveBuffersOf } from './vm.ts'
 
 export interface Obstacles {
@@ -25,11 +24,8 @@ export function obstaclesOf(system: System, underWay: (flow: SystemFlow) => numb
     for (const flow of flows) if (of(flow)) blocked[flow.index] = true
   }
   const { broker, vms } = scenario
-  if (system.design === 'floating' && broker.transfer !== 'copy') {
-    block(
-      () => true,
-      `transfer ${broker.transfer}: pages that change owners are simulated, not bounded; transfer: copy is`,
-    )
+  if (system.design === 'floating' && broker.transfer === 'lend') {
+    block(() => true, 'transfer lend: pages that are lent are simulated, not bounded; copy, remap and auto are')
   }
   if (system.design === 'floating' && broker.memguard === 'retarget' && vms.some(({ memguard }) => memguard !== null)) {
     block(() => true, 'memguard retarget: interrupts that change cores are simulated, not bounded; service is')

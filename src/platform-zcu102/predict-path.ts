@@ -3,23 +3,11 @@
  * piece until the receiving guest has read it. Both are busy windows of a core, because guests run only when EL2 does not.
  */
 import { CostOp } from '../platform/index.ts'
-import { type CoreLoad, injectionsOf, messagesWithin } from './predict-cores.ts'
+import { leastFixedPoint } from './least-fixed-point.ts'
+import { type CoreLoad, injectionsOf } from './predict-cores.ts'
+import { movesPages, tlbRefillsWithin } from './predict-pages.ts'
 import { interruptWorstNs, refillKickNs, type SoftwareCosts } from './predict-software.ts'
-import { type System, type SystemFlow, throttledWithin } from './predict-system.ts'
-
-/** A window that grows beyond this has no end. */
-const LIMIT_NS = 2 ** 42
-
-/** Least t > 0 with t = f(t) for an f that never falls; Infinity beyond any window that matters. */
-export function leastFixedPoint(f: (windowNs: number) => number): number {
-  let windowNs = 0
-  for (;;) {
-    const nextNs = f(windowNs)
-    if (nextNs <= windowNs) return windowNs
-    if (nextNs > LIMIT_NS) return Number.POSITIVE_INFINITY
-    windowNs = nextNs
-  }
-}
+import { messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
 
 /** From nominal release, jitter apart, until the message is queued. */
 export function beforeNs(
@@ -72,14 +60,19 @@ export function afterNs(
       }
     }
     const others = vmCores.filter((other, vm) => other === core && vm !== flow.destination).length
-    if (others > 0 || polls) guestNs += handlersWithin(system, software, core, windowNs, spans)
+    guestNs +=
+      others > 0 || polls
+        ? handlersWithin(system, software, core, windowNs, spans)
+        : tlbRefillsWithin(system, core, windowNs, spans)
     return guestNs + load.within(windowNs) + throttledWithin(system, core, windowNs)
   })
   const held = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs : 0
   // Whoever holds an interrupt back lets it go by a timer, and over an IPI when the guest is elsewhere.
   const releasedNs =
     interrupts.coalesceCount > 1 ? worst(CostOp.sgi) + 2 * interruptNs + software.stepNs * system.cores.length : 0
-  const toldNs = design === 'floating' ? 0 : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
+  // Pages are moved on whichever core, which then tells the receiver's.
+  const movedNs = movesPages(system, flow) ? worst(CostOp.sgi) : 0
+  const toldNs = design === 'floating' ? movedNs : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
   return toldNs + held + releasedNs + interrupts.pollingNs + handledNs
 }
 
@@ -133,7 +126,7 @@ export function handlersWithin(
   if (chains && receives && !polls) {
     runs += arrivals + (regulator.kind === 'budget' ? Math.floor(windowNs / regulator.periodNs) + 2 : 0)
   }
-  return runs * worst(CostOp.guestIsr)
+  return runs * worst(CostOp.guestIsr) + tlbRefillsWithin(system, core, windowNs, spans)
 }
 
 /** What may follow the delivery of a message before nothing is done for it any more: its buffers go back both ways. */

@@ -4,6 +4,7 @@
  * the charges of the simulated machine.
  */
 import { CostOp } from '../platform/index.ts'
+import { movesPages, pageStepNs, pageWorkNs } from './predict-pages.ts'
 import type { System, SystemFlow } from './predict-system.ts'
 
 /** What the relay does at most in one step: elements announced, pieces chained, messages fetched. */
@@ -56,6 +57,7 @@ export function softwareOf(system: System, underWay: (flow: SystemFlow) => numbe
     if (!floating) return interruptNs + fetchNs + usedNs + heldNs(system)
     const doorbellNs = worst(CostOp.mmioTrap) + 2 * lockNs + fetchNs
     return (
+      pageWorkNs(system, flow) +
       chainTimersNs(system, flow) +
       doorbellNs +
       usedNs +
@@ -111,7 +113,10 @@ function stepNs(system: System, underWay: (flow: SystemFlow) => number): number 
   )
   const fetched = floating ? Math.max(...sent) : sum(sent, (count) => count)
   const refilled = FIRST_BUFFERS * receivers + (chains ? EXTEND_BATCH : 0) + controls
-  const announced = Math.min(ANNOUNCE_BATCH, (chains ? ANNOUNCE_BATCH : 1) + controls)
+  const announced = Math.min(
+    ANNOUNCE_BATCH,
+    (chains || flows.some((flow) => movesPages(system, flow)) ? ANNOUNCE_BATCH : 1) + controls,
+  )
   const completed = Math.min(announced, sum(flows, underWay) + controls)
   // Without EVENT_IDX every transfer interrupts; with it each of the two queues of a VM does once.
   const vmsACore = Math.max(...cores.map((core) => vmCores.filter((other) => other === core).length))
@@ -123,7 +128,8 @@ function stepNs(system: System, underWay: (flow: SystemFlow) => number): number 
     worst(CostOp.messageOverhead) +
     worst(CostOp.dmaSetup) +
     (announced + completed) * worst(CostOp.usedRing) +
-    injected * worst(CostOp.injectListRegister)
+    injected * worst(CostOp.injectListRegister) +
+    pageStepNs(system)
   )
 }
 

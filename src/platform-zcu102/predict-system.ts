@@ -147,3 +147,13 @@ function regulatorOf({ broker }: Scenario, bytesPerNs: number): Regulator {
   if (regulator.kind === 'rate') return { kind: 'rate', bytesPerNs }
   return regulator
 }
+
+/** Messages of a flow that can be between its guests at once: a sender has so many buffers. */
+export const MOST_UNDER_WAY = 4
+
+/** `spanNs`: from nominal release until nothing is done for the message any more; Infinity: not known. */
+export function messagesWithin(flow: SystemFlow, spanNs: number, windowNs: number): number {
+  if (spanNs < Number.POSITIVE_INFINITY) return Math.floor((windowNs + spanNs) / flow.periodNs) + 1
+  // As many as there are buffers, then one for each that the DMA can finish, or that is released.
+  return 1 + MOST_UNDER_WAY + Math.floor(windowNs / flow.workNs) + Math.floor(windowNs / flow.periodNs)
+}

@@ -5,10 +5,10 @@
 import { type GuestTerms, guestResponseTimes } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { TaskSpec } from '../scenario/index.ts'
-import { type CoreLoad, LONG_NS, messagesWithin } from './predict-cores.ts'
+import { type CoreLoad, LONG_NS } from './predict-cores.ts'
 import { handlersWithin } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
-import { type System, throttledWithin } from './predict-system.ts'
+import { messagesWithin, type System, throttledWithin } from './predict-system.ts'
 
 export interface TaskPrediction {
   readonly vm: string

@@ -15,12 +15,12 @@ import type { Scenario } from '../scenario/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
 import type { Design } from './machine.ts'
-import { CoreLoad, MOST_UNDER_WAY } from './predict-cores.ts'
-import { flowSetOf, modelOf, stageBounds } from './predict-dma.ts'
+import { CoreLoad } from './predict-cores.ts'
+import { flowSetOf, modelOf, movingNs, stageBounds } from './predict-dma.ts'
 import { obstaclesOf } from './predict-obstacles.ts'
 import { afterNs, beforeNs, computedNs, trailNs } from './predict-path.ts'
 import { type SoftwareCosts, softwareOf } from './predict-software.ts'
-import { type System, type SystemFlow, systemOf } from './predict-system.ts'
+import { MOST_UNDER_WAY, type System, type SystemFlow, systemOf } from './predict-system.ts'
 import { type TaskPrediction, tasksOf } from './predict-tasks.ts'
 import { prioritiesOf } from './priorities.ts'
 import { refuseImpossible } from './refuse-impossible.ts'
@@ -230,7 +230,8 @@ function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[],
     const computed = computedNs(system, flow, loadOf(flow.sourceCore), software, spans)
     return Math.max(0, spans[flow.after]! - bestNs(system, flows[flow.after]!) + computed - flow.computeNs)
   })
-  const own = flows.map((flow, i) => flow.jitterNs + before[i]!)
+  const moving = flows.map((flow) => movingNs(system, flow, software, spans))
+  const own = flows.map((flow, i) => flow.jitterNs + before[i]! + moving[i]!)
   const jitter = own.map((ownNs, i) => ownNs + inherited[i]!)
   const known = jitter.every((jitterNs) => jitterNs < LIMIT_NS)
   const set = flowSetOf(system, software, known ? jitter : flows.map(() => 0))
@@ -251,7 +252,7 @@ function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[],
         ? Number.POSITIVE_INFINITY
         : limited(inherited[i]! + terms.responseNs + after[i]! + trail),
     ),
-    beforeNs: before,
+    beforeNs: before.map((beforeNs, i) => beforeNs + moving[i]!),
     afterNs: after,
     inheritedNs: inherited,
     blocked,

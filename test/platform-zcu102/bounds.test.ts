@@ -69,6 +69,7 @@ broker:
   regulator: ${regulator}
   interrupts: ${one(INTERRUPTS)}
   memguard: ${one(['service', 'interruptible', 'accept'])}
+  transfer: ${chunk === 4096 ? one(['copy', 'copy', 'remap', 'auto']) : 'copy'}
   chaining: ${one(['adaptive', 'adaptive', 'piece'])}
 `)
 }
