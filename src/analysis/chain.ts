@@ -35,7 +35,7 @@ export interface ChainBound {
 export interface ChainOptions {
   /**
    * Dynamic offsets between the hops of a chain, never worse than without. Default true. It needs that a hop's message is queued
-   * after the one before it is complete, and that flows are first-in first-out.
+   * after the one before it is complete, that messages are forwarded in order, and that flows are first-in first-out.
    */
   readonly offsets?: boolean
 }
