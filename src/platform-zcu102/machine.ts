@@ -55,6 +55,7 @@ const POLL_EVENT = GUEST_EVENTS + 1
 /** Releases before anything else of the same moment, completions after the hardware. */
 const RELEASE_PRIORITY = 0
 const COMPLETION_PRIORITY = 2
+const SETUP_LIMIT_NS = 10_000_000_000
 
 export class Machine {
   readonly kernel = new EventKernel({ capacity: 256 })
@@ -256,7 +257,11 @@ export class Machine {
     this.#guests.forEach((guest, vm) => {
       this.#kick(vm, guest.start(receiveBuffersOf(this.#scenario, vm)))
     })
-    while (this.kernel.next()) this.#handle()
+    while (this.kernel.next()) {
+      this.#handle()
+      // Timers that come back for ever would hide that nothing else does.
+      assert(this.kernel.now < SETUP_LIMIT_NS, 'connections are established in time')
+    }
     assert(this.#allReady(), 'every connection is established before the flows start')
     const regulator = this.#scenario.broker.regulator
     const period = regulator.kind === 'budget' ? regulator.periodNs : 1_000_000

@@ -47,9 +47,14 @@ function faults(seed: number, combination: Combination): string[] {
   return fine ? [] : [`${JSON.stringify(found)}; seed ${seed}, ${JSON.stringify(combination)}`]
 }
 
-it.each(['dedicated', 'floating'] as const)('every message arrives, %s', (design) => {
+it.each([
+  ['dedicated', 'edf'],
+  ['dedicated', 'fp'],
+  ['floating', 'edf'],
+  ['floating', 'fp'],
+])('every message arrives, %s, %s', (design, scheduler) => {
   ALL.forEach((combination, i) => {
-    if (combination.design !== design) return
+    if (combination.design !== design || combination.scheduler !== scheduler) return
     for (let round = 0; round < ROUNDS; round++) {
       expect(faults(1 + i + round * ALL.length, combination)).toEqual([])
     }

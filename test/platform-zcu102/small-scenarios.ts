@@ -25,6 +25,7 @@ export interface Combination {
 const REGULATORS: readonly RegulatorSpec[] = [
   { kind: 'none' },
   { kind: 'rate', bytesPerNs: 0.3 },
+  { kind: 'bucket', bytesPerNs: 0.3, burstBytes: 65_536 },
   { kind: 'budget', budgetNs: 3000, periodNs: 20_000 },
 ]
 
@@ -53,7 +54,7 @@ export function combinations(): Combination[] {
                         lazyReclaim,
                         suppressRefill,
                         waitForShort,
-                        pollingNs: receiver === 'polls' ? 40_000 : 0,
+                        pollingNs: receiver === 'polls' ? 100_000 : 0,
                         coalesceCount: receiver === 'coalesced' ? 3 : 1,
                         coalesceDelayNs: receiver === 'coalesced' ? 15_000 : 0,
                       },
@@ -63,7 +64,8 @@ export function combinations(): Combination[] {
 
 /**
  * Two to four VMs, one to six flows, some of them hops after others; periods so short that senders run out of buffers, credit
- * for one message or a few, receive rings of a few buffers, lengths of any alignment.
+ * for one message or a few, receive rings of a few buffers, lengths of any alignment. Some VMs are throttled by MemGuard, and
+ * in some scenarios pages are exchanged or lent.
  */
 export function smallScenario(
   seed: number,
@@ -77,8 +79,13 @@ export function smallScenario(
     core: random.between(0, cores - 1),
     cid: 3 + i,
     ramBytes: 1_310_720,
+    buffers: random.pick(['page-aligned', 'unaligned'] as const),
     queueSize: random.pick([null, 4, 8, 32, 256]),
   }))
+  // A budget is its core's: the VMs of one core have the same.
+  const budgets = Array.from({ length: cores }, () =>
+    random.chance(0.2) ? { memguard: { refills: 50, periodNs: 30_000 }, refillsPerUs: 4 } : {},
+  )
   const periodNs = random.pick([3000, 20_000, 100_000])
   const messages = random.between(1, 12)
   const flows: FlowSpec[] = []
@@ -106,7 +113,7 @@ export function smallScenario(
     seed,
     durationNs: messages * periodNs,
     costs: random.pick(['best', 'typical', 'worst', 'random']),
-    vms,
+    vms: vms.map((vm) => ({ ...vm, ...budgets[vm.core] })),
     flows,
     broker: {
       ...EMPTY.broker,
@@ -114,7 +121,11 @@ export function smallScenario(
       chaining,
       regulator,
       interrupts,
-      chunkBytes: random.pick([512, 4096, 65_536]),
+      ...random.pick([
+        { transfer: 'copy', chunkBytes: random.pick([512, 4096, 65_536]) } as const,
+        { transfer: random.pick(['remap', 'lend', 'auto'] as const), chunkBytes: 4096 } as const,
+      ]),
+      memguard: random.pick(['service', 'interruptible', 'retarget', 'accept'] as const),
     },
   }
 }
