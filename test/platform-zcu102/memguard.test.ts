@@ -1,10 +1,18 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { BudgetRegulator } from '../../src/broker/index.ts'
+import { PhysicalInterrupt } from '../../src/platform-zcu102/gic.ts'
 import { type Design, type DesignResult, longestThrottleNs, simulate, zcu102 } from '../../src/platform-zcu102/index.ts'
 import { guestTimeNs, MemGuard } from '../../src/platform-zcu102/memguard.ts'
-import { TraceKind } from '../../src/platform-zcu102/trace-names.ts'
-import { INTERRUPT_PRESETS, type InterruptSpec, parseScenario, type Scenario } from '../../src/scenario/index.ts'
+import { TraceKind, Track } from '../../src/platform-zcu102/trace-names.ts'
+import {
+  INTERRUPT_PRESETS,
+  type InterruptSpec,
+  parseScenario,
+  type Scenario,
+  type VmSpec,
+} from '../../src/scenario/index.ts'
 import { EventKernel, TraceRecorder } from '../../src/sim/index.ts'
 
 const HAZARD = parseScenario(readFileSync(new URL('../../examples/scenarios/memguard.yaml', import.meta.url), 'utf8'))
@@ -19,11 +27,12 @@ function run(scenario: Scenario, way: Way, design: Design = 'floating', trace?: 
   return simulate(chosen, { design, payload: () => null, ...(trace && { trace }) })
 }
 
-function spansOf(trace: TraceRecorder, wanted: number): { startNs: number; durationNs: number }[] {
-  const { kind, startNs, durationNs } = trace.columns
+/** Rows of one kind by time: `a` is the core of a throttled span, the number of an interrupt. */
+function spansOf(trace: TraceRecorder, wanted: number) {
+  const { kind, track, startNs, durationNs, a } = trace.columns
   return [...kind.subarray(0, trace.count).keys()]
     .filter((row) => kind[row] === wanted)
-    .map((row) => ({ startNs: startNs[row]!, durationNs: durationNs[row]! }))
+    .map((row) => ({ track: track[row]!, a: a[row]!, startNs: startNs[row]!, durationNs: durationNs[row]! }))
     .sort((x, y) => x.startNs - y.startNs)
 }
 
@@ -222,20 +231,18 @@ const machines = fc.record({
 })
 type Draw = typeof machines extends fc.Arbitrary<infer T> ? T : never
 
+function regulated(vm: VmSpec, [periodUs, percent]: readonly [number, number]): VmSpec {
+  const memguard = { refills: Math.ceil((periodUs * percent) / 10), periodNs: periodUs * 1000 }
+  return { ...vm, refillsPerUs: 10, memguard }
+}
+
 /** All cores are throttled for most of their time, and often all at once. */
 function hungry({ seed, scheduler, chaining, regulator, interrupts, budgets }: Draw): Scenario {
   return {
     ...HAZARD,
     seed,
     durationNs: 10_000_000,
-    vms: HAZARD.vms.map((vm, i) => {
-      const [periodUs, percent] = budgets[i]!
-      return {
-        ...vm,
-        refillsPerUs: 10,
-        memguard: { refills: Math.ceil((periodUs * percent) / 10), periodNs: periodUs * 1000 },
-      }
-    }),
+    vms: HAZARD.vms.map((vm, i) => regulated(vm, budgets[i]!)),
     flows: [
       ...HAZARD.flows.map((flow) => ({ ...flow, lengthBytes: Math.min(flow.lengthBytes, 50_000) })),
       {
@@ -279,6 +286,92 @@ describe.each(WAYS)('%s', (way) => {
     if (way === 'retarget' || way === 'accept') expect(delayed).toBeGreaterThan(0)
     else expect(delayed).toBe(0)
   })
+})
+
+it('retarget: a completion waits only while all cores are throttled, and the first that wakes takes it', () => {
+  let waits = 0
+  fc.assert(
+    fc.property(machines, (draw) => {
+      const trace = new TraceRecorder()
+      // Pinned costs chain no pieces: each is a transfer with an interrupt.
+      run({ ...hungry(draw), overrides: FREE }, 'retarget', 'floating', trace)
+      const throttled = spansOf(trace, TraceKind.throttled)
+      const taken = spansOf(trace, TraceKind.interrupt).filter(({ a }) => a === PhysicalInterrupt.dma)
+      spansOf(trace, TraceKind.dma).forEach(({ startNs, durationNs }, i) => {
+        const [endNs, takenNs] = [startNs + durationNs, taken[i]!.startNs]
+        if (takenNs === endNs) return
+        waits++
+        for (const core of [0, 1, 2]) {
+          const asleep = throttled.some(
+            (span) => span.a === core && span.startNs <= endNs && span.startNs + span.durationNs >= takenNs,
+          )
+          expect({ core, endNs, takenNs, asleep }).toEqual({ core, endNs, takenNs, asleep: true })
+        }
+      })
+    }),
+    { seed: 4, numRuns: 40 },
+  )
+  expect(waits).toBeGreaterThan(10)
+})
+
+it('retarget: work that is due is begun as soon as any core is awake', () => {
+  const budgets = machines.map(({ budgets: [first, second] }) => [first!, second!] as const)
+  let waits = 0
+  fc.assert(
+    fc.property(budgets, fc.nat(1_000_000), (drawn, seed) => {
+      const regulator = { kind: 'budget', budgetNs: 20_000, periodNs: 70_000 } as const
+      // One long message between two cores, and nothing else that would make a core look.
+      const scenario: Scenario = {
+        ...HAZARD,
+        seed,
+        durationNs: 1_000_000,
+        vms: HAZARD.vms.slice(0, 2).map((vm, i) => regulated(vm, drawn[i]!)),
+        flows: [{ ...HAZARD.flows[0]!, lengthBytes: 400_000, periodNs: 1_000_000_000 }],
+        broker: { ...HAZARD.broker, regulator },
+        overrides: FREE,
+      }
+      const trace = new TraceRecorder()
+      run(scenario, 'retarget', 'floating', trace)
+      const throttled = spansOf(trace, TraceKind.throttled)
+      const awakeFrom = (atNs: number): number => {
+        const asleep = [0, 1].map((core) =>
+          throttled.find(({ a, startNs, durationNs }) => a === core && startNs <= atNs && atNs < startNs + durationNs),
+        )
+        if (asleep.some((span) => span === undefined)) return atNs
+        return awakeFrom(Math.min(...asleep.map((span) => span!.startNs + span!.durationNs)))
+      }
+      const naive = new BudgetRegulator(regulator.budgetNs, regulator.periodNs)
+      const pieces = spansOf(trace, TraceKind.dma)
+      expect(pieces).toHaveLength(98)
+      pieces.slice(1).forEach(({ startNs }, i) => {
+        const { startNs: lastNs, durationNs } = pieces[i]!
+        naive.charge(lastNs, durationNs)
+        const dueNs = naive.startableAt(awakeFrom(lastNs + durationNs))
+        expect({ i, startNs }).toEqual({ i, startNs: awakeFrom(dueNs) })
+        if (awakeFrom(dueNs) > dueNs) waits++
+      })
+    }),
+    { seed: 6, numRuns: 60 },
+  )
+  expect(waits).toBeGreaterThan(10)
+})
+
+it.each(['retarget', 'accept'] as const)('%s: a throttled core takes no interrupt', (way) => {
+  fc.assert(
+    fc.property(machines, (draw) => {
+      const trace = new TraceRecorder()
+      run(hungry(draw), way, 'floating', trace)
+      const interrupts = spansOf(trace, TraceKind.interrupt)
+      const heard = spansOf(trace, TraceKind.throttled).flatMap(({ a: core, startNs, durationNs }) =>
+        interrupts.filter(
+          (taken) =>
+            taken.track === Track.core(core) && taken.startNs >= startNs && taken.startNs < startNs + durationNs,
+        ),
+      )
+      expect(heard).toEqual([])
+    }),
+    { seed: 5, numRuns: 20 },
+  )
 })
 
 it('waits get longer in this order: service, interruptible, retarget, accept', () => {
