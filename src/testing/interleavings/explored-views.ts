@@ -121,8 +121,7 @@ function standIn(port: AccessPort, real: IntegerArray): IntegerArray {
           return element[0]
         }
       }
-      const own = (methods as Record<PropertyKey, unknown>)[property]
-      if (own !== undefined) return own
+      if (Object.hasOwn(methods, property)) return methods[property as keyof typeof methods]
       const value = Reflect.get(target, property, target) as unknown
       // The generic methods of Array read and write through the stand-in, element by element; those of typed arrays cannot.
       return typeof value === 'function' && property !== 'constructor'

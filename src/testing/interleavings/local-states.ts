@@ -100,22 +100,22 @@ export class SideCode {
         notes = []
         return values[position++]!
       }
-      const state = append(access, null, undefined)
-      if (returnsValue(access)) return leave()
-      if (state.depth >= this.#maxSteps) {
+      if (last !== null && last.depth + 1 >= this.#maxSteps) {
         append(null, 'endless', undefined)
         return leave()
       }
-      return 0
+      append(access, null, undefined)
+      // A side that sleeps may never be woken: what it would do then is found out when it is.
+      return returnsValue(access) || access.kind === 'wait' ? leave() : 0
     }
 
     this.runs++
     try {
       const result = this.#run(perform, (text) => notes.push(text))
-      if (!abandoned) append(null, 'done', result)
+      if (!abandoned && position === path.length) append(null, 'done', result)
     } catch (error) {
       if (error instanceof VirtioError && ENGINE_CODES.has(error.code)) throw error
-      if (!abandoned) append(null, 'threw', error)
+      if (!abandoned && position === path.length) append(null, 'threw', error)
     }
     if (first === null) throw this.#differs(position, path[position]!.access!, null)
     return first
