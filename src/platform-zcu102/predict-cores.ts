@@ -186,8 +186,7 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   return {
     ownNs,
     othersNs,
-    locks:
-      2 * batches + pageSteps(system, flow) + (sends ? 2 + control : 0) + (receives ? batches + held + 3 * control : 0),
+    locks: 2 * batches + pageSteps(flow) + (sends ? 2 + control : 0) + (receives ? batches + held + 3 * control : 0),
   }
 }
 

@@ -13,8 +13,6 @@ import {
   type Tightness,
 } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
-import { leastFixedPoint } from './least-fixed-point.ts'
-import { movesPages } from './predict-pages.ts'
 import { controlMessages, type SoftwareCosts, transfersOf } from './predict-software.ts'
 import { messagesWithin, type System, type SystemFlow } from './predict-system.ts'
 
@@ -75,27 +73,36 @@ export function modelOf(
     })
     return all
   }
+  // What is exchanged is no work for the DMA, and none of its software waits for it.
+  const none = (values: Float64Array) => values.map((value, i) => (system.flows[i]?.pages === 'exchanged' ? 0 : value))
+  const workNs = none(model.workNs)
   const blockers = 1 + system.committedPieces
-  const overheadNs = join(model.overheadNs, (task) => task.costNs)
+  const overheadNs = join(none(model.overheadNs), (task) => task.costNs)
   system.flows.forEach((flow, i) => {
     overheadNs[i]! += transferOverheadNs(flow, system, software)
   })
   return {
     ...model,
     total,
+    lastChunkNs: none(model.lastChunkNs),
     periodNs: join(model.periodNs, (task) => task.periodNs),
     deadlineNs: join(model.deadlineNs, () => 0),
     jitterNs: join(model.jitterNs, (task) => task.jitterNs),
-    workNs: join(model.workNs, () => 0),
+    workNs: join(workNs, () => 0),
     overheadNs,
     // A message that chains is stopped behind the pieces which the engine has committed itself to.
-    longestChunkNs: model.longestChunkNs.map((chunkNs, i) => Math.min(blockers * chunkNs, model.workNs[i]!)),
+    longestChunkNs: model.longestChunkNs.map((chunkNs, i) => Math.min(blockers * chunkNs, workNs[i]!)),
   }
+}
+
+/** Of a message that never sees the DMA: what the DMA's flows have in their pieces. */
+function exchangedNs(flow: SystemFlow, { pieceNs }: SoftwareCosts): number {
+  return flow.pages === 'exchanged' ? flow.pieces * pieceNs : 0
 }
 
 /** Starts of transfers, where not every piece has one: its own, and that of a less urgent message which it stopped. */
 function transferOverheadNs(flow: SystemFlow, { chains }: System, software: SoftwareCosts): number {
-  if (software.piecesATransfer === 1) return 0
+  if (software.piecesATransfer === 1 || flow.pages === 'exchanged') return 0
   return (transfersOf(flow, software) + (chains ? 1 : 0)) * software.transferNs
 }
 
@@ -111,9 +118,9 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
     const known = spans[i]! < Number.POSITIVE_INFINITY
     const jitterNs = known ? spans[i]! : 4 * flow.periodNs
     // One that comes early waits for its time: another timer, and one that came too soon.
-    add(flow.periodNs, jitterNs, message(flow) + 2 * timerNs)
+    add(flow.periodNs, jitterNs, message(flow) + exchangedNs(flow, software) + 2 * timerNs)
     if (flow.creditEvery < Number.POSITIVE_INFINITY) add(flow.creditEvery * flow.periodNs, jitterNs, controlNs)
-    if (chains || movesPages(system, flow))
+    if (chains || flow.pages !== 'copied')
       leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
   })
   if (regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs) {
@@ -134,24 +141,26 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
   return tasks
 }
 
-/**
- * From when a message is queued whose pages the CPU moves until that is over: the rest of it then goes to the DMA, if any. Some core
- * works all the time, so the window ends when all software that can be in it does.
- */
-export function movingNs(system: System, flow: SystemFlow, software: SoftwareCosts, spans: readonly number[]): number {
-  if (system.pinned || !movesPages(system, flow)) return 0
+/** All software of the whole system in any window, on whichever cores. */
+export function softwareWithin(
+  system: System,
+  software: SoftwareCosts,
+  spans: readonly number[],
+): (windowNs: number) => number {
   const tasks = softwareTasks(system, software, spans)
-  return leastFixedPoint((windowNs) => {
+  return (windowNs) => {
     let softwareNs = 0
-    for (const { periodNs, jitterNs, costNs } of tasks)
+    for (const { periodNs, jitterNs, costNs } of tasks) {
       softwareNs += (Math.floor((windowNs + jitterNs) / periodNs) + 1) * costNs
-    for (const other of system.flows) {
-      const messages = messagesWithin(other, spans[other.index]!, windowNs)
-      const transfersNs = (transfersOf(other, software) + 1) * software.transferNs
-      softwareNs += messages * (other.pieces * software.pieceNs + transfersNs)
+    }
+    for (const flow of system.flows) {
+      if (flow.pages === 'exchanged') continue
+      const messages = messagesWithin(flow, spans[flow.index]!, windowNs)
+      const transfersNs = (transfersOf(flow, software) + 1) * software.transferNs
+      softwareNs += messages * (flow.pieces * software.pieceNs + transfersNs)
     }
     return softwareNs
-  })
+  }
 }
 
 /**

@@ -5,7 +5,7 @@
 import { CostOp } from '../platform/index.ts'
 import { leastFixedPoint } from './least-fixed-point.ts'
 import { type CoreLoad, injectionsOf } from './predict-cores.ts'
-import { movesPages, tlbRefillsWithin } from './predict-pages.ts'
+import { tlbRefillsWithin } from './predict-pages.ts'
 import { interruptWorstNs, refillKickNs, type SoftwareCosts } from './predict-software.ts'
 import { messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
 
@@ -71,9 +71,45 @@ export function afterNs(
   const releasedNs =
     interrupts.coalesceCount > 1 ? worst(CostOp.sgi) + 2 * interruptNs + software.stepNs * system.cores.length : 0
   // Pages are moved on whichever core, which then tells the receiver's.
-  const movedNs = movesPages(system, flow) ? worst(CostOp.sgi) : 0
+  const movedNs = flow.pages !== 'copied' ? worst(CostOp.sgi) : 0
   const toldNs = design === 'floating' ? movedNs : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
   return toldNs + held + releasedNs + interrupts.pollingNs + handledNs
+}
+
+/**
+ * From when a message is queued until its pages have been tried: then the rest of it goes to the DMA. Some core works all the
+ * time, so the window ends when all software that can be in it does.
+ */
+export function tryingNs(system: System, flow: SystemFlow, softwareWithin: (windowNs: number) => number): number {
+  return system.pinned || flow.pages !== 'tried' ? 0 : leastFixedPoint(softwareWithin)
+}
+
+/**
+ * From nominal release, jitter apart, until a message has been read that never sees the DMA. At every instant the sender's guest, the
+ * receiver's, or the broker on some core is at work, so that it is one window.
+ */
+export function exchangedNs(
+  system: System,
+  flow: SystemFlow,
+  software: SoftwareCosts,
+  spans: readonly number[],
+  softwareWithin: (windowNs: number) => number,
+): number {
+  const { flows, interrupts, worst } = system
+  const cores = [flow.sourceCore, flow.destinationCore]
+  const windowNs = leastFixedPoint((windowNs) => {
+    let guestNs = worst(CostOp.guestIsr)
+    for (const core of cores) {
+      for (const other of flows) {
+        if (other.sourceCore !== core) continue
+        guestNs += messagesWithin(other, spans[other.index]!, windowNs) * worst(CostOp.guestSend)
+      }
+      guestNs += handlersWithin(system, software, core, windowNs, spans) + throttledWithin(system, core, windowNs)
+    }
+    return guestNs + softwareWithin(windowNs)
+  })
+  const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) : 0
+  return windowNs + worst(CostOp.sgi) + heldNs + interrupts.pollingNs
 }
 
 /** From the release of a computation to its end: lowest on its core, in turn with the others there. */

@@ -4,7 +4,7 @@
  * the charges of the simulated machine.
  */
 import { CostOp } from '../platform/index.ts'
-import { movesPages, pageStepNs, pageWorkNs } from './predict-pages.ts'
+import { pageStepNs, pageWorkNs } from './predict-pages.ts'
 import type { System, SystemFlow } from './predict-system.ts'
 
 /** What the relay does at most in one step: elements announced, pieces chained, messages fetched. */
@@ -115,7 +115,7 @@ function stepNs(system: System, underWay: (flow: SystemFlow) => number): number 
   const refilled = FIRST_BUFFERS * receivers + (chains ? EXTEND_BATCH : 0) + controls
   const announced = Math.min(
     ANNOUNCE_BATCH,
-    (chains || flows.some((flow) => movesPages(system, flow)) ? ANNOUNCE_BATCH : 1) + controls,
+    (chains || flows.some(({ pages }) => pages !== 'copied') ? ANNOUNCE_BATCH : 1) + controls,
   )
   const completed = Math.min(announced, sum(flows, underWay) + controls)
   // Without EVENT_IDX every transfer interrupts; with it each of the two queues of a VM does once.
@@ -146,7 +146,7 @@ export function interruptWorstNs(system: System): number {
 
 /** Transfers that a message takes when nothing interrupts it. */
 export function transfersOf(flow: SystemFlow, { piecesATransfer }: SoftwareCosts): number {
-  return Math.ceil(flow.pieces / piecesATransfer)
+  return flow.pages === 'exchanged' ? 0 : Math.ceil(flow.pieces / piecesATransfer)
 }
 
 /** Descriptors of one piece: it lies in one page on both sides, unless a driver's buffers do not begin with one. */

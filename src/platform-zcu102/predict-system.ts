@@ -3,6 +3,7 @@ import { type Regulator, transferTimeNs } from '../analysis/index.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { InterruptSpec, Scenario } from '../scenario/index.ts'
+import { TransferPolicy } from '../zero-copy/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { interruptsOf } from './interrupts.ts'
 import type { Design } from './machine.ts'
@@ -28,6 +29,11 @@ export interface SystemFlow {
   readonly workNs: number
   /** Data messages from one credit update of the receiver to the next; Infinity: it sends none. */
   readonly creditEvery: number
+  /**
+   * What becomes of its pages: copied by the DMA; tried to be exchanged, and copied from the first on that cannot be; or exchanged,
+   * because nothing can stand in the way: whole pages on both sides, and any colour will do.
+   */
+  readonly pages: 'copied' | 'tried' | 'exchanged'
   /** The flow whose arrivals release it, or -1. */
   readonly after: number
   readonly computeNs: number
@@ -98,6 +104,7 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
       pieces,
       workNs: (pieces - 1) * transferTimeNs(chunkBytes, bytesPerNs) + transferTimeNs(lastBytes, bytesPerNs),
       creditEvery: creditEvery > messages ? Number.POSITIVE_INFINITY : creditEvery,
+      pages: pagesOf(scenario, design, flow.lengthBytes),
       after: scenario.flows.findIndex(({ name }) => name === flow.after),
       computeNs: flow.computeNs,
     }
@@ -123,6 +130,15 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
     throttles: throttlesOf(scenario, profile, triples[CostOp.irqEntryAck]![2]),
     waitForDmaNs: design === 'floating' && interrupts.waitForShort && !pinned ? triples[CostOp.irqEntryAck]![1] : 0,
   }
+}
+
+function pagesOf({ broker, vms }: Scenario, design: Design, lengthBytes: number): SystemFlow['pages'] {
+  const { colorPolicy, remapThresholdBytes, transfer } = broker
+  if (design === 'dedicated' || transfer === 'copy') return 'copied'
+  const policy = new TransferPolicy(transfer, { thresholdBytes: remapThresholdBytes })
+  if (lengthBytes < policy.thresholdBytes) return 'copied'
+  const free = colorPolicy === 'accept' && vms.every(({ buffers }) => buffers === 'page-aligned')
+  return free ? 'exchanged' : 'tried'
 }
 
 function throttlesOf(scenario: Scenario, profile: BoardProfile, interruptNs: number): Map<number, Throttle> {

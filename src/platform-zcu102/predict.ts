@@ -16,9 +16,9 @@ import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
 import type { Design } from './machine.ts'
 import { CoreLoad } from './predict-cores.ts'
-import { flowSetOf, modelOf, movingNs, stageBounds } from './predict-dma.ts'
+import { flowSetOf, modelOf, softwareWithin, stageBounds } from './predict-dma.ts'
 import { obstaclesOf } from './predict-obstacles.ts'
-import { afterNs, beforeNs, computedNs, trailNs } from './predict-path.ts'
+import { afterNs, beforeNs, computedNs, exchangedNs, trailNs, tryingNs } from './predict-path.ts'
 import { type SoftwareCosts, softwareOf } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow, systemOf } from './predict-system.ts'
 import { type TaskPrediction, tasksOf } from './predict-tasks.ts'
@@ -219,10 +219,16 @@ function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[],
 
   // With pinned overheads nothing takes time but the preparation of pieces, and a message that comes meanwhile is seen before
   // that piece has been copied: as if it had come to the abstract server at once.
-  const before = flows.map((flow) =>
-    pinned && system.throttles.size === 0 ? 0 : beforeNs(system, flow, loadOf(flow.sourceCore), software, spans),
+  const everything = softwareWithin(system, software, spans)
+  const before = flows.map((flow) => {
+    if (flow.pages === 'exchanged') return exchangedNs(system, flow, software, spans, everything)
+    const sentNs =
+      pinned && system.throttles.size === 0 ? 0 : beforeNs(system, flow, loadOf(flow.sourceCore), software, spans)
+    return sentNs + tryingNs(system, flow, everything)
+  })
+  const after = flows.map((flow) =>
+    flow.pages === 'exchanged' ? 0 : afterNs(system, flow, loadOf(flow.destinationCore), software, spans),
   )
-  const after = flows.map((flow) => afterNs(system, flow, loadOf(flow.destinationCore), software, spans))
   const trail = trailNs(system, software)
   // Of a flow after another: how much later than at best its release comes.
   const inherited = flows.map((flow) => {
@@ -230,14 +236,17 @@ function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[],
     const computed = computedNs(system, flow, loadOf(flow.sourceCore), software, spans)
     return Math.max(0, spans[flow.after]! - bestNs(system, flows[flow.after]!) + computed - flow.computeNs)
   })
-  const moving = flows.map((flow) => movingNs(system, flow, software, spans))
-  const own = flows.map((flow, i) => flow.jitterNs + before[i]! + moving[i]!)
+  const own = flows.map((flow, i) => flow.jitterNs + before[i]!)
   const jitter = own.map((ownNs, i) => ownNs + inherited[i]!)
   const known = jitter.every((jitterNs) => jitterNs < LIMIT_NS)
   const set = flowSetOf(system, software, known ? jitter : flows.map(() => 0))
   const model = (name: AnalysisName) => modelOf(system, set, software, spans, TIGHTNESS[name])
   const stageOf = (name: AnalysisName) =>
-    known ? stageBounds(model(name), scheduler, ranks, own) : flows.map(() => null)
+    known
+      ? stageBounds(model(name), scheduler, ranks, own).map((terms, i) =>
+          flows[i]!.pages === 'exchanged' && terms !== null ? withoutDma(own[i]!) : terms,
+        )
+      : flows.map(() => null)
   const stage = stageOf('A4')
   const { blocked, obstacles } = obstaclesOf(system, underWay)
   return {
@@ -252,12 +261,18 @@ function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[],
         ? Number.POSITIVE_INFINITY
         : limited(inherited[i]! + terms.responseNs + after[i]! + trail),
     ),
-    beforeNs: before.map((beforeNs, i) => beforeNs + moving[i]!),
+    beforeNs: before,
     afterNs: after,
     inheritedNs: inherited,
     blocked,
     obstacles,
   }
+}
+
+/** A message that is exchanged is through when the CPU is, which is in its jitter. */
+function withoutDma(jitterNs: number): ResponseTerms {
+  const nothing = { ownWorkNs: 0, interferenceNs: 0, blockingNs: 0, overheadNs: 0, supplyNs: 0, releaseNs: 0 }
+  return { ...nothing, responseNs: jitterNs, jitterNs, instance: 1, instances: 1 }
 }
 
 function limited(timeNs: number): number {

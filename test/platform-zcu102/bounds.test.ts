@@ -78,6 +78,8 @@ broker:
 function compare(scenario: Scenario, design: Design, prediction: Prediction) {
   const result = simulate(scenario, { design, payload: () => null })
   const exceeded: string[] = []
+  // Any colour will do here, and buffers are whole pages: the predictions count on nothing in the way of an exchange.
+  if (result.copyFallbacks > 0) exceeded.push(`${result.copyFallbacks} pages could not be exchanged`)
   let compared = 0
   const check = (what: string, observedNs: number, boundNs: number | null) => {
     if (boundNs === null) return
