@@ -96,7 +96,8 @@ describe('the report', () => {
     expect(measured).toContain('Measured on a board: pick')
     expect(measured).not.toContain('<i>board')
     expect(measured).not.toContain('Nothing was measured')
-    expect(measured).toContain('--calibration FILE')
+    expect(measured).toContain('--platform zcu102 --calibration MEASURED.yaml')
+    expect(html).toMatch(/--platform zcu102 \\\n/)
   })
 
   it('names nothing that a browser would fetch', () => {

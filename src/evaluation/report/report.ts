@@ -1,4 +1,5 @@
 /** The report: data to one HTML page that needs nothing but itself. Pure; docs/evaluation.md tells what is in it. */
+import { BOARD_PROFILES, type BoardProfile } from '../../platform-zcu102/index.ts'
 import type { ReportData } from '../report-data.ts'
 import type { Chart } from './chart.ts'
 import { count, figure } from './format.ts'
@@ -50,7 +51,7 @@ ${paragraphs(section.paragraphs)}
 <body>
 <header>
 <h1>${title}</h1>
-<p class="lead">Dedicated against floating placement, interrupts, zero-copy, and three analyses, on ${escaped(platform.title)}.</p>
+<p class="lead">Dedicated against floating placement, interrupts, zero-copy, and the analyses that bound them, on ${escaped(platform.title)}.</p>
 <ul class="meta"><li>virtio-sdk ${escaped(version)}</li><li>platform ${escaped(platform.name)}</li><li>seed ${campaign.seed}</li><li>${count(campaign.points, 'utilisation')} × ${count(campaign.sets, 'set')}</li><li>${count(rows, 'row')} of data</li></ul>
 ${originHtml(data)}
 <nav aria-label="Contents"><ol>${[
@@ -143,11 +144,10 @@ function verdictsHtml(sections: readonly Section[], refuted: number): string {
 function reproduceHtml({ manifest }: ReportData): string {
   const { campaign, platform, experiments, version } = manifest
   const only = experiments.map(({ name }) => name).join(',')
-  const calibrated = Object.values(platform.costsNs).some(({ status }) => status === 'MEASURED')
   const command = [
     `npx virtio-sdk@${version} evaluate`,
     `--points ${campaign.points} --sets ${campaign.sets} --seed ${campaign.seed}`,
-    `--platform ${platform.name}${calibrated ? ' --calibration FILE' : ''}`,
+    platformFlags(platform),
     `--only ${only}`,
   ].join(' \\\n  ')
   return `<p>The same version, seed, parameters and costs give the same data, byte for byte, whatever the number of threads or shards.</p>
@@ -174,4 +174,13 @@ function assumptionsHtml({ manifest }: ReportData): string {
   return [...lists.values()]
     .map(({ titles, assumptions }) => `<h3>${escaped(titles.join(' · '))}</h3>${list(assumptions)}`)
     .join('')
+}
+
+/** A board that is not a built-in one, as it is built in, came from a file; one with measured costs may have come from two. */
+function platformFlags(platform: BoardProfile): string {
+  const builtIn = Object.hasOwn(BOARD_PROFILES, platform.name) ? BOARD_PROFILES[platform.name] : undefined
+  if (JSON.stringify(builtIn) === JSON.stringify(platform)) return `--platform ${platform.name}`
+  const measured = Object.values(platform.costsNs).some(({ status }) => status === 'MEASURED')
+  const board = builtIn === undefined || !measured ? 'file:BOARD.yaml' : platform.name
+  return `--platform ${board}${measured ? ' --calibration MEASURED.yaml' : ''}`
 }

@@ -1,8 +1,9 @@
 /** Latency distributions, latency and throughput against size, and what was observed against the bounds. */
+import type { Row } from '../../experiment.ts'
 import type { ReportData } from '../../report-data.ts'
 import { bytes, duration, figure, fixed, percent } from '../format.ts'
 import { seriesOf } from '../palette.ts'
-import { type Data, dataOf, distinct, type Figure, number, type Section, where } from '../section.ts'
+import { type Data, dataOf, distinct, type Figure, number, type Section, type Verdict, where } from '../section.ts'
 
 const SIZE = {
   label: 'message size, bytes',
@@ -47,12 +48,28 @@ export function latencySection(data: ReportData): Section | null {
         holds: bounded.length === 0 ? null : entry.refuted === 0,
         evidence: `${bounded.length} flows with a bound, ${figure(entry.rows)} messages; the closest reached ${fixed(closest, 2)} of its bound.`,
       },
+      ...(Number.isFinite(control('dedicated', 0.5)) ? [neverSlower(loaded)] : []),
     ],
     figures: [
       ...(loaded.length === 0 ? [] : [distributions(data, found), observed(data, found)]),
       bySize(data, found),
       ...throughput(data),
     ],
+  }
+}
+
+/** Chaining and the missing broker's core have a price: a message can wait for a chain, or for a core that is busy in EL2. */
+function neverSlower(loaded: readonly Row[]): Verdict {
+  const slower = distinct<string>(loaded, 'flow').flatMap((flow) => {
+    const [before, after] = ['dedicated', 'floating-minimum'].map((design) =>
+      number(where(loaded, { flow, design, quantile: 0.99 })[0], 'latencyNs'),
+    )
+    return after! > before! ? [`${flow} ${duration(before!)} → ${duration(after!)}`] : []
+  })
+  return {
+    claim: 'Among other flows, floating, minimum, is no slower than dedicated at the 99th percentile.',
+    holds: slower.length === 0,
+    evidence: slower.length === 0 ? 'For every flow of the loaded system.' : `Slower: ${slower.join('; ')}.`,
   }
 }
 
