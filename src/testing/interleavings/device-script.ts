@@ -36,7 +36,8 @@ export class DeviceScript {
   #last = 0
   /** A reset threw requests away, so the next one may have any later number. */
   #skips = false
-  readonly #held = new Set<number>()
+  /** Heads taken and not completed, and the request of each. */
+  readonly #held = new Map<number, number>()
 
   constructor(
     side: ExploredSide,
@@ -71,10 +72,6 @@ export class DeviceScript {
     let left = count
     if (quiet) this.#silence()
     while (left > 0) {
-      if (this.#resetAsked()) {
-        if (quiet) this.#silence()
-        continue
-      }
       const chains: TakenChain[] = []
       this.#side.note('take')
       while (chains.length < Math.min(batch, left)) {
@@ -85,7 +82,8 @@ export class DeviceScript {
         this.#accept(chain)
       }
       if (chains.length === 0) {
-        if (this.#sleeps(sleep)) this.#side.wait(count === Number.POSITIVE_INFINITY)
+        // Whoever asks for a reset notifies as well, so this look, before the sleep, is enough.
+        if (!this.#resetAsked() && this.#sleeps(sleep)) this.#side.wait(count === Number.POSITIVE_INFINITY)
         if (quiet) this.#silence()
         continue
       }
@@ -113,12 +111,9 @@ export class DeviceScript {
     return true
   }
 
-  readonly #requests = new Map<number, number>()
-
   /** The request must be the one whose turn it is, whole, with everything in it that the driver put there. */
   #accept({ id, readable, writable }: TakenChain): void {
     if (this.#held.has(id)) throw new Error(`head ${id} was taken twice`)
-    this.#held.add(id)
     const numbers = readable.map((range) => this.#read(range))
     const first = numbers[0] ?? this.#last + 1
     const inTurn = this.#skips ? first > this.#last : first === this.#last + 1
@@ -132,12 +127,12 @@ export class DeviceScript {
     }
     this.#skips = false
     this.#last = first
-    this.#requests.set(id, first)
+    this.#held.set(id, first)
     this.#side.note(`request ${first}`)
   }
 
   #complete({ id, writable }: TakenChain): void {
-    const request = this.#requests.get(id)!
+    const request = this.#held.get(id)!
     this.#side.note(`complete request ${request}`)
     for (const range of writable) {
       this.#requireBuffer(range)

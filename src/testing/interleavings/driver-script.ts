@@ -143,13 +143,10 @@ export class DriverScript {
       this.#side.note(
         sleep === 'delay' ? 'ask for a notification at the last of these' : 'ask for notifications, look again',
       )
-      const { setNotifications, delayNotifications } = this.#queue
-      const asks = sleep === 'delay' ? delayNotifications : setNotifications
-      if (asks === undefined) throw new VirtioError('INVALID_PROGRAM', `the driver cannot sleep by '${sleep}'`)
+      const queue = this.#queue
       const more =
-        sleep === 'delay'
-          ? this.#queue.delayNotifications!(this.#outstanding.size)
-          : this.#queue.setNotifications!(true)
+        sleep === 'delay' ? queue.delayNotifications?.(this.#outstanding.size) : queue.setNotifications?.(true)
+      if (more === undefined) throw new VirtioError('INVALID_PROGRAM', `the driver cannot sleep by '${sleep}'`)
       if (more) return
     }
     this.#side.note('sleep')

@@ -37,7 +37,7 @@ const INTEGER_ARRAYS = [
 ] as const
 const OTHER_ARRAYS = ['Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array'] as const
 
-const realAtomics = { ...atomicsMembers() }
+const realAtomics = atomicsMembers()
 const RealDataView = DataView
 const views = new WeakMap<object, ExploredView>()
 
@@ -174,18 +174,16 @@ function atomicsMembers(): Record<string, unknown> {
   return Object.fromEntries(names.map((name) => [name, (Atomics as unknown as Record<string, unknown>)[name]]))
 }
 
-const exploredAtomics = {
-  ...Object.fromEntries(
-    Object.entries(realAtomics).map(([name, real]) => [
-      name,
-      (view: IntegerArray, index: number, value: number, replacement: number) => {
-        const explored = views.get(view)
-        if (explored === undefined) return (real as (...args: unknown[]) => unknown)(view, index, value, replacement)
-        return atomic(explored, view.length, name, index, value, replacement)
-      },
-    ]),
-  ),
-}
+const exploredAtomics = Object.fromEntries(
+  Object.entries(realAtomics).map(([name, real]) => [
+    name,
+    (view: IntegerArray, index: number, ...values: number[]) => {
+      const explored = views.get(view)
+      if (explored === undefined) return (real as (...args: unknown[]) => unknown)(view, index, ...values)
+      return atomic(explored, view.length, name, index, values[0] ?? 0, values[1] ?? 0)
+    },
+  ]),
+)
 
 function atomic(
   { port, byteOffset, bytes, element }: ExploredView,

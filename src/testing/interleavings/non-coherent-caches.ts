@@ -55,22 +55,16 @@ export class NonCoherentCaches implements MemoryModel<CacheState> {
     return { lines, handovers: '' }
   }
 
-  perform(
-    state: CacheState,
-    side: Side,
-    local: LocalState,
-    access: Access,
-    peer: LocalState,
-  ): readonly Effect<CacheState>[] {
+  perform(state: CacheState, side: Side, local: LocalState, access: Access): readonly Effect<CacheState>[] {
     switch (access.kind) {
       case 'load':
         return this.#load(state, side, access)
       case 'store':
-        return [this.#store(state, side, local, peer, access, () => access.value)]
+        return [this.#store(state, side, local, access, () => access.value)]
       case 'update': {
         const { operation, operand, expected, bytes } = access
         const change = (old: number): number => modulo(updated(operation, old, operand, expected), bytes)
-        return [this.#store(state, side, local, peer, access, change)]
+        return [this.#store(state, side, local, access, change)]
       }
       case 'clean':
         return [
@@ -143,7 +137,6 @@ export class NonCoherentCaches implements MemoryModel<CacheState> {
     state: CacheState,
     side: Side,
     local: LocalState,
-    peer: LocalState,
     access: Range,
     change: (old: number) => number,
   ): Effect<CacheState> {
@@ -165,7 +158,7 @@ export class NonCoherentCaches implements MemoryModel<CacheState> {
     // Whoever stored the version before has it.
     if (takesOver) next.floor = replaced(next.floor, other(side), last)
     let { handovers } = state
-    if (takesOver) handovers += `|${index}:${side},${local.depth},${peer.depth}`
+    if (takesOver) handovers += `|${index}:${side},${last},${local.depth}`
     const effect = { value, state: { ...withLine(state, index, next), handovers } }
     if (unclean) return { ...effect, fault: 'the peer has changes in this cache line that are not cleaned' }
     if (stale) return { ...effect, fault: 'its cache may hold an old version of this line, and would write it back' }

@@ -41,13 +41,7 @@ export class StoreOrder implements MemoryModel<StoreOrderState> {
     return { history: initialHistory(image), seen: [0, 0] }
   }
 
-  perform(
-    state: StoreOrderState,
-    side: Side,
-    local: LocalState,
-    access: Access,
-    peer: LocalState,
-  ): readonly Effect<StoreOrderState>[] {
+  perform(state: StoreOrderState, side: Side, local: LocalState, access: Access): readonly Effect<StoreOrderState>[] {
     const { history } = state
     const isKnown = (version: Version): boolean =>
       !this.#buffered || version.side !== other(side) || version.depth < state.seen[side]
@@ -71,7 +65,7 @@ export class StoreOrder implements MemoryModel<StoreOrderState> {
       value = wordOf(access, newest(history, access))
       stored = modulo(updated(access.operation, value, access.operand, access.expected), bytes)
     }
-    const next = append(history, side, local, peer, access, stored, kind === 'update', 0)
+    const next = append(history, side, local, access, stored, kind === 'update', 0)
     return [{ value, state: { history: next, seen: after }, ...fault }]
   }
 

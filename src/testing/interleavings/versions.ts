@@ -44,7 +44,6 @@ export function append(
   history: History,
   side: Side,
   local: LocalState,
-  peer: LocalState,
   access: { readonly address: number; readonly bytes: number },
   value: number,
   total: boolean,
@@ -59,7 +58,7 @@ export function append(
     const whole =
       bytes === 1 ? (prev.value & ~(0xff << shift)) | (value << shift) : Math.floor(value / 2 ** (16 * i)) & 0xffff
     heads[granule] = { value: whole, side, depth: local.depth, stamp: history.stores, prev, total, released }
-    if (prev.side === other(side)) handovers += `;${granule}:${side},${local.depth},${peer.depth}`
+    if (prev.side === other(side)) handovers += `;${granule}:${side},${prev.depth},${local.depth}`
   }
   return { heads, stores: history.stores + 1, handovers }
 }

@@ -105,14 +105,14 @@ export class WeakMemory implements MemoryModel<WeakState> {
     const releases = access.kind === 'update' || access.order !== 'unordered'
     const released = releases ? local.depth + 1 : state.fenced[side]
     if (access.kind === 'store') {
-      const next = append(history, side, local, peer, access, access.value, isTotal, released)
+      const next = append(history, side, local, access, access.value, isTotal, released)
       return [{ value: 0, state: { ...state, history: next }, ...writes }]
     }
     const versions = newest(history, access)
     const value = wordOf(access, versions)
     const stored = modulo(updated(access.operation, value, access.operand, access.expected), access.bytes)
     const loaded = load(state, side, access, versions, true)
-    const next = append(history, side, local, peer, access, stored, true, released)
+    const next = append(history, side, local, access, stored, true, released)
     return [{ value, state: { ...loaded, history: next }, ...writes }]
   }
 
