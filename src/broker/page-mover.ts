@@ -98,7 +98,7 @@ export class PageMover {
       // What is at the front of the flow now is for the DMA, which the next step may start.
       if (state.first?.byCpu === false) more = true
     }
-    if (zeroCopy === null) return left === 0
+    if (zeroCopy === null) return more || left === 0
     // Whatever brought the last page of a loan back: a buffer that was taken, here or for the DMA, or a revocation.
     this.#completeSettled(zeroCopy.loans.settled)
     zeroCopy.stock.tidy(left)
