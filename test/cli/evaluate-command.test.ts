@@ -24,7 +24,9 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'evaluate-'))
   workerFile = join(root, 'worker.mjs')
   const entry = new URL('../../src/cli/evaluate/worker.ts', import.meta.url).pathname
-  await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile: workerFile })
+  // What is CommonJS among the dependencies asks for `require`.
+  const banner = { js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)` }
+  await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile: workerFile, banner })
 })
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
