@@ -9,13 +9,11 @@ export class MemoryError extends VirtioError {
   /** `fault` read-only: the bytes are there, but a page of them may not be written; the code is READ_ONLY then. */
   constructor(address: number, length: number, regions: string, fault: 'unbacked' | 'read-only' = 'unbacked') {
     const range = `${hex(address)} + ${length}`
-    if (fault === 'read-only') super('READ_ONLY', `${range} has a page that may not be written`)
-    else {
-      super(
-        'OUT_OF_BOUNDS',
-        `${range} is not backed by memory; regions: ${regions}. Translate or check a foreign address first`,
-      )
-    }
+    const readOnly = fault === 'read-only'
+    const what = readOnly
+      ? 'has a page that may not be written'
+      : `is not backed by memory; regions: ${regions}. Translate or check a foreign address first`
+    super(readOnly ? 'READ_ONLY' : 'OUT_OF_BOUNDS', `${range} ${what}`)
     this.address = address
     this.length = length
   }
