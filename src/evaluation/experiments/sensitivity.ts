@@ -10,7 +10,7 @@ import { STANDARD_VM_CORES, standardLoad } from './standard-load.ts'
 
 const FACTORS = [0.5, 1.5] as const
 const RATE = 'dmaBytesPerNs'
-const RUN_NS = 400_000_000
+const RUN_NS = 1_500_000_000
 /** The flow whose 99th percentile is shown: short period, neither the shortest nor the longest message. */
 const FLOW = 'control'
 

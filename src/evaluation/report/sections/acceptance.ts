@@ -10,6 +10,8 @@ const SCHEDULERS: Readonly<Record<string, string>> = {
   'fp-optimal': 'FP, optimal priorities',
   edf: 'EDF',
 }
+/** A gain of weighted schedulability below this is none. */
+const RELEVANT = 0.02
 const ANALYSES = ['A0', 'A3', 'A4', 'A5']
 
 export function acceptanceSection(data: ReportData): Section | null {
@@ -19,10 +21,12 @@ export function acceptanceSection(data: ReportData): Section | null {
   const weighted = where(found.rows, { kind: 'weighted' })
   const weight = (design: string, analysis: string, scheduler = 'fp-dm') =>
     number(where(weighted, { design, analysis, scheduler })[0], 'share')
-  const both = weight('floating', 'A4')
+  const analyses = ANALYSES.filter((name) => Number.isFinite(weight('floating', name)))
+  const tightest = analyses[analyses.length - 1]!
   const neither = weight('dedicated', 'A0')
-  const analysis = weight('dedicated', 'A4') - neither
-  const design = weight('floating', 'A0') - neither
+  const analysis = weight('dedicated', tightest) - neither
+  const design = (name: string) => weight('floating', name) - weight('dedicated', name)
+  const remains = design(tightest)
   return {
     id: 'acceptance',
     title: 'Schedulability of random flow sets',
@@ -32,16 +36,21 @@ export function acceptanceSection(data: ReportData): Section | null {
     ],
     keys: [
       {
-        value: `${fixed(neither, 2)} → ${fixed(both, 2)}`,
-        text: 'weighted schedulability under deadline-monotonic priorities, from dedicated with A0 to floating with A4',
+        value: `${fixed(neither, 2)} → ${fixed(weight('floating', tightest), 2)}`,
+        text: `weighted schedulability under deadline-monotonic priorities, from dedicated with A0 to floating with ${tightest}${tightest === 'A4' ? '' : `; ${fixed(weight('floating', 'A4'), 2)} with A4`}`,
         provenance: 'bounded',
       },
     ],
     verdicts: [
       {
-        claim: 'Analysis and design both add to what can be guaranteed.',
-        holds: analysis > 0 && design > 0,
-        evidence: `Over dedicated/A0 (${fixed(neither, 2)}) the analysis alone gains ${fixed(analysis, 2)} and the design alone ${fixed(design, 2)} of weighted schedulability (FP-DM).`,
+        claim: 'Analysis and design each add to what can be guaranteed.',
+        holds: analysis > 0 && design('A0') > 0,
+        evidence: `Over dedicated/A0 (${fixed(neither, 2)}) the analysis alone gains ${fixed(analysis, 2)} with ${tightest}, and the design alone ${fixed(design('A0'), 2)} of weighted schedulability (FP-DM).`,
+      },
+      {
+        claim: `The design still adds ${RELEVANT} or more under the tightest analysis.`,
+        holds: remains >= RELEVANT,
+        evidence: `Floating over dedicated gains ${analyses.map((name) => `${fixed(design(name), 3)} with ${name}`).join(', ')}. A tight analysis finds room for the software of either design; what floating gains then is the core.`,
       },
     ],
     figures: [curves(data, found, points), combinations(data, found, points), weightedFigure(data, found, weighted)],
