@@ -53,6 +53,9 @@ const USERS_OF: Readonly<Record<string, readonly string[]>> = {
   d3: ['evaluation'],
 }
 
+/** Built into the page of the report, so that users need not install it. */
+const BUNDLED = ['@observablehq/plot']
+
 /** Time and chance come in as arguments. */
 const BANNED = new Set(['Date', 'performance', 'process', 'console', 'crypto', 'require'])
 /** The user owns the loop: nothing waits by itself, except for a device that resets slowly. */
@@ -151,6 +154,8 @@ describe('imports', () => {
           if (!/\.(ts|json)$/.test(specifier)) wrong.push(`${source.path} imports ${specifier}`)
         } else if (specifier.startsWith('node:')) {
           if (folderOf(source.path) !== 'cli' && !typesOnly) wrong.push(`${source.path} imports ${specifier}`)
+        } else if (BUNDLED.includes(specifier)) {
+          if (!source.path.startsWith('src/evaluation/report/page/')) wrong.push(`${source.path} imports ${specifier}`)
         } else if (!installed.includes(specifier) && !(typesOnly && specifier in manifest.devDependencies)) {
           wrong.push(`${source.path} imports ${specifier}`)
         }
