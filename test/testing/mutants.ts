@@ -139,7 +139,7 @@ export const MUTANTS: readonly Mutant[] = [
       'this.#published, this.#published - count)',
       'this.#published, this.#published - count - 1)',
     ],
-    ['silence is not asked for', 'storeOrdered(this.#own, FLAGS, QUIET, this.#shared)', 'void 0'],
+    ['silence is not asked for', 'this.#own[FLAGS] = QUIET', 'void 0'],
     ['asked once, told twice', 'this.unsignalled = 0\n    if (!this.#eventIdx)', 'if (!this.#eventIdx)'],
   ]),
   ...of('split-driver-queue.ts', [
