@@ -27,12 +27,18 @@ export class RingScene {
   position = 0
   readonly #program: QueueProgram
   #dataCursor = 0
+  /** Of the area that is watched; one for all calls, because there are very many. */
+  readonly #before: Uint8Array
+  readonly #after: Uint8Array
 
   constructor(program: QueueProgram, startIndex: number) {
     const { ring, end } = layOutRing(program)
     this.#program = program
     this.memory = GuestMemory.ofSize(end + DATA_BYTES - ring.descriptorArea, ring.descriptorArea)
     this.ring = ring
+    const watchedBytes = ring.tableArea - ring.descriptorArea
+    this.#before = new Uint8Array(watchedBytes)
+    this.#after = new Uint8Array(watchedBytes)
     for (const fieldAt of [availIdxAt, usedIdxAt, usedEventAt, availEventAt]) {
       this.memory.writeU16(fieldAt(this.ring), startIndex)
     }
@@ -82,8 +88,8 @@ export class RingScene {
   }
 
   #watchArea<T>(side: string, area: number, bytes: number, action: () => T): T {
-    const before = new Uint8Array(bytes)
-    const after = new Uint8Array(bytes)
+    const before = this.#before.subarray(0, bytes)
+    const after = this.#after.subarray(0, bytes)
     this.memory.read(area, before)
     let result: T
     try {
@@ -92,7 +98,8 @@ export class RingScene {
       return this.fail(`the ${side} threw ${error}`, error)
     }
     this.memory.read(area, after)
-    const at = after.findIndex((byte, i) => byte !== before[i])
+    let at = bytes - 1
+    while (at >= 0 && after[at] === before[at]) at--
     if (at >= 0) {
       this.fail(`the ${side} wrote at 0x${(area + at).toString(16)}, which only its peer may write (IMP-VQS-02)`)
     }
