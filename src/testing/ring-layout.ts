@@ -20,4 +20,4 @@ export function layOutRing(
   return { ring: { size, ...areas, eventIdx, indirect }, end: tableArea + size * size * DESCRIPTOR_BYTES }
 }
 
-const align = (value: number, to: number): number => Math.ceil(value / to) * to
+export const align = (value: number, to: number): number => Math.ceil(value / to) * to

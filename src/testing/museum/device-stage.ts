@@ -4,15 +4,14 @@
  */
 import { sameRanges } from '../agreement.ts'
 import { hex } from '../draw-ring.ts'
-import type { DeviceQueueTarget, DeviceQueueUnderTest, TakenChain, TargetFault } from '../queue-targets.ts'
+import type { DeviceQueueTarget, DeviceQueueUnderTest, DriverRing, TakenChain, TargetFault } from '../queue-targets.ts'
 import { append, type ByteRange } from '../reference-split-ring.ts'
+import { align, layOutRing } from '../ring-layout.ts'
 import {
   availElementAt,
   availIdxAt,
-  descriptorAreaBytes,
   deviceAreaBytes,
   driverAreaBytes,
-  type SplitRing,
   usedElementAt,
   usedIdxAt,
   VIRTQ_DESC_F_INDIRECT,
@@ -55,7 +54,7 @@ export const INDIRECT = VIRTQ_DESC_F_INDIRECT
 type Answer = TakenChain | TargetFault | null
 
 export class DeviceStage {
-  readonly ring: SplitRing
+  readonly ring: DriverRing
   readonly ram: WatchedMemory
   /** Memory from the lowest address up, with holes between. */
   readonly areas: readonly { readonly base: number; readonly end: number }[]
@@ -67,17 +66,9 @@ export class DeviceStage {
 
   constructor(target: DeviceQueueTarget, options: StageOptions = {}) {
     const { size = 8, eventIdx = false, long = false, bytes = RAM.bytes } = options
-    const driverArea = RAM.base + descriptorAreaBytes(size)
-    const deviceArea = align(driverArea + driverAreaBytes(size), 4)
-    this.ring = {
-      size,
-      descriptorArea: RAM.base,
-      driverArea,
-      deviceArea,
-      eventIdx,
-      indirect: !target.lacks?.includes('indirect'),
-    }
-    this.heap = align(deviceArea + deviceAreaBytes(size), 0x100)
+    const indirect = !target.lacks?.includes('indirect')
+    this.ring = layOutRing({ size, eventIdx, indirect }, RAM.base).ring
+    this.heap = align(this.ring.tableArea, 0x100)
     const parts = target.ownMemory ? [{ base: RAM.base, bytes }] : [{ base: RAM.base, bytes }, SECOND]
     this.ram = new WatchedMemory(parts, long, target.ownMemory)
     this.areas = this.ram.memory.regions
@@ -294,5 +285,3 @@ function tell(answer: Answer): string {
   if (answer === null) return 'nothing was taken'
   return answer.kind === 'fault' ? `the fault ${answer.rule}` : `chain ${answer.id}`
 }
-
-const align = (value: number, to: number): number => Math.ceil(value / to) * to
