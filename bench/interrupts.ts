@@ -1,5 +1,7 @@
 /** `npm run interrupts` prints the tables of docs/interrupts.md: what each technique costs and saves, simulated. */
 import { readFileSync } from 'node:fs'
+import { type MachineDesign, machineScenario, rank } from '../src/evaluation/experiments/machine-runs.ts'
+import { standardLoad } from '../src/evaluation/experiments/standard-load.ts'
 import { type Design, type DesignResult, simulate } from '../src/platform-zcu102/index.ts'
 import { type BrokerSpec, type InterruptSpec, parseScenario, type Scenario } from '../src/scenario/index.ts'
 
@@ -91,4 +93,54 @@ const within: Scenario = { ...parseScenario(SMALL.replace('CORE', '0')), costs: 
 table('The same between two VMs of one core', within, 'samples', [
   ['**floating, minimum**', 'floating', {}],
   ['without waiting for the DMA', 'floating', {}, { waitForShort: false }],
+])
+
+/** The evaluation's five flows (experiment `latency`), four seconds: who waits for the regulator, and how long. */
+function underRegulators(
+  rows: readonly (readonly [label: string, design: MachineDesign, Partial<BrokerSpec>])[],
+): void {
+  const flows = ['control', 'frames']
+  const head = ['', ...flows.flatMap((flow) => [`${flow} p50, us`, 'p99', 'max']), 'stolen, ms']
+  process.stdout.write(`Regulators\n\n| ${head.join(' | ')} |\n|---|${'---:|'.repeat(head.length - 1)}\n`)
+  for (const [label, design, broker] of rows) {
+    const load = standardLoad(4_000_000_000, 'random', 1, broker)
+    const scenario = machineScenario(load, design)
+    const latencies = new Map(flows.map((flow) => [flow, [] as number[]]))
+    const result = simulate(
+      { ...scenario, flows: scenario.flows.map((flow) => ({ ...flow, payload: { kind: 'none' } })) },
+      {
+        design: design === 'dedicated' ? 'dedicated' : 'floating',
+        payload: () => null,
+        onMessage: ({ flow, responseNs }) => latencies.get(flow)?.push(responseNs),
+      },
+    )
+    checkDelivered(label, result)
+    const figures = flows.flatMap((flow) => {
+      const sorted = latencies.get(flow)!.sort((a, b) => a - b)
+      return [0.5, 0.99, 1].map((share) => (rank(sorted, share) / 1000).toFixed(0))
+    })
+    const stolenNs = Object.values(result.stolenNsByCore).reduce((a, b) => a + b, 0)
+    process.stdout.write(`| ${[label, ...figures, (stolenNs / 1e6).toFixed(1)].join(' | ')} |\n`)
+  }
+}
+
+const budget = (budgetNs: number, periodNs: number) => ({ regulator: { kind: 'budget', budgetNs, periodNs } as const })
+const none = { regulator: { kind: 'none' } as const }
+const bucket = (bytesPerNs: number, burstBytes: number) => ({
+  regulator: { kind: 'bucket', bytesPerNs, burstBytes } as const,
+})
+underRegulators([
+  ['dedicated, no regulator', 'dedicated', none],
+  ['floating, no regulator', 'floating-minimum', none],
+  ['dedicated, 500 us in 1 ms', 'dedicated', budget(500_000, 1_000_000)],
+  ['**floating, 500 us in 1 ms**', 'floating-minimum', budget(500_000, 1_000_000)],
+  ['the same, `chaining: piece`', 'floating-minimum', { ...budget(500_000, 1_000_000), chaining: 'piece' }],
+  ['dedicated, 50 us in 100 us', 'dedicated', budget(50_000, 100_000)],
+  ['floating, 50 us in 100 us', 'floating-minimum', budget(50_000, 100_000)],
+  ['dedicated, 25 us in 50 us', 'dedicated', budget(25_000, 50_000)],
+  ['floating, 25 us in 50 us', 'floating-minimum', budget(25_000, 50_000)],
+  ['dedicated, bucket of half the rate, 64 KiB', 'dedicated', bucket(0.5, 65_536)],
+  ['floating, bucket of half the rate, 64 KiB', 'floating-minimum', bucket(0.5, 65_536)],
+  ['dedicated, half the rate', 'dedicated', { regulator: { kind: 'rate', bytesPerNs: 0.5 } }],
+  ['floating, half the rate', 'floating-minimum', { regulator: { kind: 'rate', bytesPerNs: 0.5 } }],
 ])

@@ -17,11 +17,14 @@ const LENGTHS = [64, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304] 
 /** At most so many bytes in a run of one size, so that long messages do not take all of the time. */
 const BYTES_OF_A_RUN = 48 << 20
 const LOADED_RUN_NS = 1_000_000_000
+/** The second tells what is of the design from what is of the budget, which fewer pauses between pieces use up sooner. */
+const LOADED_SETTINGS = ['loaded', 'unregulated'] as const
+type LoadedSetting = (typeof LOADED_SETTINGS)[number]
 
 type Unit = {
-  readonly setting: 'alone' | 'loaded'
+  readonly setting: 'alone' | LoadedSetting
   readonly design: MachineDesign
-  /** 0 for `loaded`. */
+  /** 0 where there are several flows. */
   readonly lengthBytes: number
   readonly messages: number
   readonly run: number
@@ -40,7 +43,7 @@ type LatencyRow = Row & {
 const COLUMNS: Record<string, string> = {
   platform: MACHINE_COLUMNS.platform,
   setting:
-    'alone: one flow, nothing else pending; loaded: five flows between three cores, EDF, a budget of 0.5 ms a ms',
+    'alone: one flow, nothing else pending; loaded: five flows between three cores, EDF, a budget of 0.5 ms a ms; unregulated: the same without the budget',
   design: MACHINE_COLUMNS.design,
   flow: 'name of the flow',
   lengthBytes: MACHINE_COLUMNS.lengthBytes,
@@ -54,6 +57,7 @@ const COLUMNS: Record<string, string> = {
 
 function loadOf({ setting, lengthBytes, messages, seed }: Unit, dmaBytesPerNs: number): Load {
   if (setting === 'loaded') return standardLoad(LOADED_RUN_NS, 'random', seed)
+  if (setting === 'unregulated') return standardLoad(LOADED_RUN_NS, 'random', seed, { regulator: { kind: 'none' } })
   // Long enough for the slowest design to be done before the next.
   const periodNs = 200_000 + 4 * Math.ceil(lengthBytes / dmaBytesPerNs)
   const flow = { name: 'only', from: 0, to: 1, periodNs, lengthBytes, jitterNs: 50_000 }
@@ -119,9 +123,11 @@ export const latencyExperiment: Experiment<Unit, LatencyRow> = {
       }
     }
     for (const design of designsOn(profile, STANDARD_VM_CORES)) {
-      for (let run = 0; run < Math.ceil(sets / 250); run++) {
-        const own = { setting: 'loaded', design, lengthBytes: 0, messages: 0, run } as const
-        units.push({ ...own, seed: seedOf(seed, 'latency', 'loaded', run) })
+      for (const setting of LOADED_SETTINGS) {
+        for (let run = 0; run < Math.ceil(sets / 250); run++) {
+          const own = { setting, design, lengthBytes: 0, messages: 0, run } as const
+          units.push({ ...own, seed: seedOf(seed, 'latency', 'loaded', run) })
+        }
       }
     }
     return units
