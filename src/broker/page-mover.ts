@@ -87,7 +87,7 @@ export class PageMover {
   }
 
   #work(): boolean {
-    const { port, wakeUps, core, zeroCopy } = this.#context
+    const { port, wakeUps, core, endpoints, zeroCopy } = this.#context
     let left = BATCH
     let more = zeroCopy !== null && this.#tendLoans(zeroCopy)
     while (left > 0) {
@@ -101,7 +101,8 @@ export class PageMover {
     if (zeroCopy === null) return more || left === 0
     // Whatever brought the last page of a loan back: a buffer that was taken, here or for the DMA, or a revocation.
     this.#completeSettled(zeroCopy.loans.settled)
-    zeroCopy.stock.tidy(left)
+    // A receiver that can be told of its message does not wait for the scrubbing of pages that nobody needs yet.
+    if (endpoints.every(({ arrived }) => arrived.length === 0)) zeroCopy.stock.tidy(left)
     const dueNs = zeroCopy.loans.nextDueNs
     if (dueNs < Number.POSITIVE_INFINITY) wakeUps.forWork(core, dueNs)
     return more || left === 0 || zeroCopy.stock.stale > 0

@@ -62,8 +62,8 @@ export class Board implements PlatformPort {
   readonly #unfinished: Uint8Array
   /** By core: throttled, in EL2, and nothing to do. */
   readonly #waiting: Uint8Array
-  /** By core: VMs whose interrupt arrives there by IPI, as bits. */
-  readonly #injections: Int32Array
+  /** By VM: its interrupt arrives at its core by IPI. */
+  readonly #injections: Uint8Array
   readonly #timers: Float64Array
   readonly #channel: DmaChannel
 
@@ -77,7 +77,7 @@ export class Board implements PlatformPort {
     this.#argument = new Int32Array(coreCount)
     this.#unfinished = new Uint8Array(coreCount)
     this.#waiting = new Uint8Array(coreCount)
-    this.#injections = new Int32Array(coreCount)
+    this.#injections = new Uint8Array(parts.vmCores.length)
     this.#timers = new Float64Array(coreCount)
   }
 
@@ -261,7 +261,7 @@ export class Board implements PlatformPort {
         this.#raise(a, PhysicalInterrupt.kick)
         return true
       case BoardEvent.injectByIpi:
-        this.#injections[a]! |= 1 << b
+        this.#injections[b] = 1
         this.#raise(a, PhysicalInterrupt.guest)
         return true
       case BoardEvent.timer:
@@ -327,11 +327,13 @@ export class Board implements PlatformPort {
   }
 
   #injectPending(core: number): void {
-    for (let bits = this.#injections[core]!; bits !== 0; bits &= bits - 1) {
+    const { vmCores } = this.#parts
+    for (let vm = 0; vm < vmCores.length; vm++) {
+      if (this.#injections[vm] === 0 || vmCores[vm] !== core) continue
+      this.#injections[vm] = 0
       this.charge(CostOp.injectListRegister, 1)
-      this.#inject(31 - Math.clz32(bits & -bits))
+      this.#inject(vm)
     }
-    this.#injections[core] = 0
   }
 
   #inject(vm: number): void {

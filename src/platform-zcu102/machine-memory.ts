@@ -9,8 +9,6 @@ import { Dram, Stage2Table } from './stage2.ts'
 import { type GuestRam, guestRamOf, ramAreas } from './vm.ts'
 
 const GUEST_RAM_BASE = 0x4000_0000
-/** The broker's own pages in the exchange pool: two long messages' worth of pages that need not be scrubbed in haste. */
-const SPARE_PAGES = 512
 
 export class MachineMemory {
   readonly dram: Dram
@@ -30,7 +28,7 @@ export class MachineMemory {
     this.ram = vms.map((_, vm) => guestRamOf(scenario, vm))
     this.colors = planColors(profile.pageColors.value, vms, broker.transfer === 'copy' ? 0 : broker.poolColors)
     const { colors, pool } = this.colors
-    const spares = pool.length > 0 ? SPARE_PAGES : 0
+    const spares = pool.length > 0 ? broker.sparePages : 0
     const bytes = this.ram.reduce((sum, { privateBytes, payloadBytes }) => sum + privateBytes + payloadBytes, 0)
     this.dram = new Dram(bytes + spares * PAGE_SIZE, colors)
     this.stage2 = this.ram.map(

@@ -214,7 +214,11 @@ export class Machine {
           floating && this.#interrupts.waitForShort && !isPinned(overrides) ? costsNs.irqEntryAck.value[1] : 0,
         coreCount: cores.value,
         interruptCore: floating ? 'receiver' : broker.dedicatedCore,
-        policy: new TransferPolicy(floating ? broker.transfer : 'copy', { thresholdBytes: broker.remapThresholdBytes }),
+        policy: new TransferPolicy(floating ? broker.transfer : 'copy', {
+          thresholdBytes: broker.remapThresholdBytes,
+          flushPages: broker.flushPages,
+          lentPages: broker.lentPages,
+        }),
         colors: this.memory.colorPolicy,
         spareFrames: this.memory.spareFrames,
         cores: this.#vmCores,

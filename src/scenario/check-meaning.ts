@@ -141,12 +141,31 @@ function checkRegulator({ regulator }: Draft, report: Report): void {
   report.value(['broker', 'regulator', 'budget'], regulator.budget, message, 'make it at most the period')
 }
 
+/** Whether the exchange pool can have pages that are no VM's. */
+export function hasSpares({ colorPolicy, transfer }: Draft['broker']): boolean {
+  return colorPolicy === 'pool' && (transfer === 'remap' || transfer === 'auto')
+}
+
 /** Keys that say how pages change owners, where none does. */
 function checkTransfer({ broker }: Draft, report: Report): void {
-  const { transfer, remapThreshold, colorPolicy, poolColors } = broker
-  if (transfer === 'copy' && typeof remapThreshold === 'number') {
+  const { transfer, colorPolicy, poolColors, sparePages, lentPages } = broker
+  for (const key of ['remapThreshold', 'flushPages'] as const) {
+    if (transfer !== 'copy' || typeof broker[key] !== 'number') continue
     const message = 'nothing is remapped where transfer is copy'
-    report.value(['broker', 'remapThreshold'], remapThreshold, message, 'use transfer: auto, or leave it out')
+    report.value(['broker', key], broker[key], message, 'use transfer: auto, or leave it out')
+  }
+  if (transfer !== undefined && transfer !== 'lend' && typeof lentPages === 'number') {
+    const message = `no pages are lent where transfer is ${transfer}`
+    report.value(['broker', 'lentPages'], lentPages, message, 'use transfer: lend, or leave it out')
+  }
+  if (typeof sparePages === 'number' && sparePages > 0 && !hasSpares(broker)) {
+    const message = 'the exchange pool has pages of its own only where pages of reserved colours are exchanged'
+    report.value(
+      ['broker', 'sparePages'],
+      sparePages,
+      message,
+      'use transfer: auto and colorPolicy: pool, or leave it out',
+    )
   }
   if (colorPolicy !== undefined && colorPolicy !== 'pool' && typeof poolColors === 'number') {
     const message = `no colours are reserved where colorPolicy is ${colorPolicy}`

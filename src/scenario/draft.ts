@@ -25,6 +25,7 @@ import type { Path } from './source-text.ts'
 
 const GIB = 2 ** 30
 const PAGE = 4096
+const MAX_PAGES = GIB / PAGE
 const MAX_VMS = 64
 const MAX_FLOWS = 1024
 const MAX_TASKS = 256
@@ -103,6 +104,9 @@ const BROKER = {
   remapThreshold: nullable(size(1, GIB)),
   colorPolicy: choice('pool', 'refuse', 'accept').default('accept'),
   poolColors: nullable(integer(1, MAX_COLOR)),
+  sparePages: nullable(integer(0, MAX_PAGES)),
+  lentPages: nullable(integer(1, MAX_PAGES)),
+  flushPages: nullable(integer(1, MAX_PAGES)),
   memguard: choice('service', 'interruptible', 'retarget', 'accept').default('service'),
   interrupts: z.unknown(),
   chaining: choice('adaptive', 'piece').default('adaptive'),

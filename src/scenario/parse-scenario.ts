@@ -1,5 +1,5 @@
 /** Scenario text, YAML or JSON, to a `Scenario`: shape in `draft.ts`, meaning in `check-meaning.ts`, all mistakes at once. */
-import { checkMeaning } from './check-meaning.ts'
+import { checkMeaning, hasSpares } from './check-meaning.ts'
 import {
   type BrokerFields,
   type ChainFields,
@@ -27,6 +27,12 @@ const SCENARIO: InputKind = {
   keys: 'vms and flows',
   error: (file, issues) => new ScenarioError(file, issues),
 }
+
+/** Two long messages' worth of pages that need not be scrubbed in haste. */
+const SPARE_PAGES = 512
+const LENT_PAGES = 512
+/** From here on refilling a whole TLB costs less than so many invalidations. */
+const FLUSH_PAGES = 64
 
 /** Throws a `ScenarioError` that lists everything that is wrong; reads no file. */
 export function parseScenario(source: string, options: ParseOptions = {}): Scenario {
@@ -79,6 +85,9 @@ function complete(draft: Draft): Scenario {
       remapThresholdBytes: broker.remapThreshold,
       colorPolicy: broker.colorPolicy,
       poolColors: broker.poolColors ?? (broker.colorPolicy === 'pool' ? 1 : 0),
+      sparePages: broker.sparePages ?? (hasSpares(broker) ? SPARE_PAGES : 0),
+      lentPages: broker.lentPages ?? LENT_PAGES,
+      flushPages: broker.flushPages ?? FLUSH_PAGES,
       memguard: broker.memguard,
       interrupts: completeInterrupts(draft.interrupts),
       chaining: broker.chaining,

@@ -105,6 +105,12 @@ export interface BrokerSpec {
   readonly colorPolicy: 'pool' | 'refuse' | 'accept'
   /** How many colours are reserved for exchange; 0 unless `colorPolicy` is `pool`. */
   readonly poolColors: number
+  /** Pages of the broker's own in the exchange pool; 0 unless `colorPolicy` is `pool` and pages are exchanged. */
+  readonly sparePages: number
+  /** Pages that one VM may have borrowed at a time; what goes beyond is copied. */
+  readonly lentPages: number
+  /** As many pages at once have all of a VM's translations invalidated together, not one by one. */
+  readonly flushPages: number
   /**
    * What a core that has used up its refills does about the broker's interrupts: serves them in its waiting loop, waits with
    * interrupts enabled, has the DMA's retargeted to another core, or leaves them until its period ends.

@@ -1,6 +1,6 @@
 /** Both kinds of driver, on either side, under every way to move a message: what arrives is what was sent. */
 import { describe, expect, it } from 'vitest'
-import { type DesignResult, simulate } from '../../src/platform-zcu102/index.ts'
+import { type DesignResult, simulate, zcu102 } from '../../src/platform-zcu102/index.ts'
 import { type BrokerSpec, parseScenario, type VmSpec } from '../../src/scenario/index.ts'
 
 const PAGE = 4096
@@ -79,6 +79,33 @@ describe.each(['remap', 'lend'] as const)('%s', (transfer) => {
     expect(pooled).toMatchObject({ foreignColorPages: 0, copyFallbacks: 0 })
     expect(pooled.colors).toMatchObject({ pool: [14, 15], shared: [] })
     for (const vm of Object.values(pooled.colors.vms)) expect(vm).toMatchObject({ foreignPages: 0 })
+  })
+})
+
+describe('limits of a scenario', () => {
+  it('flushPages: below it translations go one by one, and no guest refills its TLB', () => {
+    const flushed = run('page-aligned', 'page-aligned', { transfer: 'remap', flushPages: PAGES })
+    const single = run('page-aligned', 'page-aligned', { transfer: 'remap', flushPages: PAGES + 1 })
+    expect(flushed.tlbRefillNs).toBeGreaterThan(0)
+    expect(single.tlbRefillNs).toBe(0)
+    expect(single.pagesRemapped).toBe(flushed.pagesRemapped)
+  })
+
+  it('lentPages: what a VM may not borrow any more is copied', () => {
+    const { pagesLent, copyFallbacks } = run('page-aligned', 'page-aligned', { transfer: 'lend', lentPages: 10 })
+    expect(pagesLent).toBe(BIG_MESSAGES * 10 + 20 * 2)
+    expect(copyFallbacks).toBe(BIG_MESSAGES)
+  })
+
+  it('sparePages: with them nobody waits for scrubbing', () => {
+    const pool = { transfer: 'remap', colorPolicy: 'pool', poolColors: 2 } as const
+    const [without, withThem] = [0, 2 * PAGES].map((sparePages) =>
+      run('page-aligned', 'page-aligned', { ...pool, sparePages }),
+    )
+    expect(without!.pagesRemapped).toBe(withThem!.pagesRemapped)
+    const scrubNs = PAGES * 64 * zcu102.costsNs.cacheCleanPerLine.value[0]
+    const median = (result: DesignResult) => result.flows.big!.responseTimeNs!.p50
+    expect(median(without!) - median(withThem!)).toBeGreaterThan(scrubNs / 2)
   })
 })
 

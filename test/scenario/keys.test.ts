@@ -55,9 +55,19 @@ describe('what is read', () => {
       remapThresholdBytes: 65536,
       colorPolicy: 'pool',
       poolColors: 2,
+      sparePages: 512,
+      lentPages: 512,
+      flushPages: 64,
       memguard: 'retarget',
     })
     expect(parseScenario(changed('  poolColors: 2\n', '')).broker.poolColors).toBe(1)
+  })
+
+  it('how many pages: where there is something to count', () => {
+    const { broker } = parseScenario(changed('poolColors: 2', 'poolColors: 2\n  sparePages: 0\n  flushPages: 100'))
+    expect(broker).toMatchObject({ sparePages: 0, flushPages: 100 })
+    const lent = changed('transfer: auto', 'transfer: lend').replace('poolColors: 2', 'lentPages: 9')
+    expect(parseScenario(lent).broker).toMatchObject({ lentPages: 9, sparePages: 0 })
   })
 
   it('interrupts: a preset, or switches over those of `minimum`', () => {
@@ -83,6 +93,33 @@ describe('what is read', () => {
 })
 
 describe('errors name place, value and cure', () => {
+  const counts: [why: string, transfer: string, line: string, issue: string][] = [
+    [
+      'whole TLBs without remapping',
+      'copy',
+      'flushPages: 100',
+      'nothing is remapped where transfer is copy; use transfer: auto, or leave it out',
+    ],
+    [
+      'spare pages where none goes back',
+      'lend',
+      'sparePages: 64',
+      'the exchange pool has pages of its own only where pages of reserved colours are exchanged; use transfer: auto and colorPolicy: pool, or leave it out',
+    ],
+    [
+      'loans where none is given',
+      'auto',
+      'lentPages: 100',
+      'no pages are lent where transfer is auto; use transfer: lend, or leave it out',
+    ],
+    ['a flush of nothing', 'auto', 'flushPages: 0', '0 is too small; it is 1 to 262144'],
+  ]
+  it.each(counts)('%s', (_why, transfer, line, issue) => {
+    const text = changed('transfer: auto', `transfer: ${transfer}`).replace('  remapThreshold: 64KiB', `  ${line}`)
+    const key = line.split(':')[0]!
+    expect(issuesOf(text)).toEqual([`s.yaml:21:${key.length + 5} broker.${key}: ${issue}`])
+  })
+
   const cases: [why: string, from: string, to: string, issue: string][] = [
     [
       'a calibration that is no file',

@@ -1,0 +1,34 @@
+/** As many VMs as a scenario may have, on the cores of one board. */
+import { expect, it } from 'vitest'
+import { simulate } from '../../src/platform-zcu102/index.ts'
+import { parseScenario } from '../../src/scenario/index.ts'
+
+const VMS = 64
+const CORES = 3
+
+/** Every VM sends to the one half a round further, which is on another core: interrupts of all of them arrive by IPI. */
+const SCENARIO = parseScenario(
+  JSON.stringify({
+    duration: '40ms',
+    vms: Array.from({ length: VMS }, (_, vm) => ({ name: `vm${vm}`, core: vm % CORES, cid: 3 + vm, ram: '1536KiB' })),
+    flows: Array.from({ length: VMS }, (_, vm) => ({
+      name: `flow${vm}`,
+      from: `vm${vm}`,
+      to: `vm${(vm + VMS / 2) % VMS}`,
+      period: '20ms',
+      length: 5000,
+    })),
+    broker: { interrupts: 'plain' },
+  }),
+)
+
+it.each(['dedicated', 'floating'] as const)('64 VMs, %s: each is interrupted for its own messages', (design) => {
+  const result = simulate(SCENARIO, { design, payload: () => null })
+  expect(result).toMatchObject({
+    messagesSent: 2 * VMS,
+    messagesDelivered: 2 * VMS,
+    payloadMismatches: 0,
+    violations: 0,
+  })
+  expect(result.crossCoreIpis).toBeGreaterThanOrEqual(2 * VMS)
+})
