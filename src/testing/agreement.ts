@@ -1,42 +1,52 @@
 /** When a target's answer is the specification's, and both in words. */
 import { hex } from './draw-ring.ts'
+import {
+  PACKED_RING_RULES,
+  type PackedAvailableAnswer,
+  type PackedChain,
+  type PackedUsedAnswer,
+} from './packed/reference-packed-ring.ts'
 import type { TakenChain, TargetFault, UsedElement } from './queue-targets.ts'
 import {
   type AvailableAnswer,
   append,
   type ByteRange,
   type ReferenceChain,
-  type ReferenceFault,
   RING_RULES,
-  type RingRule,
   type UsedAnswer,
 } from './reference-split-ring.ts'
 
 /** Is the target's result the answer `expected`? */
-export function agrees(result: TakenChain | TargetFault | null, expected: AvailableAnswer): boolean {
+export function agrees(
+  result: TakenChain | TargetFault | null,
+  expected: AvailableAnswer | PackedAvailableAnswer,
+): boolean {
   if (result === null) return expected.kind === 'nothing'
   if (result.kind === 'chain') return expected.kind === 'chain' && sameChain(result, expected)
   if (result.returned && (expected.kind === 'nothing' || result.id !== expected.id)) return false
   if (expected.kind === 'chain') return expected.mayRefuse
   if (expected.kind === 'nothing') return false
-  return namesRule(result, expected)
+  return namesRule(result, expected.rules)
 }
 
 /** The same for a driver that reaped. */
-export function agreesOnUsed(result: UsedElement | TargetFault | null, expected: UsedAnswer): boolean {
+export function agreesOnUsed(
+  result: UsedElement | TargetFault | null,
+  expected: UsedAnswer | PackedUsedAnswer,
+): boolean {
   if (result === null) return expected.kind === 'nothing'
   if (result.kind === 'used') {
     return expected.kind === 'used' && result.id === expected.id && result.writtenBytes === expected.writtenBytes
   }
-  return expected.kind === 'fault' && namesRule(result, expected)
+  return expected.kind === 'fault' && namesRule(result, expected.rules)
 }
 
 /** A rule of ours must be the right one; another vocabulary is taken at its word. */
-function namesRule({ rule }: TargetFault, expected: ReferenceFault): boolean {
-  return !(rule in RING_RULES) || expected.rules.includes(rule as RingRule)
+function namesRule({ rule }: TargetFault, expected: readonly string[]): boolean {
+  return !(rule in RING_RULES || rule in PACKED_RING_RULES) || expected.includes(rule)
 }
 
-export function sameChain(chain: TakenChain, expected: ReferenceChain): boolean {
+export function sameChain(chain: TakenChain, expected: ReferenceChain | PackedChain): boolean {
   return (
     chain.id === expected.id &&
     sameRanges(chain.readable, expected.readable) &&
@@ -55,7 +65,15 @@ export function sameRanges(actual: readonly ByteRange[], expected: readonly Byte
 }
 
 export function describe(
-  outcome: TakenChain | UsedElement | TargetFault | AvailableAnswer | UsedAnswer | null,
+  outcome:
+    | TakenChain
+    | UsedElement
+    | TargetFault
+    | AvailableAnswer
+    | UsedAnswer
+    | PackedAvailableAnswer
+    | PackedUsedAnswer
+    | null,
 ): string {
   if (outcome === null || outcome.kind === 'nothing') return 'nothing'
   if (outcome.kind === 'fault') {

@@ -38,19 +38,46 @@ export { type Framing, MockDriver, type MockDriverOptions, MockRequest } from '.
 export type { ExhibitResult, MuseumReport, Verdict } from './museum/exhibit.ts'
 export { museumJUnit, museumTable } from './museum/render.ts'
 export { type MuseumOptions, runMuseum } from './museum/run-museum.ts'
-export { type QueueCommandOptions, queueCommands } from './queue-commands.ts'
-export { printProgram, type QueueCommand, type QueueProgram } from './queue-program.ts'
+export {
+  type BuffersOut,
+  drawPackedRing,
+  mustInterruptPacked,
+  mustKickPacked,
+  nextPackedAvailable,
+  nextPackedUsed,
+  PACKED_RING_RULES,
+  type PackedAvailableAnswer,
+  type PackedChain,
+  type PackedDescriptor,
+  type PackedFault,
+  type PackedRing,
+  type PackedRingRule,
+  type PackedUsedAnswer,
+  ReferencePackedDevice,
+  ReferencePackedDriver,
+  type RingPosition,
+  readPackedDescriptor,
+  referencePackedDevice,
+  referencePackedDriver,
+  type UsedBuffer,
+} from './packed/index.ts'
+export { type PackedQueueCommandOptions, type QueueCommandOptions, queueCommands } from './queue-commands.ts'
+export { type PackedQueueProgram, printProgram, type QueueCommand, type QueueProgram } from './queue-program.ts'
 export type {
   DeviceQueueTarget,
   DeviceQueueUnderTest,
   DriverQueueTarget,
   DriverQueueUnderTest,
   DriverRing,
+  PackedDeviceTarget,
+  PackedDriverRing,
+  PackedDriverTarget,
+  PackedFeature,
   TakenChain,
   TargetFault,
   UsedElement,
 } from './queue-targets.ts'
-export { type QueueTargets, referenceModel } from './reference-model.ts'
+export { type PackedTargets, type QueueTargets, referenceModel } from './reference-model.ts'
 export { ReferenceDevice, ReferenceDriver, referenceDevice, referenceDriver } from './reference-peers.ts'
 export {
   type AvailableAnswer,

@@ -3,10 +3,10 @@
  * and this file alone imports. Plain arrays of data instead of `fc.commands`, so that a counterexample is a program.
  */
 import * as fc from 'fast-check'
-import type { QueueCommand, QueueProgram } from './queue-program.ts'
+import type { PackedQueueProgram, QueueCommand, QueueProgram } from './queue-program.ts'
 
 export interface QueueCommandOptions {
-  /** Which ring format; `split` is what there is. */
+  /** Which ring format. */
   readonly ring: 'split'
   /** Fixed, or any of 1, 2, 4, 8, 16. */
   readonly size?: number
@@ -18,22 +18,39 @@ export interface QueueCommandOptions {
   readonly maxCommands?: number
 }
 
-export function queueCommands(options: QueueCommandOptions): fc.Arbitrary<QueueProgram> {
-  const sizes = options.size === undefined ? fc.constantFrom(1, 2, 4, 8, 16) : fc.constant(options.size)
+export interface PackedQueueCommandOptions extends Omit<QueueCommandOptions, 'ring'> {
+  readonly ring: 'packed'
+  /** Fixed, or any of 1 to 8 and 16: any number is a size (IMP-VQP-15). */
+  readonly size?: number
+  readonly inOrder?: boolean
+}
+
+export function queueCommands(options: PackedQueueCommandOptions): fc.Arbitrary<PackedQueueProgram>
+export function queueCommands(options: QueueCommandOptions): fc.Arbitrary<QueueProgram>
+export function queueCommands(
+  options: QueueCommandOptions | PackedQueueCommandOptions,
+): fc.Arbitrary<QueueProgram | PackedQueueProgram> {
+  const anySize = options.ring === 'split' ? [1, 2, 4, 8, 16] : [1, 2, 3, 4, 5, 6, 7, 8, 16]
+  const sizes = options.size === undefined ? fc.constantFrom(...anySize) : fc.constant(options.size)
   const length = {
     minLength: options.minCommands ?? 0,
     maxLength: Math.max(options.maxCommands ?? 100, options.minCommands ?? 0),
     size: 'max' as const,
   }
-  return sizes.chain((size) =>
-    fc.record({
+  const either = (fixed: boolean | undefined) => (fixed === undefined ? fc.boolean() : fc.constant(fixed))
+  return sizes.chain((size): fc.Arbitrary<QueueProgram | PackedQueueProgram> => {
+    const ring = {
       size: fc.constant(size),
-      eventIdx: options.eventIdx === undefined ? fc.boolean() : fc.constant(options.eventIdx),
-      indirect: options.indirect === undefined ? fc.boolean() : fc.constant(options.indirect),
-      startIndex: fc.oneof(fc.constant(0), fc.integer({ min: 0xffff - 2 * size, max: 0xffff })),
-      commands: fc.array(queueCommand(size), length),
-    }),
-  )
+      eventIdx: either(options.eventIdx),
+      indirect: either(options.indirect),
+    }
+    const commands = fc.array(queueCommand(size), length)
+    if (options.ring === 'packed') {
+      return fc.record({ format: fc.constant('packed' as const), ...ring, inOrder: either(options.inOrder), commands })
+    }
+    const startIndex = fc.oneof(fc.constant(0), fc.integer({ min: 0xffff - 2 * size, max: 0xffff }))
+    return fc.record({ ...ring, startIndex, commands })
+  })
 }
 
 /** Adds and takes outweigh the rest, so that rings fill, and a reset is rare enough for something to build up between two. */

@@ -5,12 +5,24 @@
  */
 
 export interface QueueProgram {
+  readonly format?: 'split'
   /** 1 .. 32768, a power of two. */
   readonly size: number
   readonly eventIdx: boolean
   readonly indirect: boolean
   /** Where both indices start, when the targets can: near 65536, a short program wraps. */
   readonly startIndex: number
+  readonly commands: readonly QueueCommand[]
+}
+
+/** A packed ring starts at its first slot: it is short enough to wrap. */
+export interface PackedQueueProgram {
+  readonly format: 'packed'
+  /** 1 .. 32768. */
+  readonly size: number
+  readonly eventIdx: boolean
+  readonly indirect: boolean
+  readonly inOrder: boolean
   readonly commands: readonly QueueCommand[]
 }
 
@@ -38,7 +50,7 @@ export type QueueCommand =
   /** Both sides. */
   | { readonly op: 'reset' }
 
-export function printProgram({ commands, ...ring }: QueueProgram): string {
+export function printProgram({ commands, ...ring }: QueueProgram | PackedQueueProgram): string {
   const lines = commands.map((command) => `    ${printData(command)},`)
   return ['referenceModel.compare(target, {', `  ...${printData(ring)},`, '  commands: [', ...lines, '  ],', '})'].join(
     '\n',

@@ -4,6 +4,7 @@
  * but the bytes in memory. `docs/testing.md` has a ten-line example.
  */
 import type { GuestMemory } from '../memory/index.ts'
+import type { PackedRing } from './packed/packed-ring-format.ts'
 import type { ByteRange } from './reference-split-ring.ts'
 import type { SplitRing } from './split-ring-format.ts'
 
@@ -44,6 +45,7 @@ export interface DeviceQueueUnderTest {
 
 export interface DeviceQueueTarget {
   readonly side: 'device'
+  readonly format?: 'split'
   readonly name: string
   /** Tolerates interrupts that the driver asked not to get: they are against a SHOULD only (VQS-NTF-DEV-06). */
   readonly mayNotifyNeedlessly?: boolean
@@ -94,6 +96,7 @@ export interface DriverQueueUnderTest {
 
 export interface DriverQueueTarget {
   readonly side: 'driver'
+  readonly format?: 'split'
   readonly name: string
   /** Tolerates kicks that the device asked not to get: they are against a SHOULD only (VQS-NTF-DRV-12). */
   readonly mayNotifyNeedlessly?: boolean
@@ -107,3 +110,40 @@ export interface DriverQueueTarget {
   create(memory: GuestMemory, ring: DriverRing): DriverQueueUnderTest
   createAt?(memory: GuestMemory, ring: DriverRing, index: number): DriverQueueUnderTest
 }
+
+/**
+ * A packed ring's sides are the same two interfaces. An id is a buffer id, any 16 bits; `direct` is the number of buffers, all in
+ * the ring, or less: then all are wanted in one table (VQP-IND-DRV-04). A queue that shows several completions, or several
+ * chains, at once may do so with one descriptor where IN_ORDER allows it (IMP-VQP-11).
+ *
+ * `wantsNotification` is asked at least once in a turn of the ring: positions cannot tell two turns from none.
+ */
+export interface PackedDeviceTarget {
+  readonly side: 'device'
+  readonly format: 'packed'
+  readonly name: string
+  /** Tolerates interrupts that the driver asked not to get. */
+  readonly mayNotifyNeedlessly?: boolean
+  /** What the target does not implement. */
+  readonly lacks?: readonly PackedFeature[]
+  create(memory: GuestMemory, ring: PackedRing): DeviceQueueUnderTest
+}
+
+/** An indirect table of `tableLength` descriptors for each id below the ring's size, at `tableArea`. */
+export interface PackedDriverRing extends PackedRing {
+  readonly tableArea: number
+  readonly tableLength: number
+}
+
+export interface PackedDriverTarget {
+  readonly side: 'driver'
+  readonly format: 'packed'
+  readonly name: string
+  /** Tolerates kicks that the device asked not to get. */
+  readonly mayNotifyNeedlessly?: boolean
+  /** What the target does not implement. */
+  readonly lacks?: readonly PackedFeature[]
+  create(memory: GuestMemory, ring: PackedDriverRing): DriverQueueUnderTest
+}
+
+export type PackedFeature = 'eventIdx' | 'indirect' | 'inOrder'

@@ -1,12 +1,16 @@
 /**
  * Any queue against the specification: a program of moves runs over real bytes, and after every move what the target said
- * and what it wrote must be what `reference-split-ring.ts` concludes from those bytes. The side without a target is played by
+ * and what it wrote must be what `reference-split-ring.ts`, or `reference-packed-ring.ts`, concludes from those bytes. The side without a target is played by
  * the reference peers. Both sides are witnessed all the same, so that a pair of targets runs as one program.
  */
 import { DeviceWitness } from './device-witness.ts'
 import { DriverWitness } from './driver-witness.ts'
-import type { QueueCommand, QueueProgram } from './queue-program.ts'
-import type { DeviceQueueTarget, DriverQueueTarget } from './queue-targets.ts'
+import { PackedDeviceWitness } from './packed/packed-device-witness.ts'
+import { PackedDriverWitness } from './packed/packed-driver-witness.ts'
+import { PackedScene } from './packed/packed-scene.ts'
+import { referencePackedDevice, referencePackedDriver } from './packed/reference-packed-peers.ts'
+import type { PackedQueueProgram, QueueCommand, QueueProgram } from './queue-program.ts'
+import type { DeviceQueueTarget, DriverQueueTarget, PackedDeviceTarget, PackedDriverTarget } from './queue-targets.ts'
 import { referenceDevice, referenceDriver } from './reference-peers.ts'
 import { RingScene } from './ring-scene.ts'
 
@@ -15,26 +19,54 @@ export type QueueTargets =
   | DriverQueueTarget
   | { readonly device: DeviceQueueTarget; readonly driver: DriverQueueTarget }
 
-export const referenceModel = {
-  /** True, or a `QueueMismatch` that names the move and prints the ring and the program. */
-  compare(target: QueueTargets, program: QueueProgram): true {
-    const device = 'device' in target ? target.device : target.side === 'device' ? target : referenceDevice
-    const driver = 'driver' in target ? target.driver : target.side === 'driver' ? target : referenceDriver
-    const startIndex = device.createAt && driver.createAt ? program.startIndex : 0
-    const scene = new RingScene(program, startIndex)
-    // The driver first: it may zero the ring.
-    const drivers = new DriverWitness(scene, driver, startIndex)
-    const devices = new DeviceWitness(scene, device, startIndex)
-    for (const command of program.commands) {
-      execute(command, scene, devices, drivers)
-      scene.position++
-    }
-    drain(scene, devices, drivers)
-    return true
-  },
+export type PackedTargets =
+  | PackedDeviceTarget
+  | PackedDriverTarget
+  | { readonly device: PackedDeviceTarget; readonly driver: PackedDriverTarget }
+
+/** True, or a `QueueMismatch` that names the move and prints the ring and the program. */
+function compare(target: QueueTargets, program: QueueProgram): true
+function compare(target: PackedTargets, program: PackedQueueProgram): true
+function compare(target: QueueTargets | PackedTargets, program: QueueProgram | PackedQueueProgram): true {
+  // The overloads keep the two together.
+  if (program.format === 'packed') return comparePacked(target as PackedTargets, program)
+  return compareSplit(target as QueueTargets, program)
 }
 
-function execute(command: QueueCommand, scene: RingScene, device: DeviceWitness, driver: DriverWitness): void {
+function compareSplit(target: QueueTargets, program: QueueProgram): true {
+  const device = 'device' in target ? target.device : target.side === 'device' ? target : referenceDevice
+  const driver = 'driver' in target ? target.driver : target.side === 'driver' ? target : referenceDriver
+  const startIndex = device.createAt && driver.createAt ? program.startIndex : 0
+  const scene = new RingScene(program, startIndex)
+  // The driver first: it may zero the ring.
+  const drivers = new DriverWitness(scene, driver, startIndex)
+  return run(program.commands, scene, new DeviceWitness(scene, device, startIndex), drivers)
+}
+
+function comparePacked(target: PackedTargets, program: PackedQueueProgram): true {
+  const device = 'device' in target ? target.device : target.side === 'device' ? target : referencePackedDevice
+  const driver = 'driver' in target ? target.driver : target.side === 'driver' ? target : referencePackedDriver
+  const scene = new PackedScene(program)
+  const drivers = new PackedDriverWitness(scene, driver)
+  return run(program.commands, scene, new PackedDeviceWitness(scene, device), drivers)
+}
+
+export const referenceModel = { compare }
+
+type Scene = RingScene | PackedScene
+type Device = DeviceWitness | PackedDeviceWitness
+type Driver = DriverWitness | PackedDriverWitness
+
+function run(commands: readonly QueueCommand[], scene: Scene, device: Device, driver: Driver): true {
+  for (const command of commands) {
+    execute(command, scene, device, driver)
+    scene.position++
+  }
+  drain(scene, device, driver)
+  return true
+}
+
+function execute(command: QueueCommand, scene: Scene, device: Device, driver: Driver): void {
   switch (command.op) {
     case 'add':
       driver.add(command.readable, command.writable, command.direct)
@@ -78,7 +110,7 @@ function execute(command: QueueCommand, scene: RingScene, device: DeviceWitness,
 }
 
 /** Conservation: whatever happened, everything comes back, and then the whole ring is free again. */
-function drain(scene: RingScene, device: DeviceWitness, driver: DriverWitness): void {
+function drain(scene: Scene, device: Device, driver: Driver): void {
   driver.publish()
   while (device.take());
   while (device.inFlight > 0) device.use(0, 0)

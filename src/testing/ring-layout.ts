@@ -1,5 +1,6 @@
 /** Where a small ring and its indirect tables lie when nobody cares: one area behind the other. */
-import type { DriverRing } from './queue-targets.ts'
+import { EVENT_BYTES, type PackedRing } from './packed/packed-ring-format.ts'
+import type { DriverRing, PackedDriverRing } from './queue-targets.ts'
 import {
   DESCRIPTOR_BYTES,
   descriptorAreaBytes,
@@ -18,6 +19,18 @@ export function layOutRing(
   const tableArea = align(deviceArea + deviceAreaBytes(size), 16)
   const areas = { descriptorArea: base, driverArea, deviceArea, tableArea, tableLength: size }
   return { ring: { size, ...areas, eventIdx, indirect }, end: tableArea + size * size * DESCRIPTOR_BYTES }
+}
+
+/** The same for a packed ring, with a table for each slot's worth of ids. */
+export function layOutPackedRing(
+  { size, eventIdx, indirect, inOrder }: Pick<PackedRing, 'size' | 'eventIdx' | 'indirect' | 'inOrder'>,
+  base = 0x1000,
+): { ring: PackedDriverRing; end: number } {
+  const driverArea = base + size * DESCRIPTOR_BYTES
+  const deviceArea = driverArea + EVENT_BYTES
+  const tableArea = align(deviceArea + EVENT_BYTES, 16)
+  const areas = { descriptorArea: base, driverArea, deviceArea, tableArea, tableLength: size }
+  return { ring: { size, ...areas, eventIdx, indirect, inOrder }, end: tableArea + size * size * DESCRIPTOR_BYTES }
 }
 
 export const align = (value: number, to: number): number => Math.ceil(value / to) * to

@@ -1,0 +1,28 @@
+/** The packed ring in the testing kit: its specification, its peers, and what a target of it is held against. */
+export { drawPackedRing } from './draw-packed-ring.ts'
+export {
+  type PackedDescriptor,
+  type PackedRing,
+  type RingPosition,
+  readPackedDescriptor,
+} from './packed-ring-format.ts'
+export {
+  ReferencePackedDevice,
+  ReferencePackedDriver,
+  referencePackedDevice,
+  referencePackedDriver,
+} from './reference-packed-peers.ts'
+export {
+  type BuffersOut,
+  mustInterruptPacked,
+  mustKickPacked,
+  nextPackedAvailable,
+  nextPackedUsed,
+  PACKED_RING_RULES,
+  type PackedAvailableAnswer,
+  type PackedChain,
+  type PackedFault,
+  type PackedRingRule,
+  type PackedUsedAnswer,
+  type UsedBuffer,
+} from './reference-packed-ring.ts'

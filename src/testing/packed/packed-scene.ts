@@ -1,0 +1,105 @@
+/**
+ * The scene of a comparison over a packed ring, as `ring-scene.ts` is for the split one: the ring in a small memory, buffers,
+ * and `watch`, under which each side runs. Both sides write the descriptors here, each those that are its own at the time.
+ */
+import { GuestMemory } from '../../memory/index.ts'
+import { QueueMismatch } from '../mismatch.ts'
+import { type PackedQueueProgram, printProgram } from '../queue-program.ts'
+import type { PackedDriverRing } from '../queue-targets.ts'
+import type { ByteRange } from '../reference-split-ring.ts'
+import { layOutPackedRing } from '../ring-layout.ts'
+import { DESCRIPTOR_BYTES } from '../split-ring-format.ts'
+import { drawPackedRing } from './draw-packed-ring.ts'
+import {
+  descriptorAt,
+  EVENT_BYTES,
+  RING_EVENT_FLAGS_DESC,
+  RING_EVENT_FLAGS_DISABLE,
+  type RingPosition,
+  readEvent,
+} from './packed-ring-format.ts'
+
+const DATA_BYTES = 0x4000
+
+export class PackedScene {
+  readonly memory: GuestMemory
+  readonly ring: PackedDriverRing
+  /** Index of the command that runs now. */
+  position = 0
+  readonly #program: PackedQueueProgram
+  #dataCursor = 0
+  /** Of the ring; one for all calls, because there are very many. */
+  readonly #before: Uint8Array
+  readonly #after: Uint8Array
+
+  constructor(program: PackedQueueProgram) {
+    const { ring, end } = layOutPackedRing(program)
+    this.#program = program
+    this.memory = GuestMemory.ofSize(end + DATA_BYTES - ring.descriptorArea, ring.descriptorArea)
+    this.ring = ring
+    this.#before = new Uint8Array(ring.tableArea - ring.descriptorArea)
+    this.#after = new Uint8Array(this.#before.length)
+  }
+
+  /** The next bytes of the data area: consecutive buffers touch, so that a range says nothing about how it was cut. */
+  buffer(length: number): ByteRange {
+    if (this.#dataCursor + length > DATA_BYTES) this.#dataCursor = 0
+    const address = this.memory.regions[0]!.end - DATA_BYTES + this.#dataCursor
+    this.#dataCursor += length
+    return { address, length }
+  }
+
+  clearRings(): void {
+    this.memory.fill(this.ring.descriptorArea, this.#before.length, 0)
+  }
+
+  /**
+   * VQP-DEV-07, VQP-DRV-03: `action` may write the side's event structure and the `count` slots from `from` on, which are its
+   * own, and no other.
+   */
+  watch<T>(side: 'device' | 'driver', from: RingPosition, count: number, action: () => T): T {
+    const { descriptorArea, driverArea, deviceArea, size } = this.ring
+    const [before, after] = [this.#before, this.#after]
+    this.memory.read(descriptorArea, before)
+    let result: T
+    try {
+      result = action()
+    } catch (error) {
+      return this.fail(`the ${side} threw ${error}`, error)
+    }
+    this.memory.read(descriptorArea, after)
+    const own = (side === 'device' ? deviceArea : driverArea) - descriptorArea
+    for (let at = 0; at < before.length; at++) {
+      if (before[at] === after[at] || (at >= own && at < own + EVENT_BYTES)) continue
+      const slot = Math.floor(at / DESCRIPTOR_BYTES)
+      if (slot < size && (slot - from.slot + size) % size < count) continue
+      const what = slot < size ? `slot ${slot}` : side === 'device' ? "the driver's events" : "the device's events"
+      this.fail(`the ${side} wrote ${what}, which is not its own (${side === 'device' ? 'VQP-DEV-07' : 'VQP-DRV-03'})`)
+    }
+    return result
+  }
+
+  /** IMP-VQP-13: whoever wants to be notified is so for the very next slot; silence is a flag of its own. */
+  expectSuppression(on: boolean, area: number, next: RingPosition): void {
+    const { flags, slot, wrap } = readEvent(this.memory, area)
+    if (flags > (this.ring.eventIdx ? RING_EVENT_FLAGS_DESC : RING_EVENT_FLAGS_DISABLE)) {
+      this.fail(`event flags are ${flags}, which is reserved or was not negotiated (IMP-VQP-13)`)
+    }
+    const elsewhere = flags === RING_EVENT_FLAGS_DESC && (slot !== next.slot || wrap !== next.wrap)
+    if (on && (flags === RING_EVENT_FLAGS_DISABLE || elsewhere)) {
+      this.fail(`asked for notifications, and slot ${next.slot}, wrap ${next.wrap} would wake nobody`)
+    }
+    if (!on && !this.ring.eventIdx && flags !== RING_EVENT_FLAGS_DISABLE) this.fail('asked for silence with ENABLE')
+  }
+
+  slotAt(position: RingPosition): string {
+    return `slot ${position.slot}, wrap ${position.wrap}, at 0x${descriptorAt(this.ring.descriptorArea, position.slot).toString(16)}`
+  }
+
+  fail(sentence: string, cause?: unknown): never {
+    const command = this.#program.commands[this.position]
+    const where = command ? `command ${this.position} (${command.op})` : 'draining the ring at the end'
+    const evidence = `${drawPackedRing(this.memory, this.ring)}\n${printProgram(this.#program)}`
+    throw new QueueMismatch(`${where}: ${sentence}`, evidence, { cause })
+  }
+}
