@@ -1,4 +1,6 @@
 /** From the sender's call to the receiver's handler: sums around the bound of the DMA stage. Costs are worst cases in ns. */
+import { type Charges, type CostOpName, chargedNs } from '../platform/index.ts'
+import { exact } from './exact.ts'
 
 interface CommonPath {
   /** The guest's own send path. */
@@ -69,25 +71,12 @@ export function coalescingDelayNs(count: number, delayNs: number): number {
   return count <= 1 ? 0 : delayNs
 }
 
-export interface RemapCosts {
-  readonly hypercallNs: number
-  /** One page table entry, and the invalidation after unmapping. */
-  readonly pageEntryNs: number
-  readonly invalidateNs: number
-  /** Refilling what the invalidation took away. */
-  readonly refillNs: number
-  readonly usedNs: number
-  readonly notifyNs: number
-  /** Making the page that comes back readable by nobody: scrubbing it, per page. Default 0: it was the receiver's own clean one. */
-  readonly scrubNs?: number
-}
-
 /**
- * z(L) = e_hvc + pages·(2·t_pte + scrub) + t_tlbi + refill + used + notify: a message that is exchanged instead of copied, no DMA.
+ * z(L): the time that a message takes which is exchanged or lent instead of copied; no DMA. `charges`: everything from the doorbell's
+ * trap to the receiver's interrupt, counted as the broker announces it (`movedMessageCharges`), not by a formula of its own.
  */
-export function remapTimeNs(pages: number, costs: RemapCosts): number {
-  const { hypercallNs, pageEntryNs, invalidateNs, refillNs, usedNs, notifyNs, scrubNs = 0 } = costs
-  return hypercallNs + pages * (2 * pageEntryNs + scrubNs) + invalidateNs + refillNs + usedNs + notifyNs
+export function remapTimeNs(charges: Charges, costNs: (op: CostOpName) => number): number {
+  return exact(chargedNs(charges, costNs))
 }
 
 /**
@@ -95,7 +84,7 @@ export function remapTimeNs(pages: number, costs: RemapCosts): number {
  * `remapTimeNs` instead of trap, response and delivery. `edgesNs`: the bound of the DMA stage of unaligned head and tail, which
  * the flow set then has as a flow of that length; 0 where the message is whole pages, null without a bound.
  *
- * The lock is held while pages are remapped, so every w, of this flow and of all others, has to be at least that.
+ * The lock is held for a batch of pages a step, so every w, of this flow and of all others, has to be at least that.
  */
 export function zeroCopyEndToEnd(
   path: FloatingPath | DedicatedPath,

@@ -14,7 +14,6 @@ export {
   type EndToEndTerms,
   endToEnd,
   type FloatingPath,
-  type RemapCosts,
   remapTimeNs,
   zeroCopyEndToEnd,
 } from './end-to-end.ts'

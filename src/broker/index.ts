@@ -1,5 +1,30 @@
 /** The broker between VMs: one relay, two placements. Public as `virtio-sdk/broker`. */
+export {
+  ANNOUNCE_BATCH,
+  CHAIN_BATCH,
+  EXTEND_BATCH,
+  FETCH_BATCH,
+  FIRST_BUFFERS,
+  LOOK_BATCH,
+  PAGE_BATCH,
+  REVOKE_BATCH,
+} from './batches.ts'
 export type { Broker } from './broker.ts'
+export {
+  announceSteps,
+  COMPLETE_CHARGES,
+  copyCharges,
+  extendSteps,
+  FETCH_CHARGES,
+  FIRST_TRANSFER_CHARGES,
+  type MoveSteps,
+  movedMessageCharges,
+  movedPieces,
+  moveSteps,
+  PIECE_CHARGES,
+  STEP_CHARGES,
+  TRANSFER_CHARGES,
+} from './charges.ts'
 export { DedicatedBroker } from './dedicated.ts'
 export { Endpoint, type EndpointQueues } from './endpoint.ts'
 export { FloatingBroker } from './floating.ts'

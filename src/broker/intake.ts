@@ -4,14 +4,10 @@
  */
 import { CostOp } from '../platform/index.ts'
 import { ChainReader, DescriptorChain } from '../virtqueue/index.ts'
+import { FETCH_BATCH, REVOKE_BATCH } from './batches.ts'
 import type { FlowQueues } from './flow-queues.ts'
 import type { RefusalReason, RelayContext } from './relay-context.ts'
 import { translateAgain } from './translate-again.ts'
-
-/** Chains looked at in one step. */
-const FETCH_BATCH = 8
-/** Borrowed pages that one step replaces by copies, so that they can be sent on. */
-const REVOKE_BATCH = 4
 
 export class Intake {
   readonly #context: RelayContext

@@ -4,14 +4,12 @@
  */
 import { SegmentCursor } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
+import { ANNOUNCE_BATCH } from './batches.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { FlowQueues } from './flow-queues.ts'
 import type { Message } from './message-table.ts'
 import type { RelayContext } from './relay-context.ts'
 import { Transfer } from './transfer.ts'
-
-/** Used elements written in one step. */
-const ANNOUNCE_BATCH = 16
 
 export class Outlet {
   readonly #context: RelayContext

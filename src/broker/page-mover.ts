@@ -10,7 +10,8 @@
  */
 import { PAGE_SIZE, SegmentCursor, type SegmentList } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
-import { Loan, PageRun, TransferWay, type ZeroCopy } from '../zero-copy/index.ts'
+import { LINE_BYTES, Loan, MAX_RUN_PAGES, PageRun, TransferWay, type ZeroCopy } from '../zero-copy/index.ts'
+import { LOOK_BATCH, PAGE_BATCH, REVOKE_BATCH } from './batches.ts'
 import type { FlowQueues } from './flow-queues.ts'
 import type { Message } from './message-table.ts'
 import type { Outlet } from './outlet.ts'
@@ -18,17 +19,8 @@ import type { ReceiveBuffer } from './receive-pool.ts'
 import type { RelayContext } from './relay-context.ts'
 import type { Transfer } from './transfer.ts'
 
-/** Pages taken, invalidated, put or scrubbed, and pieces copied, in one call. */
-const BATCH = 16
-/** Pages revoked in one call: each is copied. */
-const REVOKE_BATCH = 4
-/** Receive buffers looked at in one call, to find those that bring back what was lent. */
-const LOOK_BATCH = 8
 /** While a VM makes so many buffers available that there is always another to look at, its loans are revoked this much late. */
 const LOOK_NS = 1_000_000
-/** Pages of one run: as many are unmapped at a time. */
-const MAX_RUN_PAGES = 512
-const LINE_BYTES = 64
 
 const Phase = { pieces: 0, taking: 1, moving: 2 } as const
 
@@ -88,7 +80,7 @@ export class PageMover {
 
   #work(): boolean {
     const { port, wakeUps, core, endpoints, zeroCopy } = this.#context
-    let left = BATCH
+    let left = PAGE_BATCH
     let more = zeroCopy !== null && this.#tendLoans(zeroCopy)
     while (left > 0) {
       const message = this.#mostUrgent(port.now())

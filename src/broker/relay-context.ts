@@ -2,6 +2,7 @@
 import type { PlatformPort } from '../platform/index.ts'
 import type { SplitDeviceQueue } from '../virtqueue/index.ts'
 import { type ColorPolicy, type TransferPolicy, ZeroCopy } from '../zero-copy/index.ts'
+import { FIRST_BUFFERS } from './batches.ts'
 import { Endpoint } from './endpoint.ts'
 import type { BrokerFlow } from './flow.ts'
 import type { Message } from './message-table.ts'
@@ -47,9 +48,6 @@ export type RefusalReason = 'header' | 'too-long' | 'unreachable'
 export interface RelayObserver {
   onRefused?(vm: number, reason: RefusalReason): void
 }
-
-/** Buffers taken from the ring when none is at hand: one, because the DMA waits for it. */
-const FIRST_BUFFERS = 1
 
 export class RelayContext {
   readonly port: PlatformPort

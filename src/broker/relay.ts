@@ -10,6 +10,7 @@
 import { assert } from '../internal/assert.ts'
 import { CostOp, NO_INTERRUPT, PlatformCapability, type PlatformPort } from '../platform/index.ts'
 import type { ZeroCopy } from '../zero-copy/index.ts'
+import { CHAIN_BATCH, EXTEND_BATCH } from './batches.ts'
 import type { Endpoint, EndpointQueues } from './endpoint.ts'
 import { FlowQueues } from './flow-queues.ts'
 import { Intake } from './intake.ts'
@@ -21,11 +22,6 @@ import type { Regulator } from './regulator.ts'
 import { type RelayConfig, RelayContext, type RelayObserver } from './relay-context.ts'
 import type { Router } from './router.ts'
 import type { Transfer } from './transfer.ts'
-
-/** Pieces chained in one step. */
-const EXTEND_BATCH = 16
-/** Receive buffers fetched between two looks at the engine: quicker than it copies the piece before them. */
-const CHAIN_BATCH = 4
 
 export class Relay {
   readonly #port: PlatformPort

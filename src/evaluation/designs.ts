@@ -2,10 +2,11 @@
  * What a design makes of a load: the software on the DMA-critical path, from the cost table of a board. The sums are those of
  * the broker's loop without contention for its lock, whose wait belongs to the end-to-end bound.
  */
-import type { Flow, FlowSet, Regulator } from '../analysis/index.ts'
+import { type Flow, type FlowSet, type Regulator, remapTimeNs } from '../analysis/index.ts'
 import type { Random } from '../internal/random.ts'
 import type { CostOpName } from '../platform/index.ts'
-import type { BoardProfile } from '../platform-zcu102/index.ts'
+import { type BoardProfile, remapCharges } from '../platform-zcu102/index.ts'
+import { TransferPolicy, TransferWay } from '../zero-copy/index.ts'
 
 export const DESIGN_NAMES = ['dedicated', 'floating', 'floating-look-ahead', 'zero-copy'] as const
 export type DesignName = (typeof DESIGN_NAMES)[number]
@@ -69,13 +70,19 @@ export function designOverheads(profile: BoardProfile, design: DesignName, level
 
 const PAGE_BYTES = 4096
 
-/** Pages from which exchanging a message is cheaper than copying it, with all of the TLB refilled: z(L) < c(L). */
+/** Of more, every page costs the same. */
+const MOST_PAGES = 1024
+
+/** Pages from which on exchanging a message takes less time than copying it takes the DMA: z(L) < c(L), as the machine charges z. */
 export function remapThresholdPages(profile: BoardProfile, level: CostLevel): number {
-  const cost = (op: CostOpName) => profile.costsNs[op].value[level === 'typical' ? 1 : 2]
-  const fixedNs =
-    cost('hvc') + cost('tlbInvalidate') + cost('tlbRefill') + cost('usedRing') + cost('injectListRegister')
-  const gainNs = PAGE_BYTES / profile.dmaBytesPerNs.value - 2 * cost('pteUpdate')
-  return gainNs > 0 ? Math.ceil(fixedNs / gainNs) : Number.POSITIVE_INFINITY
+  const costNs = (op: CostOpName) => profile.costsNs[op].value[level === 'typical' ? 1 : 2]
+  const { flushPages } = new TransferPolicy('remap')
+  for (let pages = MOST_PAGES; pages > 0; pages--) {
+    const exchangeNs = remapTimeNs(remapCharges({ way: TransferWay.exchange, pages, flushPages, smmu: true }), costNs)
+    if (exchangeNs < (pages * PAGE_BYTES) / profile.dmaBytesPerNs.value) continue
+    return pages === MOST_PAGES ? Number.POSITIVE_INFINITY : pages + 1
+  }
+  return 1
 }
 
 /** The set that the DMA sees under a design. Flows that the zero-copy design exchanges instead have left it. */

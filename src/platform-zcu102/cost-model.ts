@@ -3,6 +3,7 @@
  * worst. A scenario's overrides pin the abstract model instead: then a chunk costs what they say and the rest nothing.
  */
 import type { Random } from '../internal/random.ts'
+import { COST_OPS } from '../platform/index.ts'
 import type { Overrides, Scenario } from '../scenario/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { costTriples } from './pinned.ts'
@@ -15,6 +16,8 @@ export class CostModel {
   /** Of each op: best, typical, worst. */
   readonly #costsNs: Float64Array
   readonly #random: Random
+  /** Actions so far, by cost op. */
+  readonly actions = new Float64Array(COST_OPS.length)
 
   constructor(profile: BoardProfile, mode: Scenario['costs'], overrides: Overrides, random: Random) {
     this.#mode = mode
@@ -24,6 +27,7 @@ export class CostModel {
 
   /** Time of `count` actions, whole ns. Each draw covers the whole count: actions of one batch are alike. */
   drawNs(op: number, count: number): number {
+    this.actions[op]! += count
     const best = this.#costsNs[3 * op]!
     const typical = this.#costsNs[3 * op + 1]!
     const worst = this.#costsNs[3 * op + 2]!

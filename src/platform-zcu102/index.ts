@@ -1,5 +1,6 @@
 /** The simulated ZCU102 and whole machines on it. Public as `virtio-sdk/platform-zcu102`. */
 export { assumptionsOf } from './assumptions.ts'
+export { remapCharges } from './board-charges.ts'
 export type { BoardProfile, CostTriple, Fact } from './board-profile.ts'
 export { BOARD_PROFILES, builtInProfile, profileOf } from './boards.ts'
 export { type Calibration, calibrated, calibrationTemplate, parseCalibration } from './calibration.ts'

@@ -276,6 +276,7 @@ export class Machine {
     this.#startPolling()
     this.kernel.nextUntil(this.epochNs - 1)
     this.counters.reset()
+    this.#costs.actions.fill(0)
     this.#zeroCopyBefore = this.#relay.zeroCopy?.counters?.snapshot() ?? new ZeroCopyCounters()
     this.cores.resetAccounting()
     this.memguard.start(this.epochNs)
@@ -428,6 +429,11 @@ export class Machine {
   /** By chain. */
   get chainLedgers(): readonly FlowLedger[] {
     return this.#hops.ledgers
+  }
+
+  /** What was charged since the epoch, by cost op. */
+  get actions(): Float64Array {
+    return this.#costs.actions
   }
 
   /** What was moved without copying since the epoch. */

@@ -1,4 +1,5 @@
 /** One run of a scenario under one design, and what came of it. */
+import { COST_OPS, type CostOpName } from '../platform/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
 import type { BoardProfile } from './board-profile.ts'
@@ -50,6 +51,8 @@ export interface DesignResult {
   readonly copyFallbacks: number
   /** Guests' own time to refill their TLBs after all of their translations were invalidated. */
   readonly tlbRefillNs: number
+  /** How often each action that costs time was taken. */
+  readonly actions: Readonly<Record<CostOpName, number>>
   readonly longestLockHoldNs: number
   /** Longest time for which a core in EL2 let no interrupt in; waits of a throttled core left out. */
   readonly longestMaskedNs: number
@@ -120,6 +123,7 @@ function resultOf(scenario: Scenario, design: Design, machine: Machine, trace: T
     foreignColorPages: moved.foreignPages,
     copyFallbacks: moved.fallbacks,
     tlbRefillNs: counters.tlbRefillNs,
+    actions: Object.fromEntries(COST_OPS.map((name, op) => [name, machine.actions[op]!])) as Record<CostOpName, number>,
     longestLockHoldNs: counters.longestLockHoldNs,
     longestMaskedNs: counters.longestMaskedNs,
     stolenNsByCore: Object.fromEntries(vmCores.map((core) => [String(core), machine.stolenNs(core)])),

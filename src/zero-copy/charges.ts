@@ -1,13 +1,14 @@
 /**
- * What it takes to move one message of whole pages, as actions with a price: z(L) of docs/zero-copy.md. The same counts that
- * the broker announces, one message alone, so that a bound and a simulation can be compared.
+ * What it takes to move the pages of one message, as actions with a price: the middle of z(L) of docs/zero-copy.md. The same
+ * counts that the broker announces, one message alone, so that a bound and a simulation can be compared.
  */
 import { assert } from '../internal/assert.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
-import type { CostOpName } from '../platform/index.ts'
+import type { Charges } from '../platform/index.ts'
+import { MAX_RUN_PAGES } from './page-exchange.ts'
 import { TransferWay } from './transfer-policy.ts'
 
-const LINE_BYTES = 64
+export const LINE_BYTES = 64
 const LINES_PER_PAGE = PAGE_SIZE / LINE_BYTES
 
 export interface MoveShape {
@@ -21,11 +22,9 @@ export interface MoveShape {
   readonly flushPages: number
   /** Devices reach guest memory through an SMMU. */
   readonly smmu: boolean
-  /** The exchange pool has clean pages at hand. */
-  readonly spares?: boolean
+  /** Clean pages at hand in the exchange pool. Default 0. */
+  readonly spares?: number
 }
-
-export type Charges = Partial<Readonly<Record<CostOpName, number>>>
 
 export interface MoveCharges {
   /** Before the receiver can be told. */
@@ -34,26 +33,43 @@ export interface MoveCharges {
   readonly later: Charges
 }
 
+/** Pages that are taken, invalidated and put together. */
+export function pageRuns(pages: number): number[] {
+  const runs: number[] = []
+  for (let left = pages; left > 0; left -= MAX_RUN_PAGES) runs.push(Math.min(left, MAX_RUN_PAGES))
+  return runs
+}
+
 /** Counts by action. `tlbRefill` is paid by the two guests in their own time, everything else in the hypervisor layer. */
 export function moveCharges(shape: MoveShape): MoveCharges {
-  const { way, pages, headBytes = 0, tailBytes = 0, flushPages, smmu, spares = false } = shape
+  const { way, pages, headBytes = 0, tailBytes = 0, flushPages, smmu, spares = 0 } = shape
   assert(way !== TransferWay.copy && pages > 0, 'only whole pages are moved')
-  const flushes = pages >= flushPages
+  const runs = pageRuns(pages)
+  const flushes = runs.filter((run) => run >= flushPages).length
+  const byPage = runs.reduce((sum, run) => (run >= flushPages ? sum : sum + run), 0)
   const lends = way === TransferWay.lend
   const edges = Math.ceil(headBytes / LINE_BYTES) + Math.ceil(tailBytes / LINE_BYTES)
-  const scrubbed = LINES_PER_PAGE * pages
+  const pooled = Math.min(pages, spares)
   return {
     arrival: {
       // Unmapped and mapped at either end; or made read-only at one, and its own frame replaced by the lent one at the other.
       pteUpdate: (lends ? 3 : 4) * pages,
-      tlbInvalidate: flushes ? 2 : 2 * pages,
-      tlbRefill: flushes ? 2 : 0,
-      smmuInvalidate: smmu ? 2 : 0,
-      cacheCleanPerLine: lends || spares ? 0 : scrubbed,
+      tlbInvalidate: 2 * (flushes + byPage),
+      tlbRefill: 2 * flushes,
+      smmuInvalidate: smmu ? 2 * runs.length : 0,
+      cacheCleanPerLine: lends ? 0 : LINES_PER_PAGE * (pages - pooled),
       copyPerLine: edges,
     },
-    later: lends
-      ? { pteUpdate: 3 * pages, tlbInvalidate: pages, smmuInvalidate: smmu ? pages : 0 }
-      : { cacheCleanPerLine: spares ? scrubbed : 0 },
+    later: lends ? returnCharges(pages, smmu ? pages : 0) : { cacheCleanPerLine: LINES_PER_PAGE * pooled },
   }
+}
+
+/** Lent pages that are given back, in so many batches; each batch has one invalidation in the SMMU. */
+export function returnCharges(pages: number, smmuInvalidate: number): Charges {
+  return { pteUpdate: 3 * pages, tlbInvalidate: pages, smmuInvalidate }
+}
+
+/** What revoking them costs more: the borrower gets copies. */
+export function revokeCharges(pages: number): Charges {
+  return { copyPerLine: LINES_PER_PAGE * pages }
 }

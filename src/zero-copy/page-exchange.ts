@@ -18,6 +18,9 @@ import { PageState } from './page-state.ts'
 import type { PageStock } from './page-stock.ts'
 import type { ZeroCopyCounters } from './zero-copy-counters.ts'
 
+/** Pages of one run: as many are unmapped at a time. */
+export const MAX_RUN_PAGES = 512
+
 /** Pages between the same two VMs; caller-owned and reused. The three counts are how far each phase has come. */
 export class PageRun<Holder = unknown> {
   from = -1

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import {
   coalescingDelayNs,
   type DedicatedPath,
@@ -9,6 +10,7 @@ import {
   zeroCopyEndToEnd,
 } from 'virtio-sdk/analysis'
 import { describe, expect, it } from 'vitest'
+import { COST_OPS } from '../../src/platform/index.ts'
 import { GOLDEN } from './flow-sets.ts'
 
 const COMMON = { sendNs: 1, coalescingNs: 2, throttleNs: 4, guestIsrNs: 8 }
@@ -58,20 +60,25 @@ describe('end to end', () => {
 })
 
 describe('zero-copy', () => {
-  const costs = { hypercallNs: 280, pageEntryNs: 200, invalidateNs: 300, refillNs: 15_000, usedNs: 100, notifyNs: 700 }
+  const costs: Readonly<Record<string, number>> = { mmioTrap: 280, pteUpdate: 200, tlbInvalidate: 300, usedRing: 100 }
+  const costNs = (op: string) => costs[op] ?? 0
+  const charges = (pages: number) => ({ mmioTrap: 1, pteUpdate: 4 * pages, tlbInvalidate: 2 * pages, usedRing: pages })
 
   it('a remapped message costs pages, not bytes', () => {
-    expect(remapTimeNs(11, costs) - remapTimeNs(1, costs)).toBe(10 * 2 * 200)
-    expect(remapTimeNs(11, { ...costs, scrubNs: 90 }) - remapTimeNs(11, costs)).toBe(11 * 90)
+    expect(remapTimeNs({}, costNs)).toBe(0)
+    expect(remapTimeNs(charges(1), costNs)).toBe(280 + 4 * 200 + 2 * 300 + 100)
+    expect(remapTimeNs(charges(11), costNs) - remapTimeNs(charges(1), costNs)).toBe(10 * (4 * 200 + 2 * 300 + 100))
   })
 
-  it('wins from one page with a cheap TLB refill, later with a full one', () => {
-    const copyNs = (pages: number) => 280 + pages * 4096 + 100 + 700
-    const breakEven = (refillNs: number) => {
-      for (let pages = 1; ; pages++) if (remapTimeNs(pages, { ...costs, refillNs }) < copyNs(pages)) return pages
-    }
-    expect(breakEven(0)).toBe(1)
-    expect(breakEven(40_000)).toBe(11)
+  it('every action at its own price, once for each time', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...COST_OPS), fc.nat(1000), fc.nat(100_000), (op, times, priceNs) => {
+        const once = (other: string) => (other === op ? priceNs : 7)
+        expect(remapTimeNs({ [op]: times }, once)).toBe(times * priceNs)
+        expect(remapTimeNs({ ...charges(3), [op]: times }, () => 0)).toBe(0)
+      }),
+      { seed: 31 },
+    )
   })
 
   it('has no DMA stage: the sum of the path and the remapping, whatever the DMA does', () => {

@@ -2,6 +2,7 @@
 import type { CliParts } from '../../src/cli/run-cli.ts'
 import { runCli } from '../../src/cli/run-cli.ts'
 import type { Simulator } from '../../src/cli/simulator.ts'
+import { COST_OPS } from '../../src/platform/index.ts'
 import type { Design, DesignResult, FlowPrediction, SimulationOptions } from '../../src/platform-zcu102/index.ts'
 import type { Scenario } from '../../src/scenario/index.ts'
 
@@ -27,6 +28,7 @@ export function result(design: Design, scenario: Scenario, changes: Partial<Desi
     foreignColorPages: 0,
     copyFallbacks: 0,
     tlbRefillNs: 0,
+    actions: Object.fromEntries(COST_OPS.map((op) => [op, 0])) as DesignResult['actions'],
     longestLockHoldNs: 2_000,
     longestMaskedNs: 5_000,
     vmExits: dedicated ? 44_000 : 2620,

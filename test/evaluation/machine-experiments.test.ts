@@ -101,6 +101,14 @@ describe('what they show', () => {
     }
   })
 
+  it('an exchange takes as long as the model says, to the nanosecond', () => {
+    const alone = rowsOf('copy-remap').filter(
+      ({ transfer, copyFallbacks }) => transfer === 'remap' && copyFallbacks === 0,
+    )
+    expect(alone.length).toBeGreaterThan(0)
+    for (const { pages, modelNs, medianNs } of alone) expect({ pages, ns: modelNs }).toEqual({ pages, ns: medianNs })
+  })
+
   it('every assumed figure is halved and half as large again', () => {
     const rows = rowsOf('sensitivity')
     const assumed = Object.entries(zcu102.costsNs).filter(

@@ -1,7 +1,7 @@
 /** The formula counts what the broker announces, exactly, for one message alone. */
 import { describe, expect, it } from 'vitest'
-import { CostOp, type CostOpName } from '../../src/platform/index.ts'
-import { type Charges, moveCharges, TransferWay } from '../../src/zero-copy/index.ts'
+import { type Charges, CostOp, type CostOpName } from '../../src/platform/index.ts'
+import { moveCharges, TransferWay } from '../../src/zero-copy/index.ts'
 import { HEADER_BYTES } from './model-guest.ts'
 import { PAGE } from './stage-two-model.ts'
 import { World, type WorldOptions } from './world.ts'
@@ -17,7 +17,7 @@ const COUNTED = [
 const FLUSH_PAGES = 5
 
 /** One message from VM 0 to VM 1: what was charged until it was announced, and what then until it was read and all is tidy. */
-function run(transfer: 'remap' | 'lend', length: number, offset: number, colors: WorldOptions['colors']) {
+function run(transfer: 'remap' | 'lend', length: number, offset: number, colors: WorldOptions['colors'], smmu = true) {
   const world = new World({
     seed: 12,
     transfer,
@@ -27,6 +27,7 @@ function run(transfer: 'remap' | 'lend', length: number, offset: number, colors:
     lentPages: 512,
     chaining: true,
     hostile: -1,
+    smmu,
     aligned: [offset < 0, true, true],
   })
   for (const guest of world.guests) guest.peers = world.guests
@@ -63,6 +64,15 @@ describe.each([
     expect(later.smmuInvalidate).toBeLessThanOrEqual(smmuInvalidate!)
   })
 
+  it('without an SMMU nothing is invalidated there', () => {
+    for (const pages of [1, 3, FLUSH_PAGES, 8]) {
+      const expected = moveCharges({ way, pages, flushPages: FLUSH_PAGES, smmu: false })
+      const { arrival, later } = run(transfer, pages * PAGE, -1, 'accept', false)
+      expect(arrival).toEqual(all(expected.arrival))
+      expect(later).toEqual(all(expected.later))
+    }
+  })
+
   it('a head and a tail', () => {
     const offset = 1000
     const headBytes = PAGE - offset - HEADER_BYTES
@@ -75,7 +85,7 @@ describe.each([
 
 it('with clean pages at hand scrubbing comes later', () => {
   const shape = { way: TransferWay.exchange, pages: 3, flushPages: FLUSH_PAGES, smmu: true }
-  const expected = moveCharges({ ...shape, spares: true })
+  const expected = moveCharges({ ...shape, spares: 3 })
   expect(expected.arrival.cacheCleanPerLine).toBe(0)
   // The broker had nothing else to do, so it scrubbed as soon as the pages were there.
   const { both } = run('remap', 3 * PAGE, -1, 'pool')

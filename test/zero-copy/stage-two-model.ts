@@ -27,7 +27,11 @@ export class StageTwoModel {
   /** Calls, for a message when something is wrong. */
   readonly log: string[] = []
 
-  constructor(vms: number, bytes: Uint8Array, maySee: (vm: number, byte: number) => boolean) {
+  /** Without an SMMU nothing of the kind can keep old translations. */
+  readonly #hasSmmu: boolean
+
+  constructor(vms: number, bytes: Uint8Array, maySee: (vm: number, byte: number) => boolean, hasSmmu = true) {
+    this.#hasSmmu = hasSmmu
     const none = () => Array.from({ length: vms }, (): Table => new Map())
     this.tables = none()
     this.#tlbs = none()
@@ -42,7 +46,7 @@ export class StageTwoModel {
   }
 
   #caches(): Table[][] {
-    return [this.tables, this.#tlbs, this.#smmus]
+    return this.#hasSmmu ? [this.tables, this.#tlbs, this.#smmus] : [this.tables, this.#tlbs]
   }
 
   unmap(vm: number, page: number): void {

@@ -32,6 +32,8 @@ export interface WorldOptions {
   readonly hostile: number
   /** By VM: its receive buffers, and what it sends, are whole pages. */
   readonly aligned: readonly boolean[]
+  /** Devices reach guest memory through an SMMU. Default true. */
+  readonly smmu?: boolean
   /** Faults that the tests must find. */
   readonly fault?: Fault
 }
@@ -68,12 +70,7 @@ class NibbleRouter implements Router {
 }
 
 export class World implements PlatformPort {
-  readonly capabilities =
-    PlatformCapability.remap |
-    PlatformCapability.lend |
-    PlatformCapability.vmidInvalidate |
-    PlatformCapability.smmu |
-    PlatformCapability.dmaChaining
+  readonly capabilities: number
   readonly options: WorldOptions
   readonly random: Random
   readonly bytes: Uint8Array
@@ -98,10 +95,16 @@ export class World implements PlatformPort {
 
   constructor(options: WorldOptions) {
     this.options = options
+    this.capabilities =
+      PlatformCapability.remap |
+      PlatformCapability.lend |
+      PlatformCapability.vmidInvalidate |
+      (options.smmu === false ? 0 : PlatformCapability.smmu) |
+      PlatformCapability.dmaChaining
     this.random = new Random(options.seed)
     const spares = options.colors === 'pool' ? SPARE_FRAMES : 0
     this.bytes = new Uint8Array(new ArrayBuffer((MAX_VMS * RAM_PAGES + spares) * PAGE))
-    this.model = new StageTwoModel(MAX_VMS, this.bytes, (vm, byte) => maySee(vm, byte, options.hostile))
+    this.model = new StageTwoModel(MAX_VMS, this.bytes, (vm, byte) => maySee(vm, byte, options.hostile), options.smmu)
     this.#frames = Array.from({ length: MAX_VMS }, (_, vm) =>
       Int32Array.from({ length: RAM_PAGES }, (_, page) => vm * RAM_PAGES + page),
     )

@@ -1,7 +1,8 @@
 /** From which size on it pays to exchange or to lend pages instead of copying them. */
 import { remapTimeNs } from '../../analysis/index.ts'
 import type { CostOpName } from '../../platform/index.ts'
-import type { BoardProfile } from '../../platform-zcu102/index.ts'
+import { type BoardProfile, remapCharges } from '../../platform-zcu102/index.ts'
+import { TransferPolicy, TransferWay } from '../../zero-copy/index.ts'
 import type { Experiment, Row } from '../experiment.ts'
 import { MACHINE_ASSUMPTIONS, MACHINE_COLUMNS, rank, runMachine } from './machine-runs.ts'
 
@@ -15,17 +16,13 @@ type Unit = { readonly transfer: (typeof TRANSFERS)[number]; readonly pages: num
 
 type TransferRow = Row & { readonly transfer: string; readonly pages: number; readonly medianNs: number }
 
-/** The model: one hypercall, two entries a page, one invalidation, with or without all of the TLB refilled. */
-function modelNs(profile: BoardProfile, pages: number, refill: boolean): number {
-  const cost = (op: CostOpName) => profile.costsNs[op].value[1]
-  return remapTimeNs(pages, {
-    hypercallNs: cost('hvc'),
-    pageEntryNs: cost('pteUpdate'),
-    invalidateNs: cost('tlbInvalidate'),
-    refillNs: refill ? cost('tlbRefill') : 0,
-    usedNs: cost('usedRing'),
-    notifyNs: cost('injectListRegister'),
-  })
+/** One message alone, typical costs: what EL2 is charged until the receiver is interrupted, and the two guests. */
+function modelNs(profile: BoardProfile, transfer: 'remap' | 'lend', pages: number): number {
+  const costNs = (op: CostOpName) => profile.costsNs[op].value[1]
+  const way = transfer === 'lend' ? TransferWay.lend : TransferWay.exchange
+  const { flushPages } = new TransferPolicy(transfer)
+  const charges = remapCharges({ way, pages, flushPages, smmu: true })
+  return costNs('guestSend') + remapTimeNs(charges, costNs) + costNs('guestIsr')
 }
 
 export const copyRemapExperiment: Experiment<Unit, TransferRow> = {
@@ -42,8 +39,8 @@ export const copyRemapExperiment: Experiment<Unit, TransferRow> = {
     stolenNs: 'EL2 time of both cores a message: simulated, ns',
     pagesMoved: 'pages that changed owners or were lent, of all messages',
     copyFallbacks: 'messages that were copied because a page could not be moved',
-    modelCheapNs: 'z(L) of the model without refilling the TLB: computed from typical costs, ns',
-    modelRefillNs: 'z(L) of the model with all of the TLB refilled: computed from typical costs, ns',
+    modelNs:
+      'z(L) with sending and handling it, one message alone: computed from what the broker charges and typical costs, ns; null: copied',
     modelCopyNs: 'L/beta: computed, ns',
     seed: MACHINE_COLUMNS.seed,
   } as Experiment<Unit, TransferRow>['columns'],
@@ -77,8 +74,7 @@ export const copyRemapExperiment: Experiment<Unit, TransferRow> = {
         stolenNs: stolenNs / responses.length,
         pagesMoved: result.pagesRemapped + result.pagesLent,
         copyFallbacks: result.copyFallbacks,
-        modelCheapNs: modelNs(profile, pages, false),
-        modelRefillNs: modelNs(profile, pages, true),
+        modelNs: transfer === 'copy' ? null : modelNs(profile, transfer, pages),
         modelCopyNs: Math.ceil(lengthBytes / profile.dmaBytesPerNs.value),
         seed,
       },
