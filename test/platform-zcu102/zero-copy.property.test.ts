@@ -69,7 +69,7 @@ it('random scenarios', () => {
       // With the broker's spare pages: each VM has as many pages as it had, and no frame twice.
       expect(new Set(frames).size).toBe(frames.length)
       expect(stage2.every((table) => table.readOnly.every((flag) => flag === 0))).toBe(true)
-      expect(spareFrames.length).toBe(scenario.broker.colorPolicy === 'pool' ? 512 : 0)
+      expect(spareFrames.length).toBe(scenario.broker.sparePages)
       const { foreignPages } = machine.zeroCopyCounts()
       if (scenario.broker.colorPolicy !== 'accept') {
         expect(foreignPages).toBe(0)
