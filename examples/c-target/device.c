@@ -91,6 +91,27 @@ static void reset(void)
     for (unsigned i = 0; i < MAX_SIZE; i++) in_flight[i] = -1;
 }
 
+/*
+ * The state of a device that went away: "NEXT_AVAILABLE USED_INDEX", and "ID WRITABLE_BYTES" for each head that it held. False,
+ * and as new, for what cannot be: every chain that was taken has been used or is in flight, a head is in flight once.
+ */
+static bool restore(char *state)
+{
+    unsigned long next = strtoul(state, &state, 10), used = strtoul(state, &state, 10), held = 0;
+    bool possible = next <= UINT16_MAX && used <= UINT16_MAX;
+    reset();
+    while (possible && *state == ' ') {
+        unsigned long id = strtoul(state, &state, 10);
+        int64_t bytes = strtoll(state, &state, 10);
+        possible = id < size && in_flight[id] < 0 && bytes >= 0;
+        if (possible) in_flight[id] = bytes, held++;
+    }
+    if (!possible || (uint16_t)(next - used) != held) { reset(); return false; }
+    next_avail = seen_avail = (uint16_t)next;
+    used_idx = published_idx = notified_idx = (uint16_t)used;
+    return true;
+}
+
 /* One look at a descriptor, all of it. */
 static bool fetch(uint64_t table, unsigned index, struct descriptor *d)
 {
@@ -202,7 +223,7 @@ static bool kicks(bool on)
 
 int main(void)
 {
-    char request[256];
+    static char request[1 << 20];
     while (fgets(request, sizeof request, stdin)) {
         unsigned a, b, c;
         if (sscanf(request, "create %u %" SCNu64 " %" SCNu64 " %" SCNu64 " %u %u", &a, &descriptors, &driver_area, &device_area, &b, &c) == 6) {
@@ -218,6 +239,7 @@ int main(void)
             answer("ok");
         } else if (!strncmp(request, "notify", 6)) answer(notify() ? "1" : "0");
         else if (sscanf(request, "kicks %u", &a) == 1) answer(kicks(a) ? "1" : "0");
+        else if (!strncmp(request, "restore ", 8)) answer(restore(request + 8) ? "ok" : "no queue can be in that state");
         else if (!strncmp(request, "reset", 5)) { reset(); answer("ok"); }
         else answer("unknown request");
     }

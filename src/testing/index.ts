@@ -64,6 +64,7 @@ export {
 export { type PackedQueueCommandOptions, type QueueCommandOptions, queueCommands } from './queue-commands.ts'
 export { type PackedQueueProgram, printProgram, type QueueCommand, type QueueProgram } from './queue-program.ts'
 export type {
+  CacheMaintenance,
   DeviceQueueTarget,
   DeviceQueueUnderTest,
   DriverQueueTarget,
@@ -73,8 +74,10 @@ export type {
   PackedDriverRing,
   PackedDriverTarget,
   PackedFeature,
+  SavedDeviceQueue,
   TakenChain,
   TargetFault,
+  TargetLack,
   UsedElement,
 } from './queue-targets.ts'
 export { type PackedTargets, type QueueTargets, referenceModel } from './reference-model.ts'

@@ -72,7 +72,7 @@ export class MockDevice {
       at += Math.min(length, reply.length - at)
     }
     this.#held.delete(head)
-    this.#device.complete(head, lies)
+    this.#device.completeWith(head, lies)
     this.#device.publish()
   }
 

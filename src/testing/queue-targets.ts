@@ -27,6 +27,24 @@ export interface TargetFault {
   readonly returned: boolean
 }
 
+/** What a snapshot, or the record of a device that went away, says of a device queue. */
+export interface SavedDeviceQueue {
+  /** Index into the available ring of the next chain to take. */
+  readonly nextAvailable: number
+  readonly usedIndex: number
+  /** Heads that were taken and not completed. */
+  readonly inFlight: readonly { readonly id: number; readonly writableBytes: number }[]
+}
+
+/** Cache maintenance by guest-physical address, for memory that nothing keeps coherent. */
+export interface CacheMaintenance {
+  clean(address: number, bytes: number): void
+  invalidate(address: number, bytes: number): void
+}
+
+/** `concurrency`: the target never runs at the same time as its peer, so it orders no accesses. */
+export type TargetLack = 'eventIdx' | 'indirect' | 'concurrency'
+
 export interface DeviceQueueUnderTest {
   /** The next available chain, or null. A broken queue answers null or its fault, again and again. */
   take(): TakenChain | TargetFault | null
@@ -41,6 +59,16 @@ export interface DeviceQueueUnderTest {
   setNotifications?(on: boolean): boolean
   /** Saves the state, throws the queue away and goes on with a new one restored from it. */
   reload?(): void
+  /**
+   * Asked of a new queue only: takes over a saved state. Throws for what no queue of its size can be in. One whose support is
+   * not known before it is asked throws `VirtioError` UNSUPPORTED.
+   */
+  restore?(saved: SavedDeviceQueue): void
+  /**
+   * One turn of the device: takes what waits, completes it with no byte written and publishes, up to the device's own bound.
+   * True: more waits, give it another turn.
+   */
+  turn?(): boolean
 }
 
 export interface DeviceQueueTarget {
@@ -55,10 +83,12 @@ export interface DeviceQueueTarget {
    */
   readonly ownMemory?: GuestMemory
   /** What the target does not implement; exhibits and programs that need it are left out. */
-  readonly lacks?: readonly ('eventIdx' | 'indirect')[]
+  readonly lacks?: readonly TargetLack[]
   create(memory: GuestMemory, ring: SplitRing): DeviceQueueUnderTest
   /** A queue whose two indices are at `index` already, nothing in flight; lets a short program cross 2^16. */
   createAt?(memory: GuestMemory, ring: SplitRing, index: number): DeviceQueueUnderTest
+  /** A queue with the maintenance that memory without coherent caches needs around its operations. */
+  createCached?(memory: GuestMemory, ring: SplitRing, caches: CacheMaintenance): DeviceQueueUnderTest
 }
 
 /** The driver owns more memory than the ring: an indirect table of `tableLength` descriptors for each ring slot, at `tableArea`. */
@@ -106,9 +136,11 @@ export interface DriverQueueTarget {
    */
   readonly ownMemory?: GuestMemory
   /** What the target does not implement; exhibits and programs that need it are left out. */
-  readonly lacks?: readonly ('eventIdx' | 'indirect')[]
+  readonly lacks?: readonly TargetLack[]
   create(memory: GuestMemory, ring: DriverRing): DriverQueueUnderTest
   createAt?(memory: GuestMemory, ring: DriverRing, index: number): DriverQueueUnderTest
+  /** A queue with the maintenance that memory without coherent caches needs around its operations. */
+  createCached?(memory: GuestMemory, ring: DriverRing, caches: CacheMaintenance): DriverQueueUnderTest
 }
 
 /**

@@ -11,6 +11,7 @@ import type {
   DriverQueueTarget,
   DriverQueueUnderTest,
   DriverRing,
+  SavedDeviceQueue,
   TakenChain,
   TargetFault,
   UsedElement,
@@ -63,7 +64,8 @@ function refuseOutside(memory: RingMemory, ring: SplitRing): void {
 export class ReferenceDevice implements DeviceQueueUnderTest {
   readonly #memory: WritableRingMemory
   readonly #ring: SplitRing
-  readonly #inFlight = new Set<number>()
+  /** Writable bytes of each. */
+  readonly #inFlight = new Map<number, number>()
   #nextAvail: number
   #usedIdx: number
   #publishedIdx: number
@@ -87,11 +89,18 @@ export class ReferenceDevice implements DeviceQueueUnderTest {
       return asTargetFault(answer)
     }
     this.#nextAvail = next(this.#nextAvail)
-    this.#inFlight.add(answer.id)
+    this.#inFlight.set(answer.id, answer.writableBytes)
     return answer
   }
 
   complete(id: number, writtenBytes: number): void {
+    const writableBytes = this.#inFlight.get(id) ?? -1
+    assert(writtenBytes <= writableBytes, `head ${id} has ${writableBytes} writable bytes, not ${writtenBytes}`)
+    this.completeWith(id, writtenBytes)
+  }
+
+  /** With any length, for those who lie on purpose. */
+  completeWith(id: number, writtenBytes: number): void {
     assert(this.#inFlight.delete(id), `head ${id} is not in flight`)
     this.#memory.writeU32(usedElementAt(this.#ring, this.#usedIdx), id)
     this.#memory.writeU32(usedElementAt(this.#ring, this.#usedIdx) + 4, writtenBytes)
@@ -121,6 +130,34 @@ export class ReferenceDevice implements DeviceQueueUnderTest {
     this.#inFlight.clear()
     this.#nextAvail = this.#usedIdx = this.#publishedIdx = this.#notifiedIdx = 0
     this.#broken = false
+  }
+
+  /** Every chain that was taken has been used or is in flight, and a head is in flight once. */
+  restore({ nextAvailable, usedIndex, inFlight }: SavedDeviceQueue): void {
+    const heads = new Map(inFlight.map(({ id, writableBytes }) => [id, writableBytes]))
+    const taken = (nextAvailable - usedIndex) & 0xffff
+    const possible = heads.size === inFlight.length && taken === heads.size
+    if (!possible || [...heads.keys()].some((id) => !(id >= 0 && id < this.#ring.size))) {
+      throw new VirtioError(
+        'INVALID_STATE',
+        `no queue has ${taken} chains taken and heads ${[...heads.keys()]} in flight`,
+      )
+    }
+    this.reset()
+    for (const [id, writableBytes] of heads) this.#inFlight.set(id, writableBytes)
+    this.#nextAvail = nextAvailable
+    this.#usedIdx = this.#publishedIdx = this.#notifiedIdx = usedIndex
+  }
+
+  /** A ringful at most. */
+  turn(): boolean {
+    for (let i = 0; i < this.#ring.size; i++) {
+      const taken = this.take()
+      if (taken?.kind !== 'chain') break
+      this.complete(taken.id, 0)
+    }
+    this.publish()
+    return !this.#broken && this.#memory.readU16(availIdxAt(this.#ring)) !== this.#nextAvail
   }
 }
 
@@ -232,6 +269,7 @@ function asTargetFault({ id, rules }: ReferenceFault): TargetFault {
 export const referenceDevice: DeviceQueueTarget = {
   side: 'device',
   name: 'reference device',
+  lacks: ['concurrency'],
   create: (memory, ring) => new ReferenceDevice(memory, ring),
   createAt: (memory, ring, index) => new ReferenceDevice(memory, ring, index),
 }
@@ -239,6 +277,7 @@ export const referenceDevice: DeviceQueueTarget = {
 export const referenceDriver: DriverQueueTarget = {
   side: 'driver',
   name: 'reference driver',
+  lacks: ['concurrency'],
   create: (memory, ring) => new ReferenceDriver(memory, ring),
   createAt: (memory, ring, index) => new ReferenceDriver(memory, ring, index),
 }

@@ -5,7 +5,13 @@
  */
 import { VirtioError } from '../internal/error.ts'
 import type { GuestMemory } from '../memory/index.ts'
-import type { DeviceQueueTarget, DeviceQueueUnderTest, TakenChain, TargetFault } from './queue-targets.ts'
+import type {
+  DeviceQueueTarget,
+  DeviceQueueUnderTest,
+  SavedDeviceQueue,
+  TakenChain,
+  TargetFault,
+} from './queue-targets.ts'
 import type { ByteRange } from './reference-split-ring.ts'
 import type { SplitRing } from './split-ring-format.ts'
 
@@ -20,9 +26,14 @@ export function remoteDevice(name: string, channel: LineChannel): DeviceQueueTar
   return {
     side: 'device',
     name,
+    // Its accesses come as requests, one by one: their order is not its own.
+    lacks: ['concurrency'],
     create: (memory, ring) => new RemoteDevice(memory, ring, conversation),
   }
 }
+
+/** What a target answers to a request that it does not know. */
+const UNKNOWN = 'unknown request'
 
 /** More than any correct device says about one request; a limit, because nobody watches when an old request is ended. */
 const LAST_WORDS = 10_000
@@ -115,6 +126,15 @@ class RemoteDevice implements DeviceQueueUnderTest {
 
   reset(): void {
     this.#expectOk('reset')
+  }
+
+  /** Throws `VirtioError` UNSUPPORTED when the target does not know the request, REFUSED when it refused the state. */
+  restore({ nextAvailable, usedIndex, inFlight }: SavedDeviceQueue): void {
+    const heads = inFlight.map(({ id, writableBytes }) => ` ${id} ${writableBytes}`).join('')
+    const request = `restore ${nextAvailable} ${usedIndex}${heads}`
+    const answer = this.#ask(request)
+    if (answer === UNKNOWN) throw new VirtioError('UNSUPPORTED', 'the target does not know the request: restore')
+    if (answer !== 'ok') throw new VirtioError('REFUSED', `the target answered ${request} with: ${answer}`)
   }
 
   #expectOk(request: string): void {

@@ -113,6 +113,74 @@ describe('BudgetRegulator', () => {
   })
 })
 
+describe('museum 47', () => {
+  const asked = fc.array(fc.integer({ min: 1, max: 64 }), { maxLength: 8 })
+  const wanted = fc.array(fc.tuple(fc.nat(300), fc.integer({ min: 1, max: 64 }), asked), { maxLength: 30 })
+  const regulators: Readonly<Record<string, () => Regulator>> = {
+    budget: () => new BudgetRegulator(40, 1000),
+    bucket: () => new BucketRegulator({ bytesPerNs: 0.125, burstBytes: 64, chunkBytes: 64, dmaBytesPerNs: 1 }),
+  }
+
+  it.each(Object.keys(regulators))('museum 47: asking again refunds nothing and costs nothing: %s', (name) => {
+    const make = regulators[name]!
+    fc.assert(
+      fc.property(wanted, (steps) => {
+        const [plain, retried] = [make(), make()]
+        let nowNs = 0
+        for (const [afterNs, busyNs, questions] of steps) {
+          nowNs += afterNs
+          // A queue that was refused, asks for other pieces, later ones, longer ones, and comes back.
+          for (const other of questions) {
+            retried.startableAt(nowNs, other)
+            retried.mayFollow(nowNs, other, busyNs)
+          }
+          const startNs = plain.startableAt(nowNs, busyNs)
+          expect(retried.startableAt(nowNs, busyNs)).toBe(startNs)
+          plain.charge(startNs, busyNs)
+          retried.charge(startNs, busyNs)
+          nowNs = startNs + busyNs
+        }
+      }),
+      { seed: 47, numRuns: 300 },
+    )
+  })
+
+  it('museum 47: a request larger than the budget, or as large as the bucket, starts after a finite wait, every time', () => {
+    const budget = new BudgetRegulator(100, 1000)
+    const bucket = new BucketRegulator({ bytesPerNs: 0.125, burstBytes: 400, chunkBytes: 400, dmaBytesPerNs: 1 })
+    for (const [regulator, apartNs] of [
+      [budget, 4000],
+      [bucket, 3200],
+    ] as const) {
+      const starts = startsOf(
+        regulator,
+        Array.from({ length: 20 }, () => ({ afterNs: 0, busyNs: 400 })),
+      )
+      for (let i = 1; i < starts.length; i++) expect(starts[i]! - starts[i - 1]!).toBeLessThanOrEqual(apartNs)
+    }
+  })
+
+  it('museum 47: no order of questions lets more start than the bucket gives', () => {
+    fc.assert(
+      fc.property(pieces(64), (list) => {
+        const burstNs = 100
+        const starts = startsOf(
+          new BucketRegulator({ bytesPerNs: 0.25, burstBytes: burstNs, chunkBytes: 64, dmaBytesPerNs: 1 }),
+          list,
+        )
+        for (let from = 0; from < starts.length; from++) {
+          let takenNs = 0
+          for (let to = from; to < starts.length; to++) {
+            takenNs += list[to]!.busyNs
+            expect(takenNs).toBeLessThanOrEqual(burstNs + 0.25 * (starts[to]! - starts[from]!))
+          }
+        }
+      }),
+      { seed: 47, numRuns: 300 },
+    )
+  })
+})
+
 describe('BucketRegulator', () => {
   const bucket = (bytesPerNs: number, burstBytes: number, dmaBytesPerNs = 1) =>
     new BucketRegulator({ bytesPerNs, burstBytes, chunkBytes: burstBytes, dmaBytesPerNs })

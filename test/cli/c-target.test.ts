@@ -18,7 +18,7 @@ import {
 
 const SOURCE = fileURLToPath(new URL('../../examples/c-target/device.c', import.meta.url))
 /** Those that take a hundred thousand calls are for patient people. */
-const QUICK = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 16, 17, 18, 19, 20, 22, 28, 35, 36]
+const QUICK = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 28, 30, 31, 32, 35, 36]
 let folder: string
 
 beforeAll(() => {
@@ -41,6 +41,11 @@ it('the device in C passes the museum, watched in every access', () => {
     const report = runMuseum(remoteDevice('device.c', channel), { exhibits: QUICK })
     expect(museumTable(report)).not.toMatch(/FAIL|WEDGED/)
     expect(report.results.find(({ number }) => number === 4)!.reads).toBeGreaterThan(100)
+    const skipped = report.results.filter(({ verdict }) => verdict === 'SKIP')
+    expect(skipped.map(({ number, detail }) => `${number} ${detail}`)).toEqual([
+      '21 the target has no turns',
+      '32 the target lacks: concurrency',
+    ])
   })
 }, 60_000)
 
@@ -70,6 +75,19 @@ it('a request that was given up does not spoil the next one', () => {
     }
     const report = runMuseum(remoteDevice('device.c', tired), { exhibits: [2, 4, 9] })
     expect(report.results.map(({ verdict }) => verdict)).toEqual(['FAIL', 'REJECT', 'PASS'])
+  })
+})
+
+it('a target that does not know how to be restored is not shown what needs it', () => {
+  withProcess('./device', (channel) => {
+    const forgetful = {
+      send: (line: string) => channel.send(line.startsWith('restore') ? 'forgotten' : line),
+      receive: () => channel.receive(),
+    }
+    const report = runMuseum(remoteDevice('device.c', forgetful), { exhibits: [30, 31] })
+    for (const { verdict, detail } of report.results) {
+      expect([verdict, detail]).toEqual(['SKIP', 'the target does not know the request: restore'])
+    }
   })
 })
 

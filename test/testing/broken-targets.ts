@@ -37,10 +37,12 @@ function brokenDevice(name: string, fault: DeviceFault): DeviceQueueTarget {
       wantsNotification: () => device.wantsNotification(),
       setNotifications: (on) => device.setNotifications(on),
       reset: () => device.reset(),
+      restore: (saved) => device.restore(saved),
+      turn: () => device.turn(),
       ...fault(device, memory, ring),
     }
   }
-  return { side: 'device', name, create: (memory, ring) => createAt(memory, ring, 0), createAt }
+  return { side: 'device', name, lacks: ['concurrency'], create: (memory, ring) => createAt(memory, ring, 0), createAt }
 }
 
 function brokenDriver(name: string, fault: DriverFault): DriverQueueTarget {
@@ -56,7 +58,7 @@ function brokenDriver(name: string, fault: DriverFault): DriverQueueTarget {
       ...fault(driver, memory, ring),
     }
   }
-  return { side: 'driver', name, create: (memory, ring) => createAt(memory, ring, 0), createAt }
+  return { side: 'driver', name, lacks: ['concurrency'], create: (memory, ring) => createAt(memory, ring, 0), createAt }
 }
 
 /** The control: with nothing replaced there is nothing to find. */
@@ -272,6 +274,55 @@ export const DEVICES_THAT_TRUST = [
       if (taken?.kind === 'fault') throw new RangeError(taken.rule)
       return taken
     },
+  })),
+]
+
+/** Wrong where a device says too much, works too long, or comes back. */
+export const DEVICES_WRONG_IN_THEIR_STATE = [
+  brokenDevice('loses what it cannot answer', (device) => ({
+    take() {
+      const taken = device.take()
+      return taken?.kind === 'chain' && taken.writable.length === 0 ? null : taken
+    },
+  })),
+  brokenDevice('says whatever its own device says', (device) => ({
+    complete: (id, writtenBytes) => device.completeWith(id, writtenBytes),
+  })),
+  brokenDevice('refuses for as long as there is something to refuse', (device) => {
+    let refused = 0
+    return {
+      take() {
+        for (;;) {
+          const taken = device.take()
+          if (taken?.kind !== 'fault' || taken.id < 0) return taken
+          const inFlight = [{ id: taken.id, writableBytes: 0 }]
+          device.restore({ nextAvailable: refused + 1, usedIndex: refused, inFlight })
+          refused++
+          device.complete(taken.id, 0)
+          device.publish()
+        }
+      },
+    }
+  }),
+  brokenDevice('works for as long as there is work', (device) => ({
+    turn() {
+      for (;;) {
+        const taken = device.take()
+        if (taken?.kind !== 'chain') return false
+        device.complete(taken.id, 0)
+        device.publish()
+      }
+    },
+  })),
+  brokenDevice('is restored from anything', (device) => ({
+    restore(saved) {
+      try {
+        device.restore(saved)
+      } catch {}
+    },
+  })),
+  brokenDevice('takes again what it held when it went away', (device) => ({
+    restore: ({ usedIndex }) => device.restore({ nextAvailable: usedIndex, usedIndex, inFlight: [] }),
   })),
 ]
 

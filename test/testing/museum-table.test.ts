@@ -2,10 +2,15 @@
  * docs/museum.md: what the exhibits say of our queues, of the specification's, of v86's, and of the example in C.
  * `npm run museum-table` writes it anew.
  */
+import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { referenceDevice, referenceDriver, runMuseum } from '../../src/testing/index.ts'
+import { ELSEWHERE, type ExhibitElsewhere } from './museum-elsewhere.ts'
 import { ownDevice, ownDriver } from './own-queue-targets.ts'
 import { v86Device } from './v86-target.ts'
+
+/** All of the museum but 38 to 40, which are of the packed ring. */
+const EXHIBITS = Array.from({ length: 48 }, (_, i) => i + 1).filter((number) => number < 38 || number > 40)
 
 it('docs/museum.md is what the museum says', async () => {
   const v86 = await v86Device()
@@ -27,10 +32,28 @@ where a guest that breaks its ring hurts itself; a queue that serves a guest whi
 ${table(devices)}
 ## Driver side
 
-${table([ownDriver, referenceDriver])}`
+${table([ownDriver, referenceDriver])}
+## Not a queue's alone
+
+What a queue cannot be shown by itself: the registers and the life of a device, and the broker's regulators. How ours behave:
+
+| | fault | concerns | tests |
+|---|---|---|---|
+${ELSEWHERE.map(elsewhere).join('\n')}
+`
   await v86.close()
+  for (const { file, name } of ELSEWHERE.flatMap(({ tests }) => tests)) expect(source(file), name).toContain(name)
+  const lines = new Set([...page.matchAll(/^\| (\d+) \|/gm)].map(([, number]) => Number(number)))
+  expect(EXHIBITS.filter((number) => !lines.has(number))).toEqual([])
   await expect(page).toMatchFileSnapshot('../../docs/museum.md')
 }, 120_000)
+
+const source = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+
+function elsewhere({ number, fault, concerns, tests }: ExhibitElsewhere): string {
+  const cited = tests.map(({ file, name }) => `${file}: ${name.replace(': %s', '')}`)
+  return `| ${number} | ${fault} | ${concerns} | ${cited.join('<br>')} |`
+}
 
 function table(targets: readonly Parameters<typeof runMuseum>[0][]): string {
   const reports = targets.map((target) => runMuseum(target))

@@ -3,11 +3,13 @@ import { assert } from '../../src/internal/assert.ts'
 import type { GuestMemory } from '../../src/memory/index.ts'
 import type {
   ByteRange,
+  CacheMaintenance,
   DeviceQueueTarget,
   DeviceQueueUnderTest,
   DriverQueueTarget,
   DriverQueueUnderTest,
   DriverRing,
+  SavedDeviceQueue,
   SplitRing,
   TakenChain,
   TargetFault,
@@ -16,6 +18,7 @@ import type {
 import {
   BufferList,
   DescriptorChain,
+  RequestQueue,
   SplitDeviceQueue,
   SplitDriverQueue,
   type SplitDriverQueueConfig,
@@ -24,6 +27,7 @@ import {
   type Violation,
   type ViolationPolicy,
 } from '../../src/virtqueue/index.ts'
+import { cachedDevice, cachedDriver } from './interleavings/cached-queue-targets.ts'
 
 export interface OwnDeviceOptions {
   readonly policy?: ViolationPolicy
@@ -37,6 +41,7 @@ export function ownDevice({ policy = 'needs-reset', report = () => {} }: OwnDevi
     name: `SplitDeviceQueue (${policy})`,
     create: (memory, ring) => new OwnDevice(memory, ring, 0, policy, report),
     createAt: (memory, ring, index) => new OwnDevice(memory, ring, index, policy, report),
+    createCached: (memory, ring, caches) => cachedDevice()(withMemory(memory, caches), ring),
   }
 }
 
@@ -45,7 +50,17 @@ export const ownDriver: DriverQueueTarget = {
   name: 'SplitDriverQueue',
   create: (memory, ring) => new OwnDriver(memory, ring),
   createAt: (memory, ring, index) => new OwnDriver(memory, ring, index),
+  createCached: (memory, ring, caches) => cachedDriver()(withMemory(memory, caches), ring),
 }
+
+const withMemory = (memory: GuestMemory, caches: CacheMaintenance) => ({
+  memory,
+  clean: (address: number, bytes: number) => caches.clean(address, bytes),
+  invalidate: (address: number, bytes: number) => caches.invalidate(address, bytes),
+})
+
+/** Requests that one turn of a device serves. */
+const TURN = 4
 
 class OwnDevice implements DeviceQueueUnderTest {
   readonly #memory: GuestMemory
@@ -105,6 +120,16 @@ class OwnDevice implements DeviceQueueUnderTest {
     const state = JSON.stringify(this.#queue.saveState())
     this.#queue = this.#create()
     this.#queue.restoreState(JSON.parse(state))
+  }
+
+  restore(saved: SavedDeviceQueue): void {
+    this.#queue.restoreState({ ...this.#queue.saveState(), ...saved })
+  }
+
+  turn(): boolean {
+    const requests = new RequestQueue(this.#queue)
+    for (const _ of requests.drain(TURN));
+    return requests.waiting > 0
   }
 
   /** Ranges are read from the live chain whenever they are looked at: they must not follow what memory says now. */

@@ -18,7 +18,7 @@ export async function v86Device(): Promise<{ target: DeviceQueueTarget; close():
     side: 'device',
     name: 'v86 0.5 VirtQueue',
     ownMemory: memory,
-    lacks: ['eventIdx'],
+    lacks: ['eventIdx', 'concurrency'],
     create(_memory, ring) {
       const held = new Map<number, V86Chain>()
       const start = (): void => {

@@ -2,9 +2,18 @@
  * Where a device-side exhibit is shown: a ring in small RAM, a hand that writes as any driver could, and the device under
  * test. What the device answers is taken as it comes; `served` and `refused` say what it amounts to.
  */
+
+import { VirtioError } from '../../internal/error.ts'
 import { sameRanges } from '../agreement.ts'
 import { hex } from '../draw-ring.ts'
-import type { DeviceQueueTarget, DeviceQueueUnderTest, DriverRing, TakenChain, TargetFault } from '../queue-targets.ts'
+import type {
+  DeviceQueueTarget,
+  DeviceQueueUnderTest,
+  DriverRing,
+  SavedDeviceQueue,
+  TakenChain,
+  TargetFault,
+} from '../queue-targets.ts'
 import { append, type ByteRange } from '../reference-split-ring.ts'
 import { align, layOutRing } from '../ring-layout.ts'
 import {
@@ -20,7 +29,7 @@ import {
   type WideAddress,
   writeDescriptor,
 } from '../split-ring-format.ts'
-import { ExhibitFailure, type Verdict } from './exhibit.ts'
+import { ExhibitFailure, NotShown, type Verdict } from './exhibit.ts'
 import { isEndless, WatchedMemory } from './watched-memory.ts'
 
 /** The ring, tables and buffers lie here; behind it comes a hole, unless the target brought memory of its own. */
@@ -60,7 +69,7 @@ export class DeviceStage {
   readonly areas: readonly { readonly base: number; readonly end: number }[]
   /** First byte behind the ring: tables and buffers go from here on. */
   readonly heap: number
-  readonly #target: DeviceQueueTarget
+  readonly target: DeviceQueueTarget
   #device: DeviceQueueUnderTest
   #availIdx = 0
 
@@ -72,12 +81,12 @@ export class DeviceStage {
     const parts = target.ownMemory ? [{ base: RAM.base, bytes }] : [{ base: RAM.base, bytes }, SECOND]
     this.ram = new WatchedMemory(parts, long, target.ownMemory)
     this.areas = this.ram.memory.regions
-    this.#target = target
+    this.target = target
     this.#device = this.#create()
   }
 
   #create(): DeviceQueueUnderTest {
-    return this.call('create', () => this.#target.create(this.ram.targetMemory, this.ring))
+    return this.call('create', () => this.target.create(this.ram.targetMemory, this.ring))
   }
 
   // ---- the driver's hand
@@ -139,7 +148,7 @@ export class DeviceStage {
     try {
       result = this.ram.call(() => action(this.#device))
     } catch (error) {
-      if (error instanceof ExhibitFailure) throw error
+      if (error instanceof ExhibitFailure || error instanceof NotShown) throw error
       if (isEndless(error)) throw new ExhibitFailure(`${what} does not end: ${(error as Error).message}`)
       throw new ExhibitFailure(`${what} threw ${error}`)
     }
@@ -179,6 +188,39 @@ export class DeviceStage {
       device.reload?.()
       return device.reload !== undefined
     })
+  }
+
+  /** One turn of the device; null: the target has none. */
+  turn(): boolean | null {
+    return this.call('turn', (device) => device.turn?.() ?? null)
+  }
+
+  /**
+   * A new device over the rings of one that went away in this state. False: it refused to be restored, and is as new. Throws
+   * `NotShown` when the target cannot be restored at all.
+   */
+  restored(saved: SavedDeviceQueue): boolean {
+    this.#availIdx = saved.nextAvailable
+    this.setAvailIdx(saved.nextAvailable)
+    this.ram.memory.writeU16(usedIdxAt(this.ring), saved.usedIndex)
+    this.#device = this.#create()
+    return this.call('restore', (device) => {
+      if (device.restore === undefined) throw new NotShown('the target cannot be restored')
+      try {
+        device.restore(saved)
+        return true
+      } catch (error) {
+        if (isEndless(error)) throw error
+        if (error instanceof VirtioError && error.code === 'UNSUPPORTED') throw new NotShown(error.message)
+        return false
+      }
+    })
+  }
+
+  /** Throws the device away, and starts anew over zeroed rings. */
+  renew(): void {
+    this.clearRings()
+    this.#device = this.#create()
   }
 
   reset(): void {
@@ -240,26 +282,26 @@ export class DeviceStage {
     if (answer?.returned) {
       if (head >= 0 && answer.id !== head) throw new ExhibitFailure(`gave back head ${answer.id}, not ${head}`)
       this.#sees(before, answer.id, 0)
-      return this.#works() ? 'PASS' : this.#recovers()
+      return this.works() ? 'PASS' : this.recovers()
     }
     if (this.usedIdx !== before) throw new ExhibitFailure('stopped, and still moved used idx')
     // Silent and working: then the chain, or what is behind it, was lost.
-    if (answer === null && this.#works()) throw new ExhibitFailure('passed over the chain, and never gave it back')
-    return this.#recovers()
+    if (answer === null && this.works()) throw new ExhibitFailure('passed over the chain, and never gave it back')
+    return this.recovers()
   }
 
-  #recovers(): Verdict {
+  /** A reset brings it back: REJECT; only a new queue does: WEDGED. */
+  recovers(): Verdict {
     this.reset()
     this.clearRings()
-    if (this.#works()) return 'REJECT'
-    this.clearRings()
-    this.#device = this.#create()
-    if (this.#works()) return 'WEDGED'
+    if (this.works()) return 'REJECT'
+    this.renew()
+    if (this.works()) return 'WEDGED'
     throw new ExhibitFailure('serves nothing any more, even as a new queue')
   }
 
   /** An honest chain is served and comes back. */
-  #works(): boolean {
+  works(): boolean {
     const head = this.ring.size - 1
     const segments = [writable(this.heap, 4)]
     this.chain(head, segments)

@@ -30,7 +30,7 @@ export class DriverStage {
   readonly ram: WatchedMemory
   /** Buffers go from here on. */
   readonly data: number
-  readonly #target: DriverQueueTarget
+  readonly target: DriverQueueTarget
   #driver: DriverQueueUnderTest
   #usedIdx = 0
 
@@ -41,7 +41,7 @@ export class DriverStage {
     this.data = end
     const parts = [{ base: BASE, bytes: this.data + DATA_BYTES - BASE }]
     this.ram = new WatchedMemory(parts, long, target.ownMemory)
-    this.#target = target
+    this.target = target
     this.#driver = this.call('create', () => target.create(this.ram.targetMemory, this.ring))
   }
 
@@ -146,7 +146,7 @@ export class DriverStage {
     }
     this.call('reset', (driver) => driver.reset())
     if (this.works()) return 'REJECT'
-    this.#driver = this.call('create', () => this.#target.create(this.ram.targetMemory, this.ring))
+    this.#driver = this.call('create', () => this.target.create(this.ram.targetMemory, this.ring))
     if (this.works()) return 'WEDGED'
     throw new ExhibitFailure('works no more, even as a new queue')
   }

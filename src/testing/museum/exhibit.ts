@@ -2,6 +2,7 @@
  * A fault that a real virtqueue once had, and what a correct one does in its place. Each exhibit is a small play for one side
  * of the ring; what it comes to is a verdict.
  */
+import type { TargetLack } from '../queue-targets.ts'
 
 /**
  * PASS: handled as required. REJECT: refused, and a reset brings the queue back. WEDGED: refused, and only a new queue works.
@@ -26,12 +27,17 @@ export interface Exhibit<Stage> {
   play(stage: Stage): Verdict | undefined
 }
 
-/** What an exhibit cannot be shown without. `watched`: the target's accesses can be seen one by one. */
-export type Need = 'eventIdx' | 'indirect' | 'watched'
+/** What an exhibit cannot be shown without. `watched`: the target's accesses can be seen one by one. `caches`: `createCached`. */
+export type Need = TargetLack | 'watched' | 'caches'
 
 /** The target did what it must not. */
 export class ExhibitFailure extends Error {
   override readonly name = 'ExhibitFailure'
+}
+
+/** The exhibit cannot be shown to this target: SKIP, with the reason. */
+export class NotShown extends Error {
+  override readonly name = 'NotShown'
 }
 
 export interface ExhibitResult {

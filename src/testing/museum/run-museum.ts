@@ -1,9 +1,11 @@
 /** Leads a target through the museum: every exhibit of its side, each over a ring of its own. */
 import type { DeviceQueueTarget, DriverQueueTarget } from '../queue-targets.ts'
 import { CallTimeout, callWithin } from './bounded-call.ts'
+import { CONCURRENCY_OF_DEVICES, CONCURRENCY_OF_DRIVERS } from './concurrency.ts'
 import { CHAIN_EXHIBITS } from './device-chains.ts'
 import { RING_EXHIBITS } from './device-rings.ts'
 import { DeviceStage, type StageOptions } from './device-stage.ts'
+import { STATE_EXHIBITS } from './device-states.ts'
 import { DRIVER_EXHIBITS } from './driver-exhibits.ts'
 import { DriverStage, type DriverStageOptions } from './driver-stage.ts'
 import {
@@ -12,6 +14,7 @@ import {
   type ExhibitResult,
   type MuseumReport,
   type Need,
+  NotShown,
   type Verdict,
 } from './exhibit.ts'
 import type { WatchedMemory } from './watched-memory.ts'
@@ -28,12 +31,17 @@ export function runMuseum(target: DeviceQueueTarget | DriverQueueTarget, options
   const results =
     target.side === 'device'
       ? lead(
-          [...CHAIN_EXHIBITS, ...RING_EXHIBITS],
+          [...CHAIN_EXHIBITS, ...RING_EXHIBITS, ...STATE_EXHIBITS, ...CONCURRENCY_OF_DEVICES],
           target,
           options,
           (show: StageOptions | undefined) => new DeviceStage(target, show),
         )
-      : lead(DRIVER_EXHIBITS, target, options, (show: DriverStageOptions | undefined) => new DriverStage(target, show))
+      : lead(
+          [...DRIVER_EXHIBITS, ...CONCURRENCY_OF_DRIVERS],
+          target,
+          options,
+          (show: DriverStageOptions | undefined) => new DriverStage(target, show),
+        )
   const counts: Record<Verdict, number> = { PASS: 0, REJECT: 0, WEDGED: 0, FAIL: 0, SKIP: 0 }
   for (const { verdict } of results) counts[verdict]++
   return { target: target.name, results, counts, passed: counts.FAIL === 0 && counts.WEDGED === 0 }
@@ -83,10 +91,13 @@ function judge<Stage>(
   } catch (error) {
     if (error instanceof ExhibitFailure || error instanceof CallTimeout)
       return { verdict: 'FAIL', detail: error.message }
+    if (error instanceof NotShown) return { verdict: 'SKIP', detail: error.message }
     throw error
   }
 }
 
 function lacks(target: DeviceQueueTarget | DriverQueueTarget, need: Need): boolean {
-  return need === 'watched' ? target.ownMemory !== undefined : (target.lacks?.includes(need) ?? false)
+  if (need === 'watched') return target.ownMemory !== undefined
+  if (need === 'caches') return target.createCached === undefined
+  return target.lacks?.includes(need) ?? false
 }

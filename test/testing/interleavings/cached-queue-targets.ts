@@ -6,7 +6,14 @@
  * elements that it covers are then written back and fetched together. What is not here is not needed: a look at idx may be of
  * an old line, since a side looks again, with the line invalidated, before it sleeps.
  */
-import type { AttachDevice, AttachDriver } from '../../../src/testing/index.ts'
+import type { GuestMemory } from '../../../src/memory/index.ts'
+import type {
+  CacheMaintenance,
+  DeviceQueueUnderTest,
+  DriverQueueUnderTest,
+  DriverRing,
+  SplitRing,
+} from '../../../src/testing/index.ts'
 import {
   BufferList,
   DescriptorChain,
@@ -40,13 +47,12 @@ interface Area {
   readonly bytes: number
 }
 
-interface Caches {
-  clean(address: number, bytes: number): void
-  invalidate(address: number, bytes: number): void
+interface CachedSide extends CacheMaintenance {
+  readonly memory: GuestMemory
 }
 
 /** Does what is asked for, except for one step. */
-function maintainer(side: Caches, without: Maintenance | null) {
+function maintainer(side: CacheMaintenance, without: Maintenance | null) {
   return {
     clean(step: Maintenance, { address, bytes }: Area): void {
       if (step !== without && bytes > 0) side.clean(address, bytes)
@@ -57,8 +63,8 @@ function maintainer(side: Caches, without: Maintenance | null) {
   }
 }
 
-function areasOf(ring: Parameters<AttachDriver>[1]) {
-  const { size, descriptorArea, driverArea, deviceArea, tableArea, tableLength } = ring
+function areasOf(ring: SplitRing & Partial<DriverRing>) {
+  const { size, descriptorArea, driverArea, deviceArea, tableArea = 0, tableLength = 0 } = ring
   return {
     descriptors: { address: descriptorArea, bytes: 16 * size },
     driver: { address: driverArea, bytes: 6 + 2 * size },
@@ -67,8 +73,8 @@ function areasOf(ring: Parameters<AttachDriver>[1]) {
   }
 }
 
-export function cachedDriver(without: Maintenance | null = null): AttachDriver {
-  return function cachedDriver(side, ring) {
+export function cachedDriver(without: Maintenance | null = null) {
+  return function cachedDriver(side: CachedSide, ring: DriverRing): DriverQueueUnderTest {
     const { clean, invalidate } = maintainer(side, without)
     const areas = areasOf(ring)
     const { tableArea, tableLength, ...location } = ring
@@ -121,10 +127,10 @@ export function cachedDriver(without: Maintenance | null = null): AttachDriver {
   }
 }
 
-export function cachedDevice(without: Maintenance | null = null): AttachDevice {
-  return function cachedDevice(side, ring) {
+export function cachedDevice(without: Maintenance | null = null) {
+  return function cachedDevice(side: CachedSide, ring: SplitRing & Partial<DriverRing>): DeviceQueueUnderTest {
     const { clean, invalidate } = maintainer(side, without)
-    const areas = areasOf(ring as Parameters<AttachDriver>[1])
+    const areas = areasOf(ring)
     const queue = new SplitDeviceQueue(side.memory, ring)
     const chain = new DescriptorChain()
     let isReset = false
