@@ -40,6 +40,13 @@ export interface HostileDriverOptions {
   readonly shared?: boolean
 }
 
+/** Where all cases are laid instead of in memories of their own, and how long a ring may be there. */
+export interface HostileSite {
+  readonly memory: HostileMemory
+  /** A power of two. */
+  readonly sizeMax: number
+}
+
 /** A ring of this size, in `large` memory, starts with a chain of about 2^32 bytes. */
 const HUGE_CHAIN = 256
 
@@ -55,9 +62,11 @@ export class HostileDriver {
   #chains: HonestChains
   readonly #options: HostileDriverOptions
   readonly #memories = new Map<string, HostileMemory>()
+  readonly #site: HostileSite | null
 
-  constructor(options: HostileDriverOptions) {
+  constructor(options: HostileDriverOptions, site: HostileSite | null = null) {
     this.#options = options
+    this.#site = site
     this.#random = new Random(options.seed)
     this.#memory = this.#memoryOf('flat')
     this.ring = this.#layRing()
@@ -130,6 +139,7 @@ export class HostileDriver {
   }
 
   #memoryOf(layout: (typeof HOSTILE_LAYOUTS)[number]): HostileMemory {
+    if (this.#site !== null) return this.#site.memory
     const memory = this.#memories.get(layout) ?? hostileMemory(layout, this.#options.shared ?? false)
     this.#memories.set(layout, memory)
     return memory
@@ -138,10 +148,11 @@ export class HostileDriver {
   /** Three areas in any order with any legal gap, of a size that is small more often than not. */
   #layRing(): SplitRing {
     const random = this.#random
-    const size =
+    const drawn =
       this.#memory.layout === 'large' && random.chance(0.2)
         ? HUGE_CHAIN
         : 2 ** (random.chance(0.8) ? random.between(0, 4) : random.between(5, 7))
+    const size = Math.min(drawn, this.#site?.sizeMax ?? drawn)
     let at = this.#memory.arena
     const place = (bytes: number, align: number): number => {
       const address = Math.ceil((at + random.between(0, 40)) / align) * align

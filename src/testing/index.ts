@@ -108,3 +108,10 @@ export {
   type WritableRingMemory,
   writeDescriptor,
 } from './split-ring-format.ts'
+export { type AttackOptions, type AttackReport, attackDevice } from './transport/attack-device.ts'
+export type {
+  DeviceBehindTransport,
+  DevicePort,
+  DriverBehindTransport,
+  DriverUnderAttack,
+} from './transport/device-port.ts'

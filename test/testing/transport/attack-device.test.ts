@@ -1,0 +1,46 @@
+/**
+ * Hostile drivers over a real transport: registers, notifications, reset, and memory that changes between any two accesses.
+ * `ATTACK_CASES=20000 ATTACK_SEED=7 npx vitest run --project unit test/testing/transport` looks longer.
+ */
+import { describe, expect, it } from 'vitest'
+import { attackDevice, type DeviceBehindTransport } from '../../../src/testing/index.ts'
+import { entropyDevice, VsockDevice } from '../../../src/virtio/index.ts'
+import { adder } from '../../virtio/adder.ts'
+import { behindSharedMemory } from './shared-memory-port.ts'
+import { TINY_FAULTS, tinyDevice } from './tiny-device.ts'
+
+const CASES = Number(process.env.ATTACK_CASES ?? 100)
+const SEED = Number(process.env.ATTACK_SEED ?? 20261123)
+
+const OWN: readonly DeviceBehindTransport[] = [
+  behindSharedMemory('adder', () => adder.create(), 1),
+  behindSharedMemory('adder (reject)', () => adder.create({ policy: 'reject' }), 1),
+  behindSharedMemory('entropy', () => entropyDevice({ source: (target) => target.fill(7).length }).create(), 1),
+  // Receive buffers and event buffers wait for something to say.
+  behindSharedMemory('vsock', () => vsockDevice(), 3, [1]),
+]
+
+function vsockDevice() {
+  const host = new VsockDevice({ guestCid: 3, queueSize: 16 })
+  host.listen(7, () => {})
+  return host
+}
+
+describe('our devices behind our transport', () => {
+  it.each(OWN)('$name: scripts, and random misuse', (target) => {
+    const report = attackDevice(target, { seed: SEED, cases: CASES })
+    expect(report).toMatchObject({ scripts: 10, cases: CASES })
+    expect(Math.min(report.kicks, report.rewrites, report.returned)).toBeGreaterThan(0.3 * CASES)
+    if (process.env.ATTACK_CASES) console.log(target.name, report)
+  })
+})
+
+describe('the attack finds', () => {
+  it('nothing in a sound device', () => {
+    expect(attackDevice(tinyDevice(), { seed: 1, cases: 100 }).cases).toBe(100)
+  })
+
+  it.each(TINY_FAULTS)('a device that %s', (fault) => {
+    expect(() => attackDevice(tinyDevice(fault), { seed: 1, cases: 200 })).toThrow(`${fault}: `)
+  })
+})
