@@ -59,5 +59,4 @@ export class BufferList {
 
 function refuseBuffer(address: number, length: number): never {
   assert(false, `a buffer has an address below 2^53 and a 32-bit length, not ${address} and ${length}`)
-  throw new Error('unreachable')
 }

@@ -4,7 +4,7 @@
  * Every descriptor is read once, checked and translated, and what the device gets is a private list of segments. A walk ends
  * within size + 1 descriptors, whatever the driver wrote.
  */
-import { LE64_HIGH_LIMIT, le64ToNumber } from '../internal/little-endian.ts'
+import { le64ToNumber } from '../internal/little-endian.ts'
 import type { GuestMemory } from '../memory/guest-memory.ts'
 import type { SegmentList } from '../memory/segment-list.ts'
 import type { DescriptorChain } from './descriptor-chain.ts'
@@ -24,7 +24,8 @@ export class ChainWalker {
 
   /**
    * The region of the last buffer, as far as an offset into it is one subtraction of low words: linear, below the next
-   * multiple of 2^32, and below 2 GiB. Most buffers lie in the window of the one before. The low word is kept as an int32.
+   * multiple of 2^32, and below 2 GiB. Most buffers lie in the window of the one before; the first finds an empty one. The low
+   * word is kept as an int32.
    */
   #region = 0
   #windowAddress = 0
@@ -39,7 +40,6 @@ export class ChainWalker {
     this.#indirect = indirect
     this.#maxChainBytes = Math.min(maxChainBytes, MAX_CHAIN_BYTES)
     this.#table = new IndirectTable(memory)
-    this.#moveWindow(0)
   }
 
   /**
@@ -68,6 +68,7 @@ export class ChainWalker {
     let writableBytes = 0
     let readableCount = -1
 
+    // Stryker disable next-line all: a mutant here would part the label from its loop.
     walk: for (;;) {
       const { region, offset, address, length } = segments
       const capacity = segments.capacity | 0
@@ -141,9 +142,8 @@ export class ChainWalker {
       if (bytes !== 0) {
         if (totalBytes > this.#maxChainBytes) return this.#stop(index, 'chain-too-large')
         segments.count = count
-        if (high >= LE64_HIGH_LIMIT || !this.#translate(le64ToNumber(low, high), bytes, segments)) {
+        if (!this.#translate(le64ToNumber(low, high), bytes, segments))
           return this.#stop(index, 'buffer-outside-memory')
-        }
         count = segments.count
       }
       if ((control & NEXT) === 0) break

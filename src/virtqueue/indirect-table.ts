@@ -2,7 +2,7 @@
  * An indirect descriptor table (virtio 1.4 §2.7.5.3), opened for one walk. A table may lie at any address and in several pieces
  * (museum 8): in one piece and on a word boundary it is read in place, else entry by entry into a private copy.
  */
-import { LE64_HIGH_LIMIT, le64ToNumber } from '../internal/little-endian.ts'
+import { le64ToNumber } from '../internal/little-endian.ts'
 import type { GuestMemory } from '../memory/guest-memory.ts'
 import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_NEXT } from './split-layout.ts'
 import type { ViolationRule } from './violation.ts'
@@ -30,11 +30,11 @@ export class IndirectTable {
     if (bytes === 0 || (bytes & (DESCRIPTOR_BYTES - 1)) !== 0) return 'indirect-length'
     const entries = bytes / DESCRIPTOR_BYTES
     if (entries > queueSize) return 'indirect-too-long'
-    if (high >= LE64_HIGH_LIMIT) return 'indirect-outside-memory'
     const address = le64ToNumber(low, high)
     const region = this.#memory.regions[this.#memory.regionAt(address)]
-    const offset = region === undefined ? -1 : region.offsetOf(address)
-    if (region === undefined || offset < 0) return 'indirect-outside-memory'
+    if (region === undefined) return 'indirect-outside-memory'
+    // -1 for a page without memory, which `contains` then refuses.
+    const offset = region.offsetOf(address)
     this.entries = entries
     this.piecewise = (offset & 3) !== 0 || region.runLength(address, offset, bytes) < bytes
     if (!this.piecewise) {

@@ -110,7 +110,7 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
 
   next(): IteratorResult<Request, undefined> {
     const queue = this.queue
-    if (this.#current.pending) this.#giveBack(this.#current)
+    this.#giveBack(this.#current)
     const request = this.#current
     if (this.#left > 0 && queue.generation === this.#generation && queue.popAvailable(request.chain)) {
       this.#left--
@@ -122,7 +122,7 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
 
   /** Ends the turn; `for ... of` calls it on `break` and on a throw too. */
   return(): IteratorResult<Request, undefined> {
-    if (this.#current.pending) this.#giveBack(this.#current)
+    this.#giveBack(this.#current)
     this.#draining = false
     this.#left = 0
     this.#flush()
@@ -150,6 +150,7 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
     this.#result.value = this.#current
   }
 
+  /** Nothing, when it is back already. */
   #giveBack(request: Request): void {
     if (request.end(this.queue.generation)) this.queue.addUsed(request.chain.id, request.writer.written)
   }

@@ -91,10 +91,10 @@ export class RingSignals {
     } else this.#own[FLAGS] = QUIET
   }
 
-  /** Asks for a notification `count` elements from now, instead of at the next; without EVENT_IDX the same as `enable`. */
+  /** With EVENT_IDX: asks for a notification `count` elements from now, instead of at the next. */
   delay(next: number, count: number): void {
     this.enable((next + count - 1) & 0xffff)
-    if (this.#eventIdx) this.armed = false
+    this.armed = false
   }
 
   /**

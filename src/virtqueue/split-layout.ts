@@ -113,7 +113,10 @@ export function resolveArea(
   alignment: number,
 ): ResolvedArea {
   if (!Number.isSafeInteger(address) || address < 0 || address % alignment !== 0) {
-    throw new VirtioError('INVALID_QUEUE', `${name} ${hex(address)} must be a multiple of ${alignment} (VQS-DRV-01)`)
+    throw new VirtioError(
+      'INVALID_QUEUE',
+      `${name} ${hex(address)} must be an address from 0 to 2^53 and a multiple of ${alignment} (VQS-DRV-01)`,
+    )
   }
   const runs = new SegmentList(2)
   if (!memory.translate(address, bytes, runs)) {

@@ -84,11 +84,13 @@ describe('drain', () => {
     ])
   })
 
-  it('completes early, and not twice', () => {
+  it('completes early, and not twice; the driver sees it at the end of the turn', () => {
     const { ring, requests } = setUp(2)
     for (const request of requests.drain(16)) {
+      expect(request.pending).toBe(true)
       request.writer.u8(1)
       request.complete()
+      expect([request.pending, ring.usedIndex]).toEqual([false, 0])
       expect(() => request.complete()).toThrow(ASSERTION)
     }
     expect(usedOf(ring)).toEqual([
@@ -179,6 +181,40 @@ describe('defer', () => {
     expect(objects.size).toBeLessThanOrEqual(4)
   })
 
+  it('never serves an object that is out: neither one that completed early, nor one that was deferred', () => {
+    const { requests } = setUp(4)
+    const held: Request[] = []
+    for (const request of requests.drain(16)) {
+      expect(held).not.toContain(request)
+      if (request.reader.u32() === 0) request.complete()
+      else held.push(request.defer())
+    }
+    expect(held.map(({ chain }) => chain.id)).toEqual([2, 4, 6])
+    for (const request of held) request.complete()
+  })
+
+  it('RESET-DEV-02, museum 28: revoked, it reads zeros, drops what is written, and leaves the memory alone', () => {
+    const { ring, requests } = setUp(2)
+    requests.revoke()
+    const out: Request[] = []
+    for (const request of requests.drain(16)) {
+      out.push(request)
+      if (out.length === 1) {
+        request.defer()
+        continue
+      }
+      requests.queue.reset()
+      requests.revoke()
+      for (const { chain, reader, writer } of out) {
+        writer.u32(0x0101_0101)
+        expect([chain.id, reader.u32(), reader.overrun, writer.written, writer.overrun]).toEqual([-1, 0, true, 0, true])
+      }
+    }
+    expect(out.length).toBe(2)
+    expect([16, 80].map((at) => ring.memory.readU32(BUFFERS + at))).toEqual([0, 0])
+    expect(() => new RequestQueue(ring.device()).revoke()).not.toThrow()
+  })
+
   it('museum 28: completing after a reset writes nothing', () => {
     const { ring, requests, notified } = setUp(1)
     let held: Request | undefined
@@ -193,8 +229,9 @@ describe('defer', () => {
     for (const request of requests.drain(16)) {
       request.writer.u8(1)
       requests.queue.reset()
-      ring.setAvailableIndex(0)
+      // What the driver's next life offers is for the next turn.
+      ring.setAvailableIndex(0).offer(2)
     }
-    expect([ring.usedIndex, requests.queue.inFlight]).toEqual([0, 0])
+    expect([ring.usedIndex, requests.queue.inFlight, requests.waiting]).toEqual([0, 0, 1])
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { GuestMemory, PAGE_SIZE } from '../../src/memory/index.ts'
 import { DescriptorChain } from '../../src/virtqueue/index.ts'
-import { ASSERTION, BUFFERS, NEXT, popAll, RAM_BYTES, RawRing, segmentsOf, WRITE } from './raw-ring.ts'
+import { ASSERTION, BUFFERS, INDIRECT, NEXT, popAll, RAM_BYTES, RawRing, segmentsOf, WRITE } from './raw-ring.ts'
 
 const SIZE = 4
 
@@ -77,9 +77,10 @@ describe('popAvailable', () => {
       { base: 0, size: RAM_BYTES },
       { base: 2 ** 31 - 0x1000, size: 0x2000 },
       { base: 2 ** 32 - 0x1000, size: 0x2000 },
-      { base: 2 ** 32 + 2 ** 31 + 0x1000, size: 0x1000 },
+      { base: 2 ** 32 + 2 ** 31 + 0x1000, size: 0x4000 },
     ])
-    const addresses = [2 ** 31 - 8, 2 ** 31, 2 ** 32 - 8, 2 ** 32, 2 ** 32 + 0xff0, 2 ** 32 + 2 ** 31 + 0x1000, 0]
+    const high = 2 ** 32 + 2 ** 31 + 0x1000
+    const addresses = [2 ** 31 - 8, 2 ** 31, 2 ** 32 - 8, 2 ** 32, 2 ** 32 + 0xff0, high, high + 0x100, 0]
     for (const first of addresses) {
       for (const second of addresses) {
         const ring = new RawRing(SIZE, memory)
@@ -93,6 +94,7 @@ describe('popAvailable', () => {
           [first, 16],
           [second, 16],
         ])
+        for (const i of [0, 1]) expect(chain.offset[i]).toBe(chain.address[i]! - memory.regions[chain.region[i]!]!.base)
         // The same offset in the wrong 4 GiB is not memory.
         const alias = new RawRing(SIZE, memory)
           .descriptor(0, { address: first, length: 16, flags: NEXT, next: 1 })
@@ -130,6 +132,15 @@ describe('popAvailable', () => {
     expect(ring.offer(0).device().popAvailable(chain)).toBe(true)
     expect(segmentsOf(chain)).toEqual(Array.from({ length: 512 }, (_, i) => [BUFFERS, 1 + i]))
   })
+})
+
+it('uses nothing that was not negotiated, and asks for a reset when it is broken', () => {
+  const ring = new RawRing(SIZE).descriptor(0, {}).offer(0)
+  ring.availEvent = 77
+  const queue = ring.device()
+  expect([queue.index, queue.policy, popAll(queue), ring.availEvent]).toEqual([0, 'needs-reset', [0], 77])
+  ring.descriptor(1, { flags: INDIRECT }).offer(1)
+  expect([popAll(queue), queue.violation?.rule]).toEqual([[], 'indirect-not-negotiated'])
 })
 
 describe('addUsed and publish', () => {

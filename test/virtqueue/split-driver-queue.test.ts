@@ -144,6 +144,16 @@ describe('add', () => {
     expect([driver.freeDescriptors, driver.outstanding, driver.add(buffers(1, 0))]).toEqual([SIZE, 0, 0])
   })
 
+  it('VQS-DESC-DRV-01: takes a chain of exactly 2^32 - 1 bytes, and address 0', () => {
+    const { driver } = setUp()
+    expect(driver.add(new BufferList().addReadable(0, 0xffff_fffe).addWritable(0, 1))).toBe(0)
+  })
+
+  it('uses nothing that was not negotiated', () => {
+    const { driver } = setUp()
+    expect([driver.eventIdx, driver.indirect, driver.index, new UsedBuffer().id]).toEqual([false, false, 0, -1])
+  })
+
   it('reaches buffers above 4 GiB', () => {
     const { ring, driver } = setUp()
     driver.add(new BufferList().addReadable(2 ** 45 + 2 ** 32 + 7, 1))
@@ -211,6 +221,41 @@ describe('popUsed distrusts the device', () => {
     expect([driver.enableNotifications(), driver.violation?.rule]).toEqual([false, 'used-index-jump'])
   })
 
+  it('reads used.idx once a batch: what it says later concerns the next one', () => {
+    const { ring, driver } = waiting()
+    ring.writeUsedElement(0, 0, 8).writeUsedElement(1, 2, 0).usedIndex = 2
+    const used = new UsedBuffer()
+    expect(driver.popUsed(used)).toBe(true)
+    ring.usedIndex = 100
+    expect([driver.popUsed(used), used.id, driver.violation]).toEqual([true, 2, null])
+    expect([driver.popUsed(used), driver.violation?.rule]).toEqual([false, 'used-index-jump'])
+  })
+
+  it('writes nothing once the device is broken', () => {
+    for (const eventIdx of [false, true]) {
+      const { ring, driver } = setUp({ eventIdx })
+      driver.add(buffers(1, 0))
+      driver.add(buffers(1, 0))
+      driver.publish()
+      ring.usedIndex = 1
+      expect(driver.popUsed(new UsedBuffer())).toBe(true)
+      ring.usedIndex = 5
+      const { driverArea, deviceArea } = ring.layout
+      const bytes = () => {
+        const area = new Uint8Array(deviceArea - driverArea)
+        ring.memory.read(driverArea, area)
+        return area
+      }
+      ring.availableFlags = 0xaaaa
+      ring.usedEvent = 0xbbbb
+      const before = bytes()
+      expect(driver.popUsed(new UsedBuffer())).toBe(false)
+      expect([driver.enableNotifications(), driver.delayNotifications(2)]).toEqual([false, false])
+      driver.disableNotifications()
+      expect([driver.violation?.rule, bytes()]).toEqual(['used-index-jump', before])
+    }
+  })
+
   it('tells onViolation once', () => {
     const seen: string[] = []
     const { ring, driver } = setUp({ index: 2, onViolation: ({ message }) => seen.push(message) })
@@ -272,6 +317,32 @@ describe('popUsed distrusts the device', () => {
 })
 
 describe('reset', () => {
+  it('forgets what was outstanding: a head of the life before is none', () => {
+    const { ring, driver } = setUp()
+    driver.add(buffers(2, 0))
+    driver.add(buffers(1, 0))
+    driver.publish()
+    driver.reset()
+    driver.add(buffers(3, 0))
+    driver.add(buffers(1, 0))
+    driver.publish()
+    ring.writeUsedElement(0, 2, 0).usedIndex = 1
+    expect([driver.popUsed(new UsedBuffer()), driver.violation?.rule]).toEqual([false, 'used-id-not-outstanding'])
+  })
+
+  it('zeroes both rings, and not a byte around them', () => {
+    const ring = new RawRing(SIZE, undefined, 0x2000)
+    const { memory, layout } = ring
+    memory.fill(0x1000, 0x4000, 0xa5)
+    new SplitDriverQueue(memory, ring.location)
+    const expected = new Uint8Array(0x4000).fill(0xa5)
+    expected.fill(0, layout.driverArea - 0x1000, layout.driverArea - 0x1000 + 6 + 2 * SIZE)
+    expected.fill(0, layout.deviceArea - 0x1000, layout.deviceArea - 0x1000 + 6 + 8 * SIZE)
+    const found = new Uint8Array(0x4000)
+    memory.read(0x1000, found)
+    expect(found).toEqual(expected)
+  })
+
   it('VQRST-DRV-03, IMP-VQS-01: starts again at index 0 with everything free', () => {
     const { ring, driver } = setUp()
     const device = ring.device()

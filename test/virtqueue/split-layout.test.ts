@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { GuestMemory, PAGE_SIZE } from '../../src/memory/index.ts'
 import { layoutSplitQueue, SplitDeviceQueue, SplitDriverQueue, splitQueueBytes } from '../../src/virtqueue/index.ts'
+import { SplitRing } from '../../src/virtqueue/split-layout.ts'
 import { RawRing } from './raw-ring.ts'
 
 const INVALID = expect.objectContaining({ code: 'INVALID_QUEUE' })
@@ -26,6 +27,17 @@ describe('layout', () => {
 
 describe('activation', () => {
   const { location } = new RawRing(16)
+
+  it('asks for ordered access when any of the areas is shared', () => {
+    const areas = { size: 16, descriptorArea: 0, driverArea: PAGE_SIZE, deviceArea: 2 * PAGE_SIZE }
+    for (let mask = 0; mask < 8; mask++) {
+      const regions = [0, 1, 2].map((i) => {
+        const Buffer = ((mask >> i) & 1) === 1 ? SharedArrayBuffer : ArrayBuffer
+        return { base: i * PAGE_SIZE, size: PAGE_SIZE, buffer: new Buffer(PAGE_SIZE) }
+      })
+      expect(new SplitRing(new GuestMemory(regions), areas).shared).toBe(mask !== 0)
+    }
+  })
 
   it('VQS-DRV-01: refuses misaligned areas, on both sides', () => {
     for (const change of [

@@ -54,6 +54,26 @@ describe('device state', () => {
     expect(ring.availEvent).toBe(6)
   })
 
+  it('takes the place of whatever the queue was doing', () => {
+    const { ring, queue } = busy()
+    const state = json(queue.saveState())
+    const other = ring.device({ eventIdx: true, policy: 'reject' })
+    const empty = json(other.saveState())
+    ring.descriptor(6, { flags: NEXT, next: 99 }).offer(5, 6)
+    popAll(other)
+    other.publish()
+    expect([other.rejections, other.inFlight]).toEqual([1, 6])
+    other.restoreState(state)
+    expect([json(other.saveState()), other.inFlight, other.rejections, other.lastRejection]).toEqual([
+      state,
+      3,
+      0,
+      null,
+    ])
+    other.restoreState(empty)
+    expect([json(other.saveState()), other.generation]).toEqual([empty, 2])
+  })
+
   it('keeps a violation, and that notifications were disabled', () => {
     const { ring, queue } = busy()
     queue.disableNotifications()
@@ -171,6 +191,7 @@ describe('driver state', () => {
     ])
     const restored = new SplitDriverQueue(ring.memory, { ...ring.location, eventIdx: true }, state)
     expect([restored.freeDescriptors, restored.outstanding, ring.usedIndex]).toEqual([3, 3, 1])
+    expect(restored.saveState()).toEqual(state)
     // The three free slots, and no other, are handed out.
     expect(restored.add(list(3, 0))).toBe(1)
     expect(restored.add(list(1, 0))).toBe(-1)
@@ -185,6 +206,24 @@ describe('driver state', () => {
     while (restored.popUsed(used)) ids.push(used.id)
     expect([ids, restored.freeDescriptors, restored.violation]).toEqual([[6, 1, 3, 0], SIZE, null])
     expect(restored.add(list(4, 4))).toBeGreaterThanOrEqual(0)
+    restored.publish()
+    expect([...restored.saveState().outstanding[0]!.slots].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+  })
+
+  it('takes the place of whatever the queue was doing', () => {
+    const { ring, driver } = busy()
+    const state = json(driver.saveState())
+    const other = new SplitDriverQueue(ring.memory, { ...ring.location, eventIdx: true })
+    const empty = json(other.saveState())
+    for (let i = 0; i < 4; i++) other.add(list(1, 1))
+    other.publish()
+    other.delayNotifications(3)
+    for (const next of [state, { ...empty, unkicked: 3, notificationsEnabled: false, usedEvent: 9 }, empty]) {
+      other.restoreState(next)
+      expect(json(other.saveState())).toEqual(next)
+    }
+    // Every slot is free, the first as well.
+    expect(other.add(list(4, 4))).toBe(0)
   })
 
   it('refuses nonsense with a clean error, and stays as it was', () => {

@@ -1,6 +1,6 @@
 /** Every rule of VIOLATION_CLAUSES that a driver can break, under every policy, and what must be accepted although it looks odd. */
 import { describe, expect, it } from 'vitest'
-import { GuestMemory } from '../../src/memory/index.ts'
+import { GuestMemory, PAGE_SIZE } from '../../src/memory/index.ts'
 import { DescriptorChain, VIOLATION_CLAUSES, type Violation, type ViolationRule } from '../../src/virtqueue/index.ts'
 import {
   BUFFERS,
@@ -232,6 +232,21 @@ describe('a fault of the ring itself', () => {
     })
   }
 
+  it('a broken queue writes nothing, whatever the notifications', () => {
+    for (const eventIdx of [false, true]) {
+      const ring = new RawRing(SIZE).descriptor(0, {}).offer(0)
+      const queue = ring.device({ eventIdx })
+      const chain = new DescriptorChain()
+      expect([queue.popAvailable(chain), queue.availableCount()]).toEqual([true, 0])
+      ring.setAvailableIndex(0x7000)
+      ring.usedFlags = 0xaaaa
+      ring.availEvent = 0xbbbb
+      expect([queue.popAvailable(chain), queue.enableNotifications()]).toEqual([false, false])
+      queue.disableNotifications()
+      expect([queue.violation?.rule, ring.usedFlags, ring.availEvent]).toEqual(['available-index-jump', 0xaaaa, 0xbbbb])
+    }
+  })
+
   it('IMP-VQS-09 head-in-flight: a head offered again before it came back', () => {
     const ring = new RawRing(SIZE).descriptor(0, { flags: WRITE }).descriptor(1, {}).offer(0, 1, 0)
     const queue = ring.device({ policy: 'reject' })
@@ -356,6 +371,40 @@ describe('what must be accepted', () => {
 })
 
 describe('bounds', () => {
+  it('a table in pieces is read within its entries, also where the memory ends with it', () => {
+    const buffer = new ArrayBuffer(4 * PAGE_SIZE)
+    const end = 2 ** 32 + 2 * PAGE_SIZE
+    const memory = new GuestMemory([
+      { base: 0, size: RAM_BYTES },
+      { base: 2 ** 32, size: 2 * PAGE_SIZE, buffer, frames: Int32Array.of(3, 1) },
+    ])
+    for (const next of [2, 3, 0xffff]) {
+      // Off the word boundary, and up to the last byte of memory but two.
+      const ring = new RawRing(SIZE, memory).descriptor(0, { address: end - 34, length: 32, flags: INDIRECT }).offer(0)
+      ring.entry(end - 34, 0, { flags: NEXT, next: 1 }).entry(end - 34, 1, { flags: NEXT, next })
+      const queue = ring.device({ indirect: true })
+      expect([popAll(queue), queue.violation?.rule]).toEqual([[], 'indirect-next-out-of-range'])
+    }
+  })
+
+  it('a table on a page that has no frame is no table', () => {
+    const buffer = new ArrayBuffer(2 * PAGE_SIZE)
+    const memory = new GuestMemory([
+      { base: 0, size: RAM_BYTES },
+      { base: 2 ** 32, size: 3 * PAGE_SIZE, buffer, frames: Int32Array.of(1, -1, 0) },
+    ])
+    for (const address of [2 ** 32 + PAGE_SIZE, 2 ** 32 + PAGE_SIZE - 16, 2 ** 53, 2 ** 54 + 2 ** 33]) {
+      const ring = new RawRing(SIZE, memory).descriptor(0, { address, length: 32, flags: INDIRECT }).offer(0)
+      const queue = ring.device({ indirect: true })
+      expect([popAll(queue), queue.violation?.rule]).toEqual([[], 'indirect-outside-memory'])
+    }
+    // Offset 0 of the first frame is one.
+    const table = 2 ** 32 + 2 * PAGE_SIZE
+    const ring = new RawRing(SIZE, memory).descriptor(0, { address: table, length: 32, flags: INDIRECT }).offer(0)
+    ring.entry(table, 0, {})
+    expect(popAll(ring.device({ indirect: true }))).toEqual([0])
+  })
+
   it('VQS-FRM-DEV-02: a device may cap the bytes of a chain, before it translates them', () => {
     const ring = new RawRing(SIZE).descriptor(0, { length: 64, flags: NEXT, next: 1 }).descriptor(1, { length: 37 })
     expect(popAll(ring.offer(0).device({ maxChainBytes: 101 }))).toEqual([0])
