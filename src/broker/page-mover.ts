@@ -19,9 +19,6 @@ import type { ReceiveBuffer } from './receive-pool.ts'
 import type { RelayContext } from './relay-context.ts'
 import type { Transfer } from './transfer.ts'
 
-/** While a VM makes so many buffers available that there is always another to look at, its loans are revoked this much late. */
-const LOOK_NS = 1_000_000
-
 const Phase = { pieces: 0, taking: 1, moving: 2 } as const
 
 /** The message at the front of a flow, once it has begun to move; one object a flow, reused. */
@@ -57,6 +54,9 @@ export class PageMover {
   #worker = -1
   /** By flow. */
   readonly #jobs: readonly PageJob[]
+  /** By VM: receive buffers looked at for lent pages, ever; and whether there was none left the last time. */
+  readonly #looked: Float64Array
+  readonly #drained: Uint8Array
   readonly #from = new SegmentCursor()
   readonly #to = new SegmentCursor()
 
@@ -65,6 +65,8 @@ export class PageMover {
     this.#queues = queues
     this.#outlet = outlet
     this.#jobs = queues.states.map(() => new PageJob())
+    this.#looked = new Float64Array(context.endpoints.length)
+    this.#drained = new Uint8Array(context.endpoints.length).fill(1)
   }
 
   /**
@@ -105,15 +107,30 @@ export class PageMover {
     if (!loans.open) return false
     let found = false
     for (const { vm, pool, queues } of this.#context.endpoints) {
+      this.#drained[vm] = 1
       if (queues === null || queues.receive.violation !== null || loans.borrowedBy(vm) === 0) continue
       const before = pool!.count
       this.#context.takeBuffers(vm, LOOK_BATCH)
-      if (pool!.count === before + LOOK_BATCH) found = true
+      const taken = pool!.count - before
+      this.#looked[vm]! += taken
+      if (taken < LOOK_BATCH) continue
+      this.#drained[vm] = 0
+      found = true
     }
     const now = this.#context.port.now()
-    const dueNs = found ? now - LOOK_NS : now
-    loans.revokeDue(dueNs, REVOKE_BATCH)
-    return found || loans.nextDueNs <= dueNs
+    loans.revokeDue(now, REVOKE_BATCH, this.#isGone)
+    return found || loans.nextDueNs <= now
+  }
+
+  /**
+   * What was given back before it was due has been seen once the ring is empty, or once as many buffers were looked at as it has: a
+   * VM that makes ever more available delays nobody for longer.
+   */
+  readonly #isGone = (loan: Loan<Message>): boolean => {
+    const { borrower } = loan
+    if (this.#drained[borrower] === 1) return true
+    if (loan.lookedWhenDue < 0) loan.lookedWhenDue = this.#looked[borrower]!
+    return this.#looked[borrower]! - loan.lookedWhenDue >= this.#context.endpoints[borrower]!.queues!.receive.size
   }
 
   /** Gives the transmit buffers back whose last lent page is back. */

@@ -3,13 +3,21 @@
  * under the lock. Events are counted by the messages that can have any in the window: those released within it or within
  * their span before it.
  */
+import { ANNOUNCE_BATCH, EXTEND_BATCH } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
-import { pageSteps, pageWorkNs } from './predict-pages.ts'
+import {
+  chainTimerCharges,
+  heldCharges,
+  loanSteps,
+  pageCharges,
+  pageSteps,
+  TAKE_OVERS,
+  takeOverCharges,
+  worstNs,
+} from './predict-charges.ts'
 import {
   awaitedNs,
-  chainTimersNs,
   controlMessages,
-  heldNs,
   interruptWorstNs,
   refillKickNs,
   type SoftwareCosts,
@@ -36,7 +44,7 @@ export class CoreLoad {
   /** By flow: of one message, its transfers apart; and of one transfer. */
   readonly #messages: readonly Share[]
   readonly #transfers: readonly Share[]
-  /** Some flow ends here. */
+  /** Some flow's transfers end here. */
   readonly #receives: boolean
   readonly #throttle: Throttle | undefined
 
@@ -46,7 +54,7 @@ export class CoreLoad {
     this.#software = software
     this.#spans = spans
     this.#throttle = system.throttles.get(core)
-    this.#receives = system.flows.some((flow) => flow.destinationCore === core)
+    this.#receives = system.roams || system.flows.some((flow) => flow.destinationCore === core)
     this.#messages = system.flows.map((flow) =>
       floating ? floatingMessage(system, software, core, flow) : dedicatedMessage(system, core, flow),
     )
@@ -80,7 +88,15 @@ export class CoreLoad {
       transferLocks += count * transfer.locks
       arrivals += messages
       pieces += messages * flow.pieces
+      const steps = loanSteps(this.#system, flow)
+      if (steps === 0) return
+      const loans = messagesWithin(flow, this.#software.loanSpanNs(flow), windowNs)
+      ownNs += loans * (this.#software.loan(flow) + steps * this.#software.beginNs)
+      locks += loans * steps
     })
+    const takeOvers = this.#takeOversWithin(windowNs)
+    ownNs += takeOvers * (worstNs(this.#system, takeOverCharges) + this.#software.beginNs)
+    locks += takeOvers
     // What comes in between makes one transfer two: a more urgent message, or the end of the budget.
     const split = this.#system.chains ? arrivals + this.#refillsWithin(windowNs) : 0
     const worst = this.#worstTransfer()
@@ -127,6 +143,16 @@ export class CoreLoad {
     return throttle === undefined ? 0 : (Math.floor(windowNs / throttle.periodNs) + 2) * throttle.interruptsNs
   }
 
+  /** Other cores, and this one, are throttled and leave what they would have noticed to this one. */
+  #takeOversWithin(windowNs: number): number {
+    if (!this.#system.roams) return 0
+    let takeOvers = 0
+    for (const { periodNs } of this.#system.throttles.values()) {
+      takeOvers += TAKE_OVERS * (Math.floor(windowNs / periodNs) + 2)
+    }
+    return takeOvers
+  }
+
   #copiedWithin(windowNs: number): number {
     return Math.floor(windowNs / (this.#system.fullPieceNs + this.#software.bestAfterChoiceNs)) + 1
   }
@@ -154,21 +180,23 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   const usedNs = worst(CostOp.usedRing)
   const injectionNs = interruptWorstNs(system) + worst(CostOp.injectListRegister)
   const sends = flow.sourceCore === core
-  const receives = flow.destinationCore === core
+  // Where interrupts go to whichever core is awake, so does what follows from them.
+  const receives = flow.destinationCore === core || system.roams
   const control = flow.creditEvery < Number.POSITIVE_INFINITY ? 1 : 0
 
   const doorbellNs = 2 * lockNs + fetchNs + software.beginNs
-  // Steps that announce and extend take 16 pieces each.
-  const batches = Math.ceil(flow.pieces / 16)
+  // Steps that announce, and those that extend.
+  const batches = Math.ceil(flow.pieces / Math.min(ANNOUNCE_BATCH, EXTEND_BATCH))
   const announceNs = flow.pieces * usedNs + usedNs + batches * lockNs + awaitedNs(system, flow)
   // Whichever core started a transfer chains the rest of it.
   const extendNs =
     flow.pieces * fetchNs +
     (system.chains ? batches * lockNs : 0) +
-    chainTimersNs(system, flow) +
-    pageWorkNs(system, flow)
+    worstNs(system, chainTimerCharges(system, flow)) +
+    worstNs(system, pageCharges(system, flow)) +
+    pageSteps(flow) * software.beginNs
   const updateNs = control * (2 * lockNs + 2 * fetchNs + software.beginNs + 2 * usedNs)
-  const held = heldNs(system) > 0 ? 1 : 0
+  const held = worstNs(system, heldCharges(system)) > 0 ? 1 : 0
   const heldHoldNs = held * (lockNs + software.beginNs + worst(CostOp.injectListRegister))
   let ownNs = extendNs
   let othersNs = 0
@@ -198,9 +226,15 @@ function floatingTransfer(system: System, software: SoftwareCosts, core: number,
   const endNs = lockNs + software.beginNs + worst(CostOp.injectListRegister)
   // A step that finds the chain at its end, or closed.
   const extendNs = chains ? 2 * lockNs : 0
-  if (flow.destinationCore !== core) return { ownNs: extendNs, othersNs: endNs + kickHoldNs, locks: chains ? 2 : 0 }
+  const isReceiver = flow.destinationCore === core
+  if (!isReceiver && !system.roams) return { ownNs: extendNs, othersNs: endNs + kickHoldNs, locks: chains ? 2 : 0 }
   return {
-    ownNs: interruptWorstNs(system) + endNs + extendNs + (kickNs > 0 ? worst(CostOp.mmioTrap) + kickHoldNs : 0),
+    ownNs:
+      interruptWorstNs(system) +
+      endNs +
+      extendNs +
+      (isReceiver && system.roams ? interruptWorstNs(system) + worst(CostOp.injectListRegister) : 0) +
+      (kickNs > 0 ? worst(CostOp.mmioTrap) + kickHoldNs : 0),
     othersNs: 0,
     locks: 1 + (chains ? 2 : 0) + (kickNs > 0 ? 1 : 0),
   }

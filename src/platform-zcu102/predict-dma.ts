@@ -13,8 +13,9 @@ import {
   type Tightness,
 } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
+import { TAKE_OVERS, takeOverCharges, worstNs } from './predict-charges.ts'
 import { controlMessages, type SoftwareCosts, transfersOf } from './predict-software.ts'
-import { messagesWithin, type System, type SystemFlow } from './predict-system.ts'
+import { allAsleep, messagesWithin, type System, type SystemFlow } from './predict-system.ts'
 
 /** Software that goes before every flow: `costNs` every `periodNs`, and as often more as `jitterNs` allows. */
 interface SoftwareTask {
@@ -73,8 +74,8 @@ export function modelOf(
     })
     return all
   }
-  // What is exchanged is no work for the DMA, and none of its software waits for it.
-  const none = (values: Float64Array) => values.map((value, i) => (system.flows[i]?.pages === 'exchanged' ? 0 : value))
+  // What is exchanged or lent is no work for the DMA, and none of its software waits for it.
+  const none = (values: Float64Array) => values.map((value, i) => (system.flows[i]?.pages === 'moved' ? 0 : value))
   const workNs = none(model.workNs)
   const blockers = 1 + system.committedPieces
   const overheadNs = join(none(model.overheadNs), (task) => task.costNs)
@@ -96,14 +97,18 @@ export function modelOf(
 }
 
 /** Of a message that never sees the DMA: what the DMA's flows have in their pieces. */
-function exchangedNs(flow: SystemFlow, { pieceNs }: SoftwareCosts): number {
-  return flow.pages === 'exchanged' ? flow.pieces * pieceNs : 0
+function movedNs(flow: SystemFlow, { pieceNs }: SoftwareCosts): number {
+  return flow.pages === 'moved' ? flow.pieces * pieceNs : 0
 }
 
 /** Starts of transfers, where not every piece has one: its own, and that of a less urgent message which it stopped. */
 function transferOverheadNs(flow: SystemFlow, { chains }: System, software: SoftwareCosts): number {
-  if (software.piecesATransfer === 1 || flow.pages === 'exchanged') return 0
+  if (software.piecesATransfer === 1 || flow.pages === 'moved') return 0
   return (transfersOf(flow, software) + (chains ? 1 : 0)) * software.transferNs
+}
+
+function finiteOr(timeNs: number, otherwiseNs: number): number {
+  return timeNs < Number.POSITIVE_INFINITY ? timeNs : otherwiseNs
 }
 
 function softwareTasks(system: System, software: SoftwareCosts, spans: readonly number[]): SoftwareTask[] {
@@ -115,11 +120,12 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
   // Arrived pieces of earlier messages may still have to be announced when a window starts.
   let leftNs = 0
   flows.forEach((flow, i) => {
-    const known = spans[i]! < Number.POSITIVE_INFINITY
-    const jitterNs = known ? spans[i]! : 4 * flow.periodNs
+    const jitterNs = finiteOr(spans[i]!, 4 * flow.periodNs)
     // One that comes early waits for its time: another timer, and one that came too soon.
-    add(flow.periodNs, jitterNs, message(flow) + exchangedNs(flow, software) + 2 * timerNs)
+    add(flow.periodNs, jitterNs, message(flow) + movedNs(flow, software) + 2 * timerNs)
     if (flow.creditEvery < Number.POSITIVE_INFINITY) add(flow.creditEvery * flow.periodNs, jitterNs, controlNs)
+    const loanNs = software.loan(flow)
+    if (loanNs > 0) add(flow.periodNs, finiteOr(software.loanSpanNs(flow), 4 * flow.periodNs), loanNs)
     if (chains || flow.pages !== 'copied')
       leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
   })
@@ -132,7 +138,10 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
   for (const { periodNs, throttledNs, interruptsNs } of design === 'floating' ? system.throttles.values() : []) {
     add(periodNs, periodNs, interruptsNs)
     if (deaf) add(periodNs, 0, throttledNs)
+    if (system.roams) add(periodNs, periodNs, TAKE_OVERS * worstNs(system, takeOverCharges) + worst(CostOp.sgi))
   }
+  const asleep = system.roams ? allAsleep(system) : null
+  if (asleep !== null) add(asleep.periodNs, 0, asleep.throttledNs)
   // The piece before the window and those it is committed to, a step under way, and per VM a handler's refill.
   const kicks = design === 'floating' && !interrupts.suppressRefill ? 2 * system.vmCores.length : 0
   const kickNs = worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
@@ -154,7 +163,7 @@ export function softwareWithin(
       softwareNs += (Math.floor((windowNs + jitterNs) / periodNs) + 1) * costNs
     }
     for (const flow of system.flows) {
-      if (flow.pages === 'exchanged') continue
+      if (flow.pages === 'moved') continue
       const messages = messagesWithin(flow, spans[flow.index]!, windowNs)
       const transfersNs = (transfersOf(flow, software) + 1) * software.transferNs
       softwareNs += messages * (flow.pieces * software.pieceNs + transfersNs)

@@ -14,8 +14,15 @@ export interface Obstacles {
 /** Half a window is announced at a time: room for that, for what is under way, and for the announcement's own way. */
 const CREDIT_MESSAGES = 12
 
-/** `underWay`: messages of a flow between release and the return of all buffers. */
-export function obstaclesOf(system: System, underWay: (flow: SystemFlow) => number): Obstacles {
+/**
+ * `underWay`: messages of a flow between release and the return of all buffers, but for the sender's of lent pages; `withLoans`: those
+ * as well.
+ */
+export function obstaclesOf(
+  system: System,
+  underWay: (flow: SystemFlow) => number,
+  withLoans: (flow: SystemFlow) => number,
+): Obstacles {
   const { flows, scenario } = system
   const blocked = flows.map(() => false)
   const obstacles: string[] = []
@@ -23,16 +30,14 @@ export function obstaclesOf(system: System, underWay: (flow: SystemFlow) => numb
     obstacles.push(why)
     for (const flow of flows) if (of(flow)) blocked[flow.index] = true
   }
-  const { broker, vms } = scenario
-  if (system.design === 'floating' && broker.transfer === 'lend') {
-    block(() => true, 'transfer lend: pages that are lent are simulated, not bounded; copy, remap and auto are')
-  }
-  if (system.design === 'floating' && broker.memguard === 'retarget' && vms.some(({ memguard }) => memguard !== null)) {
-    block(() => true, 'memguard retarget: interrupts that change cores are simulated, not bounded; service is')
-  }
   for (const flow of flows) {
-    if (underWay(flow) > MOST_UNDER_WAY && underWay(flow) < Number.POSITIVE_INFINITY) {
-      block((other) => other === flow, `flow ${flow.name}: its sender may run out of its ${MOST_UNDER_WAY} buffers`)
+    const messages = withLoans(flow)
+    if (messages > MOST_UNDER_WAY && messages < Number.POSITIVE_INFINITY) {
+      const lent = messages > underWay(flow) ? ', of which lent pages hold each for a period and more' : ''
+      block(
+        (other) => other === flow,
+        `flow ${flow.name}: its sender may run out of its ${MOST_UNDER_WAY} buffers${lent}`,
+      )
     }
     const { creditBytes } = scenario.flows[flow.index]!
     if (flow.creditEvery < Number.POSITIVE_INFINITY && creditBytes < CREDIT_MESSAGES * flow.lengthBytes) {
@@ -48,7 +53,8 @@ export function obstaclesOf(system: System, underWay: (flow: SystemFlow) => numb
       ({ source, creditEvery }) => source === index && creditEvery < Number.POSITIVE_INFINITY,
     )
     const needed = incoming.reduce(
-      (sum, flow) => sum + Math.min(MOST_UNDER_WAY, underWay(flow)) * flow.pieces,
+      // What is only tried to be moved may need one buffer more, for a head.
+      (sum, flow) => sum + Math.min(MOST_UNDER_WAY, underWay(flow)) * (flow.pieces + (flow.pages === 'tried' ? 1 : 0)),
       control.length,
     )
     const posted = Math.min(receiveBuffersOf(scenario, index), MAX_QUEUE_SIZE / 2)

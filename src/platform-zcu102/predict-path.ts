@@ -44,8 +44,9 @@ export function afterNs(
   load: CoreLoad,
   software: SoftwareCosts,
   spans: readonly number[],
+  softwareWithin: (windowNs: number) => number,
 ): number {
-  const { design, flows, interrupts, vmCores, worst } = system
+  const { design, flows, interrupts, roams, vmCores, worst } = system
   const core = flow.destinationCore
   const handlerNs = worst(CostOp.guestIsr)
   const interruptNs = interruptWorstNs(system)
@@ -69,11 +70,28 @@ export function afterNs(
   const held = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs : 0
   // Whoever holds an interrupt back lets it go by a timer, and over an IPI when the guest is elsewhere.
   const releasedNs =
-    interrupts.coalesceCount > 1 ? worst(CostOp.sgi) + 2 * interruptNs + software.stepNs * system.cores.length : 0
-  // Pages are moved on whichever core, which then tells the receiver's.
-  const movedNs = flow.pages !== 'copied' ? worst(CostOp.sgi) : 0
+    interrupts.coalesceCount > 1
+      ? worst(CostOp.sgi) + 2 * interruptNs + software.stepNs * system.cores.length + deafNs(system)
+      : 0
+  // Whichever core took the DMA's interrupt, or moved pages, tells the receiver's.
+  const roamedNs = roams ? leastFixedPoint(softwareWithin) : 0
+  const movedNs = flow.pages !== 'copied' || roams ? worst(CostOp.sgi) + roamedNs : 0
   const toldNs = design === 'floating' ? movedNs : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
   return toldNs + held + releasedNs + interrupts.pollingNs + handledNs
+}
+
+/** Longest that a core which holds an interrupt back may be throttled, and not hear its timer. */
+function deafNs({ design, scenario, throttles }: System): number {
+  const { memguard } = scenario.broker
+  if (design === 'dedicated' || (memguard !== 'accept' && memguard !== 'retarget')) return 0
+  return Math.max(0, ...[...throttles.values()].map(({ throttledNs }) => throttledNs))
+}
+
+/**
+ * From when a loan is due until its pages are back: some core looks for them, or copies them, all the time.
+ */
+export function settledNs(system: System, softwareWithin: (windowNs: number) => number): number {
+  return system.lends ? leastFixedPoint(softwareWithin) : 0
 }
 
 /**
@@ -88,7 +106,7 @@ export function tryingNs(system: System, flow: SystemFlow, softwareWithin: (wind
  * From nominal release, jitter apart, until a message has been read that never sees the DMA. At every instant the sender's guest, the
  * receiver's, or the broker on some core is at work, so that it is one window.
  */
-export function exchangedNs(
+export function movedNs(
   system: System,
   flow: SystemFlow,
   software: SoftwareCosts,
@@ -108,7 +126,7 @@ export function exchangedNs(
     }
     return guestNs + softwareWithin(windowNs)
   })
-  const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) : 0
+  const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) + deafNs(system) : 0
   return windowNs + worst(CostOp.sgi) + heldNs + interrupts.pollingNs
 }
 

@@ -3,17 +3,32 @@
  * over the events of a piece, of a transfer, of a message. docs/prediction.md has the table; a test holds the counts against
  * the charges of the simulated machine.
  */
-import { CostOp } from '../platform/index.ts'
-import { pageStepNs, pageWorkNs } from './predict-pages.ts'
-import type { System, SystemFlow } from './predict-system.ts'
-
-/** What the relay does at most in one step: elements announced, pieces chained, messages fetched. */
-const ANNOUNCE_BATCH = 16
-const EXTEND_BATCH = 16
-const FETCH_BATCH = 8
-/** Receive buffers that it takes for a first piece, and between two looks at the engine. */
-const FIRST_BUFFERS = 1
-const CHAIN_BATCH = 4
+import {
+  ANNOUNCE_BATCH,
+  CHAIN_BATCH,
+  EXTEND_BATCH,
+  FETCH_BATCH,
+  FIRST_BUFFERS,
+  FIRST_TRANSFER_CHARGES,
+  LOOK_BATCH,
+  TRANSFER_CHARGES,
+} from '../broker/index.ts'
+import { CostOp, sumCharges } from '../platform/index.ts'
+import {
+  controlCharges,
+  givenBackCharges,
+  loanCharges,
+  looksForInterrupts,
+  messageCharges,
+  pieceCharges,
+  refillKickCharges,
+  timerCharges,
+  transferCharges,
+  worstNs,
+} from './predict-charges.ts'
+import { pageStepBuffers, pageStepNs } from './predict-pages.ts'
+import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
+import { receiveBuffersOf } from './vm.ts'
 
 export interface SoftwareCosts {
   /** w: longest time that the lock is held; without a lock, the longest step of the dedicated broker. */
@@ -24,6 +39,10 @@ export interface SoftwareCosts {
   readonly pieceNs: number
   readonly transferNs: number
   readonly message: (flow: SystemFlow) => number
+  /** Bringing the lent pages of a message back, after it has been read. */
+  readonly loan: (flow: SystemFlow) => number
+  /** From nominal release until they are back. */
+  readonly loanSpanNs: (flow: SystemFlow) => number
   /** Around one credit update. */
   readonly controlNs: number
   /** A timer that finds budget again. */
@@ -37,90 +56,93 @@ export interface SoftwareCosts {
   readonly surplusNs: number
 }
 
-/** `underWay`: messages of a flow that can be between its guests at once. */
-export function softwareOf(system: System, underWay: (flow: SystemFlow) => number): SoftwareCosts {
-  const { worst, best, chains, design, flows, regulator } = system
-  const floating = design === 'floating'
-  const lockNs = floating ? worst(CostOp.lockCriticalSection) : 0
-  const fetchNs = worst(CostOp.fetchDescriptor)
-  const usedNs = worst(CostOp.usedRing)
-  const interruptNs = interruptWorstNs(system)
-  const injectNs = worst(CostOp.injectListRegister)
-  const startNs = worst(CostOp.pick) + worst(CostOp.dmaSetup)
-  const timerNs = interruptNs + lockNs
-  const receivers = new Set(flows.map(({ destination }) => destination)).size
+/** How long messages are under way, and after that their lent pages; both as far as the prediction has come. */
+export interface UnderWay {
+  /** Messages of a flow that can be between its guests at once. */
+  messages(flow: SystemFlow): number
+  /** From nominal release until the receiver has handed the message's buffers back, ns. */
+  handedBackNs(flow: SystemFlow): number
+  /** From nominal release until nothing of the message is lent any more, ns. */
+  loanSpanNs(flow: SystemFlow): number
+}
 
+export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
+  const { best, chains, design } = system
+  const floating = design === 'floating'
   // A throttled core that looks for interrupts takes no exception for them.
   const interruptBestNs = looksForInterrupts(system) ? best(CostOp.gicAccess) : best(CostOp.irqEntryAck)
-
-  const message = (flow: SystemFlow) => {
-    if (!floating) return interruptNs + fetchNs + usedNs + heldNs(system)
-    const doorbellNs = worst(CostOp.mmioTrap) + 2 * lockNs + fetchNs
-    return (
-      pageWorkNs(system, flow) +
-      chainTimersNs(system, flow) +
-      doorbellNs +
-      usedNs +
-      interruptNs +
-      injectNs +
-      heldNs(system) +
-      awaitedNs(system, flow)
-    )
-  }
+  // A loan is due a period after it began, which is after the release, and what was handed back by then is found.
+  const revokes = (flow: SystemFlow) => underWay.handedBackNs(flow) > flow.periodNs
+  const begin = sumCharges(TRANSFER_CHARGES, FIRST_TRANSFER_CHARGES)
   return {
     stepNs: stepNs(system, underWay),
-    beginNs: startNs + worst(CostOp.messageOverhead),
-    pieceNs:
-      fetchNs + usedNs + descriptors(system) * worst(CostOp.dmaPerDescriptor) + 2 * Math.ceil(lockNs / EXTEND_BATCH),
-    transferNs:
-      startNs +
-      interruptNs +
-      lockNs +
-      (floating ? injectNs + refillKickNs(system) + (chains ? 3 * lockNs : 0) : 0) +
-      // Its tokens may have to be waited for.
-      (regulator.kind === 'bucket' ? timerNs : 0),
-    message,
-    controlNs: floating
-      ? 2 * (worst(CostOp.mmioTrap) + 2 * lockNs) + 2 * (fetchNs + usedNs + interruptNs + injectNs)
-      : interruptNs + 2 * (fetchNs + usedNs),
-    timerNs,
+    beginNs: worstNs(system, begin),
+    pieceNs: worstNs(system, pieceCharges(system)),
+    transferNs: worstNs(system, transferCharges(system)),
+    message: (flow) => worstNs(system, messageCharges(system, flow)) + awaitedNs(system, flow),
+    loan: (flow) => worstNs(system, loanCharges(system, flow, revokes(flow))),
+    loanSpanNs: (flow) => underWay.loanSpanNs(flow),
+    controlNs: worstNs(system, controlCharges(system)),
+    timerNs: worstNs(system, timerCharges),
     // Chained descriptors have nothing but themselves between them.
     bestBeforeChoiceNs: chains
       ? 0
       : interruptBestNs + (floating ? best(CostOp.lockCriticalSection) : best(CostOp.usedRing)),
     bestAfterChoiceNs: best(CostOp.dmaPerDescriptor) + (chains ? 0 : best(CostOp.pick) + best(CostOp.dmaSetup)),
     piecesATransfer: piecesATransfer(system),
-    surplusNs: receivers * (FIRST_BUFFERS + (chains ? CHAIN_BATCH : 0)) * fetchNs,
+    surplusNs: surplusNs(system),
   }
+}
+
+/** While pages are lent, every buffer that a receiver has posted may be taken to look at it. */
+function surplusNs(system: System): number {
+  const { chains, flows, lends, scenario, worst } = system
+  const fetchNs = worst(CostOp.fetchDescriptor)
+  const receivers = [...new Set(flows.map(({ destination }) => destination))]
+  if (!lends) return receivers.length * (FIRST_BUFFERS + (chains ? CHAIN_BATCH : 0)) * fetchNs
+  return receivers.reduce((sumNs, vm) => {
+    const posted = receiveBuffersOf(scenario, vm)
+    return sumNs + posted * fetchNs + Math.ceil(posted / LOOK_BATCH) * worstNs(system, timerCharges)
+  }, 0)
 }
 
 /**
  * A chain grows by a batch right after it was started, a few buffers at a time: that succeeds when those are fetched before
  * the first piece has been copied. Later batches may come too late.
  */
-function piecesATransfer({ best, chains, fullPieceNs, regulator, worst }: System): number {
-  const inTime = CHAIN_BATCH * worst(CostOp.fetchDescriptor) < fullPieceNs + best(CostOp.dmaPerDescriptor)
+function piecesATransfer(system: System): number {
+  const { best, chains, fullPieceNs, regulator, worst } = system
+  const givenBackNs = worstNs(system, givenBackCharges(system, CHAIN_BATCH, 1))
+  const fetchedNs = CHAIN_BATCH * worst(CostOp.fetchDescriptor) + givenBackNs
+  const inTime = fetchedNs < fullPieceNs + best(CostOp.dmaPerDescriptor)
   return chains && inTime && regulator.kind !== 'bucket' ? 1 + EXTEND_BATCH : 1
 }
 
-function stepNs(system: System, underWay: (flow: SystemFlow) => number): number {
-  const { chains, cores, design, flows, interrupts, vmCores, worst } = system
+function stepNs(system: System, underWay: UnderWay): number {
+  const { chains, cores, design, flows, interrupts, lends, vmCores, worst } = system
   const floating = design === 'floating'
   const controls = controlMessages(system)
   const receivers = new Set(flows.map(({ destination }) => destination)).size
   const sent = vmCores.map((_, vm) =>
-    Math.min(FETCH_BATCH, sum(flows, (flow) => (flow.source === vm ? underWay(flow) : 0)) + controls),
+    Math.min(FETCH_BATCH, sum(flows, (flow) => (flow.source === vm ? underWay.messages(flow) : 0)) + controls),
   )
   const fetched = floating ? Math.max(...sent) : sum(sent, (count) => count)
-  const refilled = FIRST_BUFFERS * receivers + (chains ? EXTEND_BATCH : 0) + controls
+  const forPages = pageStepBuffers(system)
+  const chained = chains ? EXTEND_BATCH : 0
+  const refilled = FIRST_BUFFERS * receivers + chained + forPages.buffers + controls
+  // Every call that takes buffers may be one batch of lent pages that come back.
+  const batches = 2 * receivers + (chains ? EXTEND_BATCH / CHAIN_BATCH : 0) + forPages.batches + controls
   const announced = Math.min(
     ANNOUNCE_BATCH,
     (chains || flows.some(({ pages }) => pages !== 'copied') ? ANNOUNCE_BATCH : 1) + controls,
   )
-  const completed = Math.min(announced, sum(flows, underWay) + controls)
+  const messages = sum(flows, (flow) => underWay.messages(flow))
+  // With the last pages that were lent, messages are over that were announced long ago.
+  const settled = lends ? MOST_UNDER_WAY * flows.filter(({ pages }) => pages !== 'copied').length : 0
+  const completed = Math.min(announced, messages + controls) + settled
   // Without EVENT_IDX every transfer interrupts; with it each of the two queues of a VM does once.
   const vmsACore = Math.max(...cores.map((core) => vmCores.filter((other) => other === core).length))
-  const injected = floating ? (interrupts.eventIdx ? 2 * vmsACore : 2 * announced) : 0
+  const injected = floating ? (interrupts.eventIdx ? 2 * vmsACore : 2 * announced + settled) : 0
   return (
     (floating ? worst(CostOp.lockCriticalSection) : 0) +
     (fetched + refilled) * worst(CostOp.fetchDescriptor) +
@@ -129,50 +151,24 @@ function stepNs(system: System, underWay: (flow: SystemFlow) => number): number 
     worst(CostOp.dmaSetup) +
     (announced + completed) * worst(CostOp.usedRing) +
     injected * worst(CostOp.injectListRegister) +
-    pageStepNs(system)
+    pageStepNs(system) +
+    worstNs(system, givenBackCharges(system, refilled, batches))
   )
-}
-
-/** MemGuard's waiting loop serves the broker. */
-function looksForInterrupts({ scenario, throttles }: System): boolean {
-  return throttles.size > 0 && scenario.broker.memguard === 'service'
 }
 
 /** Entry of an interrupt, or noticing one in the waiting loop of a throttled core. */
 export function interruptWorstNs(system: System): number {
-  const { worst } = system
-  return Math.max(worst(CostOp.irqEntryAck), looksForInterrupts(system) ? worst(CostOp.gicAccess) : 0)
+  return worstNs(system, { irqEntryAck: 1 })
 }
 
 /** Transfers that a message takes when nothing interrupts it. */
 export function transfersOf(flow: SystemFlow, { piecesATransfer }: SoftwareCosts): number {
-  return flow.pages === 'exchanged' ? 0 : Math.ceil(flow.pieces / piecesATransfer)
+  return flow.pages === 'moved' ? 0 : Math.ceil(flow.pieces / piecesATransfer)
 }
 
-/** Descriptors of one piece: it lies in one page on both sides, unless a driver's buffers do not begin with one. */
-export function descriptors({ scenario }: System): number {
-  return scenario.vms.some(({ buffers }) => buffers === 'unaligned') ? 3 : 1
-}
-
-/** The trap with which a receiver hands its buffers back; the dedicated broker's core has no part in it. */
-export function refillKickNs({ worst, interrupts }: System): number {
-  return interrupts.suppressRefill ? 0 : worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
-}
-
-/** A core that lets its guest run while it chains comes back by its timer, for every batch. */
-export function chainTimersNs(system: System, flow: SystemFlow): number {
-  const { chains, worst } = system
-  if (!chains) return 0
-  return Math.ceil(flow.pieces / EXTEND_BATCH) * (interruptWorstNs(system) + worst(CostOp.lockCriticalSection))
-}
-
-/** The interrupt that a coalesced message waits for may need a timer, and another core. */
-export function heldNs(system: System): number {
-  const { design, interrupts, worst } = system
-  if (interrupts.coalesceCount === 1) return 0
-  const interruptNs = interruptWorstNs(system)
-  if (design === 'dedicated') return interruptNs
-  return 2 * interruptNs + worst(CostOp.lockCriticalSection) + worst(CostOp.injectListRegister)
+/** The trap with which a receiver hands its buffers back. */
+export function refillKickNs(system: System): number {
+  return worstNs(system, refillKickCharges(system))
 }
 
 /** A core that waits for its short transfer between two VMs of its own takes steps until it is over, and one more. */

@@ -2,7 +2,7 @@
 import { type Regulator, transferTimeNs } from '../analysis/index.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
-import type { InterruptSpec, Scenario } from '../scenario/index.ts'
+import type { FlowSpec, InterruptSpec, Scenario } from '../scenario/index.ts'
 import { TransferPolicy } from '../zero-copy/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { interruptsOf } from './interrupts.ts'
@@ -30,10 +30,10 @@ export interface SystemFlow {
   /** Data messages from one credit update of the receiver to the next; Infinity: it sends none. */
   readonly creditEvery: number
   /**
-   * What becomes of its pages: copied by the DMA; tried to be exchanged, and copied from the first on that cannot be; or exchanged,
-   * because nothing can stand in the way: whole pages on both sides, and any colour will do.
+   * What becomes of its pages: copied by the DMA; tried to be exchanged or lent, and copied from the first on that cannot be; or
+   * moved, because nothing can stand in the way: whole pages on both sides, any colour will do, and nobody borrows too many.
    */
-  readonly pages: 'copied' | 'tried' | 'exchanged'
+  readonly pages: 'copied' | 'tried' | 'moved'
   /** The flow whose arrivals release it, or -1. */
   readonly after: number
   readonly computeNs: number
@@ -55,6 +55,12 @@ export interface System {
   /** Cores that have VMs, ascending. */
   readonly cores: readonly number[]
   readonly chains: boolean
+  /** Pages that are moved are lent, not exchanged. */
+  readonly lends: boolean
+  /** Pages moved together, from which on all translations of a VM are invalidated at once. */
+  readonly flushPages: number
+  /** Cores that MemGuard throttles give the DMA's interrupt, and work that is due, to another. */
+  readonly roams: boolean
   readonly interrupts: InterruptSpec
   /** Worst and best cost of one action, by `CostOp`. */
   readonly worst: (op: number) => number
@@ -104,11 +110,14 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
       pieces,
       workNs: (pieces - 1) * transferTimeNs(chunkBytes, bytesPerNs) + transferTimeNs(lastBytes, bytesPerNs),
       creditEvery: creditEvery > messages ? Number.POSITIVE_INFINITY : creditEvery,
-      pages: pagesOf(scenario, design, flow.lengthBytes),
+      pages: pagesOf(scenario, design, flow),
       after: scenario.flows.findIndex(({ name }) => name === flow.after),
       computeNs: flow.computeNs,
     }
   })
+  // When it throttles a core and when it wakes it; and what asks for the other core that is to take its interrupts.
+  const retargetNs = broker.memguard === 'retarget' ? triples[CostOp.gicAccess]![2] : 0
+  const throttles = throttlesOf(scenario, profile, 2 * triples[CostOp.irqEntryAck]![2] + retargetNs)
   const longestBytes = Math.min(chunkBytes, Math.max(...flows.map(({ lengthBytes }) => lengthBytes)))
   return {
     scenario,
@@ -118,6 +127,9 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
     vmCores: vms.map(({ core }) => core),
     cores: [...new Set(vms.map(({ core }) => core))].sort((a, b) => a - b),
     chains,
+    lends: design === 'floating' && broker.transfer === 'lend',
+    flushPages: broker.flushPages,
+    roams: design === 'floating' && broker.memguard === 'retarget' && throttles.size > 0,
     interrupts,
     worst: (op) => triples[op]![2],
     best: (op) => triples[op]![0],
@@ -127,26 +139,31 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
     longestPieceNs: transferTimeNs(longestBytes, bytesPerNs),
     regulator: regulatorOf(scenario, bytesPerNs),
     committedPieces: chains ? 1 + profile.dmaPrefetchedPieces.value : 0,
-    throttles: throttlesOf(scenario, profile, triples[CostOp.irqEntryAck]![2]),
+    throttles,
     waitForDmaNs: design === 'floating' && interrupts.waitForShort && !pinned ? triples[CostOp.irqEntryAck]![1] : 0,
   }
 }
 
-function pagesOf({ broker, vms }: Scenario, design: Design, lengthBytes: number): SystemFlow['pages'] {
-  const { colorPolicy, remapThresholdBytes, transfer } = broker
+function pagesOf({ broker, flows, vms }: Scenario, design: Design, flow: FlowSpec): SystemFlow['pages'] {
+  const { colorPolicy, lentPages, remapThresholdBytes, transfer } = broker
   if (design === 'dedicated' || transfer === 'copy') return 'copied'
   const policy = new TransferPolicy(transfer, { thresholdBytes: remapThresholdBytes })
-  if (lengthBytes < policy.thresholdBytes) return 'copied'
+  const movable = ({ lengthBytes }: FlowSpec) => {
+    const pages = Math.floor(lengthBytes / PAGE_SIZE)
+    return pages * PAGE_SIZE >= policy.thresholdBytes ? pages : 0
+  }
+  if (movable(flow) === 0) return 'copied'
+  const borrowed = flows.reduce((sum, other) => (other.to === flow.to ? sum + MOST_UNDER_WAY * movable(other) : sum), 0)
   const free = colorPolicy === 'accept' && vms.every(({ buffers }) => buffers === 'page-aligned')
-  return free ? 'exchanged' : 'tried'
+  return free && (transfer !== 'lend' || borrowed <= lentPages) ? 'moved' : 'tried'
 }
 
-function throttlesOf(scenario: Scenario, profile: BoardProfile, interruptNs: number): Map<number, Throttle> {
+function throttlesOf(scenario: Scenario, profile: BoardProfile, interruptsNs: number): Map<number, Throttle> {
   const throttles = new Map<number, Throttle>()
   refillBudgets(scenario, profile).forEach((budget, core) => {
     if (budget === null) return
     const { guestNs, periodNs } = budget
-    throttles.set(core, { periodNs, throttledNs: Math.max(0, periodNs - guestNs), interruptsNs: 2 * interruptNs })
+    throttles.set(core, { periodNs, throttledNs: Math.max(0, periodNs - guestNs), interruptsNs })
   })
   return throttles
 }
@@ -155,6 +172,21 @@ function throttlesOf(scenario: Scenario, profile: BoardProfile, interruptNs: num
 export function throttledWithin({ throttles }: System, core: number, windowNs: number): number {
   const throttle = throttles.get(core)
   return throttle === undefined ? 0 : (Math.floor(windowNs / throttle.periodNs) + 1) * throttle.throttledNs
+}
+
+/**
+ * Most that all cores of the broker are throttled at once, and take no interrupts, in any window: as the one is that sleeps least;
+ * null where some core never is.
+ */
+export function allAsleep({ cores, throttles }: System): Throttle | null {
+  let least: Throttle | null = null
+  for (const core of cores) {
+    const throttle = throttles.get(core)
+    if (throttle === undefined || throttle.throttledNs === 0) return null
+    if (least === null || throttle.throttledNs / throttle.periodNs < least.throttledNs / least.periodNs)
+      least = throttle
+  }
+  return least
 }
 
 /** The rate that the engine keeps is in `bytesPerNs` already. */

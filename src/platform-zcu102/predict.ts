@@ -10,15 +10,17 @@ import {
   type ResponseTerms,
   TIGHTNESS,
 } from '../analysis/index.ts'
-import { CostOp } from '../platform/index.ts'
+import { PAGE_SIZE } from '../memory/index.ts'
+import { CostOp, chargedNs } from '../platform/index.ts'
 import type { Scenario } from '../scenario/index.ts'
+import { moveCharges, TransferWay } from '../zero-copy/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
 import type { Design } from './machine.ts'
 import { CoreLoad } from './predict-cores.ts'
 import { flowSetOf, modelOf, softwareWithin, stageBounds } from './predict-dma.ts'
 import { obstaclesOf } from './predict-obstacles.ts'
-import { afterNs, beforeNs, computedNs, exchangedNs, trailNs, tryingNs } from './predict-path.ts'
+import { afterNs, beforeNs, computedNs, movedNs, settledNs, trailNs, tryingNs } from './predict-path.ts'
 import { type SoftwareCosts, softwareOf } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow, systemOf } from './predict-system.ts'
 import { type TaskPrediction, tasksOf } from './predict-tasks.ts'
@@ -178,6 +180,8 @@ interface State {
   readonly loads: ReadonlyMap<number, CoreLoad>
   /** How long messages are under way, from nominal release until nothing is done for them any more; Infinity: not known. */
   readonly spans: readonly number[]
+  /** From when a loan is due until its pages are back. */
+  readonly settledNs: number
   /** Bounds of the DMA stage under A4, and under another analysis. */
   readonly stage: readonly (ResponseTerms | null)[]
   stageOf(name: AnalysisName): readonly (ResponseTerms | null)[]
@@ -194,26 +198,39 @@ const ROUNDS = 100
 const LIMIT_NS = 2 ** 42
 
 function iterate(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[]): State {
-  const { flows } = system
-  let spans = flows.map(() => 0)
+  let [spans, settled] = [system.flows.map(() => 0), 0]
   for (let round = 0; ; round++) {
-    const next = step(system, scheduler, ranks, spans)
-    const grown = next.spans.map((span, i) =>
-      round > ROUNDS && span > spans[i]! ? Number.POSITIVE_INFINITY : Math.max(span, spans[i]!),
-    )
-    if (grown.every((span, i) => span === spans[i])) return next
+    const next = step(system, scheduler, ranks, spans, settled)
+    const grow = (nowNs: number, nextNs: number) =>
+      round > ROUNDS && nextNs > nowNs ? Number.POSITIVE_INFINITY : Math.max(nowNs, nextNs)
+    const grown = next.spans.map((span, i) => grow(spans[i]!, span))
+    const settledNow = grow(settled, next.settledNs)
+    if (settledNow === settled && grown.every((span, i) => span === spans[i])) return next
     spans = grown
+    settled = settledNow
   }
 }
 
-/** One round: everything from how long messages are under way, and from that how long they are. */
-function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[], spans: readonly number[]): State {
-  const { flows, pinned } = system
-  const underWay = (flow: SystemFlow) => {
-    const span = spans[flow.index]!
-    return span < Number.POSITIVE_INFINITY ? Math.floor(span / flow.periodNs) + 1 : Number.POSITIVE_INFINITY
-  }
-  const software = softwareOf(system, (flow) => Math.min(MOST_UNDER_WAY, underWay(flow)))
+/** One round: everything from how long messages, and then their loans, are under way, and from that how long they are. */
+function step(
+  system: System,
+  scheduler: 'fp' | 'edf',
+  ranks: readonly number[],
+  spans: readonly number[],
+  settled: number,
+): State {
+  const { flows, lends, pinned } = system
+  const within = (flow: SystemFlow, spanNs: number) =>
+    spanNs < Number.POSITIVE_INFINITY ? Math.floor(spanNs / flow.periodNs) + 1 : Number.POSITIVE_INFINITY
+  const underWay = (flow: SystemFlow) => within(flow, spans[flow.index]!)
+  // A loan begins before its message arrives, and is due a period later.
+  const loanSpanNs = (flow: SystemFlow) =>
+    lends && flow.pages !== 'copied' ? spans[flow.index]! + flow.periodNs + settled : spans[flow.index]!
+  const software = softwareOf(system, {
+    messages: (flow) => Math.min(MOST_UNDER_WAY, underWay(flow)),
+    handedBackNs: (flow) => spans[flow.index]!,
+    loanSpanNs,
+  })
   const loads = new Map(system.cores.map((core) => [core, new CoreLoad(system, core, software, spans)]))
   const loadOf = (core: number) => loads.get(core)!
 
@@ -221,13 +238,13 @@ function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[],
   // that piece has been copied: as if it had come to the abstract server at once.
   const everything = softwareWithin(system, software, spans)
   const before = flows.map((flow) => {
-    if (flow.pages === 'exchanged') return exchangedNs(system, flow, software, spans, everything)
+    if (flow.pages === 'moved') return movedNs(system, flow, software, spans, everything)
     const sentNs =
       pinned && system.throttles.size === 0 ? 0 : beforeNs(system, flow, loadOf(flow.sourceCore), software, spans)
     return sentNs + tryingNs(system, flow, everything)
   })
   const after = flows.map((flow) =>
-    flow.pages === 'exchanged' ? 0 : afterNs(system, flow, loadOf(flow.destinationCore), software, spans),
+    flow.pages === 'moved' ? 0 : afterNs(system, flow, loadOf(flow.destinationCore), software, spans, everything),
   )
   const trail = trailNs(system, software)
   // Of a flow after another: how much later than at best its release comes.
@@ -244,11 +261,11 @@ function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[],
   const stageOf = (name: AnalysisName) =>
     known
       ? stageBounds(model(name), scheduler, ranks, own).map((terms, i) =>
-          flows[i]!.pages === 'exchanged' && terms !== null ? withoutDma(own[i]!) : terms,
+          flows[i]!.pages === 'moved' && terms !== null ? withoutDma(own[i]!) : terms,
         )
       : flows.map(() => null)
   const stage = stageOf('A4')
-  const { blocked, obstacles } = obstaclesOf(system, underWay)
+  const { blocked, obstacles } = obstaclesOf(system, underWay, (flow) => within(flow, loanSpanNs(flow)))
   return {
     set,
     software,
@@ -261,6 +278,7 @@ function step(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[],
         ? Number.POSITIVE_INFINITY
         : limited(inherited[i]! + terms.responseNs + after[i]! + trail),
     ),
+    settledNs: limited(settledNs(system, everything)),
     beforeNs: before,
     afterNs: after,
     inheritedNs: inherited,
@@ -280,9 +298,16 @@ function limited(timeNs: number): number {
 }
 
 /** From nominal release to arrival at best. */
-function bestNs({ best, interrupts, design }: System, flow: SystemFlow): number {
+function bestNs({ best, interrupts, design, flushPages, lends }: System, flow: SystemFlow): number {
   const guestNs = best(CostOp.guestSend) + best(CostOp.guestIsr)
-  const brokerNs = best(CostOp.mmioTrap) + best(CostOp.fetchDescriptor) + best(CostOp.pick) + best(CostOp.dmaSetup)
   const waitsNs = interrupts.pollingNs > 0 || design === 'dedicated' ? 0 : best(CostOp.irqEntryAck)
-  return guestNs + brokerNs + flow.workNs + waitsNs
+  const inNs = best(CostOp.mmioTrap) + best(CostOp.fetchDescriptor)
+  const copiedNs = best(CostOp.pick) + best(CostOp.dmaSetup) + flow.workNs
+  if (flow.pages === 'copied') return guestNs + inNs + copiedNs + waitsNs
+  // As many whole pages as it surely has, and all of them scrubbed later.
+  const way = lends ? TransferWay.lend : TransferWay.exchange
+  const pages = Math.max(1, Math.floor(flow.lengthBytes / PAGE_SIZE) - 1)
+  const { arrival } = moveCharges({ way, pages, flushPages, smmu: true, spares: pages })
+  const movedNs = chargedNs({ ...arrival, tlbRefill: 0 }, (op) => best(CostOp[op]))
+  return guestNs + inNs + Math.min(copiedNs, movedNs)
 }

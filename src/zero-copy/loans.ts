@@ -21,6 +21,8 @@ export class Loan<Holder> {
   readonly borrower: number
   /** When pages that were not given back are revoked, ns. */
   readonly dueNs: number
+  /** Of its borrower, the receive buffers that the broker had looked at when it found the loan due; -1: it has not. */
+  lookedWhenDue = -1
   /** Those that are still lent. */
   readonly pages = new Set<LentPage<Holder>>()
 
@@ -128,9 +130,9 @@ export class Loans<Holder> {
     return all
   }
 
-  /** Revokes up to `limit` pages of loans that are due. */
-  revokeDue(nowNs: number, limit: number): void {
-    this.#note((loan) => loan.dueNs <= nowNs, limit)
+  /** Revokes up to `limit` pages of loans that are due and of which `gone` says that they will not be given back. */
+  revokeDue(nowNs: number, limit: number, gone: (loan: Loan<Holder>) => boolean): void {
+    this.#note((loan) => loan.dueNs <= nowNs && gone(loan), limit)
     this.#revoke()
   }
 

@@ -72,6 +72,14 @@ describe('a lent page', () => {
     world.guests[BORROWER]!.memory.writeU8(0x10_0000 + PRIVATE_PAGES * PAGE, privateByte(BORROWER, 0))
   })
 
+  it('is not revoked if it was given back before it was due, wherever in the ring its buffer is', () => {
+    const world = lend()
+    world.guests[BORROWER]!.read(1, false, world.random)
+    world.advance(60_000)
+    settle(world)
+    expect(world.zeroCopy!.counters).toMatchObject({ pagesLent: 1, pagesReturned: 1, pagesRevoked: 0 })
+  })
+
   it.each([
     ['lender', LENDER],
     ['borrower', BORROWER],

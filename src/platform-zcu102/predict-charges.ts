@@ -1,0 +1,198 @@
+/**
+ * Which actions an event makes the broker and the board take, at most: docs/prediction.md has the table. From the relay's own
+ * counts and batch sizes, so that nothing is written twice; a test holds them against the charges of the simulated machine.
+ */
+import {
+  ANNOUNCE_BATCH,
+  COMPLETE_CHARGES,
+  EXTEND_BATCH,
+  FETCH_CHARGES,
+  LOOK_BATCH,
+  PAGE_BATCH,
+  PIECE_CHARGES,
+  REVOKE_BATCH,
+  STEP_CHARGES,
+  TRANSFER_CHARGES,
+} from '../broker/index.ts'
+import { PAGE_SIZE } from '../memory/index.ts'
+import { type Charges, CostOp, type CostOpName, chargedNs, sumCharges, timesCharges } from '../platform/index.ts'
+import {
+  LINE_BYTES,
+  MAX_RUN_PAGES,
+  moveCharges,
+  returnCharges,
+  revokeCharges,
+  TransferWay,
+} from '../zero-copy/index.ts'
+import { DOORBELL_CHARGES, INJECT_BY_IPI_CHARGES, INJECT_CHARGES, INTERRUPT_CHARGES } from './board-charges.ts'
+import type { System, SystemFlow } from './predict-system.ts'
+
+const NOTHING: Charges = {}
+const LINES = PAGE_SIZE / LINE_BYTES
+/** Work of a page: it is taken, invalidated, put, and what comes back is scrubbed. */
+const UNITS_A_PAGE = 4
+
+/** At worst costs, ns. The dedicated broker has no lock; a throttled core may have to look for interrupts instead of taking them. */
+export function worstNs(system: System, charges: Charges): number {
+  return Math.ceil(
+    chargedNs(charges, (op: CostOpName) => {
+      if (op === 'lockCriticalSection' && system.design === 'dedicated') return 0
+      const costNs = system.worst(CostOp[op])
+      return op === 'irqEntryAck' && looksForInterrupts(system)
+        ? Math.max(costNs, system.worst(CostOp.gicAccess))
+        : costNs
+    }),
+  )
+}
+
+/** MemGuard's waiting loop serves the broker. */
+export function looksForInterrupts({ scenario, throttles }: System): boolean {
+  return throttles.size > 0 && scenario.broker.memguard === 'service'
+}
+
+/** Around one piece. Chained pieces share the steps that extend and announce them. */
+export function pieceCharges(system: System): Charges {
+  return sumCharges(
+    PIECE_CHARGES,
+    { dmaPerDescriptor: descriptors(system) },
+    timesCharges(1 / EXTEND_BATCH + 1 / ANNOUNCE_BATCH, STEP_CHARGES),
+  )
+}
+
+/** Around one transfer, its pieces apart. */
+export function transferCharges(system: System): Charges {
+  const { chains, design, regulator } = system
+  const floating = design === 'floating'
+  return sumCharges(
+    TRANSFER_CHARGES,
+    INTERRUPT_CHARGES,
+    STEP_CHARGES,
+    floating ? sumCharges(INJECT_CHARGES, refillKickCharges(system)) : NOTHING,
+    // Steps that find the chain's end.
+    floating && chains ? timesCharges(3, STEP_CHARGES) : NOTHING,
+    // Told by another core than its own.
+    system.roams ? INJECT_BY_IPI_CHARGES : NOTHING,
+    // Its tokens may have to be waited for.
+    regulator.kind === 'bucket' ? timerCharges : NOTHING,
+  )
+}
+
+/** Around one message, its pieces and transfers apart. */
+export function messageCharges(system: System, flow: SystemFlow): Charges {
+  if (system.design === 'dedicated') {
+    return sumCharges(INTERRUPT_CHARGES, FETCH_CHARGES, COMPLETE_CHARGES, heldCharges(system))
+  }
+  return sumCharges(
+    pageCharges(system, flow),
+    chainTimerCharges(system, flow),
+    DOORBELL_CHARGES,
+    timesCharges(2, STEP_CHARGES),
+    FETCH_CHARGES,
+    COMPLETE_CHARGES,
+    INTERRUPT_CHARGES,
+    INJECT_CHARGES,
+    heldCharges(system),
+  )
+}
+
+/** Around one credit update. */
+export function controlCharges({ design }: System): Charges {
+  const message = sumCharges(FETCH_CHARGES, COMPLETE_CHARGES)
+  if (design === 'dedicated') return sumCharges(INTERRUPT_CHARGES, timesCharges(2, message))
+  return timesCharges(
+    2,
+    sumCharges(DOORBELL_CHARGES, timesCharges(2, STEP_CHARGES), message, INTERRUPT_CHARGES, INJECT_CHARGES),
+  )
+}
+
+/** A timer that finds something to do. */
+export const timerCharges: Charges = sumCharges(INTERRUPT_CHARGES, STEP_CHARGES)
+
+/**
+ * With `memguard: retarget`, in a period: a core is throttled, and another is asked to look for its work; it wakes, and looks for that of
+ * others; and the timer that it had set fires after all.
+ */
+export const TAKE_OVERS = 3
+
+/** A core is asked, by an IPI at most, to look for work in the place of another. */
+export const takeOverCharges: Charges = timerCharges
+
+/** Descriptors of one piece: it lies in one page on both sides, unless a driver's buffers do not begin with one. */
+function descriptors({ scenario }: System): number {
+  return scenario.vms.some(({ buffers }) => buffers === 'unaligned') ? 3 : 1
+}
+
+/** The trap with which a receiver hands its buffers back; the dedicated broker's core has no part in it. */
+export function refillKickCharges({ interrupts }: System): Charges {
+  return interrupts.suppressRefill ? NOTHING : sumCharges(DOORBELL_CHARGES, STEP_CHARGES)
+}
+
+/** A core that lets its guest run while it chains comes back by its timer, for every batch. */
+export function chainTimerCharges({ chains }: System, flow: SystemFlow): Charges {
+  return chains ? timesCharges(Math.ceil(flow.pieces / EXTEND_BATCH), timerCharges) : NOTHING
+}
+
+/** The interrupt that a coalesced message waits for may need a timer, and another core. */
+export function heldCharges({ design, interrupts }: System): Charges {
+  if (interrupts.coalesceCount === 1) return NOTHING
+  if (design === 'dedicated') return INTERRUPT_CHARGES
+  return sumCharges(timerCharges, INTERRUPT_CHARGES, INJECT_CHARGES)
+}
+
+// ---- pages that are exchanged or lent
+
+/** Steps that the pages of a message take until it has arrived and what came back is scrubbed. */
+export function pageSteps(flow: SystemFlow): number {
+  return flow.pages !== 'copied' ? Math.ceil((UNITS_A_PAGE * flow.pieces) / PAGE_BATCH) + 2 : 0
+}
+
+/** Runs of pages, which no receive buffer and no border of a batch makes shorter than that; a page that cannot be moved ends one. */
+export function pageRunsOf(flow: SystemFlow): number {
+  return Math.ceil(flow.pieces / MAX_RUN_PAGES) + 1
+}
+
+/** Of one message until it has arrived, wherever that runs. Runs may end anywhere, so each page has its own invalidations. */
+export function pageCharges(system: System, flow: SystemFlow): Charges {
+  if (flow.pages === 'copied') return NOTHING
+  const { pages, way } = movedOf(system, flow)
+  const { arrival } = moveCharges({ way, pages, flushPages: Number.POSITIVE_INFINITY, smmu: false })
+  return sumCharges(
+    arrival,
+    timesCharges(2 * pageRunsOf(flow), { tlbInvalidate: 1, smmuInvalidate: 1 }),
+    // Head and tail, each in two pieces at most.
+    { copyPerLine: 4 * LINES },
+    timesCharges(pageSteps(flow), STEP_CHARGES),
+    // What is moved arrives apart from what is left to the DMA, in one buffer more, and may have to be told to another core.
+    PIECE_CHARGES,
+    INTERRUPT_CHARGES,
+    INJECT_CHARGES,
+  )
+}
+
+function movedOf({ lends }: System, { pieces }: SystemFlow) {
+  return { pages: pieces, way: lends ? TransferWay.lend : TransferWay.exchange }
+}
+
+/** Steps that look for lent pages of a message, or revoke them, each of them after a timer if the loan is due. */
+export function loanSteps(system: System, flow: SystemFlow): number {
+  if (!system.lends || flow.pages === 'copied') return 0
+  return Math.ceil(flow.pieces / LOOK_BATCH) + Math.ceil(flow.pieces / REVOKE_BATCH) + 2
+}
+
+/**
+ * What lent pages cost later: each comes back in a batch of its own at worst, or is copied. `revokes`: they may not have been given
+ * back in time.
+ */
+export function loanCharges(system: System, flow: SystemFlow, revokes: boolean): Charges {
+  if (!system.lends || flow.pages === 'copied') return NOTHING
+  return sumCharges(
+    returnCharges(flow.pieces, flow.pieces),
+    revokes ? revokeCharges(flow.pieces) : NOTHING,
+    timesCharges(loanSteps(system, flow), timerCharges),
+  )
+}
+
+/** Lent pages that come back with so many receive buffers, in so many batches. */
+export function givenBackCharges({ lends }: System, buffers: number, batches: number): Charges {
+  return lends ? returnCharges(buffers, Math.min(buffers, batches)) : NOTHING
+}
