@@ -109,6 +109,7 @@ export {
   writeDescriptor,
 } from './split-ring-format.ts'
 export { type AttackOptions, type AttackReport, attackDevice } from './transport/attack-device.ts'
+export { attackDriver, type DriverAttackOptions, type DriverAttackReport } from './transport/attack-driver.ts'
 export type {
   DeviceBehindTransport,
   DevicePort,
