@@ -6,22 +6,26 @@ import * as fc from 'fast-check'
 import { runHostileDevice } from './hostile-device.ts'
 import { runHostileRings } from './hostile-run.ts'
 import { CallTimeout, callWithin } from './museum/bounded-call.ts'
+import { runHostilePackedDevice } from './packed/hostile-packed-device.ts'
+import { runHostilePackedRings } from './packed/hostile-packed-driver.ts'
 import { queueCommands } from './queue-commands.ts'
-import type { QueueProgram } from './queue-program.ts'
-import type { DeviceQueueTarget, DriverQueueTarget } from './queue-targets.ts'
+import type { PackedQueueProgram, QueueProgram } from './queue-program.ts'
+import type { DeviceQueueTarget, DriverQueueTarget, PackedDeviceTarget, PackedDriverTarget } from './queue-targets.ts'
 import { referenceModel } from './reference-model.ts'
 
-export type FuzzTarget = DeviceQueueTarget | DriverQueueTarget
+export type FuzzTarget = DeviceQueueTarget | DriverQueueTarget | PackedDeviceTarget | PackedDriverTarget
 
 /** One thing to run against a target. */
 export type FuzzCase =
-  | { readonly kind: 'program'; readonly program: QueueProgram }
+  | { readonly kind: 'program'; readonly program: QueueProgram | PackedQueueProgram }
   | {
       readonly kind: 'hostile'
       readonly seed: number
       readonly number: number
       readonly eventIdx: boolean
       readonly indirect: boolean
+      /** Of a packed ring only. */
+      readonly inOrder?: boolean
     }
 
 export interface FuzzFinding {
@@ -41,7 +45,7 @@ const PROGRAMS_A_TURN = 200
 const RINGS_A_TURN = 500
 const CASE_LIMIT_MS = 5_000
 
-/** Runs one case; null: the target answered as it must. */
+/** Runs one case; null: the target answered as it must, or the case is of the other ring format. */
 export function replay(target: FuzzTarget, one: FuzzCase): FuzzFinding | null {
   try {
     callWithin(() => runCase(target, one), CASE_LIMIT_MS)
@@ -52,16 +56,24 @@ export function replay(target: FuzzTarget, one: FuzzCase): FuzzFinding | null {
 }
 
 function runCase(target: FuzzTarget, one: FuzzCase): void {
-  if (one.kind === 'program') referenceModel.compare(target, one.program)
-  else hostile(target, one, one.number, 1)
+  if (one.kind === 'hostile') hostile(target, one, one.number, 1)
+  else if (target.format !== 'packed' && one.program.format !== 'packed') referenceModel.compare(target, one.program)
+  else if (target.format === 'packed' && one.program.format === 'packed') referenceModel.compare(target, one.program)
 }
 
 type HostileSetting = Omit<Extract<FuzzCase, { kind: 'hostile' }>, 'kind' | 'number'>
 
-function hostile(target: FuzzTarget, { seed, eventIdx, indirect }: HostileSetting, first: number, rings: number): void {
+function hostile(target: FuzzTarget, setting: HostileSetting, first: number, rings: number): void {
+  const { seed, eventIdx, indirect, inOrder } = setting
   const options = { seed, eventIdx, indirect, first, rings }
-  if (target.side === 'device') runHostileRings(target, options)
-  else runHostileDevice(target, options)
+  if (target.format !== 'packed') {
+    if (inOrder !== undefined) return
+    if (target.side === 'device') runHostileRings(target, options)
+    else runHostileDevice(target, options)
+  } else if (inOrder !== undefined) {
+    if (target.side === 'device') runHostilePackedRings(target, { ...options, inOrder })
+    else runHostilePackedDevice(target, { ...options, inOrder })
+  }
 }
 
 /**
@@ -75,22 +87,38 @@ export function* fuzz(target: FuzzTarget, seed: number): Generator<FuzzProgress,
     const setting = { seed, ...features[turn % features.length]! }
     const finding = programs(target, setting, seed + turn) ?? hostileRings(target, setting, turn * RINGS_A_TURN)
     total.programs += PROGRAMS_A_TURN
-    // The RAM that such a target brought is not laid out as the hostile rings want it.
-    if (target.ownMemory === undefined) total.rings += RINGS_A_TURN
+    if (!hasOwnMemory(target)) total.rings += RINGS_A_TURN
     yield { ...total, finding }
     if (finding !== null) return
   }
 }
 
-function combinations(target: FuzzTarget): { eventIdx: boolean; indirect: boolean }[] {
-  const values = (feature: 'eventIdx' | 'indirect') => (target.lacks?.includes(feature) ? [false] : [false, true])
-  return values('eventIdx').flatMap((eventIdx) => values('indirect').map((indirect) => ({ eventIdx, indirect })))
+type Features = Omit<HostileSetting, 'seed'>
+
+function combinations(target: FuzzTarget): Features[] {
+  const values = (lacking: boolean | undefined) => (lacking ? [false] : [false, true])
+  const both = values(target.lacks?.includes('eventIdx')).flatMap((eventIdx) =>
+    values(target.lacks?.includes('indirect')).map((indirect) => ({ eventIdx, indirect })),
+  )
+  if (target.format !== 'packed') return both
+  return both.flatMap((features) =>
+    values(target.lacks?.includes('inOrder')).map((inOrder) => ({ ...features, inOrder })),
+  )
+}
+
+/** The RAM that such a target brought is not laid out as the hostile rings want it. */
+function hasOwnMemory(target: FuzzTarget): boolean {
+  return target.format !== 'packed' && target.ownMemory !== undefined
 }
 
 /** The smallest program found, after shrinking. */
 function programs(target: FuzzTarget, setting: HostileSetting, seed: number): FuzzFinding | null {
-  const { eventIdx, indirect } = setting
-  const arbitrary = queueCommands({ ring: 'split', eventIdx, indirect, minCommands: 10 })
+  const { eventIdx, indirect, inOrder } = setting
+  const options = { eventIdx, indirect, minCommands: 10 }
+  const arbitrary: fc.Arbitrary<QueueProgram | PackedQueueProgram> =
+    inOrder === undefined
+      ? queueCommands({ ring: 'split', ...options })
+      : queueCommands({ ring: 'packed', ...options, inOrder })
   const property = fc.property(arbitrary, (program) => replay(target, { kind: 'program', program }) === null)
   const details = fc.check(property, { seed: seed | 0, numRuns: PROGRAMS_A_TURN })
   const program = details.counterexample?.[0]
@@ -98,7 +126,7 @@ function programs(target: FuzzTarget, setting: HostileSetting, seed: number): Fu
 }
 
 function hostileRings(target: FuzzTarget, setting: HostileSetting, first: number): FuzzFinding | null {
-  if (target.ownMemory !== undefined) return null
+  if (hasOwnMemory(target)) return null
   try {
     callWithin(() => hostile(target, setting, first, RINGS_A_TURN), CASE_LIMIT_MS)
     return null

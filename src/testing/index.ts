@@ -41,6 +41,8 @@ export { type MuseumOptions, runMuseum } from './museum/run-museum.ts'
 export {
   type BuffersOut,
   drawPackedRing,
+  type HostilePackedOptions,
+  type HostilePackedReport,
   mustInterruptPacked,
   mustKickPacked,
   nextPackedAvailable,
@@ -59,6 +61,8 @@ export {
   readPackedDescriptor,
   referencePackedDevice,
   referencePackedDriver,
+  runHostilePackedDevice,
+  runHostilePackedRings,
   type UsedBuffer,
 } from './packed/index.ts'
 export { type PackedQueueCommandOptions, type QueueCommandOptions, queueCommands } from './queue-commands.ts'

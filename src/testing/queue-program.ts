@@ -57,6 +57,12 @@ export function printProgram({ commands, ...ring }: QueueProgram | PackedQueuePr
   )
 }
 
+/** Behind the last command everything is drained. */
+export function commandAt(commands: readonly QueueCommand[], position: number): string {
+  const command = commands[position]
+  return command ? `command ${position} (${command.op})` : 'draining the ring at the end'
+}
+
 /** JSON with the quotes that the code style wants. */
 function printData(data: object): string {
   const text = JSON.stringify(data)

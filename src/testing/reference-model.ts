@@ -9,7 +9,13 @@ import { PackedDeviceWitness } from './packed/packed-device-witness.ts'
 import { PackedDriverWitness } from './packed/packed-driver-witness.ts'
 import { PackedScene } from './packed/packed-scene.ts'
 import { referencePackedDevice, referencePackedDriver } from './packed/reference-packed-peers.ts'
-import type { PackedQueueProgram, QueueCommand, QueueProgram } from './queue-program.ts'
+import {
+  commandAt,
+  type PackedQueueProgram,
+  printProgram,
+  type QueueCommand,
+  type QueueProgram,
+} from './queue-program.ts'
 import type { DeviceQueueTarget, DriverQueueTarget, PackedDeviceTarget, PackedDriverTarget } from './queue-targets.ts'
 import { referenceDevice, referenceDriver } from './reference-peers.ts'
 import { RingScene } from './ring-scene.ts'
@@ -46,7 +52,8 @@ function compareSplit(target: QueueTargets, program: QueueProgram): true {
 function comparePacked(target: PackedTargets, program: PackedQueueProgram): true {
   const device = 'device' in target ? target.device : target.side === 'device' ? target : referencePackedDevice
   const driver = 'driver' in target ? target.driver : target.side === 'driver' ? target : referencePackedDriver
-  const scene = new PackedScene(program)
+  const where = (position: number) => commandAt(program.commands, position)
+  const scene = new PackedScene({ ring: program, where, evidence: () => printProgram(program) })
   const drivers = new PackedDriverWitness(scene, driver)
   return run(program.commands, scene, new PackedDeviceWitness(scene, device), drivers)
 }

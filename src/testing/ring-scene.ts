@@ -5,7 +5,7 @@
 import { GuestMemory } from '../memory/index.ts'
 import { drawRing } from './draw-ring.ts'
 import { QueueMismatch } from './mismatch.ts'
-import { printProgram, type QueueProgram } from './queue-program.ts'
+import { commandAt, printProgram, type QueueProgram } from './queue-program.ts'
 import type { DriverRing } from './queue-targets.ts'
 import type { ByteRange } from './reference-split-ring.ts'
 import { layOutRing } from './ring-layout.ts'
@@ -80,8 +80,7 @@ export class RingScene {
   }
 
   fail(sentence: string, cause?: unknown): never {
-    const command = this.#program.commands[this.position]
-    const where = command ? `command ${this.position} (${command.op})` : 'draining the ring at the end'
+    const where = commandAt(this.#program.commands, this.position)
     const { memory, ring } = this
     const evidence = `${drawRing(memory, ring, memory.readU16(usedIdxAt(ring)))}\n${printProgram(this.#program)}`
     throw new QueueMismatch(`${where}: ${sentence}`, evidence, { cause })

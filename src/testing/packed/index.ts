@@ -1,5 +1,7 @@
 /** The packed ring in the testing kit: its specification, its peers, and what a target of it is held against. */
 export { drawPackedRing } from './draw-packed-ring.ts'
+export { runHostilePackedDevice } from './hostile-packed-device.ts'
+export { type HostilePackedOptions, type HostilePackedReport, runHostilePackedRings } from './hostile-packed-driver.ts'
 export {
   type PackedDescriptor,
   type PackedRing,

@@ -1,13 +1,15 @@
 /** Runs the device's part of a program over a packed ring; see `device-witness.ts`. */
-import { agrees, describe } from '../agreement.ts'
-import type { DeviceQueueUnderTest, PackedDeviceTarget } from '../queue-targets.ts'
-import { advance, RING_START } from './packed-ring-format.ts'
+import type { Random } from '../../internal/random.ts'
+import { agrees, describe, sameChain } from '../agreement.ts'
+import type { DeviceQueueUnderTest, PackedDeviceTarget, TakenChain } from '../queue-targets.ts'
+import { advance, RING_START, type RingPosition } from './packed-ring-format.ts'
 import type { PackedScene } from './packed-scene.ts'
 import {
   mustInterruptPacked,
   nextPackedAvailable,
   nextPackedUsed,
   type PackedChain,
+  type PackedFault,
   slotsOf,
   type UsedBuffer,
 } from './reference-packed-ring.ts'
@@ -17,14 +19,16 @@ export class PackedDeviceWitness {
   readonly #target: PackedDeviceTarget
   readonly #device: DeviceQueueUnderTest
   /** Everything that the device took and the driver cannot see as used: its slots are the device's. */
-  readonly #held = new Map<number, PackedChain>()
-  /** Those of them that were not completed. */
-  readonly #inFlight = new Map<number, PackedChain>()
+  readonly #held = new Map<number, { readonly slots: number; readonly writableBytes: number }>()
+  /** Those of them that were not completed, as the target and as the specification understood them. */
+  readonly #inFlight = new Map<number, { readonly chain: TakenChain; readonly due: PackedChain }>()
   #staged: UsedBuffer[] = []
   #available = RING_START
   #used = RING_START
   #notified = RING_START
   #unnotified = 0
+  #fault: PackedFault | PackedChain | null = null
+  #broken = false
 
   constructor(scene: PackedScene, target: PackedDeviceTarget) {
     this.#scene = scene
@@ -37,19 +41,65 @@ export class PackedDeviceWitness {
     return this.#inFlight.size
   }
 
-  /** False: nothing was there. */
+  /** Slots that the device holds, and the first behind them. */
+  get heldSlots(): number {
+    return slotsOf(this.#held.values())
+  }
+
+  holds(id: number): boolean {
+    return this.#held.has(id)
+  }
+
+  /** One of the ids that it holds. */
+  anyHeld(random: Random): number | undefined {
+    return this.#held.size === 0 ? undefined : random.pick([...this.#held.keys()])
+  }
+
+  get nextPosition(): RingPosition {
+    return this.#available
+  }
+
+  /** It saw its driver break a rule, and stopped. */
+  get broken(): boolean {
+    return this.#broken
+  }
+
+  /** What was refused last. */
+  get fault(): PackedFault | PackedChain | null {
+    return this.#fault
+  }
+
+  /** False: nothing was there, or what was there is refused for good. */
   take(): boolean {
     const { memory, ring } = this.#scene
     const expected = nextPackedAvailable(memory, ring, this.#available, this.#held)
     const result = this.#watch(() => this.#device.take())
+    if (this.#broken) {
+      if (result !== null && (result.kind === 'chain' || result.returned)) {
+        this.#scene.fail(`took ${describe(result)} from a broken ring`)
+      }
+      return false
+    }
     if (!agrees(result, expected)) {
       const where = this.#scene.slotAt(this.#available)
       this.#scene.fail(`took ${describe(result)} where ${describe(expected)} was due (${where})`)
     }
-    if (expected.kind !== 'chain') return false
-    this.#held.set(expected.id, expected)
-    this.#inFlight.set(expected.id, expected)
+    if (result === null || expected.kind === 'nothing') return false
+    if (result.kind === 'chain' && expected.kind === 'chain') {
+      this.#held.set(expected.id, expected)
+      this.#inFlight.set(expected.id, { chain: result, due: expected })
+      this.#available = advance(ring, this.#available, expected.slots)
+      return true
+    }
+    this.#fault = expected
+    this.#broken = result.kind === 'fault' && !result.returned
+    if (this.#broken) return false
+    // Given back unused, and the queue goes on.
+    this.#beforeShowing()
+    this.#held.set(expected.id, { slots: expected.slots, writableBytes: 0 })
+    this.#staged.push({ id: expected.id, writtenBytes: 0 })
     this.#available = advance(ring, this.#available, expected.slots)
+    this.#expectStaged()
     return true
   }
 
@@ -57,14 +107,14 @@ export class PackedDeviceWitness {
     const buffers = [...this.#inFlight.values()]
     if (buffers.length === 0) return
     // RFB-DEV-05
-    const { id, slots, writableBytes } = buffers[this.#scene.ring.inOrder ? 0 : which % buffers.length]!
-    if (this.#unnotified + slotsOf(this.#held.values()) > this.#scene.ring.size) this.needsInterrupt()
-    const element = { id, writtenBytes: Math.min(writtenBytes, writableBytes) }
-    this.#watch(() => this.#device.complete(id, element.writtenBytes))
-    this.#inFlight.delete(id)
+    const { chain, due } = buffers[this.#scene.ring.inOrder ? 0 : which % buffers.length]!
+    if (!sameChain(chain, due)) this.#scene.fail(`buffer ${due.id} is another one since the driver rewrote memory`)
+    this.#beforeShowing()
+    const element = { id: due.id, writtenBytes: Math.min(writtenBytes, due.writableBytes) }
+    this.#watch(() => this.#device.complete(due.id, element.writtenBytes))
+    this.#inFlight.delete(due.id)
     this.#staged.push(element)
-    if (!this.#device.publish) this.#expectUsed()
-    else if (this.#nextUsed().kind !== 'nothing') this.#scene.fail(`complete showed ${slots} slots before publish`)
+    this.#expectStaged()
   }
 
   publish(): void {
@@ -110,6 +160,18 @@ export class PackedDeviceWitness {
     this.#staged = []
     this.#available = this.#used = this.#notified = RING_START
     this.#unnotified = 0
+    this.#fault = null
+    this.#broken = false
+  }
+
+  /** Positions must not come round twice between two questions. */
+  #beforeShowing(): void {
+    if (this.#unnotified + this.heldSlots > this.#scene.ring.size) this.needsInterrupt()
+  }
+
+  #expectStaged(): void {
+    if (!this.#device.publish) this.#expectUsed()
+    else if (this.#nextUsed().kind !== 'nothing') this.#scene.fail('showed a used buffer before publish')
   }
 
   #nextUsed() {
@@ -143,6 +205,6 @@ export class PackedDeviceWitness {
   }
 
   #watch<T>(action: () => T): T {
-    return this.#scene.watch('device', this.#used, slotsOf(this.#held.values()), action)
+    return this.#scene.watch('device', this.#used, this.heldSlots, action)
   }
 }

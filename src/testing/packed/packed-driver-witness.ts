@@ -2,14 +2,16 @@
 import { agrees, agreesOnUsed, describe } from '../agreement.ts'
 import type { DriverQueueUnderTest, PackedDriverTarget } from '../queue-targets.ts'
 import type { ByteRange } from '../reference-split-ring.ts'
-import { advance, RING_START } from './packed-ring-format.ts'
+import { advance, RING_START, type RingPosition } from './packed-ring-format.ts'
 import type { PackedScene } from './packed-scene.ts'
 import {
+  type BuffersOut,
   mustKickPacked,
   nextPackedAvailable,
   nextPackedUsed,
   PACKED_RING_RULES,
   type PackedChain,
+  type PackedFault,
   type PackedUsedAnswer,
   slotsOf,
   type UsedBuffer,
@@ -37,6 +39,7 @@ export class PackedDriverWitness {
   #kicked = RING_START
   #unkicked = 0
   #used = RING_START
+  #fault: PackedFault | null = null
 
   constructor(scene: PackedScene, target: PackedDriverTarget) {
     this.#scene = scene
@@ -47,6 +50,20 @@ export class PackedDriverWitness {
   /** How many buffers have not come back. */
   get outstanding(): number {
     return this.#added.size
+  }
+
+  /** What the device can see and has not returned. */
+  get shown(): BuffersOut {
+    return this.#outstanding
+  }
+
+  get usedPosition(): RingPosition {
+    return this.#used
+  }
+
+  /** How its device lied, when it stopped believing it. */
+  get fault(): PackedFault | null {
+    return this.#fault
   }
 
   add(readableLengths: readonly number[], writableLengths: readonly number[], direct: number): void {
@@ -95,9 +112,14 @@ export class PackedDriverWitness {
   reap(): boolean {
     const expected = this.#nextUsed()
     const result = this.#watch(() => this.#driver.reap())
+    if (this.#fault !== null) {
+      if (result?.kind === 'used') this.#scene.fail(`reaped ${describe(result)} from a broken ring`)
+      return false
+    }
     if (!agreesOnUsed(result, expected)) {
       this.#scene.fail(`reaped ${describe(result)} where ${describe(expected)} was due`)
     }
+    if (expected.kind === 'fault') this.#fault = expected
     if (expected.kind !== 'used') return false
     if (this.#arrived.length === 0) this.#arrive()
     this.#arrived.shift()
@@ -138,6 +160,7 @@ export class PackedDriverWitness {
     this.#arrived = []
     this.#available = this.#kicked = this.#used = RING_START
     this.#unkicked = 0
+    this.#fault = null
   }
 
   /** What is to be reaped next. */

@@ -4,7 +4,6 @@
  */
 import { GuestMemory } from '../../memory/index.ts'
 import { QueueMismatch } from '../mismatch.ts'
-import { type PackedQueueProgram, printProgram } from '../queue-program.ts'
 import type { PackedDriverRing } from '../queue-targets.ts'
 import type { ByteRange } from '../reference-split-ring.ts'
 import { layOutPackedRing } from '../ring-layout.ts'
@@ -19,38 +18,50 @@ import {
   readEvent,
 } from './packed-ring-format.ts'
 
-const DATA_BYTES = 0x4000
+export const DATA_BYTES = 0x4000
+
+export interface PackedSceneOptions {
+  readonly ring: Parameters<typeof layOutPackedRing>[0]
+  /** What runs when `position` is reached, and how to see it again. */
+  readonly where: (position: number) => string
+  readonly evidence: () => string
+  /** Memory that is there already: the ring goes to `base`, buffers to `DATA_BYTES` from `data` on. */
+  readonly place?: { readonly memory: GuestMemory; readonly base: number; readonly data: number }
+}
 
 export class PackedScene {
   readonly memory: GuestMemory
   readonly ring: PackedDriverRing
   /** Index of the command that runs now. */
   position = 0
-  readonly #program: PackedQueueProgram
+  readonly #options: PackedSceneOptions
+  readonly #data: number
   #dataCursor = 0
-  /** Of the ring; one for all calls, because there are very many. */
-  readonly #before: Uint8Array
-  readonly #after: Uint8Array
+  /** Of the ring and both event structures; one for all calls, because there are very many. */
+  readonly #before: Copy
+  readonly #after: Copy
 
-  constructor(program: PackedQueueProgram) {
-    const { ring, end } = layOutPackedRing(program)
-    this.#program = program
-    this.memory = GuestMemory.ofSize(end + DATA_BYTES - ring.descriptorArea, ring.descriptorArea)
+  constructor(options: PackedSceneOptions) {
+    const { ring, end } = layOutPackedRing(options.ring, options.place?.base)
+    this.#options = options
+    const bytes = end + DATA_BYTES - ring.descriptorArea
+    this.memory = options.place?.memory ?? GuestMemory.ofSize(bytes, ring.descriptorArea)
     this.ring = ring
-    this.#before = new Uint8Array(ring.tableArea - ring.descriptorArea)
-    this.#after = new Uint8Array(this.#before.length)
+    this.#data = options.place?.data ?? end
+    this.#before = copyOf(ring.size)
+    this.#after = copyOf(ring.size)
   }
 
   /** The next bytes of the data area: consecutive buffers touch, so that a range says nothing about how it was cut. */
   buffer(length: number): ByteRange {
     if (this.#dataCursor + length > DATA_BYTES) this.#dataCursor = 0
-    const address = this.memory.regions[0]!.end - DATA_BYTES + this.#dataCursor
+    const address = this.#data + this.#dataCursor
     this.#dataCursor += length
     return { address, length }
   }
 
   clearRings(): void {
-    this.memory.fill(this.ring.descriptorArea, this.#before.length, 0)
+    this.memory.fill(this.ring.descriptorArea, this.#before.bytes.length, 0)
   }
 
   /**
@@ -60,18 +71,18 @@ export class PackedScene {
   watch<T>(side: 'device' | 'driver', from: RingPosition, count: number, action: () => T): T {
     const { descriptorArea, driverArea, deviceArea, size } = this.ring
     const [before, after] = [this.#before, this.#after]
-    this.memory.read(descriptorArea, before)
+    this.memory.read(descriptorArea, before.bytes)
     let result: T
     try {
       result = action()
     } catch (error) {
       return this.fail(`the ${side} threw ${error}`, error)
     }
-    this.memory.read(descriptorArea, after)
-    const own = (side === 'device' ? deviceArea : driverArea) - descriptorArea
-    for (let at = 0; at < before.length; at++) {
-      if (before[at] === after[at] || (at >= own && at < own + EVENT_BYTES)) continue
-      const slot = Math.floor(at / DESCRIPTOR_BYTES)
+    this.memory.read(descriptorArea, after.bytes)
+    const own = ((side === 'device' ? deviceArea : driverArea) - descriptorArea) / 4
+    for (let word = 0; word < before.words.length; word++) {
+      if (before.words[word] === after.words[word] || word === own) continue
+      const slot = word >> 2
       if (slot < size && (slot - from.slot + size) % size < count) continue
       const what = slot < size ? `slot ${slot}` : side === 'device' ? "the driver's events" : "the device's events"
       this.fail(`the ${side} wrote ${what}, which is not its own (${side === 'device' ? 'VQP-DEV-07' : 'VQP-DRV-03'})`)
@@ -97,9 +108,17 @@ export class PackedScene {
   }
 
   fail(sentence: string, cause?: unknown): never {
-    const command = this.#program.commands[this.position]
-    const where = command ? `command ${this.position} (${command.op})` : 'draining the ring at the end'
-    const evidence = `${drawPackedRing(this.memory, this.ring)}\n${printProgram(this.#program)}`
-    throw new QueueMismatch(`${where}: ${sentence}`, evidence, { cause })
+    const evidence = `${drawPackedRing(this.memory, this.ring)}\n${this.#options.evidence()}`
+    throw new QueueMismatch(`${this.#options.where(this.position)}: ${sentence}`, evidence, { cause })
   }
+}
+
+interface Copy {
+  readonly bytes: Uint8Array
+  readonly words: Int32Array
+}
+
+function copyOf(size: number): Copy {
+  const words = new Int32Array((size * DESCRIPTOR_BYTES + 2 * EVENT_BYTES) / 4)
+  return { words, bytes: new Uint8Array(words.buffer) }
 }

@@ -72,8 +72,10 @@ export interface PackedChain {
 
 export interface PackedFault {
   readonly kind: 'fault'
-  /** The buffer's id, or -1 when the end of its list was not found. */
+  /** The buffer's id, or -1 when it cannot be said. */
   readonly id: number
+  /** Of its list, by which a device that gives the buffer back moves on; 0 without an id. */
+  readonly slots: number
   /** The rules broken at the first faulty place. Which one an implementation names is its own affair. */
   readonly rules: readonly PackedRingRule[]
 }
@@ -104,13 +106,13 @@ export function nextPackedAvailable(
     if (list.length >= free) broken.push('slot-in-flight')
     // VQP-SG-DRV-06: the head is marked last. IMP-VQP-05: behind the last slot, with the other counter.
     if (!available) broken.push('list-not-available')
-    if (broken.length > 0) return fault(-1, broken)
+    if (broken.length > 0) return fault(-1, 0, broken)
     list.push(descriptor)
     if ((descriptor.flags & VIRTQ_DESC_F_NEXT) === 0) break
   }
   // IMP-VQP-04: the list's id is its last element's, and any 16 bits that are not out.
   const { id } = list.at(-1)!
-  return inFlight.has(id) ? fault(-1, ['id-in-flight']) : readList(memory, ring, id, list)
+  return inFlight.has(id) ? fault(-1, 0, ['id-in-flight']) : readList(memory, ring, id, list)
 }
 
 function readList(
@@ -128,7 +130,7 @@ function readList(
   // IMP-VQP-10. No alignment is asked of a table.
   if (length === 0 || length % DESCRIPTOR_BYTES !== 0) broken.push('indirect-length')
   if (!memory.contains(address, length)) broken.push('indirect-outside-memory')
-  if (broken.length > 0) return fault(id, broken)
+  if (broken.length > 0) return fault(id, list.length, broken)
   // IMP-VQP-10: entries follow one another. IMP-VQP-09: WRITE means nothing on the descriptor that names them.
   const count = length / DESCRIPTOR_BYTES
   const entries = Array.from({ length: count }, (_, index) => readPackedDescriptor(memory, address, index))
@@ -157,7 +159,7 @@ function readBuffers(
     if (!isWritable && sawWritable) broken.push('readable-after-writable') // VQP-SG-DRV-03
     // RFB-DRV-05: what is not memory was never offered. An empty buffer offers no byte, wherever it points.
     if (length > 0 && !memory.contains(address, length)) broken.push('buffer-outside-memory')
-    if (broken.length > 0) return fault(id, broken)
+    if (broken.length > 0) return fault(id, slots, broken)
     append(isWritable ? writable : readable, address, length)
     sawWritable ||= isWritable
     if (isWritable) writableBytes += length
@@ -195,10 +197,10 @@ export function nextPackedUsed(
   if (!isUsed(flags, at.wrap)) return { kind: 'nothing' } // IMP-VQP-03
   // IMP-VQP-06: one descriptor a list, with its id. IMP-VQP-07: NEXT says nothing here; how long the list was, the driver knows.
   const buffer = outstanding.get(id)
-  if (buffer === undefined) return fault(-1, ['used-id-not-outstanding'])
+  if (buffer === undefined) return fault(-1, 0, ['used-id-not-outstanding'])
   // IMP-VQP-08: without WRITE nothing was written, whatever stands in len.
   const writtenBytes = flags & VIRTQ_DESC_F_WRITE ? length : 0
-  if (writtenBytes > buffer.writableBytes) return fault(id, ['used-length-too-large'])
+  if (writtenBytes > buffer.writableBytes) return fault(id, buffer.slots, ['used-length-too-large'])
   // IMP-VQP-11: in order, the last one's id stands for all that came before it, and those were written to the full.
   const earlier = ring.inOrder ? [...outstanding].slice(0, [...outstanding.keys()].indexOf(id)) : []
   const skipped = earlier.map(([one, { writableBytes }]) => ({ id: one, writtenBytes: writableBytes }))
@@ -239,6 +241,6 @@ export function slotsOf(buffers: Iterable<{ readonly slots: number }>): number {
   return sum
 }
 
-function fault(id: number, rules: readonly PackedRingRule[]): PackedFault {
-  return { kind: 'fault', id, rules }
+function fault(id: number, slots: number, rules: readonly PackedRingRule[]): PackedFault {
+  return { kind: 'fault', id, slots, rules }
 }

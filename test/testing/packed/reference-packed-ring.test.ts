@@ -73,7 +73,7 @@ function lay(
 const answer = ({ memory, ring }: Laid, change: Partial<PackedRing> = {}, at = RING_START, out = NONE) =>
   nextPackedAvailable(memory, { ...ring, ...change }, at, out)
 
-const faults = (id: number, ...rules: PackedRingRule[]) => ({ kind: 'fault', id, rules })
+const faults = (id: number, slots: number, ...rules: PackedRingRule[]) => ({ kind: 'fault', id, slots, rules })
 const out = (...list: [id: number, slots: number, writableBytes: number][]): BuffersOut =>
   new Map(list.map(([id, slots, writableBytes]) => [id, { slots, writableBytes }]))
 
@@ -120,7 +120,7 @@ describe('the device side', () => {
     const rows = [{ flags: NEXT }, { id: 5, flags: WRITE }]
     expect(answer(lay(rows, { at }), {}, at)).toMatchObject({ kind: 'chain', id: 5, slots: 2 })
     const wrong = lay([rows[0]!, { ...rows[1]!, marks: availableFlags(1) }], { at })
-    expect(answer(wrong, {}, at)).toEqual(faults(-1, 'list-not-available'))
+    expect(answer(wrong, {}, at)).toEqual(faults(-1, 0, 'list-not-available'))
   })
 
   it('VQP-SG-DRV-02: the whole ring may be one list, and no list is longer', () => {
@@ -133,17 +133,17 @@ describe('the device side', () => {
     const at = { slot: 2, wrap: 1 } as const
     const rows = [{ flags: NEXT }, { flags: NEXT }, { id: 7 }]
     expect(answer(lay(rows, { at }), {}, at, out([0, 1, 0]))).toMatchObject({ kind: 'chain', slots: 3 })
-    expect(answer(lay(rows, { at }), {}, at, out([0, 2, 0]))).toEqual(faults(-1, 'slot-in-flight'))
-    expect(answer(lay(rows, { at }), {}, at, out([0, 4, 0]))).toEqual(faults(-1, 'slot-in-flight'))
+    expect(answer(lay(rows, { at }), {}, at, out([0, 2, 0]))).toEqual(faults(-1, 0, 'slot-in-flight'))
+    expect(answer(lay(rows, { at }), {}, at, out([0, 4, 0]))).toEqual(faults(-1, 0, 'slot-in-flight'))
   })
 
   it('VQP-SG-DRV-06, VQP-DEV-08: behind an available head the whole list is', () => {
-    expect(answer(lay([{ flags: NEXT }, { marks: 0 }]))).toEqual(faults(-1, 'list-not-available'))
+    expect(answer(lay([{ flags: NEXT }, { marks: 0 }]))).toEqual(faults(-1, 0, 'list-not-available'))
   })
 
   it('IMP-VQP-04: an id that is out', () => {
     const at = { slot: 1, wrap: 1 } as const
-    expect(answer(lay([{ id: 3 }], { at }), {}, at, out([3, 1, 0]))).toEqual(faults(-1, 'id-in-flight'))
+    expect(answer(lay([{ id: 3 }], { at }), {}, at, out([3, 1, 0]))).toEqual(faults(-1, 0, 'id-in-flight'))
   })
 
   it.each<[string, Row[], PackedRingRule]>([
@@ -154,13 +154,13 @@ describe('the device side', () => {
     ['IMP-VQP-10', [{ length: 24, id: 2, flags: INDIRECT }], 'indirect-length'],
     ['RFB-DRV-05', [{ address: END - 15, length: 16, id: 2, flags: INDIRECT }], 'indirect-outside-memory'],
   ])('VQP-SG-DRV-03, VQP-IND-DRV-04, IMP-VQP-10: %s, %j', (clause, rows, rule) => {
-    expect(answer(lay(rows))).toEqual(faults(2, rule))
+    expect(answer(lay(rows))).toEqual(faults(2, rows.length, rule))
     expect(PACKED_RING_RULES[rule]).toBe(clause)
   })
 
   it('VQP-IND-DRV-01: a table without the feature', () => {
     const laid = lay([{ length: 16, flags: INDIRECT }])
-    expect(answer(laid, { indirect: false })).toEqual(faults(0, 'indirect-not-negotiated'))
+    expect(answer(laid, { indirect: false })).toEqual(faults(0, 1, 'indirect-not-negotiated'))
   })
 
   it('IMP-VQP-09, IMP-VQP-10, VQP-IND-DRV-02: in a table only WRITE counts, and on its descriptor not even that', () => {
@@ -200,13 +200,13 @@ describe('the driver side', () => {
   it('IMP-VQP-06, IMP-VQP-07: an id that is out, with the slots that its list had, whatever NEXT says', () => {
     const outstanding = out([2, 3, 8], [5, 1, 0])
     expect(used(row(2, 1, WRITE | NEXT), outstanding)).toMatchObject({ kind: 'used', id: 2, slots: 3, skipped: [] })
-    expect(used(row(3, 0, 0), outstanding)).toEqual(faults(-1, 'used-id-not-outstanding'))
+    expect(used(row(3, 0, 0), outstanding)).toEqual(faults(-1, 0, 'used-id-not-outstanding'))
   })
 
   it('IMP-VQP-08: len counts with WRITE only, and never more than was writable', () => {
     const outstanding = out([2, 1, 8])
     expect(used(row(2, 0xffff_ffff, 0), outstanding)).toMatchObject({ kind: 'used', writtenBytes: 0 })
-    expect(used(row(2, 9, WRITE), outstanding)).toEqual(faults(2, 'used-length-too-large'))
+    expect(used(row(2, 9, WRITE), outstanding)).toEqual(faults(2, 1, 'used-length-too-large'))
   })
 
   it('IMP-VQP-11, RFB-DEV-05: in order, one descriptor stands for all before it, which were written to the full', () => {
