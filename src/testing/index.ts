@@ -37,7 +37,7 @@ export { type MockChain, MockDevice } from './mock-device.ts'
 export { type Framing, MockDriver, type MockDriverOptions, MockRequest } from './mock-driver.ts'
 export type { ExhibitResult, MuseumReport, Verdict } from './museum/exhibit.ts'
 export { museumJUnit, museumTable } from './museum/render.ts'
-export { type MuseumOptions, runMuseum } from './museum/run-museum.ts'
+export { type MuseumOptions, type MuseumTarget, runMuseum } from './museum/run-museum.ts'
 export {
   type BuffersOut,
   drawPackedRing,

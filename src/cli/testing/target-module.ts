@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { DeviceQueueTarget, DriverQueueTarget } from '../../testing/queue-targets.ts'
+import type { MuseumTarget } from '../../testing/museum/run-museum.ts'
 import { remoteDevice } from '../../testing/remote-device.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
 import { ProcessChannel } from './process-channel.ts'
 
-export type QueueTarget = DeviceQueueTarget | DriverQueueTarget
+export type QueueTarget = MuseumTarget
 
 const HOW = 'export a DeviceQueueTarget or DriverQueueTarget, or several; docs/testing.md shows one'
 

@@ -2,7 +2,7 @@
  * A fault that a real virtqueue once had, and what a correct one does in its place. Each exhibit is a small play for one side
  * of the ring; what it comes to is a verdict.
  */
-import type { TargetLack } from '../queue-targets.ts'
+import type { PackedFeature, TargetLack } from '../queue-targets.ts'
 
 /**
  * PASS: handled as required. REJECT: refused, and a reset brings the queue back. WEDGED: refused, and only a new queue works.
@@ -28,7 +28,7 @@ export interface Exhibit<Stage> {
 }
 
 /** What an exhibit cannot be shown without. `watched`: the target's accesses can be seen one by one. `caches`: `createCached`. */
-export type Need = TargetLack | 'watched' | 'caches'
+export type Need = TargetLack | PackedFeature | 'watched' | 'caches'
 
 /** The target did what it must not. */
 export class ExhibitFailure extends Error {

@@ -1,5 +1,5 @@
 /** Leads a target through the museum: every exhibit of its side, each over a ring of its own. */
-import type { DeviceQueueTarget, DriverQueueTarget } from '../queue-targets.ts'
+import type { DeviceQueueTarget, DriverQueueTarget, PackedDeviceTarget, PackedDriverTarget } from '../queue-targets.ts'
 import { CallTimeout, callWithin } from './bounded-call.ts'
 import { CONCURRENCY_OF_DEVICES, CONCURRENCY_OF_DRIVERS } from './concurrency.ts'
 import { CHAIN_EXHIBITS } from './device-chains.ts'
@@ -17,6 +17,10 @@ import {
   NotShown,
   type Verdict,
 } from './exhibit.ts'
+import { PACKED_DEVICE_EXHIBITS } from './packed-device-exhibits.ts'
+import { PackedDeviceStage, type PackedStageOptions } from './packed-device-stage.ts'
+import { PACKED_DRIVER_EXHIBITS } from './packed-driver-exhibits.ts'
+import { PackedDriverStage } from './packed-driver-stage.ts'
 import type { WatchedMemory } from './watched-memory.ts'
 
 export interface MuseumOptions {
@@ -27,7 +31,17 @@ export interface MuseumOptions {
   readonly onResult?: (result: ExhibitResult) => void
 }
 
-export function runMuseum(target: DeviceQueueTarget | DriverQueueTarget, options: MuseumOptions = {}): MuseumReport {
+export type MuseumTarget = DeviceQueueTarget | DriverQueueTarget | PackedDeviceTarget | PackedDriverTarget
+
+export function runMuseum(target: MuseumTarget, options: MuseumOptions = {}): MuseumReport {
+  const results = target.format === 'packed' ? leadPacked(target, options) : leadSplit(target, options)
+  const counts: Record<Verdict, number> = { PASS: 0, REJECT: 0, WEDGED: 0, FAIL: 0, SKIP: 0 }
+  for (const { verdict } of results) counts[verdict]++
+  return { target: target.name, results, counts, passed: counts.FAIL === 0 && counts.WEDGED === 0 }
+}
+
+/** What is of the packed ring, a feature, is among the results all the same: SKIP. */
+function leadSplit(target: DeviceQueueTarget | DriverQueueTarget, options: MuseumOptions): ExhibitResult[] {
   const results =
     target.side === 'device'
       ? lead(
@@ -42,9 +56,31 @@ export function runMuseum(target: DeviceQueueTarget | DriverQueueTarget, options
           options,
           (show: DriverStageOptions | undefined) => new DriverStage(target, show),
         )
-  const counts: Record<Verdict, number> = { PASS: 0, REJECT: 0, WEDGED: 0, FAIL: 0, SKIP: 0 }
-  for (const { verdict } of results) counts[verdict]++
-  return { target: target.name, results, counts, passed: counts.FAIL === 0 && counts.WEDGED === 0 }
+  const packed = chosen<Exhibit<never>>(
+    target.side === 'device' ? PACKED_DEVICE_EXHIBITS : PACKED_DRIVER_EXHIBITS,
+    options,
+  )
+  const skipped = packed.map(({ number, side, title, clauses }): ExhibitResult => {
+    return { number, side, title, verdict: 'SKIP', detail: 'the target has a split ring', clauses, reads: null }
+  })
+  for (const result of skipped) options.onResult?.(result)
+  return [...results, ...skipped].sort((a, b) => a.number - b.number)
+}
+
+function leadPacked(target: PackedDeviceTarget | PackedDriverTarget, options: MuseumOptions): ExhibitResult[] {
+  return target.side === 'device'
+    ? lead(PACKED_DEVICE_EXHIBITS, target, options, (show: PackedStageOptions | undefined) => {
+        return new PackedDeviceStage(target, show)
+      })
+    : lead(PACKED_DRIVER_EXHIBITS, target, options, (show: PackedStageOptions | undefined) => {
+        return new PackedDriverStage(target, show)
+      })
+}
+
+function chosen<One extends Exhibit<never>>(exhibits: readonly One[], { exhibits: only }: MuseumOptions): One[] {
+  return exhibits
+    .filter(({ number }) => only === undefined || only.includes(number))
+    .sort((a, b) => a.number - b.number)
 }
 
 /** Of an exhibit of 100 000 calls, ten times what our queue takes. */
@@ -52,33 +88,31 @@ const EXHIBIT_LIMIT_MS = 10_000
 
 function lead<Options, Stage extends { readonly ram: WatchedMemory }>(
   exhibits: readonly Exhibit<(options?: Options) => Stage>[],
-  target: DeviceQueueTarget | DriverQueueTarget,
-  { exhibits: only, exhibitMs = EXHIBIT_LIMIT_MS, onResult }: MuseumOptions,
+  target: MuseumTarget,
+  options: MuseumOptions,
   openStage: (options: Options | undefined) => Stage,
 ): ExhibitResult[] {
-  const chosen = exhibits.filter(({ number }) => only === undefined || only.includes(number))
-  return [...chosen]
-    .sort((a, b) => a.number - b.number)
-    .map((exhibit) => {
-      const { number, side, title, clauses } = exhibit
-      const stages: Stage[] = []
-      const open = (show?: Options): Stage => {
-        const stage = openStage(show)
-        stages.push(stage)
-        return stage
-      }
-      const { verdict, detail } = judge(exhibit, target, open, exhibitMs)
-      const watched = stages.filter(({ ram }) => ram.watched)
-      const reads = watched.length > 0 ? Math.max(...watched.map(({ ram }) => ram.mostReads)) : null
-      const result = { number, side, title, verdict, detail, clauses, reads }
-      onResult?.(result)
-      return result
-    })
+  const { exhibitMs = EXHIBIT_LIMIT_MS, onResult } = options
+  return chosen(exhibits, options).map((exhibit) => {
+    const { number, side, title, clauses } = exhibit
+    const stages: Stage[] = []
+    const open = (show?: Options): Stage => {
+      const stage = openStage(show)
+      stages.push(stage)
+      return stage
+    }
+    const { verdict, detail } = judge(exhibit, target, open, exhibitMs)
+    const watched = stages.filter(({ ram }) => ram.watched)
+    const reads = watched.length > 0 ? Math.max(...watched.map(({ ram }) => ram.mostReads)) : null
+    const result = { number, side, title, verdict, detail, clauses, reads }
+    onResult?.(result)
+    return result
+  })
 }
 
 function judge<Stage>(
   exhibit: Exhibit<Stage>,
-  target: DeviceQueueTarget | DriverQueueTarget,
+  target: MuseumTarget,
   stage: Stage,
   limitMs: number,
 ): { verdict: Verdict; detail: string } {
@@ -96,8 +130,9 @@ function judge<Stage>(
   }
 }
 
-function lacks(target: DeviceQueueTarget | DriverQueueTarget, need: Need): boolean {
-  if (need === 'watched') return target.ownMemory !== undefined
-  if (need === 'caches') return target.createCached === undefined
-  return target.lacks?.includes(need) ?? false
+function lacks(target: MuseumTarget, need: Need): boolean {
+  const lacking: readonly Need[] = target.lacks ?? []
+  if (lacking.includes(need)) return true
+  if (need === 'watched') return target.format !== 'packed' && target.ownMemory !== undefined
+  return need === 'caches' && (target.format === 'packed' || target.createCached === undefined)
 }

@@ -114,6 +114,8 @@ class HostileCase {
       if (!this.#device.broken) this.#offer(random.chance(0.4))
       if (random.chance(0.3)) this.#askSomewhere()
       this.#takeAll()
+      // Where a list ran on over slots that were never marked, the next turn would find marks of the last but one.
+      this.#forHeld((_position, flags) => flags)
       if (random.chance(0.3)) this.#rewriteHeld()
       if (random.chance(0.2) && !this.#device.broken) this.#device.wantKicks(random.chance(0.6))
       for (let i = random.between(0, 3); i > 0; i--)
@@ -280,17 +282,23 @@ class HostileCase {
     this.#moves.push('rewritten')
     const random = this.#random
     const { ring, memory } = this.#scene
-    const from = (this.#device.nextPosition.slot - this.#device.heldSlots + ring.size) % ring.size
-    for (let i = 0; i < this.#device.heldSlots; i++) {
-      const slot = (from + i) % ring.size
-      const flagsAt = descriptorAt(ring.descriptorArea, slot) + 14
-      const marks = memory.readU16(flagsAt) & usedFlags(1)
+    this.#forHeld(({ slot }, flags) => {
       writeContents(memory, ring.descriptorArea, slot, {
         address: random.pick(HOSTILE_ADDRESSES),
         length: random.pick(HOSTILE_LENGTHS),
         id: random.between(0, 0xffff),
       })
-      memory.writeU16(flagsAt, marks | random.between(0, 7))
+      return flags | random.between(0, 7)
+    })
+  }
+
+  /** With the marks that their slots have while the device holds them, whatever stood there. */
+  #forHeld(flagsOf: (position: RingPosition, flags: number) => number): void {
+    const { ring, memory } = this.#scene
+    for (let i = 0; i < this.#device.heldSlots; i++) {
+      const position = advance(ring, this.#device.usedPosition, i)
+      const flags = memory.readU16(descriptorAt(ring.descriptorArea, position.slot) + 14) & 7
+      writeFlags(memory, ring.descriptorArea, position.slot, flagsOf(position, flags) | availableFlags(position.wrap))
     }
   }
 

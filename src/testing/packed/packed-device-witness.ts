@@ -59,6 +59,10 @@ export class PackedDeviceWitness {
     return this.#available
   }
 
+  get usedPosition(): RingPosition {
+    return this.#used
+  }
+
   /** It saw its driver break a rule, and stopped. */
   get broken(): boolean {
     return this.#broken

@@ -191,6 +191,7 @@ export class PackedDriverWitness {
       }
       const [needless] = answer.overlooked
       if (needless) this.#scene.fail(`published buffer ${id} with ${needless} (${PACKED_RING_RULES[needless]})`)
+      this.#expectOwnTable(answer)
       this.#outstanding.set(id, answer)
       this.#available = advance(this.#scene.ring, this.#available, answer.slots)
       this.#unkicked += answer.slots
@@ -198,6 +199,14 @@ export class PackedDriverWitness {
     this.#unpublished = []
     const behind = this.#nextAvailable()
     if (behind.kind !== 'nothing') this.#scene.fail(`published ${describe(behind)}, which was not added`)
+  }
+
+  /** A table is the device's until its buffer came back. */
+  #expectOwnTable({ id, table }: PackedChain): void {
+    if (table === null) return
+    for (const [other, { table: theirs }] of this.#outstanding) {
+      if (theirs !== null && overlap(table, theirs)) this.#scene.fail(`buffers ${other} and ${id} share a table`)
+    }
   }
 
   #unpublishedSlots(): number {
@@ -209,3 +218,6 @@ export class PackedDriverWitness {
     return this.#scene.watch('driver', this.#available, owned, action)
   }
 }
+
+const overlap = (one: ByteRange, other: ByteRange): boolean =>
+  one.address < other.address + other.length && other.address < one.address + one.length

@@ -59,14 +59,12 @@ export interface PackedDescriptor {
 
 export const descriptorAt = (table: number, slot: number): number => table + DESCRIPTOR_BYTES * slot
 
+/** The flags first: they say whose the rest is. */
 export function readPackedDescriptor(memory: RingMemory, table: number, slot: number): PackedDescriptor {
   const at = descriptorAt(table, slot)
-  return {
-    address: memory.readU32(at + 4) * 2 ** 32 + memory.readU32(at),
-    length: memory.readU32(at + 8),
-    id: memory.readU16(at + 12),
-    flags: memory.readU16(at + 14),
-  }
+  const flags = memory.readU16(at + 14)
+  const address = memory.readU32(at + 4) * 2 ** 32 + memory.readU32(at)
+  return { address, length: memory.readU32(at + 8), id: memory.readU16(at + 12), flags }
 }
 
 /** All but the flags, which hand the descriptor over: they are written last, by `writeFlags`. */

@@ -35,7 +35,6 @@ export const PACKED_RING_RULES = {
   // The list's slots: whose buffer it is cannot be said.
   'chain-too-long': 'VQP-SG-DRV-02',
   'slot-in-flight': 'VQP-DRV-02',
-  'list-not-available': 'VQP-SG-DRV-06',
   'id-in-flight': 'IMP-VQP-04',
   // One buffer's.
   'readable-after-writable': 'VQP-SG-DRV-03',
@@ -44,7 +43,8 @@ export const PACKED_RING_RULES = {
   'indirect-in-list': 'VQP-IND-DRV-04',
   'indirect-length': 'IMP-VQP-10',
   'indirect-outside-memory': 'RFB-DRV-05',
-  // Broken by the driver, and the device must not mind.
+  // Broken by the driver, and a device need not, or must not, mind.
+  'list-not-available': 'VQP-SG-DRV-06',
   'indirect-entry-flags': 'VQP-IND-DRV-02',
   // The device's, seen by the driver.
   'used-id-not-outstanding': 'IMP-VQP-06',
@@ -59,6 +59,8 @@ export interface PackedChain {
   readonly id: number
   /** Ring slots that it takes: by so many both sides move on. */
   readonly slots: number
+  /** Where its buffers are named if that is not in the ring. */
+  readonly table: ByteRange | null
   /** Non-empty, in order, neighbours that touch merged into one. */
   readonly readable: readonly ByteRange[]
   readonly writable: readonly ByteRange[]
@@ -66,7 +68,7 @@ export interface PackedChain {
   readonly writableBytes: number
   /** Legal, and still a device may answer that it is too much. */
   readonly mayRefuse: boolean
-  /** What the driver did wrong and the device must overlook. */
+  /** What the driver did wrong and a device overlooks: the first it may refuse, the second it must not. */
   readonly overlooked: readonly PackedRingRule[]
 }
 
@@ -94,7 +96,8 @@ export function nextPackedAvailable(
 ): PackedAvailableAnswer {
   const free = ring.size - slotsOf(inFlight.values())
   const list: PackedDescriptor[] = []
-  // VQP-DEV-01: in ring order. VQP-DEV-08: once the head is available, the list is there as a whole.
+  const overlooked: PackedRingRule[] = []
+  // VQP-DEV-01: in ring order.
   for (let position = at; ; position = advance(ring, position, 1)) {
     const descriptor = readPackedDescriptor(memory, ring.descriptorArea, position.slot)
     // VQP-DEV-06: AVAIL and USED, compared with the counter of this turn, say whose the slot is.
@@ -104,15 +107,16 @@ export function nextPackedAvailable(
     if (list.length === ring.size) broken.push('chain-too-long') // VQP-SG-DRV-02
     // VQP-DRV-02, VQP-SG-DRV-05: not one slot more than the device has given back.
     if (list.length >= free) broken.push('slot-in-flight')
-    // VQP-SG-DRV-06: the head is marked last. IMP-VQP-05: behind the last slot, with the other counter.
-    if (!available) broken.push('list-not-available')
     if (broken.length > 0) return fault(-1, 0, broken)
+    // VQP-SG-DRV-06: the head is marked last. IMP-VQP-05: behind the last slot, with the other counter. VQP-DEV-08: a device may
+    // fetch the whole list for its head, and so not look.
+    if (!available) overlooked.push('list-not-available')
     list.push(descriptor)
     if ((descriptor.flags & VIRTQ_DESC_F_NEXT) === 0) break
   }
   // IMP-VQP-04: the list's id is its last element's, and any 16 bits that are not out.
   const { id } = list.at(-1)!
-  return inFlight.has(id) ? fault(-1, 0, ['id-in-flight']) : readList(memory, ring, id, list)
+  return inFlight.has(id) ? fault(-1, 0, ['id-in-flight']) : readList(memory, ring, id, list, overlooked)
 }
 
 function readList(
@@ -120,9 +124,10 @@ function readList(
   ring: PackedRing,
   id: number,
   list: readonly PackedDescriptor[],
+  overlooked: readonly PackedRingRule[],
 ): PackedChain | PackedFault {
   const table = list.find(({ flags }) => flags & VIRTQ_DESC_F_INDIRECT)
-  if (table === undefined) return readBuffers(memory, ring, id, list.length, list, [])
+  if (table === undefined) return readBuffers(memory, ring, { id, slots: list.length, table: null, overlooked }, list)
   const { address, length } = table
   const broken: PackedRingRule[] = []
   if (!ring.indirect) broken.push('indirect-not-negotiated') // VQP-IND-DRV-01
@@ -136,16 +141,20 @@ function readList(
   const entries = Array.from({ length: count }, (_, index) => readPackedDescriptor(memory, address, index))
   // IMP-VQP-09: and in them nothing but WRITE does, so that there is no table in a table either.
   const needless = entries.some(({ flags }) => flags & ~VIRTQ_DESC_F_WRITE)
-  return readBuffers(memory, ring, id, 1, entries, needless ? ['indirect-entry-flags'] : [])
+  const of = {
+    id,
+    slots: 1,
+    table: { address, length },
+    overlooked: needless ? (['indirect-entry-flags'] as const) : [],
+  }
+  return readBuffers(memory, ring, of, entries)
 }
 
 function readBuffers(
   memory: RingMemory,
   ring: PackedRing,
-  id: number,
-  slots: number,
+  list: Pick<PackedChain, 'id' | 'slots' | 'table' | 'overlooked'>,
   buffers: readonly PackedDescriptor[],
-  overlooked: readonly PackedRingRule[],
 ): PackedChain | PackedFault {
   const readable: ByteRange[] = []
   const writable: ByteRange[] = []
@@ -159,15 +168,16 @@ function readBuffers(
     if (!isWritable && sawWritable) broken.push('readable-after-writable') // VQP-SG-DRV-03
     // RFB-DRV-05: what is not memory was never offered. An empty buffer offers no byte, wherever it points.
     if (length > 0 && !memory.contains(address, length)) broken.push('buffer-outside-memory')
-    if (broken.length > 0) return fault(id, slots, broken)
+    if (broken.length > 0) return fault(list.id, list.slots, broken)
     append(isWritable ? writable : readable, address, length)
     sawWritable ||= isWritable
     if (isWritable) writableBytes += length
     else readableBytes += length
   }
   // VQP-SG-DEV-02, VQP-IND-DRV-03: a device may limit lists, to the queue's length say, or to what a le32 can count.
-  const mayRefuse = buffers.length > ring.size || readableBytes + writableBytes >= 2 ** 32
-  return { kind: 'chain', id, slots, readable, writable, readableBytes, writableBytes, mayRefuse, overlooked }
+  const tooMuch = buffers.length > ring.size || readableBytes + writableBytes >= 2 ** 32
+  const mayRefuse = tooMuch || list.overlooked.includes('list-not-available')
+  return { kind: 'chain', ...list, readable, writable, readableBytes, writableBytes, mayRefuse }
 }
 
 export interface UsedBuffer {

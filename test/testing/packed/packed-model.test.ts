@@ -4,8 +4,12 @@
  */
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { fuzz, replay } from '../../../src/testing/fuzz.ts'
 import {
+  type PackedDeviceTarget,
+  type PackedQueueProgram,
   queueCommands,
+  ReferencePackedDevice,
   referenceModel,
   referencePackedDevice,
   referencePackedDriver,
@@ -53,4 +57,76 @@ describe('the reference peers of a packed ring', () => {
       console.log(`${steps} steps from seed ${SEED}, ${Math.round((1000 * steps) / spentMs)} a second`)
     }
   }, 3_600_000)
+})
+
+describe('fuzz', () => {
+  it.each([referencePackedDevice, referencePackedDriver])('finds nothing in the $name, in all features', (target) => {
+    let turns = 0
+    for (const { finding, programs, rings } of fuzz(target, SEED)) {
+      expect(finding).toBeNull()
+      expect(Math.min(programs, rings)).toBeGreaterThan(0)
+      if (++turns === 2) break
+    }
+  })
+
+  it('finds what is wrong, and replays it', () => {
+    const forgetful: PackedDeviceTarget = {
+      ...referencePackedDevice,
+      create(memory, ring) {
+        const device = new ReferencePackedDevice(memory, ring)
+        return Object.assign(device, { wantsNotification: () => false })
+      },
+    }
+    const finding = [...fuzz(forgetful, SEED)].at(-1)?.finding
+    expect(finding?.message).toContain('the driver may sleep on')
+    expect(replay(forgetful, finding!.case)).toEqual(finding)
+    expect(replay(referencePackedDevice, finding!.case)).toBeNull()
+    expect(finding?.message).toContain("...{ format: 'packed', size: ")
+  })
+
+  it('a case of the other format concerns nobody', () => {
+    const never = { ...referencePackedDevice, create: (): never => expect.fail('was run') }
+    const split = { size: 1, eventIdx: false, indirect: false, startIndex: 0, commands: [] }
+    expect(replay(never, { kind: 'program', program: split })).toBeNull()
+    expect(replay(never, { kind: 'hostile', seed: 1, number: 0, eventIdx: false, indirect: false })).toBeNull()
+  })
+})
+
+it('a mismatch prints the ring, and a program that fails again when it is pasted', () => {
+  const late: PackedDeviceTarget = {
+    ...referencePackedDevice,
+    create(memory, ring) {
+      const device = new ReferencePackedDevice(memory, ring)
+      const { complete } = device
+      return Object.assign(device, { complete: (id: number, bytes: number) => complete.call(device, id, bytes + 1) })
+    },
+  }
+  const program: PackedQueueProgram = {
+    ...{ format: 'packed', size: 3, eventIdx: true, indirect: false, inOrder: false },
+    commands: [
+      { op: 'add', readable: [1], writable: [4], direct: 2 },
+      { op: 'publish' },
+      { op: 'take', count: 1 },
+      { op: 'use', which: 0, writtenBytes: 2 },
+      { op: 'publishUsed' },
+    ],
+  }
+  expect(() => referenceModel.compare(late, program)).toThrowErrorMatchingInlineSnapshot(`
+    [QueueMismatch: command 4 (publishUsed): shows used element { id: 2, len: 3 } at slot 0, wrap 1, at 0x1000, not used element { id: 2, len: 2 }
+    packed ring of 3, EVENT_IDX · descriptors 0x1000 · driver 0x1030 · device 0x1034
+    interrupts: always · kicks: always
+      0 used 1   id 2 W 3
+      1 avail 1  id 2 W 0x10d1+4
+      2 used 0   id 0 R 0
+    referenceModel.compare(target, {
+      ...{ format: 'packed', size: 3, eventIdx: true, indirect: false, inOrder: false },
+      commands: [
+        { op: 'add', readable: [1], writable: [4], direct: 2 },
+        { op: 'publish' },
+        { op: 'take', count: 1 },
+        { op: 'use', which: 0, writtenBytes: 2 },
+        { op: 'publishUsed' },
+      ],
+    })]
+  `)
 })
