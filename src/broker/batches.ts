@@ -12,6 +12,8 @@ export const FIRST_BUFFERS = 1
 export const ANNOUNCE_BATCH = 16
 /** Pages taken, invalidated, put or scrubbed, and pieces copied by CPU. */
 export const PAGE_BATCH = 16
+/** Longest time, ns, for which the core that moves pages leaves them to its guests. */
+export const PAGE_REST_NS = 250_000
 /** Receive buffers looked at, of each VM, to find those that bring back what was lent. */
 export const LOOK_BATCH = 8
 /** Lent pages replaced by copies: those that are due, and those that a VM wants to send on. */

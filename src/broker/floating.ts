@@ -67,7 +67,9 @@ export class FloatingBroker implements Broker {
     const moving = relay.moveByCpu(core)
     const announcing = relay.announce(core)
     relay.releaseHeld(core)
-    let unfinished = fetching || moving || announcing || relay.awaitsDma(core)
+    let unfinished = fetching || announcing || relay.awaitsDma(core)
+    // A guest does not wait until all pages of a message have been moved, however many those are.
+    if (moving && (unfinished || !relay.moveLater(core))) unfinished = true
     // A guest that was told of its message does not wait until the chain of the next one is complete.
     if (extending && (unfinished || !relay.extendLater(core))) unfinished = true
     if (!unfinished) relay.leave(core)

@@ -7,6 +7,7 @@ export {
   FIRST_BUFFERS,
   LOOK_BATCH,
   PAGE_BATCH,
+  PAGE_REST_NS,
   REVOKE_BATCH,
 } from './batches.ts'
 export type { Broker } from './broker.ts'

@@ -11,7 +11,7 @@
 import { PAGE_SIZE, SegmentCursor, type SegmentList } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { LINE_BYTES, Loan, MAX_RUN_PAGES, PageRun, TransferWay, type ZeroCopy } from '../zero-copy/index.ts'
-import { LOOK_BATCH, PAGE_BATCH, REVOKE_BATCH } from './batches.ts'
+import { LOOK_BATCH, PAGE_BATCH, PAGE_REST_NS, REVOKE_BATCH } from './batches.ts'
 import type { FlowQueues } from './flow-queues.ts'
 import type { Message } from './message-table.ts'
 import type { Outlet } from './outlet.ts'
@@ -52,6 +52,8 @@ export class PageMover {
   readonly #outlet: Outlet
   /** The core that goes on with what is unfinished, or -1. */
   #worker = -1
+  /** Its timer: when it goes on at the latest, after it has left for its guests; else Infinity. */
+  #restsUntilNs = Number.POSITIVE_INFINITY
   /** By flow. */
   readonly #jobs: readonly PageJob[]
   /** By VM: receive buffers looked at for lent pages, ever; and whether there was none left the last time. */
@@ -75,9 +77,27 @@ export class PageMover {
   step(): boolean {
     const { core } = this.#context
     if (this.#worker >= 0 && this.#worker !== core) return false
+    this.#rest(Number.POSITIVE_INFINITY)
     const more = this.#work()
     this.#worker = more ? core : -1
     return more
+  }
+
+  /**
+   * Ends a step that was not the last. True: guests of this core have interrupts to take, so the core leaves, and moves on when
+   * they have none left; but it does not wait for ever for that.
+   */
+  later(): boolean {
+    const { core, port } = this.#context
+    if (this.#worker !== core || !port.yieldToGuest(core)) return false
+    this.#rest(port.now() + PAGE_REST_NS)
+    return true
+  }
+
+  #rest(untilNs: number): void {
+    if (untilNs === this.#restsUntilNs) return
+    this.#restsUntilNs = untilNs
+    this.#context.wakeUps.forPages(this.#context.core, untilNs)
   }
 
   #work(): boolean {

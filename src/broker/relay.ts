@@ -267,6 +267,15 @@ export class Relay {
     return this.#pages.step()
   }
 
+  /**
+   * Ends a step whose `moveByCpu` was not done. True: guests of this core have interrupts to take, so the core leaves, and comes
+   * back when they have none left. False: it may as well go on at once.
+   */
+  moveLater(core: number): boolean {
+    this.#context.core = core
+    return this.#pages.later()
+  }
+
   /** The pages that are moved without copying, and their counts; null where everything is copied. */
   get zeroCopy(): ZeroCopy<Message> | null {
     return this.#context.zeroCopy

@@ -1,7 +1,7 @@
 /**
- * The broker's timers: a platform has one a core, three things need it. Work that has to wait (for budget, for its time) may be
- * woken on any core; an interrupt that is held back is let go by the core that holds it, and a chain that was left unfinished is
- * continued by the core that builds it.
+ * The broker's timers: a platform has one a core, four things need it. Work that has to wait (for budget, for its time) may be
+ * woken on any core; an interrupt that is held back is let go by the core that holds it, a chain that was left unfinished is
+ * continued by the core that builds it, and pages are moved on by the core that moves them, should its guest never rest.
  */
 import type { PlatformPort } from '../platform/index.ts'
 
@@ -9,10 +9,11 @@ const NEVER = Number.POSITIVE_INFINITY
 
 export class WakeUps {
   readonly #port: PlatformPort
-  /** By core: when it has to look for work, let an interrupt go, continue its chain; and what its timer is set to. */
+  /** By core: when it has to look for work, let an interrupt go, continue its chain, move pages; and what its timer is set to. */
   readonly #workNs: Float64Array
   readonly #holdNs: Float64Array
   readonly #chainNs: Float64Array
+  readonly #pagesNs: Float64Array
   readonly #timerNs: Float64Array
 
   constructor(port: PlatformPort, coreCount: number) {
@@ -20,6 +21,7 @@ export class WakeUps {
     this.#workNs = new Float64Array(coreCount).fill(NEVER)
     this.#holdNs = new Float64Array(coreCount).fill(NEVER)
     this.#chainNs = new Float64Array(coreCount).fill(NEVER)
+    this.#pagesNs = new Float64Array(coreCount).fill(NEVER)
     this.#timerNs = new Float64Array(coreCount).fill(NEVER)
   }
 
@@ -42,11 +44,18 @@ export class WakeUps {
     this.#program(core)
   }
 
+  /** The calling core has to move pages on at `timeNs`; Infinity: it has none to move, or does already. */
+  forPages(core: number, timeNs: number): void {
+    this.#pagesNs[core] = timeNs
+    this.#program(core)
+  }
+
   /** The core's timer fired; whatever it was for, the step that follows finds it and asks again. */
   fired(core: number): void {
     this.#workNs[core] = NEVER
     this.#holdNs[core] = NEVER
     this.#chainNs[core] = NEVER
+    this.#pagesNs[core] = NEVER
     this.#timerNs[core] = NEVER
   }
 
@@ -56,7 +65,7 @@ export class WakeUps {
   }
 
   #program(core: number): void {
-    const timeNs = Math.min(this.#workNs[core]!, this.#holdNs[core]!, this.#chainNs[core]!)
+    const timeNs = Math.min(this.#workNs[core]!, this.#holdNs[core]!, this.#chainNs[core]!, this.#pagesNs[core]!)
     if (timeNs === this.#timerNs[core]) return
     this.#timerNs[core] = timeNs
     this.#port.setTimer(core, timeNs)

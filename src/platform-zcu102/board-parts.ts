@@ -64,6 +64,8 @@ export interface BoardParts {
   readonly trace: TraceRecorder
   /** The DMA moves real bytes (else only lengths travel). */
   readonly movesBytes: boolean
+  /** Guests of a core have interrupts to take, or still do what these asked of them; computations do not count. */
+  readonly guestsBusy: (core: number) => boolean
   /** A virtual interrupt of a VM became pending. */
   readonly onGuestInterrupt: (vm: number) => void
   /** A VM reads or writes the status of its device; in EL2. */

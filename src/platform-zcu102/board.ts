@@ -62,6 +62,8 @@ export class Board implements PlatformPort {
   readonly #unfinished: Uint8Array
   /** By core: throttled, in EL2, and nothing to do. */
   readonly #waiting: Uint8Array
+  /** By core: the broker left it to its guests and wants it back. */
+  readonly #lent: Uint8Array
   /** By VM: its interrupt arrives at its core by IPI. */
   readonly #injections: Uint8Array
   readonly #timers: Float64Array
@@ -77,6 +79,7 @@ export class Board implements PlatformPort {
     this.#argument = new Int32Array(coreCount)
     this.#unfinished = new Uint8Array(coreCount)
     this.#waiting = new Uint8Array(coreCount)
+    this.#lent = new Uint8Array(coreCount)
     this.#injections = new Uint8Array(parts.vmCores.length)
     this.#timers = new Float64Array(coreCount)
   }
@@ -95,6 +98,13 @@ export class Board implements PlatformPort {
   /** A guest reads or writes the status of its device, whose registers trap. */
   trapStatus(core: number, vm: number): void {
     this.#trap(core, REGISTERS, vm)
+  }
+
+  /** A guest of `core` has finished something: if it was the last, it waits for interrupts, and that traps where the broker asked. */
+  guestFinished(core: number): void {
+    const { cores, guestsBusy } = this.#parts
+    if (this.#lent[core] === 0 || !cores.isIdle(core, CoreLevel.hypervisor) || guestsBusy(core)) return
+    this.#trap(core, BrokerCause.guestIdle, 0)
   }
 
   #trap(core: number, cause: number, argument: number): void {
@@ -153,6 +163,7 @@ export class Board implements PlatformPort {
       if (cause === REGISTERS) this.#parts.onStatusAccess(this.#argument[core]!)
       this.#after(core, StepResult.done)
     } else {
+      this.#lent[core] = 0
       this.#unfinished[core] = 0 // an entry's step goes on with whatever was left
       this.#after(core, this.#broker!.enter(core, cause, this.#argument[core]!))
     }
@@ -161,6 +172,7 @@ export class Board implements PlatformPort {
   #resumeBroker(core: number): void {
     this.#localNs = this.#parts.kernel.now
     this.#unfinished[core] = 0
+    this.#lent[core] = 0
     this.#after(core, this.#broker!.resume(core))
   }
 
@@ -174,12 +186,15 @@ export class Board implements PlatformPort {
 
   /** Between steps: pending interrupts first, then unfinished work, then back to the guest unless it is throttled. */
   #leave(core: number): void {
-    const { kernel, cores, counters, gic, memguard, trace } = this.#parts
+    const { kernel, cores, counters, gic, guestsBusy, memguard, trace } = this.#parts
     counters.longestMaskedNs = Math.max(counters.longestMaskedNs, kernel.now - this.#maskedSinceNs[core]!)
     this.#maskedSinceNs[core] = kernel.now
     if (gic.hasPending(core) && !memguard.isDeaf(core)) this.#takeInterrupt(core)
     else if (this.#unfinished[core] === 1) this.#resumeBroker(core)
-    else if (memguard.isThrottled(core)) this.#waiting[core] = 1
+    else if (this.#lent[core] === 1 && (memguard.isThrottled(core) || !guestsBusy(core))) {
+      this.#cause[core] = BrokerCause.guestIdle
+      this.#enterBroker(core)
+    } else if (memguard.isThrottled(core)) this.#waiting[core] = 1
     else {
       const start = this.#sectionStartNs[core]!
       trace.span(this.#sectionKind[core]!, Track.core(core), start, kernel.now - start, this.#cause[core]!, 0)
@@ -348,6 +363,13 @@ export class Board implements PlatformPort {
     const atNs = Math.max(Math.ceil(timeNs), Math.ceil(this.#localNs))
     this.#timers[core] = atNs
     if (atNs < Number.POSITIVE_INFINITY) kernel.schedule(atNs, HARDWARE, BoardEvent.timer, core, 0)
+  }
+
+  yieldToGuest(core: number): boolean {
+    const { guestsBusy, memguard } = this.#parts
+    if (memguard.isThrottled(core) || !guestsBusy(core)) return false
+    this.#lent[core] = 1
+    return true
   }
 
   // ---- the port: DMA

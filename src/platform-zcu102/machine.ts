@@ -82,6 +82,8 @@ export class Machine {
   readonly #hops: Hops
   /** By VM: a poll waits or runs; the next one is left out then. */
   readonly #polls: Uint8Array
+  /** By core: what its guests have to do with devices, as activities; not what they compute, nor refilling a TLB. */
+  readonly #guestWork: Int32Array
   #undelivered = 0
   /** Messages that a timer or a computation has still to release. */
   #releasesLeft = 0
@@ -128,6 +130,7 @@ export class Machine {
         memguard: this.memguard,
         trace,
         movesBytes: scenario.flows.some((flow) => flow.payload.kind !== 'none'),
+        guestsBusy: (core) => this.#guestWork[core]! > 0,
         onGuestInterrupt: (vm) => this.#enqueue(vm, CoreLevel.interrupt, CostOp.guestIsr, Activity.interrupt),
         onStatusAccess: (vm) => this.#resetDevice(vm),
         onTlbFlush: (vm) => this.#stall(vm),
@@ -145,6 +148,7 @@ export class Machine {
     this.ledgers = scenario.flows.map((flow) => new FlowLedger(flow.deadlineNs))
     this.#hops = new Hops(scenario)
     this.#polls = new Uint8Array(scenario.vms.length)
+    this.#guestWork = new Int32Array(coreCount)
     const { eventIdx, lazyReclaim, pollingNs } = this.#interrupts
     const vms = scenario.vms.map((vm, index) =>
       startVm({
@@ -333,7 +337,10 @@ export class Machine {
     else {
       if (kind !== CORE_DONE_EVENT) assert(false, `an event of unknown kind ${kind}`)
       this.cores.finish(a)
-      this.#runGuest(a, this.cores.finishedKind, this.cores.finishedA)
+      const { finishedKind } = this.cores
+      if (finishedKind !== Activity.stall && finishedKind !== Activity.compute) this.#guestWork[a]!--
+      this.#runGuest(a, finishedKind, this.cores.finishedA)
+      this.#board.guestFinished(a)
     }
   }
 
@@ -365,6 +372,7 @@ export class Machine {
   }
 
   #enqueue(vm: number, level: number, op: number, kind: number): void {
+    this.#guestWork[this.#vmCores[vm]!]!++
     this.cores.enqueue(this.#vmCores[vm]!, level, this.#costs.drawNs(op, 1), kind, vm)
   }
 
@@ -398,9 +406,13 @@ export class Machine {
   /** The guest's code writes its doorbells one after another, before anything else of it runs. */
   #kick(vm: number, kicks: number): void {
     const core = this.#vmCores[vm]!
-    if (kicks & Kick.receive) this.cores.enqueue(core, CoreLevel.interrupt, 0, Activity.kick, 2 * vm)
-    if (kicks & Kick.transmit) this.cores.enqueue(core, CoreLevel.interrupt, 0, Activity.kick, 2 * vm + 1)
-    if (kicks & Kick.reset) this.cores.enqueue(core, CoreLevel.interrupt, 0, Activity.reset, vm)
+    const trap = (kind: number, argument: number) => {
+      this.#guestWork[core]!++
+      this.cores.enqueue(core, CoreLevel.interrupt, 0, kind, argument)
+    }
+    if (kicks & Kick.receive) trap(Activity.kick, 2 * vm)
+    if (kicks & Kick.transmit) trap(Activity.kick, 2 * vm + 1)
+    if (kicks & Kick.reset) trap(Activity.reset, vm)
   }
 
   /** Writing 0 again while a reset is under way changes nothing. */

@@ -179,6 +179,12 @@ export function loanSteps(system: System, flow: SystemFlow): number {
   return Math.ceil(flow.pieces / LOOK_BATCH) + Math.ceil(flow.pieces / REVOKE_BATCH) + 2
 }
 
+/** A core that moves pages comes back from its guests: by their waiting for interrupts, which traps, or by its timer. */
+export function restCharges(system: System): Charges {
+  const byTrap = sumCharges(DOORBELL_CHARGES, STEP_CHARGES)
+  return worstNs(system, byTrap) > worstNs(system, timerCharges) ? byTrap : timerCharges
+}
+
 /**
  * What lent pages cost later: each comes back in a batch of its own at worst, or is copied. `revokes`: they may not have been given
  * back in time.

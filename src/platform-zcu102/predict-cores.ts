@@ -3,7 +3,7 @@
  * under the lock. Events are counted by the messages that can have any in the window: those released within it or within
  * their span before it.
  */
-import { ANNOUNCE_BATCH, EXTEND_BATCH } from '../broker/index.ts'
+import { ANNOUNCE_BATCH, EXTEND_BATCH, PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
 import {
   chainTimerCharges,
@@ -11,10 +11,12 @@ import {
   loanSteps,
   pageCharges,
   pageSteps,
+  restCharges,
   TAKE_OVERS,
   takeOverCharges,
   worstNs,
 } from './predict-charges.ts'
+import { pageStepNs, tlbRefillsWithin } from './predict-pages.ts'
 import {
   awaitedNs,
   controlMessages,
@@ -39,6 +41,7 @@ const NOTHING: Share = { ownNs: 0, othersNs: 0, locks: 0 }
 
 export class CoreLoad {
   readonly #system: System
+  readonly #core: number
   readonly #software: SoftwareCosts
   readonly #spans: readonly number[]
   /** By flow: of one message, its transfers apart; and of one transfer. */
@@ -51,6 +54,7 @@ export class CoreLoad {
   constructor(system: System, core: number, software: SoftwareCosts, spans: readonly number[]) {
     const floating = system.design === 'floating'
     this.#system = system
+    this.#core = core
     this.#software = software
     this.#spans = spans
     this.#throttle = system.throttles.get(core)
@@ -106,7 +110,9 @@ export class CoreLoad {
     if (design === 'dedicated') return ownNs + ownTransfersNs
     // The broker lets a message that comes early wait for its time.
     const timers = this.#timersWithin(windowNs, pieces) + (this.#system.pinned ? 0 : 2 * arrivals)
+    const rests = restsWithin(this.#system, this.#software, this.#core, windowNs, this.#spans)
     ownNs += timers * (this.#software.timerNs + this.#software.beginNs) + surplusNs
+    ownNs += rests * (worstNs(this.#system, restCharges(this.#system)) + this.#software.beginNs)
     locks += timers + Math.min(transferLocks + split * worst.locks, copied * worst.locks)
     // Every transfer is this core's or another's, and so is every hold: it spins for as many as it asks, and as there are.
     const allTransfersNs = Math.min(
@@ -114,10 +120,9 @@ export class CoreLoad {
       copied * Math.max(worst.ownNs, worst.othersNs),
     )
     const others = cores.length - 1
-    return (
-      ownNs +
-      Math.min(ownTransfersNs + locks * others * stepNs, allTransfersNs + othersNs + surplusNs + others * stepNs)
-    )
+    // Who comes back to pages is the one that moves them: the others hold the lock for less.
+    const spinsNs = (locks * stepNs + rests * (stepNs - pageStepNs(this.#system))) * others
+    return ownNs + Math.min(ownTransfersNs + spinsNs, allTransfersNs + othersNs + surplusNs + others * stepNs)
   }
 
   /** Share of the core that is lost in the long run. */
@@ -260,6 +265,66 @@ function dedicatedTransfer(system: System, core: number, flow: SystemFlow): Shar
   if (flow.destinationCore !== core) return NOTHING
   const kickNs = interrupts.suppressRefill ? 0 : worst(CostOp.mmioTrap)
   return { ownNs: interruptWorstNs(system) + worst(CostOp.injectListRegister) + kickNs, othersNs: 0, locks: 0 }
+}
+
+/** Runs of interrupt handlers, and of polls, of all VMs of a core. */
+export function handlerRunsWithin(
+  system: System,
+  software: SoftwareCosts,
+  core: number,
+  windowNs: number,
+  spans: readonly number[],
+): number {
+  const { chains, flows, interrupts, regulator, vmCores } = system
+  const vms = vmCores.filter((other) => other === core).length
+  const polls = interrupts.pollingNs > 0
+  let runs = polls ? vms * (Math.floor(windowNs / interrupts.pollingNs) + 2) : 0
+  let arrivals = 0
+  for (const flow of flows) {
+    // Its sender hears of lent pages when they are back.
+    const messages = messagesWithin(flow, Math.max(spans[flow.index]!, software.loanSpanNs(flow)), windowNs)
+    arrivals += messages
+    // Sent buffers that come back interrupt their sender even if it polls.
+    if (!polls || flow.sourceCore === core) runs += messages * injectionsOf(system, software, core, flow)
+  }
+  // Transfers that were interrupted are two.
+  const receives = flows.some(({ destinationCore }) => destinationCore === core)
+  if (chains && receives && !polls) {
+    runs += arrivals + (regulator.kind === 'budget' ? Math.floor(windowNs / regulator.periodNs) + 2 : 0)
+  }
+  return runs
+}
+
+/**
+ * Times that a core which moves pages comes back from its guests. They have each time sent or handled something; or they, and what
+ * EL2 does on that core without calling the broker, have taken so long that its timer brings it back.
+ */
+export function restsWithin(
+  system: System,
+  software: SoftwareCosts,
+  core: number,
+  windowNs: number,
+  spans: readonly number[],
+): number {
+  const { flows, throttles, worst } = system
+  if (flows.every(({ pages }) => pages === 'copied')) return 0
+  const runs = handlerRunsWithin(system, software, core, windowNs, spans)
+  let sends = 0
+  for (const flow of flows) {
+    if (flow.sourceCore === core) sends += messagesWithin(flow, spans[flow.index]!, windowNs)
+  }
+  const throttle = throttles.get(core)
+  const busyNs =
+    runs * handledWorstNs(system) +
+    sends * worst(CostOp.guestSend) +
+    tlbRefillsWithin(system, core, windowNs, spans) +
+    (throttle === undefined ? 0 : (Math.floor(windowNs / throttle.periodNs) + 2) * throttle.interruptsNs)
+  return runs + sends + Math.floor(busyNs / PAGE_REST_NS) + 1
+}
+
+/** A virtual interrupt: injected for another core, and handled. */
+export function handledWorstNs(system: System): number {
+  return interruptWorstNs(system) + system.worst(CostOp.injectListRegister) + system.worst(CostOp.guestIsr)
 }
 
 /** Virtual interrupts that a core's VMs can be sent because of one flow: pieces of one message come in so many transfers. */

@@ -12,8 +12,11 @@ import {
   type ResponseTerms,
   type Tightness,
 } from '../analysis/index.ts'
+import { PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
-import { TAKE_OVERS, takeOverCharges, worstNs } from './predict-charges.ts'
+import { restCharges, TAKE_OVERS, takeOverCharges, worstNs } from './predict-charges.ts'
+import { handledWorstNs, injectionsOf } from './predict-cores.ts'
+import { tlbRefillNs } from './predict-pages.ts'
 import { controlMessages, type SoftwareCosts, transfersOf } from './predict-software.ts'
 import { allAsleep, messagesWithin, type System, type SystemFlow } from './predict-system.ts'
 
@@ -133,6 +136,7 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
     // The end of a budget may close a chain, which then needs another start.
     add(regulator.periodNs, regulator.periodNs, 2 * timerNs + (chains ? transferNs : 0))
   }
+  addRests(system, software, add)
   // MemGuard interrupts; and a core that then takes no others keeps everybody waiting.
   const deaf = design === 'floating' && system.scenario.broker.memguard === 'accept'
   for (const { periodNs, throttledNs, interruptsNs } of design === 'floating' ? system.throttles.values() : []) {
@@ -148,6 +152,35 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
   const onceNs = (1 + committedPieces) * pieceNs + 2 * transferNs + surplusNs + leftNs + kicks * kickNs
   add(ONCE_NS, 0, onceNs + (design === 'dedicated' ? stepNs : 0) + controlMessages(system) * controlNs)
   return tasks
+}
+
+/** Cores that move pages come back from their guests: for each thing that these have done, and by their timer. */
+function addRests(
+  system: System,
+  software: SoftwareCosts,
+  add: (periodNs: number, jitterNs: number, costNs: number) => void,
+): void {
+  const { chains, cores, flows, interrupts, regulator, throttles, vmCores, worst } = system
+  if (flows.every(({ pages }) => pages === 'copied')) return
+  const costNs = worstNs(system, restCharges(system))
+  const handledNs = handledWorstNs(system)
+  // For what they have done; and, so long as that takes, by their timer: less than one for each that the time has room for.
+  const come = (count: number, busyNs: number) => Math.ceil((count + busyNs / PAGE_REST_NS) * costNs)
+  for (const flow of flows) {
+    // A transfer that it interrupts is two.
+    const handled =
+      cores.reduce((runs, core) => runs + injectionsOf(system, software, core, flow), 0) + (chains ? cores.length : 0)
+    const busyNs = handled * handledNs + worst(CostOp.guestSend) + tlbRefillNs(system, flow)
+    // Its sender hears of lent pages when they are back.
+    const jitterNs = finiteOr(software.loanSpanNs(flow), 4 * flow.periodNs)
+    add(flow.periodNs, jitterNs, come(1 + handled, busyNs))
+  }
+  const { periodNs } = regulator.kind === 'budget' ? regulator : { periodNs: 0 }
+  if (chains && periodNs > 0) add(periodNs, periodNs, come(cores.length, cores.length * handledNs))
+  const { pollingNs } = interrupts
+  if (pollingNs > 0) add(pollingNs, pollingNs, come(vmCores.length, vmCores.length * handledNs))
+  for (const { periodNs, interruptsNs } of throttles.values()) add(periodNs, periodNs, come(0, interruptsNs))
+  add(ONCE_NS, 0, cores.length * costNs)
 }
 
 /** All software of the whole system in any window, on whichever cores. */

@@ -8,7 +8,7 @@ import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp, sumCharges } from '../platform/index.ts'
 import { LINE_BYTES, returnCharges, revokeCharges } from '../zero-copy/index.ts'
 import { pageRunsOf, worstNs } from './predict-charges.ts'
-import { messagesWithin, type System } from './predict-system.ts'
+import { messagesWithin, type System, type SystemFlow } from './predict-system.ts'
 
 const LINES = PAGE_SIZE / LINE_BYTES
 
@@ -50,4 +50,10 @@ export function tlbRefillsWithin(system: System, core: number, windowNs: number,
     refillsNs += ends * messages * pageRunsOf(flow) * system.worst(CostOp.tlbRefill)
   }
   return refillsNs
+}
+
+/** The same for one message, on all cores. */
+export function tlbRefillNs(system: System, flow: SystemFlow): number {
+  const refills = flow.pages === 'copied' || flow.pieces < system.flushPages ? 0 : pageRunsOf(flow)
+  return 2 * refills * system.worst(CostOp.tlbRefill)
 }

@@ -4,7 +4,7 @@
  */
 import { CostOp } from '../platform/index.ts'
 import { leastFixedPoint } from './least-fixed-point.ts'
-import { type CoreLoad, injectionsOf } from './predict-cores.ts'
+import { type CoreLoad, handlerRunsWithin } from './predict-cores.ts'
 import { tlbRefillsWithin } from './predict-pages.ts'
 import { interruptWorstNs, refillKickNs, type SoftwareCosts } from './predict-software.ts'
 import { messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
@@ -88,23 +88,46 @@ function deafNs({ design, scenario, throttles }: System): number {
 }
 
 /**
- * From when a loan is due until its pages are back: some core looks for them, or copies them, all the time.
+ * From when a loan is due until its pages are back: some core looks for them, or copies them, or its guests go first, all the time.
  */
-export function settledNs(system: System, softwareWithin: (windowNs: number) => number): number {
-  return system.lends ? leastFixedPoint(softwareWithin) : 0
+export function settledNs(
+  system: System,
+  software: SoftwareCosts,
+  spans: readonly number[],
+  softwareWithin: (windowNs: number) => number,
+): number {
+  if (!system.lends) return 0
+  return leastFixedPoint((windowNs) => deviceWorkWithin(system, software, windowNs, spans) + softwareWithin(windowNs))
 }
 
 /**
  * From when a message is queued until its pages have been tried: then the rest of it goes to the DMA. Some core works all the
- * time, so the window ends when all software that can be in it does.
+ * time, on this or for its guests, so the window ends when all of that which can be in it does.
  */
-export function tryingNs(system: System, flow: SystemFlow, softwareWithin: (windowNs: number) => number): number {
-  return system.pinned || flow.pages !== 'tried' ? 0 : leastFixedPoint(softwareWithin)
+export function tryingNs(
+  system: System,
+  flow: SystemFlow,
+  software: SoftwareCosts,
+  spans: readonly number[],
+  softwareWithin: (windowNs: number) => number,
+): number {
+  if (system.pinned || flow.pages !== 'tried') return 0
+  return leastFixedPoint((windowNs) => deviceWorkWithin(system, software, windowNs, spans) + softwareWithin(windowNs))
+}
+
+/** What guests do with their devices, on all cores: whichever moves pages leaves them for its own. */
+function deviceWorkWithin(system: System, software: SoftwareCosts, windowNs: number, spans: readonly number[]): number {
+  let guestNs = 0
+  for (const flow of system.flows) {
+    guestNs += messagesWithin(flow, spans[flow.index]!, windowNs) * system.worst(CostOp.guestSend)
+  }
+  for (const core of system.cores) guestNs += handlersWithin(system, software, core, windowNs, spans)
+  return guestNs
 }
 
 /**
  * From nominal release, jitter apart, until a message has been read that never sees the DMA. At every instant the sender's guest, the
- * receiver's, or the broker on some core is at work, so that it is one window.
+ * receiver's, the broker on some core, or the guests that it left its work for are busy, so that it is one window.
  */
 export function movedNs(
   system: System,
@@ -113,19 +136,15 @@ export function movedNs(
   spans: readonly number[],
   softwareWithin: (windowNs: number) => number,
 ): number {
-  const { flows, interrupts, worst } = system
-  const cores = [flow.sourceCore, flow.destinationCore]
-  const windowNs = leastFixedPoint((windowNs) => {
-    let guestNs = worst(CostOp.guestIsr)
-    for (const core of cores) {
-      for (const other of flows) {
-        if (other.sourceCore !== core) continue
-        guestNs += messagesWithin(other, spans[other.index]!, windowNs) * worst(CostOp.guestSend)
-      }
-      guestNs += handlersWithin(system, software, core, windowNs, spans) + throttledWithin(system, core, windowNs)
-    }
-    return guestNs + softwareWithin(windowNs)
-  })
+  const { interrupts, worst } = system
+  const windowNs = leastFixedPoint(
+    (windowNs) =>
+      worst(CostOp.guestIsr) +
+      deviceWorkWithin(system, software, windowNs, spans) +
+      throttledWithin(system, flow.sourceCore, windowNs) +
+      throttledWithin(system, flow.destinationCore, windowNs) +
+      softwareWithin(windowNs),
+  )
   const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) + deafNs(system) : 0
   return windowNs + worst(CostOp.sgi) + heldNs + interrupts.pollingNs
 }
@@ -164,23 +183,8 @@ export function handlersWithin(
   windowNs: number,
   spans: readonly number[],
 ): number {
-  const { chains, flows, interrupts, regulator, vmCores, worst } = system
-  const vms = vmCores.filter((other) => other === core).length
-  const polls = interrupts.pollingNs > 0
-  let runs = polls ? vms * (Math.floor(windowNs / interrupts.pollingNs) + 2) : 0
-  let arrivals = 0
-  for (const flow of flows) {
-    const messages = messagesWithin(flow, spans[flow.index]!, windowNs)
-    arrivals += messages
-    // Sent buffers that come back interrupt their sender even if it polls.
-    if (!polls || flow.sourceCore === core) runs += messages * injectionsOf(system, software, core, flow)
-  }
-  // Transfers that were interrupted are two.
-  const receives = flows.some(({ destinationCore }) => destinationCore === core)
-  if (chains && receives && !polls) {
-    runs += arrivals + (regulator.kind === 'budget' ? Math.floor(windowNs / regulator.periodNs) + 2 : 0)
-  }
-  return runs * worst(CostOp.guestIsr) + tlbRefillsWithin(system, core, windowNs, spans)
+  const runs = handlerRunsWithin(system, software, core, windowNs, spans)
+  return runs * system.worst(CostOp.guestIsr) + tlbRefillsWithin(system, core, windowNs, spans)
 }
 
 /** What may follow the delivery of a message before nothing is done for it any more: its buffers go back both ways. */

@@ -241,7 +241,7 @@ function step(
     if (flow.pages === 'moved') return movedNs(system, flow, software, spans, everything)
     const sentNs =
       pinned && system.throttles.size === 0 ? 0 : beforeNs(system, flow, loadOf(flow.sourceCore), software, spans)
-    return sentNs + tryingNs(system, flow, everything)
+    return sentNs + tryingNs(system, flow, software, spans, everything)
   })
   const after = flows.map((flow) =>
     flow.pages === 'moved' ? 0 : afterNs(system, flow, loadOf(flow.destinationCore), software, spans, everything),
@@ -278,7 +278,7 @@ function step(
         ? Number.POSITIVE_INFINITY
         : limited(inherited[i]! + terms.responseNs + after[i]! + trail),
     ),
-    settledNs: limited(settledNs(system, everything)),
+    settledNs: limited(settledNs(system, software, spans, everything)),
     beforeNs: before,
     afterNs: after,
     inheritedNs: inherited,

@@ -58,6 +58,14 @@ export interface PlatformPort {
   /** One timer, on the calling core: `BrokerCause.timer` at `timeNs`; a later call replaces it, Infinity disarms it. */
   setTimer(core: number, timeNs: number): void
 
+  /**
+   * The broker is in the middle of long work on `core`, the calling one. True: guests of the core have interrupts to take or to
+   * finish, so the broker leaves, and as soon as they have none left the platform enters it again as `BrokerCause.guestIdle`; it
+   * forgets that when it enters for anything else. (On Arm: ISR_EL1, or a virtual interrupt that is pending or active, and a trap
+   * of WFI.) False: nobody waits.
+   */
+  yieldToGuest(core: number): boolean
+
   /** Removes the mapping of one guest page and returns the frame it had. Needs `PlatformCapability.remap`, as all below. */
   stage2Unmap(vm: number, guestAddress: number): number
   stage2Map(vm: number, guestAddress: number, frame: number, writable: boolean): void
@@ -88,6 +96,8 @@ export const BrokerCause = {
   ipi: 3,
   /** Another core takes no interrupts for a while, and had set its timer: this one has to look when work is due. */
   takeOver: 4,
+  /** The guests that this core left for (`yieldToGuest`) wait for interrupts. */
+  guestIdle: 5,
 } as const
 
 /** An `interruptCore` of a transfer whose end is polled for. */

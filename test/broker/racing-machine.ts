@@ -415,7 +415,11 @@ export class RacingMachine implements PlatformPort {
     if (this.#dmaCore !== NO_INTERRUPT) this.#cores[this.#dmaCore]!.pending |= 1 << BrokerCause.dmaInterrupt
   }
 
-  // Nothing is remapped: the capability is missing.
+  // Nothing is remapped: the capability is missing. So no work is long.
+
+  yieldToGuest(): boolean {
+    return false
+  }
 
   stage2Unmap = nothingIsRemapped
   stage2Map = nothingIsRemapped

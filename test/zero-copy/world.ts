@@ -86,6 +86,8 @@ export class World implements PlatformPort {
   readonly #memories: GuestMemory[]
   /** By core: the broker wants to go on there. */
   readonly #unfinished = new Uint8Array(MAX_VMS)
+  /** By core: the broker left it to its guest in the middle of work. */
+  readonly #lent = new Uint8Array(MAX_VMS)
   readonly #timers = new Float64Array(MAX_VMS).fill(Number.POSITIVE_INFINITY)
   #time = 0
   #dma: { list: DmaList; core: number; pieces: number; paused: boolean } | null = null
@@ -191,6 +193,7 @@ export class World implements PlatformPort {
   }
 
   #enter(core: number, cause: number, argument: number): void {
+    this.#lent[core] = 0
     this.#after(core, this.broker.enter(core, cause, argument))
   }
 
@@ -199,9 +202,10 @@ export class World implements PlatformPort {
     this.#unfinished[core] = result === StepResult.more ? 1 : 0
   }
 
-  /** One more step on a core that wants it. */
+  /** One more step on a core that wants it, or that the broker has left to a guest. */
   resume(core: number): void {
     if (this.#unfinished[core] === 1) this.#after(core, this.broker.resume(core))
+    else if (this.#lent[core] === 1) this.#enter(core, BrokerCause.guestIdle, 0)
   }
 
   /** A guest runs only while the broker does not, on its core. */
@@ -338,6 +342,11 @@ export class World implements PlatformPort {
 
   setTimer(core: number, timeNs: number): void {
     this.#timers[core] = timeNs
+  }
+
+  yieldToGuest(core: number): boolean {
+    this.#lent[core] = this.random.chance(0.3) ? 1 : 0
+    return this.#lent[core] === 1
   }
 
   stage2Unmap(vm: number, guestAddress: number): number {
