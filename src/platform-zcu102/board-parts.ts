@@ -11,7 +11,6 @@ import type { Dram, Stage2Table } from './stage2.ts'
 /** Kinds of kernel events that the board handles; guests have theirs from `GUEST_EVENTS` on. */
 export const BoardEvent = {
   enterBroker: 0,
-  resumeBroker: 1,
   leave: 2,
   unlock: 3,
   dmaEnd: 4,

@@ -64,8 +64,6 @@ export class Board implements PlatformPort {
   readonly #waiting: Uint8Array
   /** By core: the broker left it to its guests and wants it back. */
   readonly #lent: Uint8Array
-  /** By VM: its interrupt arrives at its core by IPI. */
-  readonly #injections: Uint8Array
   readonly #timers: Float64Array
   readonly #channel: DmaChannel
 
@@ -80,7 +78,6 @@ export class Board implements PlatformPort {
     this.#unfinished = new Uint8Array(coreCount)
     this.#waiting = new Uint8Array(coreCount)
     this.#lent = new Uint8Array(coreCount)
-    this.#injections = new Uint8Array(parts.vmCores.length)
     this.#timers = new Float64Array(coreCount)
   }
 
@@ -128,8 +125,7 @@ export class Board implements PlatformPort {
 
   #enterEl2(core: number, kind: number): void {
     const { kernel, cores, counters, memguard } = this.#parts
-    const entered = cores.enter(core)
-    if (!entered) assert(false, `core ${core} is in EL2 already`)
+    if (!cores.enter(core)) assert(false, `core ${core} is in EL2 already`)
     memguard.guestStops(core)
     counters.exits[core]!++
     this.#sectionStartNs[core] = kernel.now
@@ -155,25 +151,29 @@ export class Board implements PlatformPort {
   }
 
   #enterBroker(core: number): void {
-    this.#localNs = this.#parts.kernel.now
     const cause = this.#cause[core]!
-    if (cause < 0) {
-      if (cause === INJECT) this.#injectPending(core)
-      if (cause === THROTTLE) this.#throttle(core)
-      if (cause === REGISTERS) this.#parts.onStatusAccess(this.#argument[core]!)
-      this.#after(core, StepResult.done)
-    } else {
-      this.#lent[core] = 0
-      this.#unfinished[core] = 0 // an entry's step goes on with whatever was left
+    if (cause >= 0) {
+      this.#goesOn(core)
       this.#after(core, this.#broker!.enter(core, cause, this.#argument[core]!))
+      return
     }
+    this.#localNs = this.#parts.kernel.now
+    if (cause === INJECT) this.#injectPending(core)
+    if (cause === THROTTLE) this.#throttle(core)
+    if (cause === REGISTERS) this.#parts.onStatusAccess(this.#argument[core]!)
+    this.#after(core, StepResult.done)
   }
 
   #resumeBroker(core: number): void {
+    this.#goesOn(core)
+    this.#after(core, this.#broker!.resume(core))
+  }
+
+  /** Whatever the broker enters for, its step goes on with what was left. */
+  #goesOn(core: number): void {
     this.#localNs = this.#parts.kernel.now
     this.#unfinished[core] = 0
     this.#lent[core] = 0
-    this.#after(core, this.#broker!.resume(core))
   }
 
   /** What follows a step, once its charges have passed. */
@@ -249,9 +249,9 @@ export class Board implements PlatformPort {
 
   /** The broker's timer of this core is set, or has fired and is not acknowledged. */
   #hasTimer(core: number): boolean {
+    const { gic, kernel } = this.#parts
     const atNs = this.#timers[core]!
-    const isSet = atNs >= this.#parts.kernel.now && atNs < Number.POSITIVE_INFINITY
-    return isSet || this.#parts.gic.isPending(core, PhysicalInterrupt.timer)
+    return (atNs >= kernel.now && atNs < Number.POSITIVE_INFINITY) || gic.isPending(core, PhysicalInterrupt.timer)
   }
 
   /** Handles one of the board's events. False: it is not one of them. */
@@ -259,9 +259,6 @@ export class Board implements PlatformPort {
     switch (kind) {
       case BoardEvent.enterBroker:
         this.#enterBroker(a)
-        return true
-      case BoardEvent.resumeBroker:
-        this.#resumeBroker(a)
         return true
       case BoardEvent.leave:
         this.#leave(a)
@@ -276,7 +273,7 @@ export class Board implements PlatformPort {
         this.#raise(a, PhysicalInterrupt.kick)
         return true
       case BoardEvent.injectByIpi:
-        this.#injections[b] = 1
+        this.#parts.gic.ask(a, b)
         this.#raise(a, PhysicalInterrupt.guest)
         return true
       case BoardEvent.timer:
@@ -311,8 +308,7 @@ export class Board implements PlatformPort {
 
   releaseLock(core: number): void {
     const { kernel, counters } = this.#parts
-    const heldNs = this.#localNs - kernel.now
-    if (heldNs > counters.longestLockHoldNs) counters.longestLockHoldNs = heldNs
+    counters.longestLockHoldNs = Math.max(counters.longestLockHoldNs, this.#localNs - kernel.now)
     kernel.schedule(this.#localNs, HARDWARE, BoardEvent.unlock, core, 0)
   }
 
@@ -342,10 +338,7 @@ export class Board implements PlatformPort {
   }
 
   #injectPending(core: number): void {
-    const { vmCores } = this.#parts
-    for (let vm = 0; vm < vmCores.length; vm++) {
-      if (this.#injections[vm] === 0 || vmCores[vm] !== core) continue
-      this.#injections[vm] = 0
+    for (const vm of this.#parts.gic.takeAsked(core)) {
       this.charge(CostOp.injectListRegister, 1)
       this.#inject(vm)
     }

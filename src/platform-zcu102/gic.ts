@@ -22,12 +22,15 @@ export class Gic {
   /** By core: virtual interrupts in list registers, and those that wait for one. */
   readonly #virtual: number[][]
   readonly #waiting: number[][]
+  /** By core: virtual interrupts that other cores ask it to inject. */
+  readonly #asked: number[][]
 
   constructor(coreCount: number, listRegisters: number) {
     this.#listRegisters = listRegisters
     this.#pending = new Uint8Array(coreCount)
     this.#virtual = Array.from({ length: coreCount }, () => [])
     this.#waiting = Array.from({ length: coreCount }, () => [])
+    this.#asked = Array.from({ length: coreCount }, () => [])
   }
 
   pend(core: number, interrupt: number): void {
@@ -56,6 +59,17 @@ export class Gic {
     const wasPending = this.isPending(core, interrupt)
     this.#pending[core]! &= ~(1 << interrupt)
     return wasPending
+  }
+
+  /** Another core asks `core` to inject a virtual interrupt; with an IPI. */
+  ask(core: number, virtualInterrupt: number): void {
+    const asked = this.#asked[core]!
+    if (!asked.includes(virtualInterrupt)) asked.push(virtualInterrupt)
+  }
+
+  /** Ascending; none is left. */
+  takeAsked(core: number): number[] {
+    return this.#asked[core]!.splice(0).sort((a, b) => a - b)
   }
 
   /** Makes a virtual interrupt pending. False: it was already, and the guest will take it once for both. */

@@ -5,14 +5,14 @@
  * Connections are set up first; then the flows start together at a multiple of the regulator's period, and counting begins.
  */
 
-import { type BrokerFlow, DedicatedBroker, FloatingBroker, Relay } from '../broker/index.ts'
+import type { Relay } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
 import { Random } from '../internal/random.ts'
 import { CostOp } from '../platform/index.ts'
 import type { FlowSpec, InterruptSpec, Scenario } from '../scenario/index.ts'
 import { CoreLevel, EventKernel, PreemptiveCores, TicketLock, type TraceRecorder } from '../sim/index.ts'
 import type { DeviceRegisters } from '../virtio/index.ts'
-import { TransferPolicy, ZeroCopyCounters } from '../zero-copy/index.ts'
+import { ZeroCopyCounters } from '../zero-copy/index.ts'
 import { Board } from './board.ts'
 import { CORE_DONE_EVENT, GUEST_EVENTS, MEMGUARD_EVENTS } from './board-parts.ts'
 import type { BoardProfile } from './board-profile.ts'
@@ -21,23 +21,21 @@ import { Counters } from './counters.ts'
 import { Gdma } from './gdma.ts'
 import { Gic } from './gic.ts'
 import { type Guest, type GuestFlow, Kick } from './guest.ts'
-import { arrivalToleranceNs, Hops } from './hops.ts'
+import { Hops } from './hops.ts'
 import { interruptsOf } from './interrupts.ts'
 import { attack, type Intruder } from './intruder.ts'
 import { MachineMemory } from './machine-memory.ts'
 import { MemGuard } from './memguard.ts'
-import { type Delivery, FlowLedger } from './message-ledger.ts'
+import type { Delivery, FlowLedger } from './message-ledger.ts'
 import { PayloadSource } from './payload.ts'
-import { chainingOf, isPinned } from './pinned.ts'
-import { prioritiesOf } from './priorities.ts'
 import { refillBudgets } from './refill-budgets.ts'
 import { refuseImpossible } from './refuse-impossible.ts'
-import { dmaBytesPerNs, regulatorOf } from './regulation.ts'
+import { dmaBytesPerNs } from './regulation.ts'
+import { type Design, Software } from './software.ts'
 import { TraceKind, Track } from './trace-names.ts'
-import { receiveBuffersOf, startVm } from './vm.ts'
-import { VsockRouter } from './vsock-router.ts'
+import { receiveBuffersOf } from './vm.ts'
 
-export type Design = 'dedicated' | 'floating'
+export type { Design }
 
 export interface MachineOptions {
   readonly design: Design
@@ -96,9 +94,6 @@ export class Machine {
     this.#scenario = scenario
     this.#options = options
     this.#vmCores = scenario.vms.map((vm) => vm.core)
-    const vmOf = (name: string) => scenario.vms.findIndex((vm) => vm.name === name)
-    const ends = scenario.flows.map((flow) => ({ source: vmOf(flow.from), destination: vmOf(flow.to) }))
-    this.#sources = ends.map(({ source }) => source)
     this.#jitter = new Random(scenario.seed, 2)
     this.#interrupts = interruptsOf(scenario, options.design)
 
@@ -109,7 +104,7 @@ export class Machine {
     this.#gic = new Gic(coreCount, profile.listRegisters.value)
     this.#costs = new CostModel(profile, scenario.costs, scenario.overrides, new Random(scenario.seed, 1))
     this.memory = new MachineMemory(scenario, profile)
-    const { dram, ram, stage2 } = this.memory
+    const { dram, stage2 } = this.memory
     this.#board = new Board(
       {
         kernel: this.kernel,
@@ -137,46 +132,28 @@ export class Machine {
       },
       coreCount,
     )
-    const relay = this.#newRelay(ends)
-    this.#relay = relay
-    const broker =
-      options.design === 'floating'
-        ? new FloatingBroker(this.#board, relay, coreCount)
-        : new DedicatedBroker(this.#board, relay, scenario.broker.dedicatedCore)
-    this.#board.connect(broker)
-
-    this.ledgers = scenario.flows.map((flow) => new FlowLedger(flow.deadlineNs))
+    const software = new Software(scenario, {
+      design: options.design,
+      profile,
+      port: this.#board,
+      memory: this.memory,
+      host: {
+        now: () => this.kernel.now,
+        onDelivered: (flow, sequence, bytes) => this.#delivered(flow, sequence, bytes),
+      },
+      payload: (flow, index) => this.#payloadOf(flow, index),
+      keepsBytes: options.onMessage !== undefined,
+      onViolation: () => this.violations++,
+    })
+    this.#board.connect(software.broker)
+    this.#relay = software.relay
+    this.ledgers = software.ledgers
+    this.#guests = software.guests
+    this.#registers = software.registers
+    this.#sources = software.sources
     this.#hops = new Hops(scenario)
     this.#polls = new Uint8Array(scenario.vms.length)
     this.#guestWork = new Int32Array(coreCount)
-    const { eventIdx, lazyReclaim, pollingNs } = this.#interrupts
-    const vms = scenario.vms.map((vm, index) =>
-      startVm({
-        vm: index,
-        core: vm.core,
-        cid: vm.cid,
-        stage2: stage2[index]!,
-        payloadBytes: ram[index]!.payloadBytes,
-        queueSize: vm.queueSize,
-        receiveBuffers: receiveBuffersOf(scenario, index),
-        buffers: vm.buffers,
-        eventIdx,
-        lazyReclaim,
-        polls: pollingNs > 0,
-        keepsBytes: options.onMessage !== undefined,
-        broker,
-        host: {
-          now: () => this.kernel.now,
-          onDelivered: (flow, sequence, bytes) => this.#delivered(flow, sequence, bytes),
-        },
-        onViolation: () => this.violations++,
-      }),
-    )
-    this.#guests = vms.map(({ guest }) => guest)
-    this.#registers = vms.map(({ registers }) => registers)
-    scenario.flows.forEach((flow, index) => {
-      this.#addFlow(flow, index, ends[index]!)
-    })
   }
 
   /** The VM's core walks its page tables again. */
@@ -186,75 +163,10 @@ export class Machine {
     this.cores.enqueue(this.#vmCores[vm]!, CoreLevel.interrupt, refillNs, Activity.stall, vm)
   }
 
-  #newRelay(ends: readonly { source: number; destination: number }[]): Relay {
-    const { broker, flows, overrides, vms } = this.#scenario
-    const { cores, costsNs } = this.#options.profile
-    const floating = this.#options.design === 'floating'
-    const ranks = prioritiesOf(flows)
-    const brokerFlows = flows.flatMap((flow, index): BrokerFlow[] => {
-      const forward = {
-        ...ends[index]!,
-        periodNs: flow.periodNs,
-        deadlineNs: flow.deadlineNs,
-        toleranceNs: arrivalToleranceNs(this.#scenario, index),
-        maximumBytes: flow.lengthBytes,
-        priority: ranks[index]!,
-      }
-      // What the receiver answers: credit and the end of connections, never payload.
-      const backward = { ...forward, source: forward.destination, destination: forward.source, maximumBytes: 0 }
-      return [forward, backward]
-    })
-    return new Relay(
-      this.#board,
-      {
-        scheduler: broker.scheduler,
-        chunkBytes: broker.chunkBytes,
-        chaining: chainingOf(this.#scenario, this.#options.design),
-        suppressRefillKicks: this.#interrupts.suppressRefill,
-        coalesceCount: this.#interrupts.coalesceCount,
-        coalesceDelayNs: this.#interrupts.coalesceDelayNs,
-        // An interrupt that costs nothing is never worth waiting for.
-        waitForDmaNs:
-          floating && this.#interrupts.waitForShort && !isPinned(overrides) ? costsNs.irqEntryAck.value[1] : 0,
-        coreCount: cores.value,
-        interruptCore: floating ? 'receiver' : broker.dedicatedCore,
-        policy: new TransferPolicy(floating ? broker.transfer : 'copy', {
-          thresholdBytes: broker.remapThresholdBytes,
-          flushPages: broker.flushPages,
-          lentPages: broker.lentPages,
-        }),
-        colors: this.memory.colorPolicy,
-        spareFrames: this.memory.spareFrames,
-        cores: this.#vmCores,
-        flows: brokerFlows,
-      },
-      new VsockRouter(
-        vms.map((vm) => vm.cid),
-        ends,
-      ),
-      regulatorOf(this.#scenario, this.#options.profile),
-      { onRefused: () => this.violations++ },
-    )
-  }
-
-  #addFlow(flow: FlowSpec, index: number, ends: { source: number; destination: number }): void {
-    const guestFlow = (peer: number): GuestFlow => ({
-      index,
-      peerCid: this.#scenario.vms[peer]!.cid,
-      lengthBytes: flow.lengthBytes,
-      creditBytes: flow.creditBytes,
-      ledger: this.ledgers[index]!,
-      payload,
-    })
-    const bytes = flow.payload.kind === 'none' ? null : this.#options.payload(flow.name)
-    const payload =
-      flow.payload.kind === 'none'
-        ? null
-        : bytes === null
-          ? PayloadSource.noise(this.#scenario.seed, 16 + index)
-          : new PayloadSource(bytes)
-    this.#guests[ends.source]!.addOutgoing(guestFlow(ends.destination))
-    this.#guests[ends.destination]!.addIncoming(guestFlow(ends.source))
+  #payloadOf({ name, payload }: FlowSpec, index: number): PayloadSource | null {
+    if (payload.kind === 'none') return null
+    const bytes = this.#options.payload(name)
+    return bytes === null ? PayloadSource.noise(this.#scenario.seed, 16 + index) : new PayloadSource(bytes)
   }
 
   // ---- running

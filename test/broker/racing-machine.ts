@@ -3,7 +3,7 @@
  * the hardware allows, drawn from a seed, and whoever touches the indices, flags or event fields of a ring may be overtaken by
  * what other cores do just before. Nothing is ever late here, so what does not arrive would wait for ever.
  */
-import { type Broker, DedicatedBroker, FloatingBroker, Relay } from '../../src/broker/index.ts'
+import type { Broker } from '../../src/broker/index.ts'
 import { Random } from '../../src/internal/random.ts'
 import {
   BrokerCause,
@@ -16,14 +16,12 @@ import {
 import { type Guest, Kick } from '../../src/platform-zcu102/guest.ts'
 import { zcu102 } from '../../src/platform-zcu102/index.ts'
 import { MachineMemory } from '../../src/platform-zcu102/machine-memory.ts'
-import { FlowLedger } from '../../src/platform-zcu102/message-ledger.ts'
+import type { FlowLedger } from '../../src/platform-zcu102/message-ledger.ts'
 import { PayloadSource } from '../../src/platform-zcu102/payload.ts'
-import { regulatorOf } from '../../src/platform-zcu102/regulation.ts'
-import { receiveBuffersOf, startVm } from '../../src/platform-zcu102/vm.ts'
-import { VsockRouter } from '../../src/platform-zcu102/vsock-router.ts'
+import { Software } from '../../src/platform-zcu102/software.ts'
+import { receiveBuffersOf } from '../../src/platform-zcu102/vm.ts'
 import type { Scenario } from '../../src/scenario/index.ts'
 import { TicketLock } from '../../src/sim/index.ts'
-import { TransferPolicy } from '../../src/zero-copy/index.ts'
 
 const CORES = 4
 /** Beyond the broker's causes: an IPI that asks a core to inject a virtual interrupt. */
@@ -78,7 +76,7 @@ export class RacingMachine implements PlatformPort {
   #movedPieces = 0
 
   constructor(scenario: Scenario, design: 'dedicated' | 'floating', messagesPerFlow: number) {
-    const { broker, flows, vms } = scenario
+    const { flows, vms } = scenario
     this.#random = new Random(scenario.seed, 9)
     this.#scenario = scenario
     this.#memory = new MachineMemory(scenario, zcu102)
@@ -93,90 +91,20 @@ export class RacingMachine implements PlatformPort {
     }))
     this.#vms = vms.map(({ core }) => ({ core, doorbells: [], interrupted: false, wantsToSend: false }))
     this.#releases = flows.map(() => messagesPerFlow)
-    const ends = flows.map(({ from, to }) => ({
-      source: vms.findIndex(({ name }) => name === from),
-      destination: vms.findIndex(({ name }) => name === to),
-    }))
-    this.#sources = ends.map(({ source }) => source)
-    const relay = this.#newRelay(ends, design)
-    this.#broker =
-      design === 'floating'
-        ? new FloatingBroker(this, relay, CORES)
-        : new DedicatedBroker(this, relay, broker.dedicatedCore)
-    this.ledgers = flows.map(({ deadlineNs }) => new FlowLedger(deadlineNs))
-    const { interrupts } = broker
-    this.#guests = vms.map(
-      (vm, index) =>
-        startVm({
-          vm: index,
-          core: vm.core,
-          cid: vm.cid,
-          stage2: this.#memory.stage2[index]!,
-          payloadBytes: this.#memory.ram[index]!.payloadBytes,
-          queueSize: vm.queueSize,
-          receiveBuffers: receiveBuffersOf(scenario, index),
-          buffers: vm.buffers,
-          eventIdx: interrupts.eventIdx,
-          lazyReclaim: interrupts.lazyReclaim,
-          polls: interrupts.pollingNs > 0,
-          keepsBytes: false,
-          broker: this.#broker,
-          host: { now: () => this.#nowNs, onDelivered: () => {} },
-          onViolation: () => this.violations++,
-        }).guest,
-    )
-    flows.forEach((flow, index) => {
-      const { source, destination } = ends[index]!
-      const common = {
-        index,
-        lengthBytes: flow.lengthBytes,
-        creditBytes: flow.creditBytes,
-        ledger: this.ledgers[index]!,
-      }
-      const payload = new PayloadSource(PAYLOAD)
-      this.#guests[source]!.addOutgoing({ ...common, peerCid: vms[destination]!.cid, payload })
-      this.#guests[destination]!.addIncoming({ ...common, peerCid: vms[source]!.cid, payload })
+    const software = new Software(scenario, {
+      design,
+      profile: zcu102,
+      port: this,
+      memory: this.#memory,
+      host: { now: () => this.#nowNs, onDelivered: () => {} },
+      payload: () => new PayloadSource(PAYLOAD),
+      keepsBytes: false,
+      onViolation: () => this.violations++,
     })
-  }
-
-  #newRelay(ends: readonly { source: number; destination: number }[], design: 'dedicated' | 'floating'): Relay {
-    const { broker, flows, vms } = this.#scenario
-    const { interrupts } = broker
-    return new Relay(
-      this,
-      {
-        scheduler: broker.scheduler,
-        chunkBytes: broker.chunkBytes,
-        chaining: design === 'floating' ? broker.chaining : 'piece',
-        suppressRefillKicks: interrupts.suppressRefill,
-        coalesceCount: interrupts.coalesceCount,
-        coalesceDelayNs: interrupts.coalesceDelayNs,
-        waitForDmaNs: design === 'floating' && interrupts.waitForShort ? 500 : 0,
-        coreCount: CORES,
-        interruptCore: design === 'floating' ? 'receiver' : broker.dedicatedCore,
-        policy: new TransferPolicy('copy'),
-        cores: vms.map(({ core }) => core),
-        flows: flows.flatMap((flow, i) => {
-          const { periodNs, deadlineNs, lengthBytes, jitterNs } = flow
-          const forward = {
-            ...ends[i]!,
-            periodNs,
-            deadlineNs,
-            toleranceNs: jitterNs,
-            maximumBytes: lengthBytes,
-            priority: i,
-          }
-          const backward = { source: forward.destination, destination: forward.source, maximumBytes: 0 }
-          return [forward, { ...forward, ...backward }]
-        }),
-      },
-      new VsockRouter(
-        vms.map(({ cid }) => cid),
-        ends,
-      ),
-      regulatorOf(this.#scenario, zcu102),
-      { onRefused: () => this.violations++ },
-    )
+    this.#broker = software.broker
+    this.#guests = software.guests
+    this.#sources = software.sources
+    this.ledgers = software.ledgers
   }
 
   // ---- running
