@@ -72,6 +72,7 @@ export function transferCharges(system: System): Charges {
     floating && chains ? timesCharges(3, STEP_CHARGES) : NOTHING,
     // Told by another core than its own.
     system.roams ? INJECT_BY_IPI_CHARGES : NOTHING,
+    heldCharges(system),
     // Its tokens may have to be waited for.
     regulator.kind === 'bucket' ? timerCharges : NOTHING,
   )
@@ -79,9 +80,7 @@ export function transferCharges(system: System): Charges {
 
 /** Around one message, its pieces and transfers apart. */
 export function messageCharges(system: System, flow: SystemFlow): Charges {
-  if (system.design === 'dedicated') {
-    return sumCharges(INTERRUPT_CHARGES, FETCH_CHARGES, COMPLETE_CHARGES, heldCharges(system))
-  }
+  if (system.design === 'dedicated') return sumCharges(INTERRUPT_CHARGES, FETCH_CHARGES, COMPLETE_CHARGES)
   return sumCharges(
     pageCharges(system, flow),
     chainTimerCharges(system, flow),
@@ -91,7 +90,7 @@ export function messageCharges(system: System, flow: SystemFlow): Charges {
     COMPLETE_CHARGES,
     INTERRUPT_CHARGES,
     INJECT_CHARGES,
-    heldCharges(system),
+    flow.pages === 'copied' ? NOTHING : heldCharges(system),
   )
 }
 
@@ -132,7 +131,7 @@ export function chainTimerCharges({ chains }: System, flow: SystemFlow): Charges
   return chains ? timesCharges(Math.ceil(flow.pieces / EXTEND_BATCH), timerCharges) : NOTHING
 }
 
-/** The interrupt that a coalesced message waits for may need a timer, and another core. */
+/** The interrupt that what has arrived waits for, where they are coalesced, may need a timer, and another core. */
 export function heldCharges({ design, interrupts }: System): Charges {
   if (interrupts.coalesceCount === 1) return NOTHING
   if (design === 'dedicated') return INTERRUPT_CHARGES

@@ -7,7 +7,6 @@ import { ANNOUNCE_BATCH, EXTEND_BATCH, PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
 import {
   chainTimerCharges,
-  heldCharges,
   loanSteps,
   pageCharges,
   pageSteps,
@@ -201,7 +200,7 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
     worstNs(system, pageCharges(system, flow)) +
     pageSteps(flow) * software.beginNs
   const updateNs = control * (2 * lockNs + 2 * fetchNs + software.beginNs + 2 * usedNs)
-  const held = worstNs(system, heldCharges(system)) > 0 ? 1 : 0
+  const held = flow.pages !== 'copied' && system.interrupts.coalesceCount > 1 ? 1 : 0
   const heldHoldNs = held * (lockNs + software.beginNs + worst(CostOp.injectListRegister))
   let ownNs = extendNs
   let othersNs = 0
@@ -229,19 +228,25 @@ function floatingTransfer(system: System, software: SoftwareCosts, core: number,
   const kickNs = refillKickNs(system)
   const kickHoldNs = kickNs > 0 ? lockNs + software.beginNs : 0
   const endNs = lockNs + software.beginNs + worst(CostOp.injectListRegister)
+  // What has arrived may wait for a timer before its receiver is told, and then for another core.
+  const held = system.interrupts.coalesceCount > 1 ? 1 : 0
+  const injectionNs = interruptWorstNs(system) + worst(CostOp.injectListRegister)
   // A step that finds the chain at its end, or closed.
   const extendNs = chains ? 2 * lockNs : 0
   const isReceiver = flow.destinationCore === core
-  if (!isReceiver && !system.roams) return { ownNs: extendNs, othersNs: endNs + kickHoldNs, locks: chains ? 2 : 0 }
+  const heldNs = held * (interruptWorstNs(system) + endNs)
+  const locks = (chains ? 2 : 0) + held
+  if (!isReceiver && !system.roams) return { ownNs: extendNs + heldNs, othersNs: endNs + kickHoldNs, locks }
   return {
     ownNs:
       interruptWorstNs(system) +
       endNs +
       extendNs +
-      (isReceiver && system.roams ? interruptWorstNs(system) + worst(CostOp.injectListRegister) : 0) +
+      heldNs +
+      (isReceiver && (held > 0 || system.roams) ? injectionNs : 0) +
       (kickNs > 0 ? worst(CostOp.mmioTrap) + kickHoldNs : 0),
     othersNs: 0,
-    locks: 1 + (chains ? 2 : 0) + (kickNs > 0 ? 1 : 0),
+    locks: 1 + locks + (kickNs > 0 ? 1 : 0),
   }
 }
 
