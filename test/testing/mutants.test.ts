@@ -11,9 +11,8 @@ import type { ownDevice, ownDriver } from './own-queue-targets.ts'
 
 const TURNS = 4
 /** Those of the museum that take many calls have their own test. */
-const QUICK_EXHIBITS = [
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 18, 19, 20, 28, 29, 35, 36, 42, 43, 44, 45,
-]
+const LONG_EXHIBITS = [13, 32, 33, 34, 37, 48]
+const QUICK_EXHIBITS = Array.from({ length: 48 }, (_, i) => i + 1).filter((number) => !LONG_EXHIBITS.includes(number))
 
 interface Targets {
   ownDevice: typeof ownDevice
@@ -39,23 +38,39 @@ describe('mutants of our queues', () => {
   )
 })
 
-/** What the kit says is wrong, or null. Only the sides that the file is of. */
+/**
+ * What the kit says is wrong, or null. Only the sides that the file is of, and first what is likeliest to see it: the museum
+ * knows malformed chains, a turn of the fuzzer nearly all the rest.
+ */
 function found({ ownDevice, ownDriver }: Targets, file = ''): string | null {
   const devices = file.includes('driver') ? [] : [ownDevice(), ownDevice({ policy: 'reject' })]
   const drivers = /driver|signals|^$/.test(file) ? [ownDriver] : []
-  const targets: FuzzTarget[] = [...devices, ...drivers]
-  for (const target of targets) {
-    let turn = 0
-    for (const { finding } of fuzz(target, 1)) {
-      if (finding !== null) return finding.message
-      if (++turn === TURNS) break
-    }
+  const fuzzers = new Map([...devices, ...drivers].map((target) => [target, fuzz(target, 1)]))
+  const turnsOfAll = (turns: number) => first([...fuzzers.values()], (fuzzer) => findingOf(fuzzer, turns))
+  const museum = () => first([...fuzzers.keys()], museumFinding)
+  return /walker|table/.test(file)
+    ? (museum() ?? turnsOfAll(TURNS))
+    : (turnsOfAll(1) ?? museum() ?? turnsOfAll(TURNS - 1))
+}
+
+function findingOf(fuzzer: ReturnType<typeof fuzz>, turns: number): string | null {
+  for (let turn = 0; turn < turns; turn++) {
+    const { value } = fuzzer.next()
+    if (value?.finding) return value.finding.message
   }
-  for (const target of targets) {
-    const wrong = runMuseum(target, { exhibits: QUICK_EXHIBITS }).results.find(
-      ({ verdict }) => verdict === 'FAIL' || verdict === 'WEDGED',
-    )
-    if (wrong) return `${wrong.number} ${wrong.detail}`
+  return null
+}
+
+function museumFinding(target: FuzzTarget): string | null {
+  const { results } = runMuseum(target, { exhibits: QUICK_EXHIBITS })
+  const wrong = results.find(({ verdict }) => verdict === 'FAIL' || verdict === 'WEDGED')
+  return wrong ? `${wrong.number} ${wrong.detail}` : null
+}
+
+function first<T>(list: readonly T[], look: (one: T) => string | null): string | null {
+  for (const one of list) {
+    const message = look(one)
+    if (message !== null) return message
   }
   return null
 }
