@@ -47,14 +47,18 @@ describe('entries', () => {
     expect(project.run(process.execPath, 'smoke.cjs')).toBe(`ok ${process.version}\n`)
   })
 
-  it('load without fast-check, except for ./testing', () => {
+  it('load without fast-check, except for ./testing, of which ./testing/core is the rest', () => {
     const code = ENTRIES.filter((name) => name !== 'virtio-sdk/testing').map((name) => `await import('${name}')`)
     const hidden = `import { register } from 'node:module'\nregister('data:text/javascript,' + encodeURIComponent(\`
       export async function resolve(name, context, next) {
         if (name === 'fast-check') throw new Error('fast-check is not installed')
         return next(name, context)
       }\`))\n`
-    project.write('without.mjs', `${hidden}${code.join('\n')}\n`)
+    const museum = `const { referenceDevice, runMuseum } = await import('virtio-sdk/testing/core')
+      if (!runMuseum(referenceDevice, { exhibits: [4] }).passed) throw new Error('the reference fails')
+      const reason = await import('virtio-sdk/testing').then(() => null, (error) => error.message)
+      if (reason !== 'fast-check is not installed') throw new Error('./testing loaded: ' + reason)\n`
+    project.write('without.mjs', `${hidden}${code.join('\n')}\n${museum}`)
     project.run(process.execPath, 'without.mjs')
   })
 
