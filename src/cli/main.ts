@@ -13,6 +13,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })
 
+/** Ctrl-C, and how batch systems ask. */
+const STOPS = ['SIGINT', 'SIGTERM'] as const
+
 const root = packageRoot(dirname(fileURLToPath(import.meta.url)))
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 
@@ -30,6 +33,12 @@ process.exitCode = await runCli(process.argv.slice(2), {
     cwd: process.cwd(),
     env: process.env,
     now: () => performance.now(),
+    onInterrupt(listener) {
+      for (const signal of STOPS) process.once(signal, listener)
+      return () => {
+        for (const signal of STOPS) process.off(signal, listener)
+      }
+    },
   },
 })
 

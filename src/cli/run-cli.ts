@@ -88,7 +88,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--resume', 'Go on where an interrupted run of the same campaign stopped')
     .option('--quiet', 'No figures and no progress; the exit code tells')
     .example('  $ virtio-sdk evaluate --points 10 --sets 100 --out quick')
-    .action((flags) => evaluateCommand(flags, parts.terminal, parts.version, parts.evaluation))
+    .action((flags) => evaluateCommand(flags, parts.terminal, parts.version, parts.evaluation, args))
   cli
     .command('merge [...folders]', 'Put the shards of a campaign together')
     .option('--out <folder>', 'Where to write')
@@ -138,7 +138,8 @@ const EXIT_CODES = `  0  fine
   1  a payload arrived changed, a guest broke the rules, a bound was exceeded, a queue failed, or a
      deadline is not shown to be met
   2  the command line or a file is wrong
-  3  a mistake in virtio-sdk itself`
+  3  a mistake in virtio-sdk itself
+  130  interrupted`
 
 function explain(error: unknown): { exitCode: number; message: string } {
   if (error instanceof Error && speaksForItself(error)) return { exitCode: EXIT_USAGE, message: error.message }

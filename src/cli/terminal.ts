@@ -13,6 +13,8 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Wall clock in ms, for progress and for the ratio of simulated to wall time. */
   now(): number
+  /** Once, when the user or the system asks to stop; a second time stops at once. The result takes the listener back. */
+  onInterrupt?(listener: () => void): () => void
 }
 
 export const EXIT_OK = 0
@@ -22,6 +24,9 @@ export const EXIT_NEGATIVE = 1
 export const EXIT_USAGE = 2
 /** Our own mistake. */
 export const EXIT_INTERNAL = 3
+
+/** Stopped from outside, as a shell says it of SIGINT. */
+export const EXIT_INTERRUPTED = 130
 
 /** Something the user wrote is wrong: the message goes to stderr as it is, and the exit code is `EXIT_USAGE`. */
 export class UsageError extends Error {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import {
   appendFileSync,
   existsSync,
@@ -6,16 +7,21 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { build } from 'esbuild'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../../src/cli/run-cli.ts'
 import { EXPERIMENTS, type Experiment, type Manifest } from '../../src/evaluation/index.ts'
 import { BOARD_PROFILES, type BoardProfile } from '../../src/platform-zcu102/index.ts'
+
+/** What is CommonJS among the dependencies asks for `require`. */
+const REQUIRE = `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url)`
 
 let root = ''
 let workerFile = ''
@@ -24,11 +30,13 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'evaluate-'))
   workerFile = join(root, 'worker.mjs')
   const entry = new URL('../../src/cli/evaluate/worker.ts', import.meta.url).pathname
-  // What is CommonJS among the dependencies asks for `require`.
-  const banner = { js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)` }
+  const banner = { js: REQUIRE }
   await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile: workerFile, banner })
 })
 afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+/** What a test does instead of pressing Ctrl-C: gets what to call. */
+let onInterrupt: ((interrupt: () => void) => void) | undefined
 
 async function run(...args: string[]) {
   const seen = { code: -1, stdout: '', stderr: '' }
@@ -43,7 +51,17 @@ async function run(...args: string[]) {
     defaultScenario: '',
     simulator: null as never,
     evaluation: { workerFile },
-    terminal: { stdout: output('stdout'), stderr: output('stderr'), cwd: root, env: {}, now: () => 0 },
+    terminal: {
+      stdout: output('stdout'),
+      stderr: output('stderr'),
+      cwd: root,
+      env: {},
+      now: () => 0,
+      onInterrupt(listener) {
+        onInterrupt?.(listener)
+        return () => {}
+      },
+    },
   })
   return seen
 }
@@ -210,6 +228,86 @@ describe('evaluate --resume', () => {
     const text = readFileSync(journal, 'utf8')
     writeFileSync(journal, `#${text.slice(1)}`)
     expect((await evaluate('damaged', '--resume')).stderr).toContain('damaged at byte 0')
+  })
+})
+
+describe('evaluate, interrupted', () => {
+  afterEach(() => {
+    onInterrupt = undefined
+  })
+
+  it('keeps what is done, and says how to go on: that command finishes the run', async () => {
+    const first = EXPERIMENTS[0] as Experiment
+    const { run: runUnit } = first
+    let interrupt = () => {}
+    onInterrupt = (given) => {
+      interrupt = given
+    }
+    let units = 0
+    Object.assign(first, {
+      run(unit: never, profile: BoardProfile) {
+        if (++units === 2) interrupt()
+        return runUnit.call(first, unit, profile)
+      },
+    })
+    const { code, stderr, stdout } = await evaluate('stopped here', '--seed', '1')
+    Object.assign(first, { run: runUnit })
+    expect({ code, stdout }).toEqual({ code: 130, stdout: '' })
+    const [, done, all, command] = /^interrupted; (\d+) of (\d+) units are done and kept. To go on:\n {2}(.*)\n$/.exec(
+      stderr,
+    )!
+    expect(Number(done)).toBe(2)
+    expect(Number(all)).toBeGreaterThan(2)
+    expect(command).toBe(`virtio-sdk evaluate ${SMALL.join(' ')} --jobs 1 --out 'stopped here' --seed 1 --resume`)
+
+    onInterrupt = undefined
+    const words = [...command!.matchAll(/'([^']*)'|(\S+)/g)].map(([, inQuotes, bare]) => inQuotes ?? bare!)
+    expect((await run(...words.slice(1))).code).toBe(0)
+    expect(files('stopped here')).toEqual(files('reference'))
+  })
+
+  it('stops its threads, and does not repeat --resume', async () => {
+    onInterrupt = (interrupt) => void setImmediate(interrupt)
+    const threads = ['evaluate', ...SMALL, '--jobs', '2', '--out', 'stopped-2']
+    const { code, stderr } = await run(...threads)
+    expect(code).toBe(130)
+    expect(stderr).toContain(`virtio-sdk ${threads.join(' ')} --resume\n`)
+    expect((await run(...threads, '--resume')).stderr).toContain(`virtio-sdk ${threads.join(' ')} --resume\n`)
+    onInterrupt = undefined
+    expect((await run(...threads, '--resume')).code).toBe(0)
+    expect(files('stopped-2')).toEqual(files('reference'))
+  })
+
+  it('by SIGINT, as a process', async () => {
+    const entry = new URL('../../src/cli/main.ts', import.meta.url).pathname
+    writeFileSync(join(root, 'package.json'), '{ "version": "1.2.3" }')
+    const banner = { js: REQUIRE }
+    const outfile = join(root, 'cli.mjs')
+    await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile, banner })
+    const args = [
+      'evaluate',
+      '--only',
+      'acceptance',
+      '--points',
+      '20',
+      '--sets',
+      '5000',
+      '--jobs',
+      '1',
+      '--out',
+      'signal',
+    ]
+    const cli = spawn(process.execPath, [outfile, ...args], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] })
+    let stderr = ''
+    cli.stderr.on('data', (data) => {
+      stderr += data
+    })
+    const exited = new Promise((resolve) => cli.on('exit', resolve))
+    const journal = join(root, 'signal/parts/acceptance.journal')
+    while (cli.exitCode === null && !(existsSync(journal) && statSync(journal).size > 0)) await setTimeout(20)
+    cli.kill('SIGINT')
+    expect(await exited, stderr).toBe(130)
+    expect(stderr).toContain(`To go on:\n  virtio-sdk ${args.join(' ')} --resume\n`)
   })
 })
 

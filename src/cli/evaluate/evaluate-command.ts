@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Experiment, Manifest, RenderReport } from '../../evaluation/index.ts'
 import { progress } from '../progress.ts'
 import { type PlatformFlags, profileOfFlags } from '../scenario-profile.ts'
-import { EXIT_OK, type Terminal, UsageError } from '../terminal.ts'
+import { EXIT_INTERRUPTED, EXIT_OK, type Terminal, UsageError } from '../terminal.ts'
 import { differences, type Request, ResultFolder, requestOf, requestOfManifest, writeTable } from './folder.ts'
 import { Journal } from './journal.ts'
 import { campaignOf, experimentsOf, jobsOf, outFolderOf, shardOf } from './options.ts'
@@ -38,6 +38,7 @@ export async function evaluateCommand(
   terminal: Terminal,
   version: string,
   parts: EvaluationParts,
+  args: readonly string[],
 ): Promise<number> {
   const experiments = experimentsOf(flags.only)
   const shard = shardOf(flags.shard)
@@ -57,13 +58,22 @@ export async function evaluateCommand(
     const left = all.filter(({ experiment, unit }) => !journals.get(experiment)!.has(unit))
     const line = progress(terminal, !flags.quiet)
     let done = all.length - left.length
+    const interruption = new AbortController()
+    const { signal } = interruption
+    const listensNoMore = terminal.onInterrupt?.(() => interruption.abort())
     try {
-      await runTasks(left, { jobs, workerFile: parts.workerFile }, (task, result) => {
+      await runTasks(left, { jobs, workerFile: parts.workerFile, signal }, (task, result) => {
         journals.get(task.experiment)!.add(task.unit, result)
         line.update(task.experiment.padEnd(20), ++done, all.length)
       })
     } finally {
+      listensNoMore?.()
       line.clear()
+    }
+    if (signal.aborted && done < all.length) {
+      const command = ['virtio-sdk', ...args, ...(flags.resume === true ? [] : ['--resume'])].map(quoted).join(' ')
+      terminal.stderr.write(`interrupted; ${done} of ${all.length} units are done and kept. To go on:\n  ${command}\n`)
+      return EXIT_INTERRUPTED
     }
 
     const whole = shard.count === 1
@@ -79,6 +89,11 @@ export async function evaluateCommand(
   } finally {
     for (const journal of journals.values()) journal.close()
   }
+}
+
+/** As a POSIX shell has to be told. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
 
 /** Makes the folder ready to run in; false: it is finished. Refuses what would mix two runs. */
