@@ -27,7 +27,7 @@ const PROMISED_RATIO = 50
 const RUNS = 9
 /** Sets a run, so that a run is long enough to be timed and the compiler has seen enough of them. */
 const SETS_PER_RUN = 8000
-const WARM_UP_RUNS = 2
+const WARM_UP_RUNS = 4
 /** Below it the compiler would not have seen enough. */
 const LEAST_EFFORT = 0.25
 const PYTHON_RUNS = 3
@@ -107,12 +107,13 @@ export const suite: BenchSuite = {
       for (const analysis of ANALYSES) {
         const name = `${task} ${analysis}`
         progress(name)
+        const tightness = TIGHTNESS[analysis]
         const nsPerSet: number[] = []
         let outcomes: Outcome[] = []
         const rounds = Math.ceil((SETS_PER_RUN * Math.min(1, Math.max(LEAST_EFFORT, effort))) / sets.length)
         for (let run = -WARM_UP_RUNS; run < RUNS; run++) {
           const start = process.cpuUsage()
-          for (let round = 0; round < rounds; round++) outcomes = sets.map((set) => solve(set, TIGHTNESS[analysis]))
+          for (let round = 0; round < rounds; round++) outcomes = sets.map((set) => solve(set, tightness))
           const { user, system } = process.cpuUsage(start)
           if (run >= 0) nsPerSet.push(((user + system) * 1000) / sets.length / rounds)
         }

@@ -136,6 +136,16 @@ class Model:
             exact -= (Fraction(flow.work * p, q) + overhead) / flow.period
         return float(exact)
 
+    def clearly(self, work_rate, overhead_rate):
+        """Does demand of these rates stay below supply in the long run? None: too close for floats."""
+        p, q, _ = self.supply
+        stretch = p / q
+        left = 1 - work_rate * stretch - overhead_rate * (1 if self.uncharged else stretch)
+        if self.delayed is not None:
+            p, q, _ = self.delayed
+            left = max(left, 1 - (work_rate + overhead_rate) * p / q)
+        return left > 0 if abs(left) > CLEAR else None
+
     def converges(self, flows, ahead):
         if self.outruns(self.supply, self.debt, self.uncharged, flows, ahead):
             return True
@@ -159,29 +169,55 @@ def line_inverse(supply, work):
     return 0 if work <= 0 else first + p - q + -(-work * p // q)
 
 
-# Fixed priority: flows in the order of their urgency, so that those before `at` may go first
+# Fixed priority
 
 
-def fp_blocking(model, flows, at):
-    lower = flows[at + 1 :]
-    return max((flow.longest for flow in lower), default=0), model.block_overhead if lower else 0
+class Level:
+    """One flow, those that may go first, and what can be ahead of its window."""
+
+    def __init__(self, model, flow, higher, blocking, rates):
+        self.model, self.flow, self.higher = model, flow, higher
+        self.block, self.software = (blocking, model.block_overhead) if blocking > 0 else (0, 0)
+        self.rates = rates
+        self.tail_work, self.tail_software = model.tail(flow)
+        self.open_interval = 0 if model.apart else 1
+
+    def converges(self):
+        clearly = self.model.clearly(*self.rates)
+        if clearly is not None:
+            return clearly
+        return self.model.converges([*self.higher, self.flow], self.block + self.software)
 
 
-def fp_response(model, flows, at):
+def fp_levels(model):
+    """By urgency, deadline-monotonic, ties by position; the least urgent, which is the one most likely to miss, first."""
+    flows = sorted(model.flows, key=lambda flow: flow.deadline - flow.jitter)
+    work_rate = overhead_rate = 0
+    rates = []
+    for flow in flows:
+        work_rate += flow.work / flow.period
+        overhead_rate += flow.overhead / flow.period
+        rates.append((work_rate, overhead_rate))
+    blocking = 0
+    while flows:
+        flow = flows.pop()
+        yield Level(model, flow, flows, blocking, rates.pop())
+        blocking = max(blocking, flow.longest)
+
+
+def fp_response(level):
     """Response bound; inf without one."""
-    flow, higher = flows[at], flows[:at]
-    block, software = fp_blocking(model, flows, at)
-    if not model.converges(flows[: at + 1], block + software):
+    if not level.converges():
         return inf
-    tail_work, tail_software = model.tail(flow)
-    tail = tail_work + tail_software
-    open_interval = 0 if model.apart else 1
+    model, flow, higher = level.model, level.flow, level.higher
+    tail = level.tail_work + level.tail_software
     worst = start = 0
     q = 1
     while True:
         release = (q - 1) * flow.period
-        work, overhead = block + q * flow.work, software + q * flow.overhead
-        start = settle(model, higher, work - tail_work, overhead - tail_software, start, open_interval, inf)
+        work, overhead = level.block + q * flow.work, level.software + q * flow.overhead
+        given = work - level.tail_work, overhead - level.tail_software
+        start = settle(model, higher, *given, start, level.open_interval, inf)
         worst = max(worst, start + tail - release + flow.jitter)
         following = release + flow.period - flow.jitter
         if is_within(model, higher, work, overhead, max(1, start + tail), 1, following):
@@ -189,34 +225,57 @@ def fp_response(model, flows, at):
         q += 1
 
 
-def fp_meets(model, flows, at):
+def fp_meets(level):
     """Is the response within the deadline? For each message only whether it starts in time."""
-    flow, higher = flows[at], flows[:at]
-    block, software = fp_blocking(model, flows, at)
-    if not model.converges(flows[: at + 1], block + software):
+    if not level.converges():
         return False
-    tail_work, tail_software = model.tail(flow)
-    latest = flow.deadline - flow.jitter - tail_work - tail_software
-    open_interval = 0 if model.apart else 1
+    model, flow, higher = level.model, level.flow, level.higher
+    tail_work, tail_software = level.tail_work, level.tail_software
+    start_by = flow.deadline - flow.jitter - tail_work - tail_software
+    following = flow.period - flow.jitter
+    # Of nearly all flows the first message surely starts in time, and is surely the last of its busy period: one pass for both.
+    busy_work, busy_overhead = level.block + flow.work, level.software + flow.overhead
+    work, overhead = busy_work - tail_work, busy_overhead - tail_software
+    seen, busy_seen = start_by - level.open_interval, following - 1
+    for other in higher:
+        messages = (seen + other.jitter) // other.period + 1
+        work += messages * other.work
+        overhead += messages * other.overhead
+        messages = (busy_seen + other.jitter) // other.period + 1
+        busy_work += messages * other.work
+        busy_overhead += messages * other.overhead
+    starts = start_by >= 0 and model.invert(work, overhead) <= start_by
+    ends = following >= 1 and model.invert(busy_work, busy_overhead) <= following
+    return (starts and ends) or every_starts(level, start_by, starts, ends)
+
+
+def every_starts(level, start_by, starts, ends):
+    """Of each message of the busy period; what is known of the first is not looked at again."""
+    model, flow, higher = level.model, level.flow, level.higher
     q = 1
     while True:
         release = (q - 1) * flow.period
-        work, overhead = block + q * flow.work, software + q * flow.overhead
-        if not is_within(
-            model, higher, work - tail_work, overhead - tail_software, 0, open_interval, latest + release
-        ):
+        work, overhead = level.block + q * flow.work, level.software + q * flow.overhead
+        given = work - level.tail_work, overhead - level.tail_software
+        within = settles_within if q == 1 else is_within
+        if not starts and not within(model, higher, *given, 0, level.open_interval, start_by + release):
             return False
-        if is_within(model, higher, work, overhead, 1, 1, release + flow.period - flow.jitter):
+        if ends or within(model, higher, work, overhead, 1, 1, release + flow.period - flow.jitter):
             return True
+        starts = ends = False
         q += 1
 
 
 def is_within(model, higher, work, software, start, open_interval, latest):
-    """Is the least fixed point no more than `latest`?"""
+    """Is the least fixed point no more than `latest`? Surely if the right side is, there."""
     if latest < start:
         return False
     if fp_next(model, higher, work, software, latest - open_interval) <= latest:
         return True
+    return settles_within(model, higher, work, software, start, open_interval, latest)
+
+
+def settles_within(model, higher, work, software, start, open_interval, latest):
     return settle(model, higher, work, software, start, open_interval, latest) <= latest
 
 
@@ -242,18 +301,17 @@ def fp_next(model, higher, work, software, seen):
     return model.invert(work, software)
 
 
-def fp_response_as_written(model, flows, at):
+def fp_response_as_written(level):
     """The same bound without any shortcut: the busy period first, then the start of each message's last chunk, from 0."""
-    flow, higher = flows[at], flows[:at]
-    block, software = fp_blocking(model, flows, at)
-    if not model.converges(flows[: at + 1], block + software):
+    model, flow, higher = level.model, level.flow, level.higher
+    if not model.converges([*higher, flow], level.block + level.software):
         return inf
-    busy = iterate(model, flows[: at + 1], block, software, 1, 1)
-    tail_work, tail_software = model.tail(flow)
+    busy = iterate(model, [*higher, flow], level.block, level.software, 1, 1)
+    tail_work, tail_software = level.tail_work, level.tail_software
     worst = 0
     for q in range(1, -(-(busy + flow.jitter) // flow.period) + 1):
-        work, overhead = block + q * flow.work - tail_work, software + q * flow.overhead - tail_software
-        start = iterate(model, higher, work, overhead, 0, 0 if model.apart else 1)
+        work, overhead = level.block + q * flow.work - tail_work, level.software + q * flow.overhead - tail_software
+        start = iterate(model, higher, work, overhead, 0, level.open_interval)
         worst = max(worst, start + tail_work + tail_software - (q - 1) * flow.period + flow.jitter)
     return worst
 
@@ -308,61 +366,71 @@ def deadlines_met(model):
     horizon = demand_horizon(model)
     if horizon == inf:
         return False
-    point = last_deadline_before(model, horizon + 1)
-    while point is not None:
-        finish = demand_finish(model, point)
+    before = horizon + 1
+    while True:
+        point, finish = demand_before(model, before)
+        if point is None:
+            return True
         if finish > point:
             return False
-        point = last_deadline_before(model, finish)
-    return True
+        before = finish
 
 
-def demand_finish(model, point):
+def demand_before(model, before):
+    """The last deadline before that time, None if there is none, and when all that is due by it is finished."""
+    point = None
     work = software = block = block_software = 0
     for flow in model.flows:
-        offset = flow.deadline - flow.jitter
-        if offset <= point:
-            messages = (point - offset) // flow.period + 1
-            work += messages * flow.work
-            software += messages * flow.overhead
+        span = before - 1 - flow.deadline + flow.jitter
+        if span >= 0:
+            periods = span // flow.period
+            last = flow.deadline - flow.jitter + periods * flow.period
+            if point is None or last > point:
+                point = last
+            work += (periods + 1) * flow.work
+            software += (periods + 1) * flow.overhead
         else:
             block = max(block, flow.longest)
             block_software = model.block_overhead
-    return model.finish_of(work + block, software + block_software)
+    return point, None if point is None else model.finish_of(work + block, software + block_software)
 
 
 def demand_horizon(model):
-    latest = max(flow.deadline - flow.jitter for flow in model.flows)
-    horizon = horizon_of(model, model.supply, model.debt, model.uncharged)
+    p, q, _ = model.supply
+    stretch = p / q
+    charge = 1 if model.uncharged else stretch
+    latest = 0
+    plain_load = plain_early = load = early_sum = 0
+    for flow in model.flows:
+        offset = flow.deadline - flow.jitter
+        frequency = 1 / flow.period
+        early = 1 - offset * frequency
+        plain = flow.work * stretch + flow.overhead * charge
+        both = flow.work + flow.overhead
+        plain_load += plain * frequency
+        plain_early += plain * early
+        load += both * frequency
+        early_sum += both * early
+        if offset > latest:
+            latest = offset
+    horizon = horizon_of(model, model.supply, model.debt, model.uncharged, 1 - plain_load, plain_early)
     if model.delayed is not None:
-        horizon = min(horizon, horizon_of(model, model.delayed, model.delayed_debt, False))
-    return max(0, latest, horizon)
+        p, q, _ = model.delayed
+        stretch = p / q
+        later = horizon_of(model, model.delayed, model.delayed_debt, False, 1 - load * stretch, early_sum * stretch)
+        horizon = min(horizon, later)
+    return max(latest, horizon)
 
 
-def horizon_of(model, supply, debt, uncharged):
-    slack = model.slack(supply, uncharged, model.flows)
+def horizon_of(model, supply, debt, uncharged, rough_slack, early):
+    slack = rough_slack if abs(rough_slack) > CLEAR else model.slack(supply, uncharged, model.flows)
     if slack < 0:
         return inf
     p, q, first = supply
-    stretch = p / q
-    charge = 1 if uncharged else stretch
-    constant = first + debt * stretch + (0 if model.exact else p - q)
-    for flow in model.flows:
-        early = 1 - (flow.deadline - flow.jitter) / flow.period
-        constant += early * (flow.work * stretch + flow.overhead * charge)
+    constant = early + first + debt * (p / q) + (0 if model.exact else p - q)
     if slack == 0:
         return 0 if constant <= 0 else inf
     return ceil(max(0, constant + 1) * (1 + 1e-6) / slack)
-
-
-def last_deadline_before(model, time):
-    last = None
-    for flow in model.flows:
-        offset = flow.deadline - flow.jitter
-        if offset < time:
-            point = offset + (time - 1 - offset) // flow.period * flow.period
-            last = point if last is None else max(last, point)
-    return last
 
 
 def deadline_responses(model):
@@ -463,22 +531,13 @@ def last_release_before(model, flow, time):
 # Tasks
 
 
-def by_urgency(model):
-    """Deadline-monotonic, ties by position."""
-    return sorted(model.flows, key=lambda flow: flow.deadline - flow.jitter)
-
-
 def fp_verdict(flow_set, analysis):
-    model = Model(flow_set, analysis)
-    flows = by_urgency(model)
-    # The least urgent is the one most likely to miss.
-    return all(fp_meets(model, flows, at) for at in reversed(range(len(flows))))
+    return all(fp_meets(level) for level in fp_levels(Model(flow_set, analysis)))
 
 
 def fp_bounds(flow_set, analysis, response=fp_response):
     model = Model(flow_set, analysis)
-    flows = by_urgency(model)
-    bounds = {id(flow): response(model, flows, at) for at, flow in enumerate(flows)}
+    bounds = {id(level.flow): response(level) for level in fp_levels(model)}
     return [None if bounds[id(flow)] == inf else bounds[id(flow)] for flow in model.flows]
 
 

@@ -6,9 +6,10 @@
 import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
 import { ChainedPriorityTest, type ChainPlace } from './chained-priority.ts'
-import { fixedPriorityBounds, type ResponseTerms, ranksOf } from './fixed-priority.ts'
+import { fixedPriorityBounds, ranksOf } from './fixed-priority.ts'
 import type { FlowSet } from './flow.ts'
 import { deriveModel } from './model.ts'
+import type { ResponseTerms } from './response-terms.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
 
 export interface Hop {

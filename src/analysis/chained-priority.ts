@@ -8,8 +8,8 @@
  * can be within [0, s] for lo_j = -phi_j - J_j <= x <= s - phi_j.
  */
 import { assert } from '../internal/assert.ts'
-import type { ResponseTerms } from './fixed-priority.ts'
-import { type AnalysisModel, finishOf, startAfter } from './model.ts'
+import { type AnalysisModel, finishOf, recordsOf, startAfter } from './model.ts'
+import type { ResponseTerms } from './response-terms.ts'
 import { converges } from './utilization.ts'
 
 /** Where a flow stands in a chain. */
@@ -131,7 +131,7 @@ class Level {
   busyPeriod(): number | null {
     const members = [this.#flow, ...this.#apart]
     const aheadNs = this.blockingNs + this.#blockingOverheadNs
-    if (!converges(this.#model, Int32Array.from(members), members.length, aheadNs)) return null
+    if (!converges(this.#model, recordsOf(this.#model), Int32Array.from(members), members.length, aheadNs)) return null
     return this.#solve(members, this.blockingNs, this.#blockingOverheadNs, 1, 1)
   }
 

@@ -7,9 +7,10 @@
  */
 import { assert } from '../internal/assert.ts'
 import { exact } from './exact.ts'
-import type { ResponseTerms } from './fixed-priority.ts'
 import type { FlowSet } from './flow.ts'
-import { type AnalysisModel, finishOf, ReusableModel, startAfter } from './model.ts'
+import { Inversion } from './inversion.ts'
+import { type AnalysisModel, ReusableModel, recordsOf } from './model.ts'
+import type { ResponseTerms } from './response-terms.ts'
 import { cappedStart, LONG_ITERATION } from './starting-point.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
 import { converges, everyone } from './utilization.ts'
@@ -24,37 +25,37 @@ export function earliestDeadlineBounds(set: FlowSet, tightness: Tightness = TIGH
   return set.flows.map((_, flow) => test.bound(flow))
 }
 
-/** Words of a flow's costs. */
-const WIDTH = 5
-
 /** The bounds of one model. Holds scratch space. */
 export class DeadlineResponseTest {
   readonly #model: AnalysisModel
+  /** T, J, Cd, Co, D, longest chunk, last chunk, 1/T of every flow, and then of every stall. */
+  readonly #records: Float64Array
+  readonly #inversion = new Inversion()
   /** No busy period is longer; Infinity: there is no bound on them. */
   readonly #busyNs: number
-  /** Of every flow, and then of every stall, side by side: T, J, Cd, Co, D. Stalls are in time without end, as if D were -Infinity. */
-  readonly #costs: Float64Array
   /** Nothing has its first deadline later, so nothing blocks from there on. */
   #lastOffsetNs = 0
-  /** The window that is looked at: its flow, until when a deadline goes first, and what is in it in any case. */
-  #flow = 0
-  #latestNs = 0
+  /** Of the others with a message in time in the window: T, J, Cd, Co, and how many more messages; how many words that are. */
+  readonly #window: Float64Array
+  #windowEnd = 0
+  /** What is given, without those: Wd, Wo; with one message of each; and of these what is ahead of the window. */
+  #givenNs = 0
+  #givenSoftwareNs = 0
   #workNs = 0
   #softwareNs = 0
   #blockingNs = 0
   #blockingOverheadNs = 0
+  /** The time that an equation is asked at, and which it answers with. */
+  readonly #time = new Float64Array(1)
 
   constructor(model: AnalysisModel) {
     this.#model = model
-    const { count, total, periodNs, jitterNs, workNs, overheadNs, deadlineNs } = model
-    this.#costs = new Float64Array(WIDTH * total)
-    for (let j = 0, at = 0; j < total; j++, at += WIDTH) {
-      this.#costs[at] = periodNs[j]!
-      this.#costs[at + 1] = jitterNs[j]!
-      this.#costs[at + 2] = workNs[j]!
-      this.#costs[at + 3] = overheadNs[j]!
-      this.#costs[at + 4] = j < count ? deadlineNs[j]! : Number.NEGATIVE_INFINITY
-      if (j < count) this.#lastOffsetNs = Math.max(this.#lastOffsetNs, deadlineNs[j]! - jitterNs[j]!)
+    const records = recordsOf(model)
+    this.#records = records
+    this.#window = new Float64Array(5 * model.total)
+    this.#inversion.load(model, model.tightness.nonPreemptiveLastChunk)
+    for (let j = 0; j < 8 * model.count; j += 8) {
+      this.#lastOffsetNs = Math.max(this.#lastOffsetNs, records[j + 4]! - records[j + 1]!)
     }
     this.#busyNs = this.#longestBusyPeriod()
   }
@@ -69,27 +70,34 @@ export class DeadlineResponseTest {
    * `ownJitterNs`: the part of the jitter that the response counts. A message of a chain counts from a release that itself is
    * late by the rest: that is not before a, nor earlier than this part before the window, and s never falls with a.
    */
-  bound(flow: number, ownJitterNs = this.#model.jitterNs[flow]!): ResponseTerms | null {
+  bound(flow: number, mostJitterNs = Number.POSITIVE_INFINITY): ResponseTerms | null {
     if (this.#busyNs === Number.POSITIVE_INFINITY) return null
+    const ownJitterNs = Math.min(mostJitterNs, this.#records[8 * flow + 1]!)
+    const time = this.#time
     const earliestNs = 0 - ownJitterNs
     const tailNs = this.#tailWorkNs(flow) + this.#tailSoftwareNs()
     this.#open(flow, earliestNs)
-    const firstStartNs = this.#startOfLast(0)
+    time[0] = 0
+    this.#settle()
+    const firstStartNs = time[0]!
     let worstNs = firstStartNs + tailNs - earliestNs
     let worstReleaseNs = earliestNs
-    let releaseNs = this.#lastReleaseBefore(flow, this.#busyNs, earliestNs)
-    while (releaseNs > earliestNs) {
+    time[0] = this.#busyNs
+    while (this.#toReleaseBefore(flow) && time[0]! > earliestNs) {
+      const releaseNs = time[0]!
       this.#open(flow, releaseNs)
       const noWorseNs = releaseNs + worstNs - tailNs
-      let startNs = this.#next(noWorseNs)
-      if (startNs > noWorseNs) {
-        startNs = this.#startOfLast(firstStartNs)
-        if (startNs > noWorseNs) {
-          worstNs = startNs + tailNs - releaseNs
+      time[0] = noWorseNs
+      this.#next()
+      if (time[0]! > noWorseNs) {
+        time[0] = firstStartNs
+        this.#settle()
+        if (time[0]! > noWorseNs) {
+          worstNs = time[0]! + tailNs - releaseNs
           worstReleaseNs = releaseNs
         }
       }
-      releaseNs = this.#lastReleaseBefore(flow, Math.min(releaseNs, startNs + tailNs - worstNs), earliestNs)
+      time[0] = Math.min(releaseNs, time[0]! + tailNs - worstNs)
     }
     return this.#terms(flow, worstReleaseNs, worstNs, ownJitterNs)
   }
@@ -100,72 +108,93 @@ export class DeadlineResponseTest {
    */
   #open(flow: number, releaseNs: number): void {
     const model = this.#model
-    this.#flow = flow
-    this.#latestNs = releaseNs + model.deadlineNs[flow]!
-    this.#block(this.#latestNs)
+    const records = this.#records
+    const window = this.#window
+    const own = 8 * flow
+    const end = 8 * model.count
+    const latestNs = releaseNs + records[own + 4]!
+    this.#block(latestNs)
     const instance = this.#instance(flow, releaseNs)
-    this.#workNs = this.#blockingNs + instance * model.workNs[flow]! - this.#tailWorkNs(flow)
-    this.#softwareNs = this.#blockingOverheadNs + instance * model.overheadNs[flow]! - this.#tailSoftwareNs()
+    let to = 0
+    let workNs = 0
+    let softwareNs = 0
+    for (let j = 0; j < 8 * model.total; j += 8) {
+      if (j === own) continue
+      let most = Number.POSITIVE_INFINITY
+      if (j < end) {
+        const spanNs = latestNs - records[j + 4]! + records[j + 1]!
+        if (spanNs < 0) continue
+        most = Math.floor(spanNs / records[j]!)
+      }
+      workNs += records[j + 2]!
+      softwareNs += records[j + 3]!
+      window[to] = records[j]!
+      window[to + 1] = records[j + 1]!
+      window[to + 2] = records[j + 2]!
+      window[to + 3] = records[j + 3]!
+      window[to + 4] = most
+      to += 5
+    }
+    this.#windowEnd = to
+    this.#givenNs = this.#blockingNs + instance * records[own + 2]! - this.#tailWorkNs(flow)
+    this.#givenSoftwareNs = this.#blockingOverheadNs + instance * records[own + 3]! - this.#tailSoftwareNs()
+    this.#workNs = this.#givenNs + workNs
+    this.#softwareNs = this.#givenSoftwareNs + softwareNs
   }
 
   /**
-   * Least s with s = inv(Wd + sum N_j·Cd_j, Wo + sum N_j·Co_j), N_j the messages of j queued within [0, s] that are in time. Without
-   * the switch: least t with inv-, messages queued within [0, t). `atLeastNs` is known not to be above it.
+   * To the least s with s = inv(Wd + sum N_j·Cd_j, Wo + sum N_j·Co_j), N_j the messages of j queued within [0, s] that are in time. Without
+   * the switch: least t with inv-, messages queued within [0, t). The time set is known not to be above it.
    */
-  #startOfLast(atLeastNs: number): number {
-    let startNs = atLeastNs
+  #settle(): void {
+    const time = this.#time
     for (let round = 1; ; round++) {
-      const nextNs = this.#next(startNs)
-      if (nextNs <= startNs) return startNs
-      startNs = nextNs
-      if (round === LONG_ITERATION) {
-        startNs = Math.max(startNs, cappedStart(this.#model, this.#workNs, this.#softwareNs, this.#caps()))
+      const startNs = time[0]!
+      this.#next()
+      if (time[0]! <= startNs) {
+        time[0] = startNs
+        return
       }
+      if (round === LONG_ITERATION) time[0] = Math.max(time[0]!, this.#surelyNs())
     }
   }
 
-  /** How many messages of each flow are in time. */
-  #caps(): Float64Array {
-    const { total, periodNs, jitterNs } = this.#model
-    const caps = new Float64Array(total)
-    for (let j = 0; j < total; j++) {
-      const spanNs = this.#latestNs - this.#costs[WIDTH * j + 4]! + jitterNs[j]!
-      caps[j] = j === this.#flow || spanNs < 0 ? 0 : Math.floor(spanNs / periodNs[j]!) + 1
-    }
-    return caps
+  /** Not above the least solution. */
+  #surelyNs(): number {
+    return cappedStart(this.#model, this.#givenNs, this.#givenSoftwareNs, this.#window, this.#windowEnd)
   }
 
-  /** F(s): the right side of the equation. */
-  #next(startNs: number): number {
-    const model = this.#model
-    const costs = this.#costs
-    const own = WIDTH * this.#flow
-    const latestNs = this.#latestNs
-    const queuedNs = startNs - model.openIntervalNs
-    let workNs = this.#workNs
-    let softwareNs = this.#softwareNs
-    for (let j = 0; j < costs.length; j += WIDTH) {
-      const inTimeNs = latestNs - costs[j + 4]!
-      const spanNs = (queuedNs < inTimeNs ? queuedNs : inTimeNs) + costs[j + 1]!
-      if (j === own || spanNs < 0) continue
-      const messages = Math.floor(spanNs / costs[j]!) + 1
-      workNs += messages * costs[j + 2]!
-      softwareNs += messages * costs[j + 3]!
+  /** From s to F(s), the right side of the equation. */
+  #next(): void {
+    const time = this.#time
+    const window = this.#window
+    const end = this.#windowEnd
+    const queuedNs = time[0]! - this.#model.openIntervalNs
+    let workNs = 0
+    let softwareNs = 0
+    for (let j = 0; j < end; j += 5) {
+      const queued = Math.floor((queuedNs + window[j + 1]!) / window[j]!)
+      const messages = queued < window[j + 4]! ? queued : window[j + 4]!
+      workNs += messages * window[j + 2]!
+      softwareNs += messages * window[j + 3]!
     }
-    return model.tightness.nonPreemptiveLastChunk
-      ? startAfter(model, workNs, softwareNs)
-      : finishOf(model, workNs, softwareNs)
+    const { demand } = this.#inversion
+    demand[0] = this.#workNs + workNs
+    demand[1] = this.#softwareNs + softwareNs
+    this.#inversion.solve()
+    time[0] = demand[2]!
   }
 
   /** What can be ahead of a window: the longest chunk of a flow that can have a later deadline, or all that may be committed. */
   #block(deadlineNs: number): void {
     const model = this.#model
+    const records = this.#records
     let blockingNs = model.committedNs
     let blocked = blockingNs > 0
     if (!blocked && deadlineNs < this.#lastOffsetNs) {
-      for (let j = 0; j < model.count; j++) {
-        if (model.deadlineNs[j]! - model.jitterNs[j]! <= deadlineNs) continue
-        blockingNs = Math.max(blockingNs, model.longestChunkNs[j]!)
+      for (let j = 0; j < 8 * model.count; j += 8) {
+        if (records[j + 4]! - records[j + 1]! <= deadlineNs) continue
+        if (records[j + 5]! > blockingNs) blockingNs = records[j + 5]!
         blocked = true
       }
     }
@@ -176,54 +205,68 @@ export class DeadlineResponseTest {
   /** Least t > 0 with t = inv(Bd + sum eta_j(t)·Cd_j, Bo + sum eta_j(t)·Co_j) over all flows. */
   #longestBusyPeriod(): number {
     const model = this.#model
-    const { count, total, periodNs, deadlineNs, jitterNs, workNs, overheadNs } = model
+    const records = this.#records
+    const window = this.#window
+    const time = this.#time
+    const { count, total } = model
     let firstNs = Number.POSITIVE_INFINITY
-    for (let j = 0; j < count; j++) firstNs = Math.min(firstNs, deadlineNs[j]! - jitterNs[j]!)
+    for (let j = 0; j < 8 * count; j += 8) firstNs = Math.min(firstNs, records[j + 4]! - records[j + 1]!)
     this.#block(firstNs)
-    if (!converges(model, everyone(model), total, this.#blockingNs + this.#blockingOverheadNs)) {
+    if (!converges(model, records, everyone(total), total, this.#blockingNs + this.#blockingOverheadNs)) {
       return Number.POSITIVE_INFINITY
     }
-    const uncapped = new Float64Array(total).fill(Number.POSITIVE_INFINITY)
-    let lengthNs = Math.max(1, cappedStart(model, this.#blockingNs, this.#blockingOverheadNs, uncapped))
+    this.#givenNs = this.#blockingNs
+    this.#givenSoftwareNs = this.#blockingOverheadNs
+    this.#workNs = this.#blockingNs
+    this.#softwareNs = this.#blockingOverheadNs
+    for (let j = 0; j < total; j++) {
+      for (let word = 0; word < 4; word++) window[5 * j + word] = records[8 * j + word]!
+      window[5 * j + 4] = Number.POSITIVE_INFINITY
+      this.#workNs += records[8 * j + 2]!
+      this.#softwareNs += records[8 * j + 3]!
+    }
+    this.#windowEnd = 5 * total
+    let lengthNs = Math.max(1, this.#surelyNs())
     for (;;) {
-      let demandNs = this.#blockingNs
-      let softwareNs = this.#blockingOverheadNs
-      for (let j = 0; j < total; j++) {
-        const messages = Math.floor((lengthNs - 1 + jitterNs[j]!) / periodNs[j]!) + 1
-        demandNs += messages * workNs[j]!
-        softwareNs += messages * overheadNs[j]!
-      }
-      const nextNs = model.tightness.nonPreemptiveLastChunk
-        ? startAfter(model, demandNs, softwareNs)
-        : finishOf(model, demandNs, softwareNs)
-      if (nextNs <= lengthNs) return lengthNs
-      lengthNs = nextNs
+      // Messages queued before the end of it, whatever counts at the start of a chunk.
+      time[0] = lengthNs - 1 + model.openIntervalNs
+      this.#next()
+      if (time[0]! <= lengthNs) return lengthNs
+      lengthNs = time[0]!
     }
   }
 
-  /** The last release before `timeNs` at which the flow's own count jumps, or its deadline meets one of another flow. */
-  #lastReleaseBefore(flow: number, timeNs: number, earliestNs: number): number {
-    const { count, periodNs, deadlineNs, jitterNs, windowsAtEveryDeadline } = this.#model
-    const ownDeadlineNs = deadlineNs[flow]!
+  /**
+   * From a time to the last release before it at which the flow's own count jumps, or its deadline meets one of another flow. False:
+   * there is none.
+   */
+  #toReleaseBefore(flow: number): boolean {
+    const { count, windowsAtEveryDeadline } = this.#model
+    const records = this.#records
+    const time = this.#time
+    const own = 8 * flow
+    const beforeNs = time[0]!
+    const ownDeadlineNs = records[own + 4]!
     let lastNs = Number.NEGATIVE_INFINITY
-    for (let j = 0; j < count; j++) {
-      if (j !== flow && !windowsAtEveryDeadline) continue
-      const firstNs = deadlineNs[j]! - jitterNs[j]! - ownDeadlineNs
-      if (firstNs >= timeNs) continue
-      const releaseNs = firstNs + Math.floor((timeNs - 1 - firstNs) / periodNs[j]!) * periodNs[j]!
-      if (releaseNs > lastNs) lastNs = releaseNs
+    for (let j = 0; j < 8 * count; j += 8) {
+      if (j !== own && !windowsAtEveryDeadline) continue
+      const firstNs = records[j + 4]! - records[j + 1]! - ownDeadlineNs
+      if (firstNs >= beforeNs) continue
+      const releaseNs = firstNs + Math.floor((beforeNs - 1 - firstNs) / records[j]!) * records[j]!
+      lastNs = Math.max(lastNs, releaseNs)
     }
-    return lastNs < earliestNs ? Number.NEGATIVE_INFINITY : lastNs
+    time[0] = lastNs
+    return lastNs > Number.NEGATIVE_INFINITY
   }
 
   #instance(flow: number, releaseNs: number): number {
-    const model = this.#model
-    const before = Math.floor((releaseNs + model.jitterNs[flow]!) / model.periodNs[flow]!)
-    return Math.min(model.instanceLimit, before + 1)
+    const records = this.#records
+    const before = Math.floor((releaseNs + records[8 * flow + 1]!) / records[8 * flow]!)
+    return Math.min(this.#model.instanceLimit, before + 1)
   }
 
   #tailWorkNs(flow: number): number {
-    return this.#model.tightness.nonPreemptiveLastChunk ? this.#model.lastChunkNs[flow]! : 0
+    return this.#model.tightness.nonPreemptiveLastChunk ? this.#records[8 * flow + 6]! : 0
   }
 
   #tailSoftwareNs(): number {
@@ -232,20 +275,22 @@ export class DeadlineResponseTest {
 
   #terms(flow: number, releaseNs: number, responseNs: number, ownJitterNs: number): ResponseTerms {
     const model = this.#model
+    const records = this.#records
+    const window = this.#window
+    const own = 8 * flow
     this.#open(flow, releaseNs)
-    const queuedNs = this.#startOfLast(0) - model.openIntervalNs
-    const costs = this.#costs
+    this.#time[0] = 0
+    this.#settle()
+    const queuedNs = this.#time[0]! - model.openIntervalNs
     const instance = this.#instance(flow, releaseNs)
     let interferenceNs = 0
-    let overheadNs = instance * model.overheadNs[flow]! + this.#blockingOverheadNs
-    for (let j = 0; j < costs.length; j += WIDTH) {
-      const spanNs = Math.min(queuedNs, this.#latestNs - costs[j + 4]!) + costs[j + 1]!
-      if (j === WIDTH * flow || spanNs < 0) continue
-      const messages = Math.floor(spanNs / costs[j]!) + 1
-      interferenceNs += messages * costs[j + 2]!
-      overheadNs += messages * costs[j + 3]!
+    let overheadNs = instance * records[own + 3]! + this.#blockingOverheadNs
+    for (let j = 0; j < this.#windowEnd; j += 5) {
+      const messages = Math.min(Math.floor((queuedNs + window[j + 1]!) / window[j]!), window[j + 4]!) + 1
+      interferenceNs += messages * window[j + 2]!
+      overheadNs += messages * window[j + 3]!
     }
-    const ownWorkNs = instance * model.workNs[flow]!
+    const ownWorkNs = instance * records[own + 2]!
     const supplyNs = exact(responseNs + releaseNs) - ownWorkNs - interferenceNs - this.#blockingNs - overheadNs
     assert(supplyNs >= 0, 'terms exceed their sum')
     return {
@@ -258,7 +303,7 @@ export class DeadlineResponseTest {
       jitterNs: ownJitterNs,
       releaseNs: releaseNs + ownJitterNs,
       instance,
-      instances: Math.ceil((this.#busyNs + model.jitterNs[flow]!) / model.periodNs[flow]!),
+      instances: Math.ceil((this.#busyNs + records[own + 1]!) / records[own]!),
     }
   }
 }

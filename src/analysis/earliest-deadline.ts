@@ -4,10 +4,11 @@
  */
 import { ceilDivide, exact } from './exact.ts'
 import type { FlowSet } from './flow.ts'
-import { type AnalysisModel, deriveModel, finishOf, ReusableModel } from './model.ts'
+import { Inversion } from './inversion.ts'
+import { type AnalysisModel, deriveModel, finishOf, ReusableModel, recordsOf } from './model.ts'
 import type { Supply } from './supply.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
-import { everyone, longRunSlack } from './utilization.ts'
+import { CLEAR, everyone, longRunSlack } from './utilization.ts'
 
 /** The horizon is computed in doubles: a little more of it costs nothing, because the test is exact at every point. */
 const ROUNDING = 1e-6
@@ -43,6 +44,9 @@ export function earliestDeadlineSchedulable(set: FlowSet, tightness: Tightness =
 
 export class DemandTest {
   readonly #model: AnalysisModel
+  /** Of a model that stays as it is; null: those of the set that is loaded. */
+  readonly #records: Float64Array | null
+  readonly #inversion = new Inversion()
   #workNs = 0
   #softwareNs = 0
   #blockingNs = 0
@@ -50,6 +54,7 @@ export class DemandTest {
 
   constructor(model: AnalysisModel) {
     this.#model = model
+    this.#records = model instanceof ReusableModel ? null : recordsOf(model)
   }
 
   verdict(): DeadlineVerdict {
@@ -71,19 +76,47 @@ export class DemandTest {
   /** A deadline that demand does not meet, null when there is none, Infinity when demand outruns supply in the long run. */
   failingPointNs(): number | null {
     const model = this.#model
-    if (model.count === 0) return null
+    const inversion = this.#inversion
+    const { count } = model
+    if (count === 0) return null
+    const records = this.#records ?? recordsOf(model)
+    const end = 8 * count
     const horizonNs = this.horizonNs()
     if (horizonNs === Number.POSITIVE_INFINITY) return horizonNs
+    inversion.load(model, false)
+    const demand = inversion.demand
 
     // Quick processor-demand analysis [Zhang Burns 2009]: what is finished at f(t) is finished for every deadline in [f(t), t],
-    // because f never falls: where a flow stops blocking, a whole message of its own, which is no less, joins the demand.
-    let pointNs = this.#lastDeadlineBefore(horizonNs + 1)
-    while (pointNs !== Number.NEGATIVE_INFINITY) {
-      const finishNs = this.finishNs(pointNs)
+    // because f never falls: where a flow stops blocking, a whole message of its own, which is no less, joins the demand. What
+    // is due before that f(t) is what is due by the last deadline before it.
+    for (let beforeNs = horizonNs + 1; ; ) {
+      let pointNs = Number.NEGATIVE_INFINITY
+      let demandNs = 0
+      let softwareNs = 0
+      let blockingNs = model.committedNs
+      let blockingOverheadNs = blockingNs > 0 ? model.blockingOverheadNs : 0
+      for (let i = 0; i < end; i += 8) {
+        const offsetNs = records[i + 4]! - records[i + 1]!
+        const spanNs = beforeNs - 1 - offsetNs
+        if (spanNs >= 0) {
+          const periods = Math.floor(spanNs / records[i]!)
+          const lastNs = offsetNs + periods * records[i]!
+          if (lastNs > pointNs) pointNs = lastNs
+          demandNs += records[i + 2]! + periods * records[i + 2]!
+          softwareNs += records[i + 3]! + periods * records[i + 3]!
+        } else if (model.committedNs === 0) {
+          if (records[i + 5]! > blockingNs) blockingNs = records[i + 5]!
+          blockingOverheadNs = model.blockingOverheadNs
+        }
+      }
+      if (pointNs === Number.NEGATIVE_INFINITY) return null
+      demand[0] = demandNs + blockingNs
+      demand[1] = softwareNs + blockingOverheadNs
+      inversion.solve()
+      const finishNs = model.total === count ? demand[2]! : this.finishNs(pointNs)
       if (finishNs > pointNs) return pointNs
-      pointNs = this.#lastDeadlineBefore(finishNs)
+      beforeNs = finishNs
     }
-    return null
   }
 
   /**
@@ -135,52 +168,67 @@ export class DemandTest {
     }
   }
 
-  /** A time from which on every deadline is surely met: the least that one of the two supplies gives. Infinity if none does. */
+  /**
+   * A time from which on every deadline is surely met: the least that one of the two supplies gives. Infinity if none does.
+   *
+   * L_a of one supply: demand stays below sum (t - D + J + T)/T·C and the supply above its straight line, so they part at
+   * constant / slack. No flow blocks any more beyond the last first deadline.
+   */
   horizonNs(): number {
-    const model = this.#model
+    const { count, total, supply, delayedSupply, tightness } = this.#model
+    const records = this.#records ?? recordsOf(this.#model)
+    const uncharged = tightness.overheadUncharged
+    const { stretch } = supply
+    const charge = uncharged ? 1 : stretch
     let latestOffsetNs = 0
-    for (let i = 0; i < model.count; i++) {
-      latestOffsetNs = Math.max(latestOffsetNs, model.deadlineNs[i]! - model.jitterNs[i]!)
+    let plainLoad = 0
+    let plainEarlyNs = 0
+    let load = 0
+    let earlyNs = 0
+    for (let i = 0; i < 8 * total; i += 8) {
+      const frequency = records[i + 7]!
+      const offsetNs = records[i + 4]! - records[i + 1]!
+      const early = 1 - offsetNs * frequency
+      const plainNs = records[i + 2]! * stretch + records[i + 3]! * charge
+      const bothNs = records[i + 2]! + records[i + 3]!
+      plainLoad += plainNs * frequency
+      plainEarlyNs += plainNs * early
+      load += bothNs * frequency
+      earlyNs += bothNs * early
+      if (i < 8 * count && offsetNs > latestOffsetNs) latestOffsetNs = offsetNs
     }
-    let horizonNs = this.#horizonOf(model.supply, model.debtNs, model.tightness.overheadUncharged)
-    if (model.delayedSupply !== null) {
-      horizonNs = Math.min(horizonNs, this.#horizonOf(model.delayedSupply, model.delayedDebtNs, false))
+    let horizonNs = this.#horizonOf(supply, this.#model.debtNs, uncharged, 1 - plainLoad, plainEarlyNs)
+    if (delayedSupply !== null) {
+      const { stretch } = delayedSupply
+      const laterNs = this.#horizonOf(
+        delayedSupply,
+        this.#model.delayedDebtNs,
+        false,
+        1 - load * stretch,
+        earlyNs * stretch,
+      )
+      if (laterNs < horizonNs) horizonNs = laterNs
     }
-    return Math.max(latestOffsetNs, horizonNs)
+    return horizonNs > latestOffsetNs ? horizonNs : latestOffsetNs
   }
 
   /**
-   * L_a of one supply: demand stays below sum (t - D + J + T)/T·C and the supply above its straight line, so they part at
-   * constant / slack. No flow blocks any more beyond the last first deadline. With no slack at all they never part, unless
-   * the constant is already paid; the test then has no horizon and the set is refused.
+   * With no slack at all they never part, unless the constant is already paid; the test then has no horizon and the set is
+   * refused.
    */
-  #horizonOf(supply: Supply, debtNs: number, uncharged: boolean): number {
+  #horizonOf(supply: Supply, debtNs: number, uncharged: boolean, roughSlack: number, earlyNs: number): number {
     const model = this.#model
-    const slack = longRunSlack(model, supply, uncharged, everyone(model), model.total)
+    const slack =
+      Math.abs(roughSlack) > CLEAR
+        ? roughSlack
+        : longRunSlack(this.#records ?? recordsOf(model), supply, uncharged, everyone(model.total), model.total)
     if (slack < 0) return Number.POSITIVE_INFINITY
-    const stretch = supply.periodNs / supply.budgetNs
-    const softwareStretch = uncharged ? 1 : stretch
-    let constantNs = supply.firstBlackoutNs + (debtNs + model.committedNs) * stretch
-    if (model.committedNs > 0) constantNs += model.blockingOverheadNs * softwareStretch
+    const { stretch } = supply
+    let constantNs = earlyNs + supply.firstBlackoutNs + (debtNs + model.committedNs) * stretch
+    if (model.committedNs > 0) constantNs += model.blockingOverheadNs * (uncharged ? 1 : stretch)
     if (!model.tightness.exactSupply) constantNs += supply.periodNs - supply.budgetNs
-    for (let i = 0; i < model.total; i++) {
-      const early = 1 - (model.deadlineNs[i]! - model.jitterNs[i]!) / model.periodNs[i]!
-      constantNs += early * (model.workNs[i]! * stretch + model.overheadNs[i]! * softwareStretch)
-    }
     if (slack === 0) return constantNs <= 0 ? 0 : Number.POSITIVE_INFINITY
     return exact(Math.ceil((Math.max(0, constantNs + 1) * (1 + ROUNDING)) / slack))
-  }
-
-  #lastDeadlineBefore(timeNs: number): number {
-    const model = this.#model
-    let lastNs = Number.NEGATIVE_INFINITY
-    for (let i = 0; i < model.count; i++) {
-      const offsetNs = model.deadlineNs[i]! - model.jitterNs[i]!
-      if (offsetNs >= timeNs) continue
-      const periodNs = model.periodNs[i]!
-      lastNs = Math.max(lastNs, offsetNs + Math.floor((timeNs - 1 - offsetNs) / periodNs) * periodNs)
-    }
-    return lastNs
   }
 
   #firstDeadlineAfter(timeNs: number): number {

@@ -82,12 +82,19 @@ export function effectiveBytesPerNs(dma: DmaModel, regulator: Regulator): number
 }
 
 /** Throws `VirtioError` at the first value that no analysis can use: BAD_FLOW, BAD_DMA or BAD_REGULATOR. */
-export function validateFlowSet({ flows, dma, regulator }: FlowSet): void {
-  for (let i = 0; i < flows.length; i++) {
-    const { periodNs, deadlineNs, lengthBytes, jitterNs = 0 } = flows[i]!
-    const usable = isCount(periodNs, 1) && isCount(deadlineNs, 1) && isCount(lengthBytes, 1) && isCount(jitterNs, 0)
-    if (!usable) refuseFlow(flows[i]!, i)
-  }
+export function validateFlowSet(set: FlowSet): void {
+  set.flows.forEach(({ name, periodNs, deadlineNs, lengthBytes, jitterNs = 0 }, i) => {
+    const flow = `flow ${name ?? `#${i}`}`
+    integer('BAD_FLOW', `${flow}: periodNs`, periodNs, 1)
+    integer('BAD_FLOW', `${flow}: deadlineNs`, deadlineNs, 1)
+    integer('BAD_FLOW', `${flow}: lengthBytes`, lengthBytes, 1)
+    integer('BAD_FLOW', `${flow}: jitterNs`, jitterNs, 0)
+  })
+  validateServer(set)
+}
+
+/** Of `validateFlowSet`, what does not concern the flows. */
+export function validateServer({ dma, regulator }: FlowSet): void {
   const [best, worst] = dma.chunkOverheadNs
   positive('BAD_DMA', 'dmaBytesPerNs', dma.dmaBytesPerNs)
   integer('BAD_DMA', 'chunkBytes', dma.chunkBytes, 1)
@@ -127,15 +134,7 @@ export function validateFlowSet({ flows, dma, regulator }: FlowSet): void {
 }
 
 function isCount(value: number, least: number): boolean {
-  return Number.isSafeInteger(value) && value >= least && value <= EXACT_LIMIT
-}
-
-function refuseFlow({ name, periodNs, deadlineNs, lengthBytes, jitterNs = 0 }: Flow, i: number): void {
-  const flow = `flow ${name ?? `#${i}`}`
-  integer('BAD_FLOW', `${flow}: periodNs`, periodNs, 1)
-  integer('BAD_FLOW', `${flow}: deadlineNs`, deadlineNs, 1)
-  integer('BAD_FLOW', `${flow}: lengthBytes`, lengthBytes, 1)
-  integer('BAD_FLOW', `${flow}: jitterNs`, jitterNs, 0)
+  return value >= least && value <= EXACT_LIMIT && Math.floor(value) === value
 }
 
 function integer(code: string, what: string, value: number, least: number): void {

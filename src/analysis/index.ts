@@ -19,12 +19,11 @@ export {
 } from './end-to-end.ts'
 export {
   deadlineMonotonic,
-  FixedPriorityTest,
   fixedPriorityBounds,
   fixedPrioritySchedulable,
-  type ResponseTerms,
   ranksOf,
 } from './fixed-priority.ts'
+export { FixedPriorityTest } from './fixed-priority-test.ts'
 export {
   type BudgetRegulator,
   budgetCycleNs,
@@ -51,6 +50,7 @@ export {
 } from './memory-throttling.ts'
 export { type AnalysisModel, deriveModel, finishOf, startAfter } from './model.ts'
 export { limitedPriorities, optimalPriorities } from './priority-assignment.ts'
+export type { ResponseTerms } from './response-terms.ts'
 export { type Scheduler, schedulable, type TestOptions } from './schedulable.ts'
 export {
   type FlowSensitivity,

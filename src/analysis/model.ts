@@ -2,8 +2,8 @@
  * The numbers that the theorems read, derived once from a flow set: costs of messages and chunks, blocking, debt, and the
  * regulator's two supplies. They are one plain object, so that a test can weaken exactly one of them and see it caught.
  */
-import { exact } from './exact.ts'
-import { budgetCycleNs, chunkCount, effectiveBytesPerNs, type FlowSet, validateFlowSet } from './flow.ts'
+import { EXACT_LIMIT, exact } from './exact.ts'
+import { budgetCycleNs, effectiveBytesPerNs, type FlowSet, validateFlowSet, validateServer } from './flow.ts'
 import { Supply, transferTimeNs } from './supply.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
 
@@ -49,7 +49,56 @@ export interface AnalysisModel {
 export function deriveModel(set: FlowSet, tightness: Tightness): AnalysisModel {
   const model = new ReusableModel()
   model.load(set, tightness)
-  return model
+  const { count, total, supply, debtNs, delayedSupply, delayedDebtNs, committedNs, openIntervalNs } = model
+  const { periodNs, deadlineNs, jitterNs, workNs, overheadNs, lastChunkNs, longestChunkNs } = model
+  const { chunkOverheadNs, blockingOverheadNs, instanceLimit, windowsAtEveryDeadline } = model
+  return {
+    tightness,
+    count,
+    total,
+    periodNs,
+    deadlineNs,
+    jitterNs,
+    workNs,
+    overheadNs,
+    lastChunkNs,
+    longestChunkNs,
+    chunkOverheadNs,
+    blockingOverheadNs,
+    committedNs,
+    debtNs,
+    supply,
+    delayedSupply,
+    delayedDebtNs,
+    openIntervalNs,
+    instanceLimit,
+    windowsAtEveryDeadline,
+  }
+}
+
+/**
+ * What the innermost loops read, side by side for every flow and then every stall: T, J, Cd, Co, D, longest chunk, last chunk, 1/T. One
+ * array, because V8 checks the type and the place of each that a loop reads, in every round.
+ */
+export const RECORD_WORDS = 8
+
+/** The records of a model; of a reusable one those of the set that is loaded, in place. */
+export function recordsOf(model: AnalysisModel): Float64Array {
+  if (model instanceof ReusableModel) return model.records
+  const records = new Float64Array(RECORD_WORDS * model.total)
+  for (let i = 0, at = 0; i < model.total; i++, at += RECORD_WORDS) {
+    records[at] = model.periodNs[i]!
+    records[at + 1] = model.jitterNs[i]!
+    records[at + 2] = model.workNs[i]!
+    records[at + 3] = model.overheadNs[i]!
+    if (i < model.count) {
+      records[at + 4] = model.deadlineNs[i]!
+      records[at + 5] = model.longestChunkNs[i]!
+      records[at + 6] = model.lastChunkNs[i]!
+    }
+    records[at + 7] = 1 / model.periodNs[i]!
+  }
+  return records
 }
 
 /** The model of one set after another. `load` allocates only for a set that is larger than any before, or another regulator. */
@@ -57,13 +106,7 @@ export class ReusableModel implements AnalysisModel {
   tightness: Tightness = TIGHTNESS.A4
   count = 0
   total = 0
-  periodNs = new Float64Array(0)
-  deadlineNs = new Float64Array(0)
-  jitterNs = new Float64Array(0)
-  workNs = new Float64Array(0)
-  overheadNs = new Float64Array(0)
-  lastChunkNs = new Float64Array(0)
-  longestChunkNs = new Float64Array(0)
+  records = new Float64Array(0)
   chunkOverheadNs = 0
   blockingOverheadNs = 0
   committedNs = 0
@@ -72,67 +115,125 @@ export class ReusableModel implements AnalysisModel {
   delayedSupply: Supply | null = null
   delayedDebtNs = 0
   openIntervalNs: 0 | 1 = 0
-  instanceLimit = Number.POSITIVE_INFINITY
-  windowsAtEveryDeadline = true
-  /** The last one made, for the next set with the same regulator. */
+  readonly instanceLimit = Number.POSITIVE_INFINITY
+  readonly windowsAtEveryDeadline = true
+  /** The last two, for sets with the same regulator under two designs in turn. */
   #lastDelayedSupply = Supply.unlimited()
+  #delayedSupplyBefore = Supply.unlimited()
+  readonly #server = new Float64Array(5)
+
+  get periodNs(): Float64Array {
+    return this.#column(0)
+  }
+  get jitterNs(): Float64Array {
+    return this.#column(1)
+  }
+  get workNs(): Float64Array {
+    return this.#column(2)
+  }
+  get overheadNs(): Float64Array {
+    return this.#column(3)
+  }
+  get deadlineNs(): Float64Array {
+    return this.#column(4)
+  }
+  get longestChunkNs(): Float64Array {
+    return this.#column(5)
+  }
+  get lastChunkNs(): Float64Array {
+    return this.#column(6)
+  }
+
+  /** A copy: for what is rarely asked. */
+  #column(word: number): Float64Array {
+    return Float64Array.from({ length: this.total }, (_, i) => this.records[RECORD_WORDS * i + word]!)
+  }
 
   /** Throws as `deriveModel`; the model is then of no use until the next set. */
   load(set: FlowSet, tightness: Tightness): void {
-    validateFlowSet(set)
     const { flows, dma, regulator } = set
-    const { chunkBytes, messageOverheadNs, lookAhead = 0, stalls } = dma
+    const { lookAhead = 0, stalls } = dma
     const { trueChunkSizes } = tightness
     const beta = effectiveBytesPerNs(dma, regulator)
-    const chunkOverheadNs = dma.chunkOverheadNs[1]
-    const fullChunkNs = transferTimeNs(chunkBytes, beta)
     const count = flows.length
     const total = count + (stalls === undefined ? 0 : stalls.length)
-    if (total > this.periodNs.length) this.#grow(total)
+    if (RECORD_WORDS * total > this.records.length) this.records = new Float64Array(RECORD_WORDS * total)
+    const records = this.records
+    // What comes out of a Float64Array is a double for V8. Other numbers it takes for small integers, and converts back and forth.
+    const server = this.#server
+    server[0] = dma.chunkBytes
+    server[1] = beta
+    server[2] = dma.chunkOverheadNs[1]
+    server[3] = dma.messageOverheadNs
+    server[4] = transferTimeNs(dma.chunkBytes, beta)
+    const chunkBytes = server[0]!
+    const bytesPerNs = server[1]!
+    const chunkOverheadNs = server[2]!
+    const messageOverheadNs = server[3]!
+    const fullChunkNs = server[4]!
+    let usable = true
+    let oddNs = 0
     let longestNs = 0
-    for (let i = 0; i < count; i++) {
-      const { periodNs, deadlineNs, lengthBytes, jitterNs = 0 } = flows[i]!
-      const chunks = chunkCount(lengthBytes, chunkBytes)
-      const lastNs = trueChunkSizes ? transferTimeNs(lengthBytes - (chunks - 1) * chunkBytes, beta) : fullChunkNs
-      const longestChunkNs = chunks > 1 ? fullChunkNs : lastNs
-      const workNs = exact((chunks - 1) * fullChunkNs + lastNs)
-      const overheadNs = exact(chunks * chunkOverheadNs + messageOverheadNs)
-      this.periodNs[i] = periodNs
-      this.deadlineNs[i] = deadlineNs
-      this.jitterNs[i] = jitterNs
-      this.lastChunkNs[i] = lastNs
-      this.longestChunkNs[i] = longestChunkNs
-      this.workNs[i] = workNs
-      this.overheadNs[i] = overheadNs
-      longestNs = Math.max(longestNs, longestChunkNs)
+    let mostNs = 0
+    for (let i = 0, at = 0; i < count; i++, at += 8) {
+      const flow = flows[i]!
+      const { periodNs, deadlineNs, lengthBytes, jitterNs = 0 } = flow
+      if (
+        typeof periodNs !== 'number' ||
+        typeof deadlineNs !== 'number' ||
+        typeof lengthBytes !== 'number' ||
+        typeof jitterNs !== 'number'
+      ) {
+        usable = false
+        break
+      }
+      records[at] = periodNs
+      records[at + 1] = jitterNs
+      records[at + 4] = deadlineNs
+      records[at + 7] = lengthBytes
+      const period = records[at]!
+      const jitter = records[at + 1]!
+      const deadline = records[at + 4]!
+      const bytes = records[at + 7]!
+      usable &&= period >= 1 && deadline >= 1 && bytes >= 1 && jitter >= 0
+      usable &&= period + deadline + bytes + jitter <= EXACT_LIMIT
+      oddNs += period - Math.floor(period) + (deadline - Math.floor(deadline))
+      oddNs += bytes - Math.floor(bytes) + (jitter - Math.floor(jitter))
+      records[at + 6] = Math.ceil(bytes / chunkBytes)
+      const chunks = records[at + 6]!
+      records[at + 6] = trueChunkSizes ? Math.ceil((bytes - (chunks - 1) * chunkBytes) / bytesPerNs) : fullChunkNs
+      const lastNs = records[at + 6]!
+      const ownLongestNs = bytes > chunkBytes ? fullChunkNs : lastNs
+      const workNs = (chunks - 1) * fullChunkNs + lastNs
+      const overheadNs = chunks * chunkOverheadNs + messageOverheadNs
+      records[at + 2] = workNs
+      records[at + 3] = overheadNs
+      records[at + 5] = ownLongestNs
+      records[at + 7] = 1 / period
+      if (ownLongestNs > longestNs) longestNs = ownLongestNs
+      if (workNs > mostNs) mostNs = workNs
+      if (overheadNs > mostNs) mostNs = overheadNs
     }
-    for (let i = count; i < total; i++) {
+    // Numbers of no use have only been multiplied until here. Those whose sum is large are looked at more closely.
+    if (!usable || oddNs !== 0) validateFlowSet(set)
+    else validateServer(set)
+    exact(mostNs)
+    for (let i = count, at = RECORD_WORDS * count; i < total; i++, at += RECORD_WORDS) {
       const { periodNs, stallNs } = stalls![i - count]!
-      this.periodNs[i] = periodNs
-      this.deadlineNs[i] = 0
-      this.jitterNs[i] = 0
-      this.workNs[i] = 0
-      this.overheadNs[i] = stallNs
+      records.fill(0, at, at + RECORD_WORDS)
+      records[at] = periodNs
+      records[at + 3] = stallNs
+      records[at + 7] = 1 / periodNs
     }
     this.tightness = tightness
     this.count = count
     this.total = total
-    this.chunkOverheadNs = chunkOverheadNs
-    this.blockingOverheadNs = (1 + lookAhead) * (chunkOverheadNs + messageOverheadNs)
+    this.chunkOverheadNs = dma.chunkOverheadNs[1]
+    this.blockingOverheadNs = (1 + lookAhead) * (dma.chunkOverheadNs[1] + dma.messageOverheadNs)
     this.committedNs = lookAhead > 0 ? (1 + lookAhead) * longestNs : 0
     this.openIntervalNs = tightness.nonPreemptiveLastChunk ? 0 : 1
     // A chunk starts at a balance of at least 1, so the overdraft is one less than what was committed; A0 looks less closely.
     this.#deriveSupplies(set, beta, longestNs, (1 + lookAhead) * longestNs - (trueChunkSizes ? 1 : 0))
-  }
-
-  #grow(total: number): void {
-    this.periodNs = new Float64Array(total)
-    this.deadlineNs = new Float64Array(total)
-    this.jitterNs = new Float64Array(total)
-    this.workNs = new Float64Array(total)
-    this.overheadNs = new Float64Array(total)
-    this.lastChunkNs = new Float64Array(total)
-    this.longestChunkNs = new Float64Array(total)
   }
 
   /**
@@ -168,8 +269,16 @@ export class ReusableModel implements AnalysisModel {
       ? Math.min(periodNs, budgetNs + overheads * worstNs)
       : firstBudgetNs
     const firstNs = sharedWhileIdle ? supply.firstBlackoutNs : periodNs - firstBudgetNs
-    this.#lastDelayedSupply = sameSupply(this.#lastDelayedSupply, periodNs, laterBudgetNs, firstNs)
-    this.delayedSupply = this.#lastDelayedSupply
+    const last = this.#lastDelayedSupply
+    if (isSupply(last, periodNs, laterBudgetNs, firstNs)) {
+      this.delayedSupply = last
+    } else if (isSupply(this.#delayedSupplyBefore, periodNs, laterBudgetNs, firstNs)) {
+      this.delayedSupply = this.#delayedSupplyBefore
+    } else {
+      this.#delayedSupplyBefore = last
+      this.#lastDelayedSupply = new Supply(periodNs, laterBudgetNs, firstNs)
+      this.delayedSupply = this.#lastDelayedSupply
+    }
     this.delayedDebtNs = firstBudgetNs === periodNs && !sharedWhileIdle ? 0 : overdraftNs
   }
 
@@ -178,27 +287,24 @@ export class ReusableModel implements AnalysisModel {
    * then ends within the longest busy period L without a regulator (Theorem 0).
    */
   #sparesBudget(cycleNs: number, budgetNs: number): boolean {
+    const { records } = this
+    const end = RECORD_WORDS * this.total
     let load = 0
-    for (let i = 0; i < this.total; i++) load += (this.#copyingOf(i) + this.overheadNs[i]!) / this.periodNs[i]!
+    for (let at = 0; at < end; at += RECORD_WORDS) load += (records[at + 2]! + records[at + 3]!) * records[at + 7]!
     if (load > SURELY_BELOW_ONE) return false
     let busyNs = 1
     for (;;) {
       let copiedNs = 0
       let nextNs = 0
-      for (let i = 0; i < this.total; i++) {
-        const reachNs = busyNs + this.jitterNs[i]!
-        const messages = Math.ceil(reachNs / this.periodNs[i]!)
-        nextNs += messages * (this.#copyingOf(i) + this.overheadNs[i]!)
-        copiedNs += (Math.floor((cycleNs + reachNs) / this.periodNs[i]!) + 1) * this.#copyingOf(i)
+      for (let at = 0; at < end; at += RECORD_WORDS) {
+        const reachNs = busyNs + records[at + 1]!
+        nextNs += Math.ceil(reachNs / records[at]!) * (records[at + 2]! + records[at + 3]!)
+        copiedNs += (Math.floor((cycleNs + reachNs) / records[at]!) + 1) * records[at + 2]!
       }
       if (copiedNs >= budgetNs) return false
       if (nextNs <= busyNs) return true
       busyNs = nextNs
     }
-  }
-
-  #copyingOf(i: number): number {
-    return i < this.count ? this.workNs[i]! : 0
   }
 }
 
@@ -207,8 +313,11 @@ const SURELY_BELOW_ONE = 1 - 1e-9
 
 /** `last` where it is the supply that is asked for, else a new one. */
 function sameSupply(last: Supply, periodNs: number, budgetNs: number, firstBlackoutNs: number): Supply {
-  const same = last.periodNs === periodNs && last.budgetNs === budgetNs && last.firstBlackoutNs === firstBlackoutNs
-  return same ? last : new Supply(periodNs, budgetNs, firstBlackoutNs)
+  return isSupply(last, periodNs, budgetNs, firstBlackoutNs) ? last : new Supply(periodNs, budgetNs, firstBlackoutNs)
+}
+
+function isSupply(supply: Supply, periodNs: number, budgetNs: number, firstBlackoutNs: number): boolean {
+  return supply.periodNs === periodNs && supply.budgetNs === budgetNs && supply.firstBlackoutNs === firstBlackoutNs
 }
 
 /**

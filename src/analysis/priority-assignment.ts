@@ -8,7 +8,7 @@
  * being just below them, and the lowest level may take every flow that fits there.
  */
 import { assert } from '../internal/assert.ts'
-import { FixedPriorityTest } from './fixed-priority.ts'
+import { FixedPriorityTest } from './fixed-priority-test.ts'
 import type { FlowSet } from './flow.ts'
 import { deriveModel } from './model.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'

@@ -54,48 +54,56 @@ function linearInverse(supply: Supply, workNs: number, softwareNs: number, charg
 
 /**
  * The same where the count of flow j is capped, as by a deadline: s = inv(Wd + sum min((s + J_j)·rd_j, capWork_j), ...). The sum of capped
- * lines is concave, so its solution is found from above: begin with every count at its cap, and let those below it go. `caps[j]` is a
- * number of messages; Infinity: none.
+ * lines is concave, so its solution is found from above: begin with every count at its cap, and let those below it go. `flows` are
+ * the first `end` words of T, J, Cd, Co and the most messages of each but one, Infinity: no cap.
  */
-export function cappedStart(model: AnalysisModel, workNs: number, softwareNs: number, caps: Float64Array): number {
+export function cappedStart(
+  model: AnalysisModel,
+  workNs: number,
+  softwareNs: number,
+  flows: Float64Array,
+  end: number,
+): number {
   const { supply, delayedSupply, debtNs, delayedDebtNs, tightness } = model
   const charge = tightness.overheadUncharged ? 1 : supply.stretch
-  let start = solveCapped(model, supply, workNs + debtNs, softwareNs, caps, charge)
+  let start = solveCapped(supply, workNs + debtNs, softwareNs, flows, end, charge)
   if (delayedSupply !== null) {
     const { stretch } = delayedSupply
-    start = Math.min(start, solveCapped(model, delayedSupply, workNs + delayedDebtNs, softwareNs, caps, stretch))
+    start = Math.min(start, solveCapped(delayedSupply, workNs + delayedDebtNs, softwareNs, flows, end, stretch))
   }
   return start > 0 ? Math.floor(start) : 0
 }
 
 function solveCapped(
-  { total, periodNs, jitterNs, workNs: messageNs, overheadNs }: AnalysisModel,
   supply: Supply,
   workNs: number,
   softwareNs: number,
-  caps: Float64Array,
+  flows: Float64Array,
+  end: number,
   charge: number,
 ): number {
   let start = Number.POSITIVE_INFINITY
   let active = -1
   for (;;) {
-    let work = workNs
-    let software = softwareNs
+    let work = 0
+    let software = 0
     let slack = 1
     let below = 0
-    for (let j = 0; j < total; j++) {
-      const cap = caps[j]!
-      if (cap * periodNs[j]! > start + jitterNs[j]! || cap === Number.POSITIVE_INFINITY) {
+    for (let j = 0; j < end; j += 5) {
+      const periodNs = flows[j]!
+      const cap = flows[j + 4]! + 1
+      if (cap === Number.POSITIVE_INFINITY || cap * periodNs > start + flows[j + 1]!) {
         below++
-        work += (jitterNs[j]! * messageNs[j]!) / periodNs[j]!
-        software += (jitterNs[j]! * overheadNs[j]!) / periodNs[j]!
-        slack -= (messageNs[j]! * supply.stretch + overheadNs[j]! * charge) / periodNs[j]!
+        work += (flows[j + 1]! * flows[j + 2]!) / periodNs
+        software += (flows[j + 1]! * flows[j + 3]!) / periodNs
+        slack -= (flows[j + 2]! * supply.stretch + flows[j + 3]! * charge) / periodNs
       } else {
-        work += cap * messageNs[j]!
-        software += cap * overheadNs[j]!
+        work += cap * flows[j + 2]!
+        software += cap * flows[j + 3]!
       }
     }
-    const solution = (linearInverse(supply, work, software, charge) * (1 - ROUNDING)) / (Math.max(0, slack) + ROUNDING)
+    const aheadNs = linearInverse(supply, workNs + work, softwareNs + software, charge)
+    const solution = (aheadNs * (1 - ROUNDING)) / (Math.max(0, slack) + ROUNDING)
     // Fewer counts at their cap, never more, until none changes.
     if (below === active) return solution
     active = below

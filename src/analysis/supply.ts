@@ -25,12 +25,13 @@ export class Supply {
   #slopeDenominator = 0
 
   constructor(periodNs: number, budgetNs: number, firstBlackoutNs = periodNs - budgetNs) {
-    assert(Number.isSafeInteger(periodNs) && Number.isSafeInteger(budgetNs), 'a supply counts whole ns')
-    assert(
-      0 < budgetNs && budgetNs <= periodNs,
-      `budget ${budgetNs} ns must be positive and fit its period of ${periodNs} ns`,
-    )
-    assert(Number.isSafeInteger(firstBlackoutNs) && firstBlackoutNs >= 0, `first blackout of ${firstBlackoutNs} ns`)
+    if (!(Number.isSafeInteger(periodNs) && Number.isSafeInteger(budgetNs))) assert(false, 'a supply counts whole ns')
+    if (!(0 < budgetNs && budgetNs <= periodNs)) {
+      assert(false, `budget ${budgetNs} ns must be positive and fit its period of ${periodNs} ns`)
+    }
+    if (!(Number.isSafeInteger(firstBlackoutNs) && firstBlackoutNs >= 0)) {
+      assert(false, `first blackout of ${firstBlackoutNs} ns`)
+    }
     this.periodNs = periodNs
     this.budgetNs = budgetNs
     this.firstBlackoutNs = firstBlackoutNs
@@ -70,27 +71,37 @@ export class Supply {
 
   /** lsbf(t) = max(0, (Q/P)(t - 2(P-Q))), rounded down to whole ns. */
   lsbf(windowNs: number): number {
-    const served = windowNs - this.#linearLatency()
-    this.#reduceSlope()
-    return served <= 0 ? 0 : scale(served, this.#slopeNumerator, this.#slopeDenominator, 0)
+    const served = windowNs - this.linearLatencyNs
+    return served <= 0 ? 0 : scale(served, this.slopeNumerator, this.slopeDenominator, 0)
   }
 
   /** Least integer t with lsbf(t) >= `workNs`. 0 for no work. */
   lsbfInv(workNs: number): number {
     if (workNs <= 0) return 0
-    this.#reduceSlope()
-    return this.#linearLatency() + scale(workNs, this.#slopeDenominator, this.#slopeNumerator, this.#slopeNumerator - 1)
+    const { slopeNumerator, slopeDenominator } = this
+    return this.linearLatencyNs + scale(workNs, slopeDenominator, slopeNumerator, slopeNumerator - 1)
+  }
+
+  /** Where lsbf starts to rise. */
+  get linearLatencyNs(): number {
+    return this.firstBlackoutNs + this.periodNs - this.budgetNs
+  }
+
+  /** Q/P in lowest terms: the numerator. */
+  get slopeNumerator(): number {
+    if (this.#slopeDenominator === 0) this.#reduceSlope()
+    return this.#slopeNumerator
+  }
+
+  get slopeDenominator(): number {
+    if (this.#slopeDenominator === 0) this.#reduceSlope()
+    return this.#slopeDenominator
   }
 
   #reduceSlope(): void {
-    if (this.#slopeDenominator !== 0) return
     const divisor = greatestCommonDivisor(this.periodNs, this.budgetNs)
     this.#slopeNumerator = this.budgetNs / divisor
     this.#slopeDenominator = this.periodNs / divisor
-  }
-
-  #linearLatency(): number {
-    return this.firstBlackoutNs + this.periodNs - this.budgetNs
   }
 }
 

@@ -19,6 +19,7 @@ import {
   type Tightness,
 } from 'virtio-sdk/analysis'
 import { describe, expect, it } from 'vitest'
+import { Inversion } from '../../src/analysis/inversion.ts'
 import { Random } from '../../src/internal/random.ts'
 import { randomSet } from './flow-sets.ts'
 
@@ -69,12 +70,40 @@ function criticalSet(seed: number): FlowSet {
   return { ...set, flows: set.flows.map((flow) => ({ ...flow, lengthBytes: scale(flow.lengthBytes) })) }
 }
 
+/** The same in long times: 2^bits as long, less odd amounts. */
+function longSet(seed: number, bits: number): FlowSet {
+  const random = new Random(seed, 16)
+  const drawn = randomSet(random, seed % 4 === 0 ? 1 : 0)
+  const long = (value: number) => value * 2 ** bits - random.between(0, Math.min(value, 1)) * random.between(0, 1000)
+  const { dma, regulator } = drawn
+  return {
+    flows: drawn.flows.map((flow) => ({
+      ...flow,
+      periodNs: long(flow.periodNs),
+      deadlineNs: long(flow.deadlineNs),
+      lengthBytes: long(flow.lengthBytes),
+      jitterNs: long(flow.jitterNs ?? 0),
+    })),
+    dma: {
+      ...dma,
+      chunkBytes: long(dma.chunkBytes),
+      chunkOverheadNs: [dma.chunkOverheadNs[0] * 2 ** bits, dma.chunkOverheadNs[1] * 2 ** bits],
+      messageOverheadNs: long(dma.messageOverheadNs),
+    },
+    regulator:
+      regulator.kind === 'budget'
+        ? { ...regulator, periodNs: regulator.periodNs * 2 ** bits, budgetNs: regulator.budgetNs * 2 ** bits }
+        : regulator,
+  }
+}
+
 const responses = (terms: readonly (ResponseTerms | null)[]) => terms.map((term) => term?.responseNs ?? null)
 
 describe('fixed priority', () => {
   it.each([
     ['random sets', 600, (seed: number) => randomSet(new Random(seed, 14), seed % 4 === 0 ? 1 : 0)],
     ['sets at the limit, with long busy periods', 100, criticalSet],
+    ['sets with long times', 200, (seed: number) => longSet(seed, 28)],
   ] as const)('%s: bounds and verdicts are those of the theorems', (_, count, draw) => {
     let compared = 0
     let later = 0
@@ -99,6 +128,53 @@ describe('fixed priority', () => {
     expect(later).toBeGreaterThan(10)
   })
 })
+
+describe('inv and inv- of the innermost loops', () => {
+  it.each([
+    ['start', true],
+    ['finish', false],
+  ] as const)('%s: the same to the last bit as through the supplies, to the end of the exact integers', (_, start) => {
+    const inversion = new Inversion()
+    const plain = start ? startAfter : finishOf
+    let [equal, refused] = [0, 0]
+    for (let seed = 0; seed < 600; seed++) {
+      const random = new Random(seed, 17)
+      const set = seed % 2 === 0 ? randomSet(random) : longSet(seed, 36)
+      for (const name of NAMES) {
+        for (const exactSupply of [true, false]) {
+          const model = deriveModel(set, { ...TIGHTNESS[name], exactSupply })
+          inversion.load(model, start)
+          for (let draw = 0; draw < 20; draw++) {
+            const atMost = 2 ** random.between(1, 52)
+            const work = (start ? 0 : 1) + Math.floor(random.unit() * atMost)
+            const software = Math.floor(random.unit() * random.pick([0, 1, atMost]))
+            inversion.demand[0] = work
+            inversion.demand[1] = software
+            const expected = orAssertion(() => plain(model, work, software))
+            const found = orAssertion(() => {
+              inversion.solve()
+              return inversion.demand[2]!
+            })
+            expect(found, `${name}, seed ${seed}: ${work}, ${software}`).toBe(expected)
+            if (typeof expected === 'number') equal++
+            else refused++
+          }
+        }
+      }
+    }
+    expect(equal).toBeGreaterThan(50_000)
+    expect(refused).toBeGreaterThan(100)
+  })
+})
+
+function orAssertion(find: () => number): number | string {
+  try {
+    return find()
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ASSERTION' })
+    return 'assertion'
+  }
+}
 
 const python = spawnSync('python3', ['--version']).error === undefined
 
