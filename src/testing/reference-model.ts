@@ -43,7 +43,7 @@ function compareSplit(target: QueueTargets, program: QueueProgram): true {
   const device = 'device' in target ? target.device : target.side === 'device' ? target : referenceDevice
   const driver = 'driver' in target ? target.driver : target.side === 'driver' ? target : referenceDriver
   const startIndex = device.createAt && driver.createAt ? program.startIndex : 0
-  const scene = new RingScene(program, startIndex)
+  const scene = new RingScene(program, startIndex, device.ownMemory ?? driver.ownMemory)
   // The driver first: it may zero the ring.
   const drivers = new DriverWitness(scene, driver, startIndex)
   return run(program.commands, scene, new DeviceWitness(scene, device, startIndex), drivers)

@@ -26,15 +26,20 @@ export class RingScene {
   /** Index of the command that runs now. */
   position = 0
   readonly #program: QueueProgram
+  readonly #data: number
   #dataCursor = 0
   /** Of the area that is watched; one for all calls, because there are very many. */
   readonly #before: Uint8Array
   readonly #after: Uint8Array
 
-  constructor(program: QueueProgram, startIndex: number) {
+  /** `own`: the memory that a target brought; what the scene needs of it is zeroed. */
+  constructor(program: QueueProgram, startIndex: number, own?: GuestMemory) {
     const { ring, end } = layOutRing(program)
     this.#program = program
-    this.memory = GuestMemory.ofSize(end + DATA_BYTES - ring.descriptorArea, ring.descriptorArea)
+    const bytes = end + DATA_BYTES - ring.descriptorArea
+    this.memory = own ?? GuestMemory.ofSize(bytes, ring.descriptorArea)
+    own?.fill(ring.descriptorArea, bytes, 0)
+    this.#data = end
     this.ring = ring
     const watchedBytes = ring.tableArea - ring.descriptorArea
     this.#before = new Uint8Array(watchedBytes)
@@ -47,7 +52,7 @@ export class RingScene {
   /** The next bytes of the data area: consecutive buffers touch, so that a range says nothing about how it was cut. */
   buffer(length: number): ByteRange {
     if (this.#dataCursor + length > DATA_BYTES) this.#dataCursor = 0
-    const address = this.memory.regions[0]!.end - DATA_BYTES + this.#dataCursor
+    const address = this.#data + this.#dataCursor
     this.#dataCursor += length
     return { address, length }
   }

@@ -19,7 +19,8 @@ describe('contents', () => {
     const installed = join(project.folder, 'node_modules/virtio-sdk')
     expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'dist', 'examples', 'package.json'])
     expect(readdirSync(join(installed, 'examples'))).toEqual(['scenarios'])
-    const dist = readdirSync(join(installed, 'dist'))
+    const entries = readdirSync(join(installed, 'dist'), { recursive: true, withFileTypes: true })
+    const dist = entries.filter((entry) => entry.isFile()).map(({ name }) => name)
     expect(dist.filter((name) => !/\.(c?js|d\.c?ts)$/.test(name))).toEqual([])
   })
 

@@ -32,8 +32,9 @@ PASS: handled as required. REJECT: refused, and a reset brings the queue back. W
 crash, endless loop, access out of bounds, a completion lost or forged. SKIP: the target lacks what is shown.
 
 The verdicts on v86 0.5 are on its \`VirtQueue\` class alone, with its published code over its own RAM: it leaves the checks that fail here
-to nobody, reads used idx back from memory, and looks at the low word of an address. It runs in a browser as the guest's own sandbox,
-where a guest that breaks its ring hurts itself; a queue that serves a guest which it does not trust needs them.
+to nobody, reads used idx back from memory, and looks at the low word of an address. Honest programs find nothing in it. It runs in a
+browser as the guest's own sandbox, where a guest that breaks its ring hurts itself; a queue that serves a guest which it does not trust
+needs them.
 
 ## Device side
 

@@ -15,7 +15,7 @@ export interface FuzzFlags {
   readonly corpus?: unknown
 }
 
-const DEFAULT_MS = 10_000
+const DEFAULT_MS = 5_000
 
 type Fuzzer = typeof import('../../testing/fuzz.ts')
 

@@ -15,7 +15,6 @@ import type { DriverExhibit } from './driver-exhibits.ts'
 import { ExhibitFailure, NotShown } from './exhibit.ts'
 
 const SEND: RingExchange['driver'] = [{ op: 'add' }, { op: 'publish' }, { op: 'kick' }]
-const ANSWERED: RingExchange['driver'] = [{ op: 'add', readable: 0, writable: 1 }, { op: 'publish' }, { op: 'kick' }]
 
 /** Both sides fall asleep, and must be woken by what the other does meanwhile. */
 const WAKE_UPS: readonly RingExchange[] = [
@@ -28,11 +27,7 @@ const WAKE_UPS: readonly RingExchange[] = [
 ]
 
 /** The one descriptor, and its line, changes hands twice. */
-const USED_AGAIN: RingExchange = {
-  size: 1,
-  driver: [...SEND, ...ANSWERED, { op: 'drain' }],
-  device: [{ op: 'serve', count: 2 }],
-}
+const USED_AGAIN: RingExchange = { size: 1, driver: [...SEND, ...SEND], device: [{ op: 'serve', count: 2 }] }
 
 const FENCE = {
   number: 32,
