@@ -10,4 +10,11 @@ export { renderReport } from './report/index.ts'
 export type { RenderReport, ReportData } from './report-data.ts'
 export { wilsonInterval } from './statistics.ts'
 export { dirichletRescale, uunifast } from './utilizations.ts'
-export { DEFAULT_EFFORT, replay, type SearchEffort, type Witness, type Worst, WorstCaseSearch } from './worst-case.ts'
+export {
+  DEFAULT_EFFORT,
+  replayWitness,
+  type SearchEffort,
+  type Witness,
+  type Worst,
+  WorstCaseSearch,
+} from './worst-case.ts'

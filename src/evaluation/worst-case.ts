@@ -42,7 +42,7 @@ export interface SearchEffort {
 export const DEFAULT_EFFORT: SearchEffort = { periods: 4, phases: 4, steps: 60 }
 
 /** Worst response of the witness's flow in its behaviour. */
-export function replay(set: FlowSet, witness: Witness, ranks: ArrayLike<number> = ranksOf(set.flows)): number {
+export function replayWitness(set: FlowSet, witness: Witness, ranks: ArrayLike<number> = ranksOf(set.flows)): number {
   return new WorstCaseSearch(set, witness.scheduler, ranks).respond(witness)
 }
 

@@ -68,7 +68,7 @@ describe('pessimism', () => {
     const text = pessimismExperiment.refutes!({ ...row, 'A3 boundNs': row.foundNs - 1 })!
     const { set, witness, bounds, foundNs } = JSON.parse(text.slice(text.indexOf('{')))
     expect(bounds).toEqual({ A3: row.foundNs - 1 })
-    const { replay } = await import('virtio-sdk/evaluation')
-    expect(replay(set, witness)).toBe(foundNs)
+    const { replayWitness } = await import('virtio-sdk/evaluation')
+    expect(replayWitness(set, witness)).toBe(foundNs)
   })
 })

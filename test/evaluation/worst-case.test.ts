@@ -1,5 +1,5 @@
 import { earliestDeadlineBounds, type FlowSet, fixedPriorityBounds, ranksOf } from 'virtio-sdk/analysis'
-import { replay, WorstCaseSearch } from 'virtio-sdk/evaluation'
+import { replayWitness, WorstCaseSearch } from 'virtio-sdk/evaluation'
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/internal/random.ts'
 import { GOLDEN } from '../analysis/flow-sets.ts'
@@ -57,7 +57,7 @@ describe('search for the worst case', () => {
       const { responseNs, witness } = search.find(flow, new Random(1))
       expect(terms!.responseNs / responseNs).toBeGreaterThanOrEqual(1)
       expect(terms!.responseNs / responseNs).toBeLessThan(1.02)
-      expect(replay(GOLDEN, JSON.parse(JSON.stringify(witness)))).toBe(responseNs)
+      expect(replayWitness(GOLDEN, JSON.parse(JSON.stringify(witness)))).toBe(responseNs)
     })
   })
 

@@ -63,6 +63,16 @@ describe('entries', () => {
     project.run(process.execPath, 'without.mjs')
   })
 
+  it('experiments load without the command line, its libraries, and anything of Node', () => {
+    const hidden = `import { register } from 'node:module'\nregister('data:text/javascript,' + encodeURIComponent(\`
+      export async function resolve(name, context, next) {
+        if (/^node:|^(cac|tinypool)$|cli|terminal/.test(name)) throw new Error('evaluation asks for ' + name)
+        return next(name, context)
+      }\`))\nawait import('virtio-sdk/evaluation')\n`
+    project.write('experiments.mjs', hidden)
+    project.run(process.execPath, 'experiments.mjs')
+  })
+
   it('have types for ESM and CJS under NodeNext, with every check on', () => {
     for (const extension of ['mts', 'cts']) project.write(`consumer.${extension}`, CONSUMER)
     const compilerOptions = {

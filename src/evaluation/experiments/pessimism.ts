@@ -101,7 +101,7 @@ const COLUMNS: Record<string, string> = {
     ANALYSIS_NAMES.map((name) => [`${name} boundNs`, `bound by ${described(name)}, ns; null: none`]),
   ),
   simulations: 'how many behaviours of this set the search has simulated for all of its flows',
-  witness: 'the behaviour that was found: arguments of replay(), as JSON',
+  witness: 'the behaviour that was found: arguments of replayWitness(), as JSON',
 }
 
 function described(name: string): string {
