@@ -9,7 +9,7 @@
  */
 import { assert } from '../internal/assert.ts'
 import { type AnalysisModel, finishOf, recordsOf, startAfter } from './model.ts'
-import type { ResponseTerms } from './response-terms.ts'
+import { type ResponseTerms, responseTerms } from './response-terms.ts'
 import { converges } from './utilization.ts'
 
 /** Where a flow stands in a chain. */
@@ -59,24 +59,19 @@ export class ChainedPriorityTest {
     }
     assert(worst !== null, 'a busy period has a first message')
     const [workNs, softwareNs] = level.demand(worst.startNs, worst.releaseNs)
-    const totalNs = worst.startNs + tailNs
-    const interferenceNs = workNs - model.workNs[flow]! - level.blockingNs
     const jitterNs = model.jitterNs[flow]!
     const sinceFirstNs = worst.releaseNs - earliestNs
-    const supplyNs = totalNs - workNs - softwareNs
-    assert(supplyNs >= 0 && interferenceNs >= 0, 'terms exceed their sum')
-    return {
+    return responseTerms({
       responseNs: worst.responseNs,
       ownWorkNs: model.workNs[flow]!,
-      interferenceNs,
+      interferenceNs: workNs - model.workNs[flow]! - level.blockingNs,
       blockingNs: level.blockingNs,
       overheadNs: softwareNs,
-      supplyNs,
       jitterNs,
       releaseNs: sinceFirstNs,
       instance: Math.floor(sinceFirstNs / model.periodNs[flow]!) + 1,
       instances: Math.ceil((busyNs + jitterNs) / model.periodNs[flow]!),
-    }
+    })
   }
 }
 

@@ -5,12 +5,10 @@
  * A message nominally released `a` after the start of a busy period in which nothing with a later deadline runs: only what has a
  * deadline by a + D_i goes first, and only what is queued before the last chunk is chosen.
  */
-import { assert } from '../internal/assert.ts'
-import { exact } from './exact.ts'
 import type { FlowSet } from './flow.ts'
 import { Inversion } from './inversion.ts'
 import { type AnalysisModel, ReusableModel, recordsOf } from './model.ts'
-import type { ResponseTerms } from './response-terms.ts'
+import { type ResponseTerms, responseTerms } from './response-terms.ts'
 import { cappedStart, LONG_ITERATION } from './starting-point.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
 import { converges, everyone } from './utilization.ts'
@@ -290,21 +288,17 @@ export class DeadlineResponseTest {
       interferenceNs += messages * window[j + 2]!
       overheadNs += messages * window[j + 3]!
     }
-    const ownWorkNs = instance * records[own + 2]!
-    const supplyNs = exact(responseNs + releaseNs) - ownWorkNs - interferenceNs - this.#blockingNs - overheadNs
-    assert(supplyNs >= 0, 'terms exceed their sum')
-    return {
+    return responseTerms({
       responseNs,
-      ownWorkNs,
+      ownWorkNs: instance * records[own + 2]!,
       interferenceNs,
       blockingNs: this.#blockingNs,
       overheadNs,
-      supplyNs,
       jitterNs: ownJitterNs,
       releaseNs: releaseNs + ownJitterNs,
       instance,
       instances: Math.ceil((this.#busyNs + records[own + 1]!) / records[own]!),
-    }
+    })
   }
 }
 

@@ -4,11 +4,10 @@
  * does not inline, so they go through typed arrays; and it checks type and place of every array in every round of a loop, so what a
  * loop reads lies in one.
  */
-import { assert } from '../internal/assert.ts'
 import { EXACT_LIMIT, exact } from './exact.ts'
 import { Inversion } from './inversion.ts'
 import { type AnalysisModel, ReusableModel, recordsOf } from './model.ts'
-import type { ResponseTerms } from './response-terms.ts'
+import { type ResponseTerms, responseTerms } from './response-terms.ts'
 import { LONG_ITERATION, linearStart } from './starting-point.ts'
 import { UrgencyOrder } from './urgency-order.ts'
 import { CLEAR, converges } from './utilization.ts'
@@ -334,22 +333,16 @@ export class FixedPriorityTest {
       interferenceNs += messages * ordered[j + 2]!
       overheadNs += messages * ordered[j + 3]!
     }
-    const ownWorkNs = q * ordered[own + 2]!
-    const releaseNs = Math.max(0, (q - 1) * ordered[own]! - (ordered[own + 1]! - jitterNs))
-    const supplyNs =
-      responseNs + releaseNs - jitterNs - ownWorkNs - interferenceNs - this.#levels.blockingNs - overheadNs
-    assert(supplyNs >= 0, 'terms exceed their sum')
-    return {
+    return responseTerms({
       responseNs,
-      ownWorkNs,
+      ownWorkNs: q * ordered[own + 2]!,
       interferenceNs,
       blockingNs: this.#levels.blockingNs,
       overheadNs,
-      supplyNs,
       jitterNs,
-      releaseNs,
+      releaseNs: Math.max(0, (q - 1) * ordered[own]! - (ordered[own + 1]! - jitterNs)),
       instance: q,
       instances: this.#instances,
-    }
+    })
   }
 }

@@ -1,3 +1,7 @@
+/** What the bounds of both schedulers, and of chains, are made of. */
+import { assert } from '../internal/assert.ts'
+import { exact } from './exact.ts'
+
 /** What a bound is made of; `responseNs` is the sum of the next six less `releaseNs`. All in ns but the counts. */
 export interface ResponseTerms {
   /** From nominal release to the end of the last chunk. */
@@ -18,4 +22,28 @@ export interface ResponseTerms {
   /** Which message of the busy period is the worst, from 1, and how many there are. */
   readonly instance: number
   readonly instances: number
+}
+
+/**
+ * The terms with the one that is left when all others are known: what of the response is waiting for budget. It cannot be negative, for
+ * the supply is never above sbf(t) = t.
+ */
+export function responseTerms(known: Omit<ResponseTerms, 'supplyNs'>): ResponseTerms {
+  const { responseNs, ownWorkNs, interferenceNs, blockingNs, overheadNs, jitterNs, releaseNs, instance, instances } =
+    known
+  const sinceStartNs = exact(responseNs + releaseNs) - jitterNs
+  const supplyNs = sinceStartNs - ownWorkNs - interferenceNs - blockingNs - overheadNs
+  if (!(supplyNs >= 0 && interferenceNs >= 0)) assert(false, `terms exceed their sum of ${sinceStartNs} ns`)
+  return {
+    responseNs,
+    ownWorkNs,
+    interferenceNs,
+    blockingNs,
+    overheadNs,
+    supplyNs,
+    jitterNs,
+    releaseNs,
+    instance,
+    instances,
+  }
 }

@@ -1,5 +1,5 @@
 /** Flow sets for the tests: the golden one, and seeded random ones in small numbers, where rounding and ties are frequent. */
-import type { Flow, FlowSet } from 'virtio-sdk/analysis'
+import { type Flow, type FlowSet, TIGHTNESS, type Tightness } from 'virtio-sdk/analysis'
 import type { Random } from '../../src/internal/random.ts'
 import type { SimulatedMessage } from './chunk-simulator.ts'
 
@@ -17,6 +17,15 @@ export const GOLDEN: FlowSet = {
   dma: { dmaBytesPerNs: 1, chunkBytes: 4096, chunkOverheadNs: [3000, 3000], messageOverheadNs: 1000 },
   regulator: { kind: 'budget', periodNs: MS, budgetNs: MS / 2 },
 }
+
+export const SWITCHES = Object.keys(TIGHTNESS.A4) as (keyof Tightness)[]
+
+/** All combinations of the switches. */
+export const ABLATIONS: readonly Tightness[] = Array.from(
+  { length: 2 ** SWITCHES.length },
+  (_, mask) =>
+    Object.fromEntries(SWITCHES.map((name, bit) => [name, (mask & (1 << bit)) !== 0])) as unknown as Tightness,
+)
 
 /** 2 to 5 flows of a few chunks, at a load from light to too heavy. */
 export function randomSet(random: Random, lookAhead = 0): FlowSet {
