@@ -42,6 +42,7 @@ export function analysisObject({ scenario, profile, prediction, priorities, sens
       rank: scheduler === 'fp' ? flow.rank : null,
       terms: flow.terms,
       parts: flow.parts,
+      window: flow.window,
       slackNs: slackOf(flow),
       largestLengthBytes: sensitivity.largestLengthBytes[i] ?? null,
     })),
@@ -85,9 +86,17 @@ export function renderAnalysis(analysis: Analysis, paint: Paint): string {
     section(
       pinned
         ? 'What the A4 bounds are made of, in ms (overheads pinned: the DMA stage alone has a verdict)'
-        : 'What the A4 bounds are made of, in ms',
+        : 'What the A4 bounds are made of, in ms, stage by stage',
       renderTable(termRows(prediction), paint),
     ),
+    ...(pinned
+      ? []
+      : [
+          section(
+            'The same as one window, in which nothing is charged twice; end to end is the shorter one of the two sums',
+            renderTable(windowRows(prediction), paint),
+          ),
+        ]),
     section(
       'What breaks first, and what would fit',
       renderTable(sensitivityRows(analysis), paint) + whatFits(analysis),
@@ -141,7 +150,7 @@ function boundRows({ flows, scheduler }: Prediction): Cell[][] {
   ]
 }
 
-/** The terms add up to the end-to-end bound, less the release of a message that is not the first of its busy period. */
+/** The terms add up to the bound stage by stage, less the release of a message that is not the first of its busy period. */
 function termRows({ flows }: Prediction): Cell[][] {
   const head = [
     'flow',
@@ -159,12 +168,13 @@ function termRows({ flows }: Prediction): Cell[][] {
   return [
     head,
     ...flows.map((flow): Cell[] => {
-      const { terms, parts, endToEndNs } = flow
+      const { terms, parts } = flow
       const a4 = terms.A4
-      if (a4 === null || parts === null || endToEndNs === null) return [flow.name, ...head.slice(1).map(() => 'none')]
+      if (a4 === null || parts === null) return [flow.name, ...head.slice(1).map(() => 'none')]
+      const sumNs = parts.beforeNs + parts.stageNs + parts.afterNs
       const jitterNs = a4.jitterNs - parts.beforeNs
       const listed = a4.ownWorkNs + a4.interferenceNs + a4.blockingNs + a4.overheadNs + a4.supplyNs
-      const earlierNs = endToEndNs - jitterNs - parts.beforeNs - listed - parts.afterNs
+      const earlierNs = sumNs - jitterNs - parts.beforeNs - listed - parts.afterNs
       return [
         flow.name,
         ...[
@@ -177,9 +187,34 @@ function termRows({ flows }: Prediction): Cell[][] {
           a4.supplyNs,
           parts.afterNs,
           earlierNs,
-          endToEndNs,
+          sumNs,
         ].map(milliseconds),
       ]
+    }),
+  ]
+}
+
+function windowRows({ flows }: Prediction): Cell[][] {
+  const head = [
+    'flow',
+    'jitter, early',
+    'own copy',
+    'others',
+    'blocking',
+    'software',
+    'guests',
+    'no budget',
+    'signals',
+    'sum',
+  ]
+  return [
+    head,
+    ...flows.map(({ name, window }): Cell[] => {
+      if (window === null) return [name, ...head.slice(1).map(() => 'none')]
+      const { startNs, ownWorkNs, interferenceNs, blockingNs, softwareNs, guestsNs, supplyNs, signalNs, totalNs } =
+        window
+      const terms = [startNs, ownWorkNs, interferenceNs, blockingNs, softwareNs, guestsNs, supplyNs, signalNs, totalNs]
+      return [name, ...terms.map(milliseconds)]
     }),
   ]
 }

@@ -1,7 +1,7 @@
 /** Busy windows: how long until all that can be in a window has been done. */
 
 /** A window that grows beyond this has no end. */
-const LIMIT_NS = 2 ** 42
+export const LIMIT_NS = 2 ** 42
 
 /** Least t > 0 with t = f(t) for an f that never falls; Infinity beyond any window that matters. */
 export function leastFixedPoint(f: (windowNs: number) => number): number {

@@ -88,7 +88,8 @@ export function messageCharges(system: System, flow: SystemFlow): Charges {
     timesCharges(2, STEP_CHARGES),
     FETCH_CHARGES,
     COMPLETE_CHARGES,
-    INTERRUPT_CHARGES,
+    // Its sender's, and its receiver's where another core than its own announces it.
+    timesCharges(2, INTERRUPT_CHARGES),
     INJECT_CHARGES,
     flow.pages === 'copied' ? NOTHING : heldCharges(system),
   )

@@ -66,7 +66,7 @@ export function modelOf(
   tightness: Tightness,
 ): AnalysisModel {
   const model = deriveModel(set, tightness)
-  const tasks = softwareTasks(system, software, spans)
+  const tasks = softwareTasks(system, software, spans, true)
   if (tasks.length === 0) return model
   const total = model.total + tasks.length
   const join = (known: Float64Array, of: (task: SoftwareTask) => number) => {
@@ -114,7 +114,13 @@ function finiteOr(timeNs: number, otherwiseNs: number): number {
   return timeNs < Number.POSITIVE_INFINITY ? timeNs : otherwiseNs
 }
 
-function softwareTasks(system: System, software: SoftwareCosts, spans: readonly number[]): SoftwareTask[] {
+/** `leftovers`: with what is left of messages whose pieces are not counted, because they were queued before the window. */
+function softwareTasks(
+  system: System,
+  software: SoftwareCosts,
+  spans: readonly number[],
+  leftovers: boolean,
+): SoftwareTask[] {
   const { chains, committedPieces, design, flows, pinned, regulator, worst, interrupts } = system
   if (pinned && system.throttles.size === 0) return []
   const { controlNs, message, pieceNs, stepNs, surplusNs, timerNs, transferNs } = software
@@ -129,7 +135,7 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
     if (flow.creditEvery < Number.POSITIVE_INFINITY) add(flow.creditEvery * flow.periodNs, jitterNs, controlNs)
     const loanNs = software.loan(flow)
     if (loanNs > 0) add(flow.periodNs, finiteOr(software.loanSpanNs(flow), 4 * flow.periodNs), loanNs)
-    if (chains || flow.pages !== 'copied')
+    if (leftovers && (chains || flow.pages !== 'copied'))
       leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
   })
   if (regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs) {
@@ -149,7 +155,8 @@ function softwareTasks(system: System, software: SoftwareCosts, spans: readonly 
   // The piece before the window and those it is committed to, a step under way, and per VM a handler's refill.
   const kicks = design === 'floating' && !interrupts.suppressRefill ? 2 * system.vmCores.length : 0
   const kickNs = worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
-  const onceNs = (1 + committedPieces) * pieceNs + 2 * transferNs + surplusNs + leftNs + kicks * kickNs
+  const underWayNs = leftovers ? (1 + committedPieces) * pieceNs + 2 * transferNs + leftNs : 0
+  const onceNs = underWayNs + surplusNs + kicks * kickNs
   add(ONCE_NS, 0, onceNs + (design === 'dedicated' ? stepNs : 0) + controlMessages(system) * controlNs)
   return tasks
 }
@@ -189,7 +196,8 @@ export function softwareWithin(
   software: SoftwareCosts,
   spans: readonly number[],
 ): (windowNs: number) => number {
-  const tasks = softwareTasks(system, software, spans)
+  // All messages that are under way when the window starts are counted, with all of their pieces.
+  const tasks = softwareTasks(system, software, spans, false)
   return (windowNs) => {
     let softwareNs = 0
     for (const { periodNs, jitterNs, costNs } of tasks) {
@@ -199,7 +207,7 @@ export function softwareWithin(
       if (flow.pages === 'moved') continue
       const messages = messagesWithin(flow, spans[flow.index]!, windowNs)
       const transfersNs = (transfersOf(flow, software) + 1) * software.transferNs
-      softwareNs += messages * (flow.pieces * software.pieceNs + transfersNs)
+      softwareNs += messages * (flow.pieces * software.pieceNs + transfersNs + system.worst(CostOp.messageOverhead))
     }
     return softwareNs
   }

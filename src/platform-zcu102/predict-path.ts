@@ -81,7 +81,7 @@ export function afterNs(
 }
 
 /** Longest that a core which holds an interrupt back may be throttled, and not hear its timer. */
-function deafNs({ design, scenario, throttles }: System): number {
+export function deafNs({ design, scenario, throttles }: System): number {
   const { memguard } = scenario.broker
   if (design === 'dedicated' || (memguard !== 'accept' && memguard !== 'retarget')) return 0
   return Math.max(0, ...[...throttles.values()].map(({ throttledNs }) => throttledNs))
@@ -116,7 +116,12 @@ export function tryingNs(
 }
 
 /** What guests do with their devices, on all cores: whichever moves pages leaves them for its own. */
-function deviceWorkWithin(system: System, software: SoftwareCosts, windowNs: number, spans: readonly number[]): number {
+export function deviceWorkWithin(
+  system: System,
+  software: SoftwareCosts,
+  windowNs: number,
+  spans: readonly number[],
+): number {
   let guestNs = 0
   for (const flow of system.flows) {
     guestNs += messagesWithin(flow, spans[flow.index]!, windowNs) * system.worst(CostOp.guestSend)

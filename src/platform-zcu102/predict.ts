@@ -16,6 +16,8 @@ import type { Scenario } from '../scenario/index.ts'
 import { moveCharges, TransferWay } from '../zero-copy/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
+import { arrivalToleranceNs } from './hops.ts'
+import { LIMIT_NS } from './least-fixed-point.ts'
 import type { Design } from './machine.ts'
 import { CoreLoad } from './predict-cores.ts'
 import { flowSetOf, modelOf, softwareWithin, stageBounds } from './predict-dma.ts'
@@ -24,6 +26,7 @@ import { afterNs, beforeNs, computedNs, movedNs, settledNs, trailNs, tryingNs } 
 import { type SoftwareCosts, softwareOf } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow, systemOf } from './predict-system.ts'
 import { type TaskPrediction, tasksOf } from './predict-tasks.ts'
+import { oneWindow, type WindowTerms } from './predict-window.ts'
 import { prioritiesOf } from './priorities.ts'
 import { refuseImpossible } from './refuse-impossible.ts'
 
@@ -37,6 +40,8 @@ export interface PredictionOptions {
   readonly scheduler?: 'fp' | 'edf'
   /** Fixed priority, smaller is more urgent; default: the scenario's priorities, deadline-monotonic where it has none. */
   readonly ranks?: readonly number[]
+  /** False: bounds are the sums of their stages, as if nothing could be charged once for all of them. Default true. */
+  readonly oneWindow?: boolean
 }
 
 /** Times in ns. `null`: there is no bound. */
@@ -44,13 +49,15 @@ export interface FlowPrediction {
   readonly name: string
   readonly deadlineNs: number
   readonly rank: number
-  /** From nominal release to the end of the last piece. */
+  /** From nominal release to the end of the last piece: that of `terms`, or the `window` where that is shorter. */
   readonly bounds: Readonly<Record<AnalysisName, number | null>>
   readonly terms: Readonly<Record<AnalysisName, ResponseTerms | null>>
-  /** From nominal release to the receiving guest having read the message: A4, with what is before and after. */
+  /** From nominal release to the receiving guest having read the message: A4; the shorter one of `parts` together and `window`. */
   readonly endToEndNs: number | null
-  /** Its parts: until queued (within the jitter of the DMA stage), the rest of the DMA stage, until read. */
+  /** Stage by stage: until queued (within the jitter of the DMA stage), the rest of the DMA stage, until read. */
   readonly parts: { readonly beforeNs: number; readonly stageNs: number; readonly afterNs: number } | null
+  /** All of it as one window; null where the stages are one already, or are those of the abstract model alone. */
+  readonly window: WindowTerms | null
   readonly schedulable: Readonly<Record<AnalysisName, boolean>>
 }
 
@@ -94,15 +101,16 @@ export interface Prediction {
 
 /** Throws `VirtioError` where the scenario cannot run under this design, or nothing could ever serve it. */
 export function predict(scenario: Scenario, options: PredictionOptions): Prediction {
-  const { design, profile = builtInProfile(scenario) } = options
+  const { design, profile = builtInProfile(scenario), oneWindow: asWindow = true } = options
   refuseImpossible(scenario, design, profile.cores.value)
   const system = systemOf(scenario, design, profile)
   const scheduler = options.scheduler ?? scenario.broker.scheduler
   const ranks = options.ranks ?? prioritiesOf(scenario.flows)
-  const state = iterate(system, scheduler, ranks)
+  const state = iterate(system, scheduler, ranks, asWindow)
   const { set, software, loads, blocked } = state
 
   const stages = ANALYSES.map((name) => (name === 'A4' ? state.stage : state.stageOf(name)))
+  const windows = ANALYSES.map((name) => (name === 'A4' ? state.windows : state.windowsOf(name)))
   const wholeSet = system.pinned && scheduler === 'edf'
   const accepts = ANALYSES.map((name) => wholeSet && earliestDeadlineSchedulable(set, TIGHTNESS[name]))
   const flows = system.flows.map((flow, i): FlowPrediction => {
@@ -112,24 +120,27 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
         T
       >
     const { beforeNs: before, afterNs: after } = state
-    const total = (terms: ResponseTerms | null) => (terms === null ? null : finite(terms.responseNs + after[i]!))
+    const total = (analysis: number) =>
+      blocked[i] ? null : finite(wholeNs(stages[analysis]![i]!, after[i]!, windows[analysis]![i]!))
     const a4 = blocked[i] ? null : stages[2]![i]!
-    const endToEndNs = total(a4)
+    const stagesNs = a4 === null ? null : finite(a4.responseNs + after[i]!)
     return {
       name: flow.name,
       deadlineNs: flow.deadlineNs,
       rank: ranks[i]!,
-      bounds: record((terms) => terms?.responseNs ?? null),
+      // Who has read a message has had its last piece.
+      bounds: record((_, k) => (blocked[i] ? null : finite(wholeNs(stages[k]![i]!, 0, windows[k]![i]!)))),
       terms: record((terms) => terms),
-      endToEndNs,
+      endToEndNs: total(2),
       parts:
-        endToEndNs === null
+        stagesNs === null
           ? null
-          : { beforeNs: before[i]!, stageNs: endToEndNs - before[i]! - after[i]!, afterNs: after[i]! },
+          : { beforeNs: before[i]!, stageNs: stagesNs - before[i]! - after[i]!, afterNs: after[i]! },
+      window: blocked[i] ? null : windows[2]![i]!,
       schedulable: record((terms, k) => {
         if (wholeSet) return accepts[k]!
         // The abstract model knows nothing but the DMA stage.
-        const responseNs = system.pinned ? (terms?.responseNs ?? null) : total(terms)
+        const responseNs = system.pinned ? (terms?.responseNs ?? null) : total(k)
         return responseNs !== null && responseNs <= flow.deadlineNs
       }),
     }
@@ -162,12 +173,12 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
 }
 
 /** From the nominal release of the first flow of a chain to the arrival of the last: at best until there, and what is more. */
-function chainNs(system: System, { stage, afterNs, inheritedNs }: State, last: number): number {
+function chainNs(system: System, { stage, afterNs, inheritedNs, windows }: State, last: number): number {
   let startNs = 0
   for (let hop = system.flows[last]!; hop.after >= 0; hop = system.flows[hop.after]!) {
     startNs += bestNs(system, system.flows[hop.after]!) + hop.computeNs
   }
-  return startNs + inheritedNs[last]! + (stage[last]?.responseNs ?? Number.POSITIVE_INFINITY) + afterNs[last]!
+  return startNs + inheritedNs[last]! + wholeNs(stage[last]!, afterNs[last]!, windows[last]!)
 }
 
 function finite(timeNs: number): number | null {
@@ -185,6 +196,9 @@ interface State {
   /** Bounds of the DMA stage under A4, and under another analysis. */
   readonly stage: readonly (ResponseTerms | null)[]
   stageOf(name: AnalysisName): readonly (ResponseTerms | null)[]
+  /** The whole way as one window, under A4, and under another analysis. */
+  readonly windows: readonly (WindowTerms | null)[]
+  windowsOf(name: AnalysisName): readonly (WindowTerms | null)[]
   readonly beforeNs: readonly number[]
   readonly afterNs: readonly number[]
   /** What a flow's releases inherit of jitter from those that cause them. */
@@ -195,12 +209,11 @@ interface State {
 
 /** More rounds than that: something grows without end, and is taken for it. */
 const ROUNDS = 100
-const LIMIT_NS = 2 ** 42
 
-function iterate(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[]): State {
+function iterate(system: System, scheduler: 'fp' | 'edf', ranks: readonly number[], asWindow: boolean): State {
   let [spans, settled] = [system.flows.map(() => 0), 0]
   for (let round = 0; ; round++) {
-    const next = step(system, scheduler, ranks, spans, settled)
+    const next = step(system, scheduler, ranks, asWindow, spans, settled)
     const grow = (nowNs: number, nextNs: number) =>
       round > ROUNDS && nextNs > nowNs ? Number.POSITIVE_INFINITY : Math.max(nowNs, nextNs)
     const grown = next.spans.map((span, i) => grow(spans[i]!, span))
@@ -216,6 +229,7 @@ function step(
   system: System,
   scheduler: 'fp' | 'edf',
   ranks: readonly number[],
+  asWindow: boolean,
   spans: readonly number[],
   settled: number,
 ): State {
@@ -237,22 +251,30 @@ function step(
   // With pinned overheads nothing takes time but the preparation of pieces, and a message that comes meanwhile is seen before
   // that piece has been copied: as if it had come to the abstract server at once.
   const everything = softwareWithin(system, software, spans)
-  const before = flows.map((flow) => {
-    if (flow.pages === 'moved') return movedNs(system, flow, software, spans, everything)
-    const sentNs =
-      pinned && system.throttles.size === 0 ? 0 : beforeNs(system, flow, loadOf(flow.sourceCore), software, spans)
-    return sentNs + tryingNs(system, flow, software, spans, everything)
-  })
-  const after = flows.map((flow) =>
-    flow.pages === 'moved' ? 0 : afterNs(system, flow, loadOf(flow.destinationCore), software, spans, everything),
+  const sent = flows.map((flow) =>
+    pinned && system.throttles.size === 0 ? 0 : beforeNs(system, flow, loadOf(flow.sourceCore), software, spans),
   )
-  const trail = trailNs(system, software)
   // Of a flow after another: how much later than at best its release comes.
   const inherited = flows.map((flow) => {
     if (flow.after < 0) return 0
     const computed = computedNs(system, flow, loadOf(flow.sourceCore), software, spans)
     return Math.max(0, spans[flow.after]! - bestNs(system, flows[flow.after]!) + computed - flow.computeNs)
   })
+  // A message that comes early, because the one before was late, may have to wait for its time.
+  // Under EDF it competes at once, with the deadline of its time, unless the CPU moves it.
+  const early = flows.map((flow, i) =>
+    scheduler === 'edf' && flow.pages === 'copied'
+      ? 0
+      : Math.max(0, flow.jitterNs + inherited[i]! + sent[i]! - arrivalToleranceNs(system.scenario, i)),
+  )
+  const before = flows.map((flow, i) => {
+    if (flow.pages !== 'moved') return sent[i]! + tryingNs(system, flow, software, spans, everything)
+    return Math.max(0, early[i]! - flow.jitterNs) + movedNs(system, flow, software, spans, everything)
+  })
+  const after = flows.map((flow) =>
+    flow.pages === 'moved' ? 0 : afterNs(system, flow, loadOf(flow.destinationCore), software, spans, everything),
+  )
+  const trail = trailNs(system, software)
   const own = flows.map((flow, i) => flow.jitterNs + before[i]!)
   const jitter = own.map((ownNs, i) => ownNs + inherited[i]!)
   const known = jitter.every((jitterNs) => jitterNs < LIMIT_NS)
@@ -265,6 +287,17 @@ function step(
         )
       : flows.map(() => null)
   const stage = stageOf('A4')
+  const parts = { system, software, spans, loads, scheduler, ranks, softwareWithin: everything }
+  const windowsOf = (name: AnalysisName) => {
+    // Where the sum of the stages has no bound jitter is not known: the windows need it for deadlines only, and take all flows for due.
+    const ofDma = model(name)
+    return flows.map((flow, i) =>
+      pinned || !asWindow || flow.pages === 'moved'
+        ? null
+        : oneWindow(parts, ofDma, flow, Math.max(flow.jitterNs, early[i]!), known ? jitter[i]! : LIMIT_NS),
+    )
+  }
+  const windows = windowsOf('A4')
   const { blocked, obstacles } = obstaclesOf(system, underWay, (flow) => within(flow, loanSpanNs(flow)))
   return {
     set,
@@ -272,11 +305,11 @@ function step(
     loads,
     stage,
     stageOf,
+    windows,
+    windowsOf,
     // From the release that the flow's first one would have had: inherited jitter is part of it.
     spans: stage.map((terms, i) =>
-      terms === null || blocked[i]
-        ? Number.POSITIVE_INFINITY
-        : limited(inherited[i]! + terms.responseNs + after[i]! + trail),
+      blocked[i] ? Number.POSITIVE_INFINITY : limited(inherited[i]! + wholeNs(terms, after[i]!, windows[i]!) + trail),
     ),
     settledNs: limited(settledNs(system, software, spans, everything)),
     beforeNs: before,
@@ -285,6 +318,12 @@ function step(
     blocked,
     obstacles,
   }
+}
+
+/** From nominal release until read: the sum of the stages, or one window, whichever is shorter; Infinity: no bound. */
+function wholeNs(terms: ResponseTerms | null, afterNs: number, window: WindowTerms | null): number {
+  const stagesNs = terms === null ? Number.POSITIVE_INFINITY : terms.responseNs + afterNs
+  return Math.min(stagesNs, window?.totalNs ?? Number.POSITIVE_INFINITY)
 }
 
 /** A message that is exchanged is through when the CPU is, which is in its jitter. */
