@@ -1,15 +1,18 @@
 /**
- * Messages that cause messages: camera to perception to planner. The holistic analysis of [Tindell Clark 1994] under fixed
- * priority: what varies in one hop is release jitter of the next, so all bounds are iterated until none changes. With `offsets`
- * the hops of a chain, which are released by one message, do not interfere as if all of them could come at once.
+ * Messages that cause messages: camera to perception to planner. The holistic analysis of [Tindell Clark 1994], for EDF with the
+ * responses of [Spuri 1996]: what varies in one hop is release jitter of the next, so all bounds are iterated until none changes. Under
+ * fixed priority with `offsets` the hops of a chain, which are released by one message, do not interfere as if all of them could
+ * come at once.
  */
 import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
 import { ChainedPriorityTest, type ChainPlace } from './chained-priority.ts'
+import { DeadlineResponseTest, earliestDeadlineBounds } from './earliest-deadline-response.ts'
 import { fixedPriorityBounds, ranksOf } from './fixed-priority.ts'
 import type { FlowSet } from './flow.ts'
 import { deriveModel } from './model.ts'
 import type { ResponseTerms } from './response-terms.ts'
+import type { Scheduler } from './schedulable.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
 
 export interface Hop {
@@ -34,29 +37,41 @@ export interface ChainBound {
 }
 
 export interface ChainOptions {
+  /** Default fixed priority. */
+  readonly scheduler?: Scheduler
+  /** Fixed priority only; smaller is more urgent. Default: `ranksOf` the flows. */
+  readonly ranks?: ArrayLike<number>
   /**
-   * Dynamic offsets between the hops of a chain, never worse than without. Default true. It needs that a hop's message is queued
-   * after the one before it is complete, that messages are forwarded in order, and that flows are first-in first-out.
+   * Fixed priority only: dynamic offsets between the hops of a chain, never worse than without. Default true. It needs that a hop's
+   * message is queued after the one before it is complete, that messages are forwarded in order, and that flows are first-in
+   * first-out.
    */
   readonly offsets?: boolean
+  /**
+   * EDF only: from when on the deadline of a hop's message counts for the server. Its nominal release, that of the chain and what the
+   * hops before take at best (default: the message carries a time stamp), or when it is queued.
+   */
+  readonly deadlinesFrom?: 'release' | 'arrival'
 }
 
 /**
  * Bounds of all chains, or null: some chain is not shown to meet its deadline, and the jitter that it then passes on has no
- * bound either. Flows outside of the chains interfere as they are. Throws `VirtioError` BAD_CHAIN: a best case above its worst.
+ * bound either. Flows outside of the chains interfere as they are. Deadlines of hops count under EDF only, for what goes first. Throws
+ * `VirtioError` BAD_CHAIN: a best case above its worst; and as `validateFlowSet`.
  */
 export function chainBounds(
   set: FlowSet,
   chains: readonly Chain[],
   tightness: Tightness = TIGHTNESS.A4,
-  ranks: ArrayLike<number> = ranksOf(set.flows),
-  { offsets = true }: ChainOptions = {},
+  options: ChainOptions = {},
 ): ChainBound[] | null {
   const places = placesOf(set, chains)
+  // Of the jitter that the flows have of their own.
+  const ranks = options.scheduler === 'edf' ? [] : (options.ranks ?? ranksOf(set.flows))
   const jitterNs = set.flows.map((flow) => flow.jitterNs ?? 0)
   for (;;) {
     const flows = set.flows.map((flow, i) => ({ ...flow, jitterNs: jitterNs[i]! }))
-    const terms = boundsOf({ ...set, flows }, tightness, ranks, offsets ? places : null)
+    const terms = boundsOf({ ...set, flows }, tightness, places, ranks, options)
     let stable = true
     const bounds: ChainBound[] = []
     for (const { hops, deadlineNs } of chains) {
@@ -89,12 +104,23 @@ export function chainBounds(
 function boundsOf(
   set: FlowSet,
   tightness: Tightness,
+  places: readonly (ChainPlace | null)[],
   ranks: ArrayLike<number>,
-  places: readonly (ChainPlace | null)[] | null,
+  { scheduler = 'fp', offsets = true, deadlinesFrom = 'release' }: ChainOptions,
 ): (ResponseTerms | null)[] {
-  if (places === null) return fixedPriorityBounds(set, tightness, ranks)
-  const test = new ChainedPriorityTest(deriveModel(set, tightness), places, ranks)
-  return set.flows.map((_, flow) => test.bound(flow))
+  if (scheduler === 'fp') {
+    if (!offsets) return fixedPriorityBounds(set, tightness, ranks)
+    const test = new ChainedPriorityTest(deriveModel(set, tightness), places, ranks)
+    return set.flows.map((_, flow) => test.bound(flow))
+  }
+  if (deadlinesFrom === 'release') return earliestDeadlineBounds(set, tightness)
+  // Others go first by their earliest deadlines, and before the latest of the analysed message's: as late as its jitter.
+  const model = deriveModel(set, tightness)
+  return set.flows.map((_, flow) => {
+    const deadlineNs = Float64Array.from(model.deadlineNs)
+    deadlineNs[flow]! += model.jitterNs[flow]!
+    return new DeadlineResponseTest({ ...model, deadlineNs }).bound(flow)
+  })
 }
 
 /** Where each flow stands, its offset being the sum of what takes least before it. */

@@ -65,7 +65,7 @@ function instance(seed: number): Instance {
 
 /** From the nominal release of a chain to the end of each of its hops. */
 function limitsOf({ set, chains, ranks }: Instance, name: 'A0' | 'A3' | 'A4', offsets: boolean): number[] | null {
-  const bounds = chainBounds(set, chains, TIGHTNESS[name], ranks, { offsets })
+  const bounds = chainBounds(set, chains, TIGHTNESS[name], { ranks, offsets })
   if (bounds === null) return null
   const limits = set.flows.map(() => 0)
   chains.forEach(({ hops }, c) => {
@@ -116,7 +116,7 @@ describe('every behaviour of small chains', () => {
     [
       'hops that pass on half of their jitter',
       (drawn: Instance): Instance => {
-        const bounds = chainBounds(drawn.set, drawn.chains, TIGHTNESS.A4, drawn.ranks)
+        const bounds = chainBounds(drawn.set, drawn.chains, TIGHTNESS.A4, { ranks: drawn.ranks })
         const hops = drawn.chains[0]!.hops.map((hop, k) => {
           const known = bounds === null ? 0 : bounds[0]!.hops[k]!.responseNs
           return {
