@@ -5,6 +5,7 @@
 import { VirtioError } from '../../internal/error.ts'
 import { DEVICE, DRIVER, SIDE_NAMES } from './access.ts'
 import { type SideProgram, SideRunner } from './explored-side.ts'
+import { fewestSwitches } from './fewest-switches.ts'
 import { SideCode } from './local-states.ts'
 import type { MemoryModel } from './model.ts'
 import { NonCoherentCaches } from './non-coherent-caches.ts'
@@ -51,6 +52,11 @@ export interface InterleavingOptions {
    * one by one, for tiny programs. Default `persistent-sets`.
    */
   readonly reduction?: Reduction
+  /**
+   * The schedule of a failure is the one with the fewest changes between the sides, and the shortest of these, as far as that is
+   * found within so many states; else the first that the search met. 0: the first. Default 200 000.
+   */
+  readonly shorten?: number
   /** Cache line of `non-coherent`: 4..64, a power of two. Default 64. */
   readonly lineBytes?: number
 }
@@ -109,7 +115,9 @@ export function exploreInterleavings(target: InterleavingTarget, options: Interl
   const localStates = [sides[DRIVER].states, sides[DEVICE].states] as const
   const runs = sides[DRIVER].runs + sides[DEVICE].runs
   const verdict = found !== null ? 'fail' : reason !== null ? 'incomplete' : 'pass'
-  const failure = found === null ? null : replayed(world, found)
+  const { shorten = 200_000 } = options
+  const shown = found && shorten > 0 ? fewestSwitches(search, world.model, world.initial, found, shorten) : found
+  const failure = shown === null ? null : replayed(world, shown)
   const figures =
     `${executions} executions, ${pruned} pruned, ${states} states, ${steps} steps in ${passes} passes; ` +
     `${localStates[0]} + ${localStates[1]} local states by ${runs} runs`
