@@ -1,0 +1,30 @@
+/** The example scenarios say what their comments say: analysis at the costs as they are assumed, which nothing simulated exceeds. */
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { predict, simulate } from '../../src/platform-zcu102/index.ts'
+import { parseScenario } from '../../src/scenario/index.ts'
+
+const scenarioOf = (name: string) =>
+  parseScenario(readFileSync(new URL(`../../examples/scenarios/${name}.yaml`, import.meta.url), 'utf8'))
+
+describe.each(['default', 'many-to-one', 'one-to-many', 'multi-hop'])('%s', (name) => {
+  it('is shown to meet every deadline, also of its chains, and does', () => {
+    const scenario = scenarioOf(name)
+    const { schedulable, chains } = predict(scenario, { design: 'floating' })
+    expect(schedulable.A4).toBe(true)
+    expect(chains.map((chain) => chain.schedulable)).toEqual(scenario.chains.map(() => true))
+    const short = { ...scenario, durationNs: 100_000_000 }
+    const { flows } = simulate(short, { design: 'floating', payload: () => null })
+    for (const [flow, { delivered, deadlineMisses }] of Object.entries(flows)) {
+      expect([delivered > 0, deadlineMisses], flow).toEqual([true, 0])
+    }
+  })
+})
+
+it('multi-hop: neither under A0 nor under EDF with the same deadlines', () => {
+  const scenario = scenarioOf('multi-hop')
+  expect(predict(scenario, { design: 'floating' }).schedulable.A0).toBe(false)
+  const { chains } = predict(scenario, { design: 'floating', scheduler: 'edf' })
+  expect(chains[0]!.schedulable).toBe(false)
+  expect(chains[0]!.endToEndNs).toBeGreaterThan(chains[0]!.deadlineNs)
+})
