@@ -1,8 +1,10 @@
 /**
  * Any queue against the specification: a program of moves runs over real bytes, and after every move what the target said
- * and what it wrote must be what `reference-split-ring.ts`, or `reference-packed-ring.ts`, concludes from those bytes. The side without a target is played by
- * the reference peers. Both sides are witnessed all the same, so that a pair of targets runs as one program.
+ * and what it wrote must be what `reference-split-ring.ts`, or `reference-packed-ring.ts`, concludes from those bytes. The side
+ * without a target is played by the reference peers. Both sides are witnessed all the same, so that a pair of targets runs as
+ * one program.
  */
+import { VirtioError } from '../internal/error.ts'
 import { DeviceWitness } from './device-witness.ts'
 import { DriverWitness } from './driver-witness.ts'
 import { PackedDeviceWitness } from './packed/packed-device-witness.ts'
@@ -30,11 +32,18 @@ export type PackedTargets =
   | PackedDriverTarget
   | { readonly device: PackedDeviceTarget; readonly driver: PackedDriverTarget }
 
-/** True, or a `QueueMismatch` that names the move and prints the ring and the program. */
+/**
+ * True, or a `QueueMismatch` that names the move and prints the ring and the program. Throws `VirtioError` INVALID_PROGRAM when
+ * target and program are of different ring formats.
+ */
 function compare(target: QueueTargets, program: QueueProgram): true
 function compare(target: PackedTargets, program: PackedQueueProgram): true
 function compare(target: QueueTargets | PackedTargets, program: QueueProgram | PackedQueueProgram): true {
-  // The overloads keep the two together.
+  const { format = 'split' } = program
+  for (const one of 'device' in target ? [target.device, target.driver] : [target]) {
+    if ((one.format ?? 'split') === format) continue
+    throw new VirtioError('INVALID_PROGRAM', `the program is of a ${format} ring, and ${one.name} has another`)
+  }
   if (program.format === 'packed') return comparePacked(target as PackedTargets, program)
   return compareSplit(target as QueueTargets, program)
 }

@@ -24,6 +24,14 @@ describe('museum', () => {
     expect(code).toBe(0)
   })
 
+  it('shows packed targets the packed ring', async () => {
+    const { code, stdout } = await run(['museum', '--target', `${TARGETS}packed.ts`, '--exhibit', '39,42'])
+    expect(stdout).toMatch(/reference packed device\n.*39/)
+    expect(stdout).toMatch(/reference packed driver\n.*39/)
+    expect(stdout).not.toContain('42')
+    expect(code).toBe(0)
+  })
+
   it('fails with what was wrong, in JSON and JUnit XML as well', async () => {
     const args = ['museum', '--target', `${TARGETS}broken.ts`, '--exhibit', '10']
     const plain = await run([...args, '--junit', 'junit.xml'], { cwd: folder })
@@ -53,6 +61,13 @@ describe('fuzz', () => {
     const { code, stdout } = await run(['fuzz', '--target', `${TARGETS}sound.ts`, '--runs', '1000', '--seed', '7'])
     expect(stdout).toMatch(/reference device: nothing found in \d+ programs and \d+ hostile rings, seed 7/)
     expect(stdout).toMatch(/reference driver: nothing found/)
+    expect(code).toBe(0)
+  })
+
+  it('fuzzes packed queues as well', async () => {
+    const { code, stdout } = await run(['fuzz', '--target', `${TARGETS}packed.ts`, '--runs', '1000', '--seed', '7'])
+    expect(stdout).toMatch(/reference packed device: nothing found in \d+ programs and \d+ hostile rings, seed 7/)
+    expect(stdout).toMatch(/reference packed driver: nothing found/)
     expect(code).toBe(0)
   })
 

@@ -10,6 +10,8 @@ export { type HostileReport, type HostileRunOptions, runHostileRings } from '../
 export {
   type AttachDevice,
   type AttachDriver,
+  type AttachPackedDevice,
+  type AttachPackedDriver,
   type DeviceAction,
   type DriverAction,
   type ExchangeSides,
@@ -24,6 +26,9 @@ export {
   MEMORY_MODELS,
   type MemoryModelName,
   type Order,
+  type PackedExchange,
+  type PackedExchangeSides,
+  packedExchange,
   type RingExchange,
   replayInterleaving,
   ringExchange,

@@ -3,7 +3,7 @@ import { VirtioError } from '../../internal/error.ts'
 import type { DeviceQueueUnderTest, TakenChain } from '../queue-targets.ts'
 import type { ByteRange } from '../reference-split-ring.ts'
 import { ANSWER, type SleepRule } from './driver-script.ts'
-import { BUFFER_BYTES, type ExchangeLayout } from './exchange-layout.ts'
+import { BUFFER_BYTES, type ScriptLayout } from './exchange-layout.ts'
 import type { ExploredSide } from './explored-side.ts'
 
 export type DeviceAction = {
@@ -27,7 +27,7 @@ export interface RequestShape {
 export class DeviceScript {
   readonly #side: ExploredSide
   readonly #queue: DeviceQueueUnderTest
-  readonly #layout: ExchangeLayout
+  readonly #layout: ScriptLayout
   readonly #shapes: readonly RequestShape[]
   readonly #served: number[] = []
   /** Resets that the driver will ask for, and the last answer given. */
@@ -42,7 +42,7 @@ export class DeviceScript {
   constructor(
     side: ExploredSide,
     queue: DeviceQueueUnderTest,
-    layout: ExchangeLayout,
+    layout: ScriptLayout,
     shapes: readonly RequestShape[],
     resets: number,
   ) {

@@ -2,8 +2,7 @@
 import { VirtioError } from '../../internal/error.ts'
 import type { DriverQueueUnderTest } from '../queue-targets.ts'
 import type { ByteRange } from '../reference-split-ring.ts'
-import { deviceAreaBytes, driverAreaBytes } from '../split-ring-format.ts'
-import { BUFFER_BYTES, type ExchangeLayout } from './exchange-layout.ts'
+import { BUFFER_BYTES, type ScriptLayout } from './exchange-layout.ts'
 import type { ExploredSide } from './explored-side.ts'
 
 /**
@@ -43,14 +42,14 @@ export const ANSWER = 0x80
 export class DriverScript {
   readonly #side: ExploredSide
   readonly #queue: DriverQueueUnderTest
-  readonly #layout: ExchangeLayout
+  readonly #layout: ScriptLayout
   readonly #outstanding = new Map<number, Outstanding>()
   readonly #free: number[]
   readonly #returned: number[] = []
   #request = 0
   #resets = 0
 
-  constructor(side: ExploredSide, queue: DriverQueueUnderTest, layout: ExchangeLayout) {
+  constructor(side: ExploredSide, queue: DriverQueueUnderTest, layout: ScriptLayout) {
     this.#side = side
     this.#queue = queue
     this.#layout = layout
@@ -209,11 +208,7 @@ export class DriverScript {
 
   /** As in the kit everywhere: a queue is reset over a zeroed ring. */
   #zeroRings(): void {
-    const { size, driverArea, deviceArea } = this.#layout.ring
-    for (const [area, bytes] of [
-      [driverArea, driverAreaBytes(size)],
-      [deviceArea, deviceAreaBytes(size)],
-    ] as const) {
+    for (const [area, bytes] of this.#layout.zeroed) {
       this.#side.invalidate(area, bytes)
       for (let at = 0; at < bytes; at += 2) this.#side.store(area + at, 2, 0, 'unordered')
       this.#side.clean(area, bytes)

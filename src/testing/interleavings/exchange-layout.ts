@@ -15,17 +15,29 @@ import {
 } from '../split-ring-format.ts'
 
 /** Also the longest cache line. */
-const LINE = 64
-const BASE = 0x1000
+export const LINE = 64
+export const BASE = 0x1000
 export const BUFFER_BYTES = 4
 
-export class ExchangeLayout {
+/** What the scripts of both sides must know, whatever the ring. */
+export interface ScriptLayout {
+  /** What the driver tells the device about resets, and what the device answers. */
+  readonly driverControl: number
+  readonly deviceControl: number
+  readonly bufferArea: number
+  readonly buffers: number
+  /** Zeroed by a driver that resets its queue. */
+  readonly zeroed: readonly (readonly [area: number, bytes: number])[]
+  bufferAt(index: number): number
+}
+
+export class ExchangeLayout implements ScriptLayout {
   readonly base = BASE
   readonly ring: DriverRing
   readonly memoryBytes: number
-  /** What the driver tells the device about resets, and what the device answers. */
   readonly driverControl = BASE
   readonly deviceControl = BASE + LINE
+  readonly zeroed: ScriptLayout['zeroed']
   readonly bufferArea: number
   readonly buffers: number
 
@@ -42,6 +54,10 @@ export class ExchangeLayout {
     this.bufferArea = align(tableArea + size * tableLength * DESCRIPTOR_BYTES, LINE)
     this.buffers = 2 * size
     this.memoryBytes = this.bufferArea + this.buffers * LINE - BASE
+    this.zeroed = [
+      [driverArea, driverAreaBytes(size)],
+      [deviceArea, deviceAreaBytes(size)],
+    ]
     this.ring = { size, descriptorArea, driverArea, deviceArea, eventIdx, indirect, tableArea, tableLength }
   }
 

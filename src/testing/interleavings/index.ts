@@ -15,6 +15,13 @@ export {
 } from './explore-interleavings.ts'
 export type { ExploredSide, SideProgram } from './explored-side.ts'
 export {
+  type AttachPackedDevice,
+  type AttachPackedDriver,
+  type PackedExchange,
+  type PackedExchangeSides,
+  packedExchange,
+} from './packed-exchange.ts'
+export {
   type AttachDevice,
   type AttachDriver,
   type ExchangeSides,

@@ -13,19 +13,13 @@ import type {
   DriverRing,
 } from '../queue-targets.ts'
 import { ReferenceDevice, ReferenceDriver } from '../reference-peers.ts'
-import {
-  availEventAt,
-  availIdxAt,
-  type SplitRing,
-  usedEventAt,
-  usedIdxAt,
-  type WritableRingMemory,
-} from '../split-ring-format.ts'
+import { availEventAt, availIdxAt, type SplitRing, usedEventAt, usedIdxAt } from '../split-ring-format.ts'
 import { type DeviceAction, DeviceScript } from './device-script.ts'
 import { type DriverAction, DriverScript } from './driver-script.ts'
 import { ExchangeLayout } from './exchange-layout.ts'
 import type { InterleavingTarget } from './explore-interleavings.ts'
 import type { ExploredSide } from './explored-side.ts'
+import { OrderedMemory } from './ordered-memory.ts'
 
 export interface RingExchange {
   /** Entries: a power of two. 2..4 is what can be explored. */
@@ -84,14 +78,14 @@ export function ringExchange(sides: ExchangeSides, exchange: RingExchange): Inte
 }
 
 /** What came back is what was served, in that order. */
-function checkExchange(returned: unknown, served: unknown): void {
+export function checkExchange(returned: unknown, served: unknown): void {
   const [back, given] = [returned, served] as [readonly number[], readonly number[]]
   if (back.length > given.length || back.some((request, i) => given[i] !== request)) {
     throw new Error(`the driver got back requests ${back.join(', ')}, the device served ${given.join(', ')}`)
   }
 }
 
-function nameOf(side: DriverQueueTarget | DeviceQueueTarget | AttachDriver | AttachDevice | undefined): string {
+export function nameOf(side: { readonly name: string } | undefined): string {
   if (side === undefined) return 'ordered reference'
   return side.name === '' ? 'attached' : side.name
 }
@@ -113,43 +107,4 @@ function deviceOf(target: DeviceQueueTarget | AttachDevice | undefined): AttachD
 function at<T extends { readonly name: string; readonly createAt?: unknown }>(target: T): T {
   if (target.createAt !== undefined) return target
   throw new VirtioError('INVALID_PROGRAM', `${target.name} has no createAt: leave startIndex out`)
-}
-
-/** Memory in which every access is ordered, and reaches the peer: slow, and right under every model. */
-class OrderedMemory implements WritableRingMemory {
-  readonly #side: ExploredSide
-
-  constructor(side: ExploredSide) {
-    this.#side = side
-  }
-
-  contains(address: number, length: number): boolean {
-    return this.#side.memory.contains(address, length)
-  }
-
-  readU16(address: number): number {
-    return this.#read(address, 2)
-  }
-
-  readU32(address: number): number {
-    return this.#read(address, 4)
-  }
-
-  writeU16(address: number, value: number): void {
-    this.#write(address, 2, value)
-  }
-
-  writeU32(address: number, value: number): void {
-    this.#write(address, 4, value)
-  }
-
-  #read(address: number, bytes: number): number {
-    this.#side.invalidate(address, bytes)
-    return this.#side.load(address, bytes, 'seq-cst')
-  }
-
-  #write(address: number, bytes: number, value: number): void {
-    this.#side.store(address, bytes, value, 'seq-cst')
-    this.#side.clean(address, bytes)
-  }
 }

@@ -59,10 +59,18 @@ export interface PackedDescriptor {
 
 export const descriptorAt = (table: number, slot: number): number => table + DESCRIPTOR_BYTES * slot
 
-/** The flags first: they say whose the rest is. */
-export function readPackedDescriptor(memory: RingMemory, table: number, slot: number): PackedDescriptor {
+/** Whose the descriptor is: to be read before the rest of it, and once. */
+export function readFlags(memory: RingMemory, table: number, slot: number): number {
+  return memory.readU16(descriptorAt(table, slot) + 14)
+}
+
+export function readPackedDescriptor(
+  memory: RingMemory,
+  table: number,
+  slot: number,
+  flags: number = readFlags(memory, table, slot),
+): PackedDescriptor {
   const at = descriptorAt(table, slot)
-  const flags = memory.readU16(at + 14)
   const address = memory.readU32(at + 4) * 2 ** 32 + memory.readU32(at)
   return { address, length: memory.readU32(at + 8), id: memory.readU16(at + 12), flags }
 }
@@ -76,6 +84,18 @@ export function writeContents(
 ): void {
   const at = descriptorAt(table, slot)
   writeAddress(memory, at, address)
+  memory.writeU32(at + 8, length)
+  memory.writeU16(at + 12, id)
+}
+
+/** Of a used descriptor, whose address says nothing. */
+export function writeUsed(
+  memory: WritableRingMemory,
+  table: number,
+  slot: number,
+  { length, id }: { readonly length: number; readonly id: number },
+): void {
+  const at = descriptorAt(table, slot)
   memory.writeU32(at + 8, length)
   memory.writeU16(at + 12, id)
 }

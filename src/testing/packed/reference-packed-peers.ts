@@ -28,16 +28,20 @@ import {
   advance,
   availableFlags,
   EVENT_BYTES,
+  isAvailable,
+  isUsed,
   type PackedRing,
   RING_EVENT_FLAGS_DESC,
   RING_EVENT_FLAGS_DISABLE,
   RING_EVENT_FLAGS_ENABLE,
   RING_START,
   type RingPosition,
+  readFlags,
   usedFlags,
   writeContents,
   writeEvent,
   writeFlags,
+  writeUsed,
 } from './packed-ring-format.ts'
 import {
   mustInterruptPacked,
@@ -116,7 +120,7 @@ export class ReferencePackedDevice implements DeviceQueueUnderTest {
     let firstFlags: number | null = null
     for (const { id, writtenBytes, slots } of this.#batches()) {
       const { slot, wrap } = this.#used
-      writeContents(this.#memory, this.#ring.descriptorArea, slot, { address: 0, length: writtenBytes, id })
+      writeUsed(this.#memory, this.#ring.descriptorArea, slot, { length: writtenBytes, id })
       // IMP-VQP-08
       const flags = usedFlags(wrap) | (writtenBytes > 0 ? VIRTQ_DESC_F_WRITE : 0)
       if (firstFlags === null) firstFlags = flags
@@ -154,8 +158,8 @@ export class ReferencePackedDevice implements DeviceQueueUnderTest {
 
   setNotifications(on: boolean): boolean {
     writeWish(this.#memory, this.#ring, this.#ring.deviceArea, on, this.#available)
-    const next = nextPackedAvailable(this.#memory, this.#ring, this.#available, this.#inFlight)
-    return on && next.kind !== 'nothing'
+    const { slot, wrap } = this.#available
+    return on && isAvailable(readFlags(this.#memory, this.#ring.descriptorArea, slot), wrap)
   }
 
   reset(): void {
@@ -275,8 +279,8 @@ export class ReferencePackedDriver implements DriverQueueUnderTest {
 
   setNotifications(on: boolean): boolean {
     writeWish(this.#memory, this.#ring, this.#ring.driverArea, on, this.#used)
-    const next = nextPackedUsed(this.#memory, this.#ring, this.#used, this.#outstanding)
-    return on && (this.#arrived.length > 0 || next.kind !== 'nothing')
+    const { slot, wrap } = this.#used
+    return on && (this.#arrived.length > 0 || isUsed(readFlags(this.#memory, this.#ring.descriptorArea, slot), wrap))
   }
 
   reset(): void {

@@ -27,6 +27,7 @@ import {
   RING_EVENT_FLAGS_DISABLE,
   type RingPosition,
   readEvent,
+  readFlags,
   readPackedDescriptor,
 } from './packed-ring-format.ts'
 
@@ -66,7 +67,7 @@ export interface PackedChain {
   readonly writable: readonly ByteRange[]
   readonly readableBytes: number
   readonly writableBytes: number
-  /** Legal, and still a device may answer that it is too much. */
+  /** A device may serve it, or answer that it is too much. */
   readonly mayRefuse: boolean
   /** What the driver did wrong and a device overlooks: the first it may refuse, the second it must not. */
   readonly overlooked: readonly PackedRingRule[]
@@ -99,35 +100,38 @@ export function nextPackedAvailable(
   const overlooked: PackedRingRule[] = []
   // VQP-DEV-01: in ring order.
   for (let position = at; ; position = advance(ring, position, 1)) {
-    const descriptor = readPackedDescriptor(memory, ring.descriptorArea, position.slot)
     // VQP-DEV-06: AVAIL and USED, compared with the counter of this turn, say whose the slot is.
-    const available = isAvailable(descriptor.flags, position.wrap)
+    const flags = readFlags(memory, ring.descriptorArea, position.slot)
+    const available = isAvailable(flags, position.wrap)
     if (list.length === 0 && !available) return { kind: 'nothing' }
     const broken: PackedRingRule[] = []
     if (list.length === ring.size) broken.push('chain-too-long') // VQP-SG-DRV-02
     // VQP-DRV-02, VQP-SG-DRV-05: not one slot more than the device has given back.
     if (list.length >= free) broken.push('slot-in-flight')
     if (broken.length > 0) return fault(-1, 0, broken)
-    // VQP-SG-DRV-06: the head is marked last. IMP-VQP-05: behind the last slot, with the other counter. VQP-DEV-08: a device may
-    // fetch the whole list for its head, and so not look.
+    // VQP-SG-DRV-06: the head is marked last. IMP-VQP-05: behind the last slot, with the other counter. But a device may fetch
+    // all of the list as soon as its head is there, and not look (VQP-DEV-08).
     if (!available) overlooked.push('list-not-available')
-    list.push(descriptor)
-    if ((descriptor.flags & VIRTQ_DESC_F_NEXT) === 0) break
+    list.push(readPackedDescriptor(memory, ring.descriptorArea, position.slot, flags))
+    if ((flags & VIRTQ_DESC_F_NEXT) === 0) break
   }
   // IMP-VQP-04: the list's id is its last element's, and any 16 bits that are not out.
   const { id } = list.at(-1)!
-  return inFlight.has(id) ? fault(-1, 0, ['id-in-flight']) : readList(memory, ring, id, list, overlooked)
+  if (inFlight.has(id)) return fault(-1, 0, ['id-in-flight'])
+  return readList(memory, ring, { id, slots: list.length, table: null, overlooked }, list)
 }
+
+/** What is known of a chain before its buffers are. */
+type ListInRing = Pick<PackedChain, 'id' | 'slots' | 'table' | 'overlooked'>
 
 function readList(
   memory: RingMemory,
   ring: PackedRing,
-  id: number,
+  of: ListInRing,
   list: readonly PackedDescriptor[],
-  overlooked: readonly PackedRingRule[],
 ): PackedChain | PackedFault {
   const table = list.find(({ flags }) => flags & VIRTQ_DESC_F_INDIRECT)
-  if (table === undefined) return readBuffers(memory, ring, { id, slots: list.length, table: null, overlooked }, list)
+  if (table === undefined) return readBuffers(memory, ring, of, list)
   const { address, length } = table
   const broken: PackedRingRule[] = []
   if (!ring.indirect) broken.push('indirect-not-negotiated') // VQP-IND-DRV-01
@@ -135,25 +139,20 @@ function readList(
   // IMP-VQP-10. No alignment is asked of a table.
   if (length === 0 || length % DESCRIPTOR_BYTES !== 0) broken.push('indirect-length')
   if (!memory.contains(address, length)) broken.push('indirect-outside-memory')
-  if (broken.length > 0) return fault(id, list.length, broken)
+  if (broken.length > 0) return fault(of.id, of.slots, broken)
   // IMP-VQP-10: entries follow one another. IMP-VQP-09: WRITE means nothing on the descriptor that names them.
   const count = length / DESCRIPTOR_BYTES
   const entries = Array.from({ length: count }, (_, index) => readPackedDescriptor(memory, address, index))
-  // IMP-VQP-09: and in them nothing but WRITE does, so that there is no table in a table either.
+  // IMP-VQP-09: and in them nothing but WRITE means anything, so that there is no table in a table either.
   const needless = entries.some(({ flags }) => flags & ~VIRTQ_DESC_F_WRITE)
-  const of = {
-    id,
-    slots: 1,
-    table: { address, length },
-    overlooked: needless ? (['indirect-entry-flags'] as const) : [],
-  }
-  return readBuffers(memory, ring, of, entries)
+  const overlooked: readonly PackedRingRule[] = needless ? ['indirect-entry-flags'] : []
+  return readBuffers(memory, ring, { ...of, table: { address, length }, overlooked }, entries)
 }
 
 function readBuffers(
   memory: RingMemory,
   ring: PackedRing,
-  list: Pick<PackedChain, 'id' | 'slots' | 'table' | 'overlooked'>,
+  of: ListInRing,
   buffers: readonly PackedDescriptor[],
 ): PackedChain | PackedFault {
   const readable: ByteRange[] = []
@@ -168,7 +167,7 @@ function readBuffers(
     if (!isWritable && sawWritable) broken.push('readable-after-writable') // VQP-SG-DRV-03
     // RFB-DRV-05: what is not memory was never offered. An empty buffer offers no byte, wherever it points.
     if (length > 0 && !memory.contains(address, length)) broken.push('buffer-outside-memory')
-    if (broken.length > 0) return fault(list.id, list.slots, broken)
+    if (broken.length > 0) return fault(of.id, of.slots, broken)
     append(isWritable ? writable : readable, address, length)
     sawWritable ||= isWritable
     if (isWritable) writableBytes += length
@@ -176,8 +175,8 @@ function readBuffers(
   }
   // VQP-SG-DEV-02, VQP-IND-DRV-03: a device may limit lists, to the queue's length say, or to what a le32 can count.
   const tooMuch = buffers.length > ring.size || readableBytes + writableBytes >= 2 ** 32
-  const mayRefuse = tooMuch || list.overlooked.includes('list-not-available')
-  return { kind: 'chain', ...list, readable, writable, readableBytes, writableBytes, mayRefuse }
+  const mayRefuse = tooMuch || of.overlooked.includes('list-not-available')
+  return { kind: 'chain', ...of, readable, writable, readableBytes, writableBytes, mayRefuse }
 }
 
 export interface UsedBuffer {
@@ -203,8 +202,9 @@ export function nextPackedUsed(
   at: RingPosition,
   outstanding: BuffersOut,
 ): PackedUsedAnswer {
-  const { id, length, flags } = readPackedDescriptor(memory, ring.descriptorArea, at.slot)
+  const flags = readFlags(memory, ring.descriptorArea, at.slot)
   if (!isUsed(flags, at.wrap)) return { kind: 'nothing' } // IMP-VQP-03
+  const { id, length } = readPackedDescriptor(memory, ring.descriptorArea, at.slot, flags)
   // IMP-VQP-06: one descriptor a list, with its id. IMP-VQP-07: NEXT says nothing here; how long the list was, the driver knows.
   const buffer = outstanding.get(id)
   if (buffer === undefined) return fault(-1, 0, ['used-id-not-outstanding'])

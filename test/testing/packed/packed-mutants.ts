@@ -52,7 +52,7 @@ export const PACKED_MUTANTS: readonly PackedMutant[] = [
       'if (broken.length > 0) return fault(-1, 0, broken)',
       'if (list.length > 99) return fault(-1, 0, broken)',
     ],
-    ['an id that is out is taken again', "inFlight.has(id) ? fault(-1, 0, ['id-in-flight']) : ", ''],
+    ['an id that is out is taken again', "if (inFlight.has(id)) return fault(-1, 0, ['id-in-flight'])", ''],
     [
       'a readable buffer may follow a writable one',
       "if (!isWritable && sawWritable) broken.push('readable-after-writable')",
@@ -69,8 +69,8 @@ export const PACKED_MUTANTS: readonly PackedMutant[] = [
     ],
     [
       'a table ends where NEXT does',
-      'return readBuffers(memory, ring, of, entries)',
-      'return readBuffers(memory, ring, of, entries.slice(0, 1 + entries.findIndex(({ flags }) => !(flags & VIRTQ_DESC_F_NEXT))))',
+      'overlooked }, entries)',
+      'overlooked }, entries.slice(0, 1 + entries.findIndex(({ flags }) => !(flags & VIRTQ_DESC_F_NEXT))))',
     ],
     [
       'the event is compared without its wrap bit',
@@ -118,8 +118,8 @@ export const PACKED_MUTANTS: readonly PackedMutant[] = [
     ],
     [
       'flags are written before id and length',
-      'const { slot, wrap } = this.#used\n',
-      'const { slot, wrap } = this.#used\n      writeFlags(this.#memory, this.#ring.descriptorArea, slot, usedFlags(wrap))\n',
+      'const { slot, wrap } = this.#used\n      writeUsed',
+      'const { slot, wrap } = this.#used\n      writeFlags(this.#memory, this.#ring.descriptorArea, slot, usedFlags(wrap))\n      writeUsed',
     ],
     ['what was written is not said', '(writtenBytes > 0 ? VIRTQ_DESC_F_WRITE : 0)', '0'],
     ['slots are counted as buffers for the event', 'this.#unnotified += slots', 'this.#unnotified++'],
@@ -139,7 +139,7 @@ export const PACKED_MUTANTS: readonly PackedMutant[] = [
       'this.#ring.inOrder && i',
     ],
     ['a batch moves on by its last list only', 'slots: skipped + slots })', 'slots })'],
-    ['what arrived meanwhile is not seen', "return on && next.kind !== 'nothing'", 'return false'],
+    ['what arrived meanwhile is not seen', 'return on && isAvailable(', 'return !on && isAvailable('],
     [
       'the event stands still',
       'writeWish(this.#memory, this.#ring, this.#ring.deviceArea, on, this.#available)',
@@ -195,8 +195,8 @@ export const PACKED_MUTANTS: readonly PackedMutant[] = [
     ['an id is lost on its way back', 'this.#freeIds.push(element.id)', ''],
     [
       'what came back meanwhile is not seen',
-      "return on && (this.#arrived.length > 0 || next.kind !== 'nothing')",
-      'return false',
+      'return on && (this.#arrived.length > 0 || isUsed(',
+      'return !on && (this.#arrived.length > 0 || isUsed(',
     ],
     ['a reset keeps the counters', 'this.#available = this.#used = this.#published = this.#kicked = RING_START', ''],
   ]),

@@ -1,0 +1,2 @@
+/** Both sides of a packed ring. */
+export { referencePackedDevice, referencePackedDriver } from '../../../src/testing/index.ts'
