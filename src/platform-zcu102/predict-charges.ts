@@ -174,9 +174,9 @@ function movedOf({ lends }: System, { pieces }: SystemFlow) {
 }
 
 /** Steps that look for lent pages of a message, or revoke them, each of them after a timer if the loan is due. */
-export function loanSteps(system: System, flow: SystemFlow): number {
+export function loanSteps(system: System, flow: SystemFlow, revokes: boolean): number {
   if (!system.lends || flow.pages === 'copied') return 0
-  return Math.ceil(flow.pieces / LOOK_BATCH) + Math.ceil(flow.pieces / REVOKE_BATCH) + 2
+  return Math.ceil(flow.pieces / LOOK_BATCH) + (revokes ? Math.ceil(flow.pieces / REVOKE_BATCH) : 0) + 2
 }
 
 /** A core that moves pages comes back from its guests: by their waiting for interrupts, which traps, or by its timer. */
@@ -194,7 +194,7 @@ export function loanCharges(system: System, flow: SystemFlow, revokes: boolean):
   return sumCharges(
     returnCharges(flow.pieces, flow.pieces),
     revokes ? revokeCharges(flow.pieces) : NOTHING,
-    timesCharges(loanSteps(system, flow), timerCharges),
+    timesCharges(loanSteps(system, flow, revokes), timerCharges),
   )
 }
 

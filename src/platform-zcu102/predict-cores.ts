@@ -7,7 +7,6 @@ import { ANNOUNCE_BATCH, EXTEND_BATCH, PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
 import {
   chainTimerCharges,
-  loanSteps,
   pageCharges,
   pageSteps,
   restCharges,
@@ -91,7 +90,7 @@ export class CoreLoad {
       transferLocks += count * transfer.locks
       arrivals += messages
       pieces += messages * flow.pieces
-      const steps = loanSteps(this.#system, flow)
+      const steps = this.#software.loanSteps(flow)
       if (steps === 0) return
       const loans = messagesWithin(flow, this.#software.loanSpanNs(flow), windowNs)
       ownNs += loans * (this.#software.loan(flow) + steps * this.#software.beginNs)

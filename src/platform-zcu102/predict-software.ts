@@ -18,6 +18,7 @@ import {
   controlCharges,
   givenBackCharges,
   loanCharges,
+  loanSteps,
   looksForInterrupts,
   messageCharges,
   pieceCharges,
@@ -41,6 +42,7 @@ export interface SoftwareCosts {
   readonly message: (flow: SystemFlow) => number
   /** Bringing the lent pages of a message back, after it has been read. */
   readonly loan: (flow: SystemFlow) => number
+  readonly loanSteps: (flow: SystemFlow) => number
   /** From nominal release until they are back. */
   readonly loanSpanNs: (flow: SystemFlow) => number
   /** Around one credit update. */
@@ -81,6 +83,7 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     transferNs: worstNs(system, transferCharges(system)),
     message: (flow) => worstNs(system, messageCharges(system, flow)) + awaitedNs(system, flow),
     loan: (flow) => worstNs(system, loanCharges(system, flow, revokes(flow))),
+    loanSteps: (flow) => loanSteps(system, flow, revokes(flow)),
     loanSpanNs: (flow) => underWay.loanSpanNs(flow),
     controlNs: worstNs(system, controlCharges(system)),
     timerNs: worstNs(system, timerCharges),
@@ -138,6 +141,7 @@ function stepNs(system: System, underWay: UnderWay): number {
   )
   const messages = sum(flows, (flow) => underWay.messages(flow))
   // With the last pages that were lent, messages are over that were announced long ago.
+  const lent = MOST_UNDER_WAY * sum(flows, ({ pages, pieces }) => (pages === 'copied' ? 0 : pieces))
   const settled = lends ? MOST_UNDER_WAY * flows.filter(({ pages }) => pages !== 'copied').length : 0
   const completed = Math.min(announced, messages + controls) + settled
   // Without EVENT_IDX every transfer interrupts; with it each of the two queues of a VM does once.
@@ -152,7 +156,7 @@ function stepNs(system: System, underWay: UnderWay): number {
     (announced + completed) * worst(CostOp.usedRing) +
     injected * worst(CostOp.injectListRegister) +
     pageStepNs(system) +
-    worstNs(system, givenBackCharges(system, refilled, batches))
+    worstNs(system, givenBackCharges(system, Math.min(refilled, lent), batches))
   )
 }
 
