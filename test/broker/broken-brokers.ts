@@ -94,6 +94,10 @@ export const TIMED_BROKEN: readonly Broken[] = [
  */
 export const RACY_BROKEN: readonly Broken[] = [
   [
+    'a sender that waits for a buffer arms its interrupt without looking again',
+    () => instead(SplitDriverQueue.prototype, TRANSMIT, armOnly),
+  ],
+  [
     'a starved broker arms the kick of the refill without looking again',
     () => instead(SplitDeviceQueue.prototype, RECEIVE, armOnly),
   ],

@@ -3,6 +3,7 @@
  * others overtake at each access to a ring's shared words. RACES_ROUNDS=n runs n scenarios of each combination.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Scenario } from '../../src/scenario/index.ts'
 import { RingSignals } from '../../src/virtqueue/ring-signals.ts'
 import { type Combination, combinations, smallScenario } from '../platform-zcu102/small-scenarios.ts'
 import { ALWAYS_BROKEN, RACY_BROKEN } from './broken-brokers.ts'
@@ -22,7 +23,7 @@ beforeEach(() => {
   for (const touch of ['enable', 'disable', 'rearm', 'publish', 'needsNotification', 'peerIndex'] as const) {
     patch(RingSignals.prototype as unknown as Record<string, (...args: number[]) => unknown>, touch, (original) => {
       return function (this: RingSignals, ...args) {
-        machine?.overtake()
+        machine?.overtake(touch === 'enable')
         return original.apply(this, args)
       }
     })
@@ -31,9 +32,19 @@ beforeEach(() => {
 
 afterEach(unpatchAll)
 
-/** What is wrong with a run; empty when all is well. */
-function faults(seed: number, combination: Combination): string[] {
+/** One flow with all the credit there is: nothing else happens that could wake somebody who was forgotten. */
+function loneFlow(seed: number, combination: Combination): Scenario {
   const scenario = smallScenario(seed, combination)
+  const flows = scenario.flows.slice(0, 1).map((flow) => ({ ...flow, after: null, creditBytes: 2 ** 30 }))
+  return { ...scenario, flows }
+}
+
+/** What is wrong with the runs of both scenarios; empty when all is well. */
+function faults(seed: number, combination: Combination): string[] {
+  return [smallScenario, loneFlow].flatMap((scenario) => faultsOf(scenario(seed, combination), seed, combination))
+}
+
+function faultsOf(scenario: Scenario, seed: number, combination: Combination): string[] {
   machine = null
   const racing = new RacingMachine(scenario, combination.design, MESSAGES)
   machine = racing

@@ -13,7 +13,7 @@ import {
   type PlatformPort,
   StepResult,
 } from '../../src/platform/index.ts'
-import { type Guest, Kick } from '../../src/platform-zcu102/guest.ts'
+import { BUFFERS_PER_FLOW, type Guest, Kick } from '../../src/platform-zcu102/guest.ts'
 import { zcu102 } from '../../src/platform-zcu102/index.ts'
 import { MachineMemory } from '../../src/platform-zcu102/machine-memory.ts'
 import type { FlowLedger } from '../../src/platform-zcu102/message-ledger.ts'
@@ -26,6 +26,8 @@ import { TicketLock } from '../../src/sim/index.ts'
 const CORES = 4
 /** Beyond the broker's causes: an IPI that asks a core to inject a virtual interrupt. */
 const INJECT = 4
+/** Actions in which the others come to rest, mostly. */
+const EVERYTHING = 300
 const PAYLOAD = Uint8Array.from({ length: 251 }, (_, i) => i)
 
 interface CoreState {
@@ -143,8 +145,11 @@ export class RacingMachine implements PlatformPort {
       }
     })
     this.#releases.forEach((left, flow) => {
-      const { core } = this.#vms[this.#sources[flow]!]!
-      if (left > 0 && !this.#active.has(core) && this.#random.chance(0.3)) possible.push(() => this.#release(flow))
+      const vm = this.#sources[flow]!
+      const { core } = this.#vms[vm]!
+      // Most often once its connection is up: what is released before goes as one burst.
+      const isTime = this.#random.chance(this.#guests[vm]!.ready ? 0.3 : 0.003)
+      if (left > 0 && isTime && !this.#active.has(core)) possible.push(() => this.#release(flow))
     })
     this.#cores.forEach((core, index) => {
       if (this.#active.has(index) || (core.spins && !core.granted)) return
@@ -159,26 +164,35 @@ export class RacingMachine implements PlatformPort {
   }
 
   #passTime(): boolean {
-    if (this.#releases.some((left) => left > 0)) return true
+    if (this.#active.size === 0 && this.#releases.some((left) => left > 0)) return true
     const nextNs = Math.min(...this.#cores.map(({ timerNs }) => timerNs))
     if (nextNs === Number.POSITIVE_INFINITY) return false
     this.#nowNs = Math.max(this.#nowNs, nextNs)
     return true
   }
 
-  /** Called where a ring's shared words are touched: others may be quicker. */
-  overtake(): void {
+  /**
+   * Called where a ring's shared words are touched: others may be quicker. `arms`: where a side asks to be woken. What that must not
+   * miss is mostly the last thing that happens, so all of it may happen just before.
+   */
+  overtake(arms: boolean): void {
     if (this.#active.size !== 1 || !this.#random.chance(0.2)) return
     this.races++
+    if (arms && this.#random.chance(0.5)) {
+      for (let actions = 0; actions < EVERYTHING && (this.#act() || this.#passTime()); actions++);
+      return
+    }
     const stamina = this.#random.pick([0.5, 0.97])
     do this.#act()
     while (this.#random.chance(stamina))
   }
 
-  /** One or several at once: more than a sender has buffers for. */
+  /** One or several at once: more than a sender has buffers for, or just so many that it does not wait yet. */
   #release(flow: number): void {
     const vm = this.#sources[flow]!
-    for (let count = this.#random.between(1, this.#releases[flow]!); count > 0; count--) {
+    const left = this.#releases[flow]!
+    const most = this.#random.chance(0.3) ? Math.min(left, BUFFERS_PER_FLOW) : this.#random.between(1, left)
+    for (let count = most; count > 0; count--) {
       this.#releases[flow]!--
       this.ledgers[flow]!.release(this.#nowNs)
       this.#guests[vm]!.release(flow)
