@@ -84,6 +84,8 @@ export interface DeviceQueueTarget {
   readonly ownMemory?: GuestMemory
   /** What the target does not implement; exhibits and programs that need it are left out. */
   readonly lacks?: readonly TargetLack[]
+  /** What a long exhibit of the museum may take, for a target whose calls are slow. Default 10 s. */
+  readonly exhibitMs?: number
   create(memory: GuestMemory, ring: SplitRing): DeviceQueueUnderTest
   /** A queue whose two indices are at `index` already, nothing in flight; lets a short program cross 2^16. */
   createAt?(memory: GuestMemory, ring: SplitRing, index: number): DeviceQueueUnderTest

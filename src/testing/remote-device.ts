@@ -28,9 +28,13 @@ export function remoteDevice(name: string, channel: LineChannel): DeviceQueueTar
     name,
     // Its accesses come as requests, one by one: their order is not its own.
     lacks: ['concurrency'],
+    exhibitMs: EXHIBIT_MS,
     create: (memory, ring) => new RemoteDevice(memory, ring, conversation),
   }
 }
+
+/** A hundred thousand requests, and a million answers about memory, on a machine that has other things to do. */
+const EXHIBIT_MS = 300_000
 
 /** What a target answers to a request that it does not know. */
 const UNKNOWN = 'unknown request'

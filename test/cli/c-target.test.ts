@@ -1,12 +1,13 @@
 /** A device in C, in a process of its own, through the whole kit: the example is built and run as its first lines say. */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ProcessChannel } from '../../src/cli/testing/process-channel.ts'
+import { GuestMemory } from '../../src/memory/index.ts'
 import {
   museumTable,
   queueCommands,
@@ -14,6 +15,7 @@ import {
   remoteDevice,
   runHostileRings,
   runMuseum,
+  writeDescriptor,
 } from '../../src/testing/index.ts'
 
 const SOURCE = fileURLToPath(new URL('../../examples/c-target/device.c', import.meta.url))
@@ -77,6 +79,77 @@ it('a request that was given up does not spoil the next one', () => {
     expect(report.results.map(({ verdict }) => verdict)).toEqual(['FAIL', 'REJECT', 'PASS'])
   })
 })
+
+it('the conversation in docs/testing.md is what is said', () => {
+  withProcess('./device', (channel) => {
+    const lines: string[] = []
+    const overheard = {
+      send(line: string) {
+        lines.push(`kit     ${line}`)
+        channel.send(line)
+      },
+      receive() {
+        const line = channel.receive()
+        lines.push(`target  ${line}`)
+        return line
+      },
+    }
+    const memory = GuestMemory.ofSize(4096, 65536)
+    const ring = {
+      size: 2,
+      descriptorArea: 65536,
+      driverArea: 65568,
+      deviceArea: 65580,
+      eventIdx: false,
+      indirect: false,
+    }
+    writeDescriptor(memory, ring.descriptorArea, 0, { address: 66000, length: 16, flags: 2, next: 0 })
+    memory.writeU16(ring.driverArea + 2, 1)
+    const device = remoteDevice('device.c', overheard).create(memory, ring)
+    expect(device.take()).toMatchObject({ kind: 'chain', id: 0, writable: [{ address: 66000, length: 16 }] })
+    device.complete(0, 5)
+    device.publish!()
+    device.wantsNotification()
+    const docs = readFileSync(new URL('../../docs/testing.md', import.meta.url), 'utf8')
+    expect(docs).toContain(`\`\`\`\n${lines.join('\n')}\n\`\`\``)
+  })
+})
+
+it.each([
+  ['c', '../../examples/c-target/device.c', '/* ---- the channel', '/* ---- the queue'],
+  ['c', '../../examples/c-target/device.c', 'int main(void)', null],
+  ['rust', '../../examples/rust-target/device.rs', '/// The channel', 'mod queue {'],
+  ['rust', '../../examples/rust-target/device.rs', 'fn main()', 'fn answer('],
+])('docs/testing.md shows the %s of %s as it is, from "%s"', (language, file, from, to) => {
+  const source = readFileSync(new URL(file, import.meta.url), 'utf8')
+  const part = source.slice(source.indexOf(from), to === null ? undefined : source.indexOf(to)).trim()
+  const docs = readFileSync(new URL('../../docs/testing.md', import.meta.url), 'utf8')
+  expect(docs).toContain(`\`\`\`${language}\n${part}\n\`\`\``)
+})
+
+const hasRust = spawnSync('rustc', ['--version']).status === 0
+
+it.skipIf(!hasRust)(
+  'the device in Rust passes the museum and the fuzzer, where there is a compiler for it',
+  () => {
+    const source = fileURLToPath(new URL('../../examples/rust-target/device.rs', import.meta.url))
+    execFileSync('rustc', ['-O', '--edition', '2021', '-D', 'warnings', '-o', join(folder, 'device-rs'), source])
+    withProcess('./device-rs', (channel) => {
+      const target = remoteDevice('device.rs', channel)
+      expect(museumTable(runMuseum(target, { exhibits: QUICK }))).not.toMatch(/FAIL|WEDGED/)
+      for (const eventIdx of [false, true]) {
+        expect(runHostileRings(target, { seed: 1, rings: 40, eventIdx, indirect: true }).rings).toBe(40)
+        fc.assert(
+          fc.property(queueCommands({ ring: 'split', eventIdx, maxCommands: 40 }), (program) =>
+            referenceModel.compare(target, program),
+          ),
+          { seed: 1, numRuns: 20 },
+        )
+      }
+    })
+  },
+  60_000,
+)
 
 it('a target that does not know how to be restored is not shown what needs it', () => {
   withProcess('./device', (channel) => {

@@ -16,6 +16,9 @@ export interface MuseumFlags {
   readonly junit?: unknown
 }
 
+/** About so many are shown to a target: for the line that says how far it is. */
+const EXHIBITS = 50
+
 export async function museumCommand(flags: MuseumFlags, terminal: Terminal): Promise<number> {
   const exhibits = exhibitNumbers(flags.exhibit)
   const junit = flags.junit === undefined ? null : fileName('--junit', flags.junit)
@@ -23,7 +26,7 @@ export async function museumCommand(flags: MuseumFlags, terminal: Terminal): Pro
   const line = progress(terminal, true)
   const reports = targets.map((target) => {
     let shown = 0
-    const onResult = () => line.update(target.name, ++shown, 30)
+    const onResult = () => line.update(target.name, ++shown, EXHIBITS)
     return runMuseum(target, { onResult, ...(exhibits === null ? {} : { exhibits }) })
   })
   line.clear()

@@ -92,7 +92,7 @@ function lead<Options, Stage extends { readonly ram: WatchedMemory }>(
   options: MuseumOptions,
   openStage: (options: Options | undefined) => Stage,
 ): ExhibitResult[] {
-  const { exhibitMs = EXHIBIT_LIMIT_MS, onResult } = options
+  const { exhibitMs = ('exhibitMs' in target && target.exhibitMs) || EXHIBIT_LIMIT_MS, onResult } = options
   return chosen(exhibits, options).map((exhibit) => {
     const { number, side, title, clauses } = exhibit
     const stages: Stage[] = []
