@@ -15,6 +15,7 @@ import type { ResponseTerms } from './response-terms.ts'
 import type { Scheduler } from './schedulable.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
 
+/** One flow of a chain. Times are integer ns. */
 export interface Hop {
   /** Index of the flow. All hops of a chain have the same period; the jitter of a flow is what it has of its own. */
   readonly flow: number
@@ -24,18 +25,22 @@ export interface Hop {
   readonly forwardNs?: readonly [best: number, worst: number]
 }
 
+/** Hops in their order, each released by the arrival of the one before it. */
 export interface Chain {
   readonly hops: readonly Hop[]
   /** From the first nominal release to the last completion. */
   readonly deadlineNs: number
 }
 
+/** In ns. */
 export interface ChainBound {
+  /** From the first nominal release to the last completion. */
   readonly endToEndNs: number
   /** Each hop's, counted from its own earliest release. */
   readonly hops: readonly ResponseTerms[]
 }
 
+/** Which analysis of chains. */
 export interface ChainOptions {
   /** Default fixed priority. */
   readonly scheduler?: Scheduler

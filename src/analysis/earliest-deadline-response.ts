@@ -23,7 +23,7 @@ export function earliestDeadlineBounds(set: FlowSet, tightness: Tightness = TIGH
   return set.flows.map((_, flow) => test.bound(flow))
 }
 
-/** The bounds of one model. Holds scratch space. */
+/** The bounds of one model (docs/analysis.md §6, Theorems 8 and 9). Holds scratch space. */
 export class DeadlineResponseTest {
   readonly #model: AnalysisModel
   /** T, J, Cd, Co, D, longest chunk, last chunk, 1/T of every flow, and then of every stall. */

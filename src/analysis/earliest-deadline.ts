@@ -13,7 +13,7 @@ import { CLEAR, everyone, longRunSlack } from './utilization.ts'
 /** The horizon is computed in doubles: a little more of it costs nothing, because the test is exact at every point. */
 const ROUNDING = 1e-6
 
-/** Demand that must be finished by `deadlineNs`, counted from the start of a busy period. */
+/** Demand that must be finished by `deadlineNs`, counted from the start of a busy period. All in ns but the flow. */
 export interface DemandTerms {
   readonly deadlineNs: number
   /** When it surely is: above `deadlineNs`. */
@@ -26,22 +26,25 @@ export interface DemandTerms {
   readonly flow: number
 }
 
+/** Of the demand test. */
 export interface DeadlineVerdict {
   readonly schedulable: boolean
   /** A point where the test fails; null when schedulable, or when demand outruns supply in the long run. */
   readonly failure: DemandTerms | null
 }
 
-/** Does every message meet its deadline? Allocates once, not per point. */
+/** Does every message meet its deadline, and if not, which may miss it? Throws as `validateFlowSet`. Allocates once, not per point. */
 export function earliestDeadlineVerdict(set: FlowSet, tightness: Tightness = TIGHTNESS.A4): DeadlineVerdict {
   return new DemandTest(deriveModel(set, tightness)).verdict()
 }
 
+/** The same verdict alone. Throws as `validateFlowSet`. Allocates nothing. */
 export function earliestDeadlineSchedulable(set: FlowSet, tightness: Tightness = TIGHTNESS.A4): boolean {
   SCRATCH.load(set, tightness)
   return SCRATCH_TEST.failingPointNs() === null
 }
 
+/** The demand test of one model (docs/analysis.md §6, Theorem 7). */
 export class DemandTest {
   readonly #model: AnalysisModel
   /** Of a model that stays as it is; null: those of the set that is loaded. */

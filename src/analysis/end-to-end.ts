@@ -15,6 +15,7 @@ interface CommonPath {
   readonly guestIsrNs: number
 }
 
+/** A message's way where EL2 of the communicating cores is the broker. Worst cases in ns. */
 export interface FloatingPath extends CommonPath {
   readonly placement: 'floating'
   /** e_tx: doorbell trap with the broker's step. */
@@ -26,8 +27,10 @@ export interface FloatingPath extends CommonPath {
   readonly deliverNs: number
 }
 
+/** A message's way through a broker on a core of its own. Worst cases in ns. */
 export interface DedicatedPath extends CommonPath {
   readonly placement: 'dedicated'
+  /** The doorbell's trap. */
   readonly trapNs: number
   /** Kick IPI to the broker's core, with waiting for its current step. */
   readonly kickNs: number
@@ -36,7 +39,7 @@ export interface DedicatedPath extends CommonPath {
   readonly irqNs: number
 }
 
-/** `totalNs` is the sum of the others; all null-free because without a bound of the DMA stage there is none at all. */
+/** In ns; `totalNs` is the sum of the others. */
 export interface EndToEndTerms {
   /** Until the message is queued, without its variation where the flow's jitter already has it (P6). */
   readonly beforeNs: number
@@ -51,7 +54,10 @@ export interface EndToEndTerms {
   readonly totalNs: number
 }
 
-/** `responseNs`: the bound of the DMA stage, R_i, or null without one. */
+/**
+ * From the sender's call to the receiver having handled the message: `path` around `responseNs`, the bound of the DMA stage, R_i. Null
+ * where that is null. The lock is a FIFO ticket lock, waited for at most m - 1 times w.
+ */
 export function endToEnd(path: FloatingPath | DedicatedPath, responseNs: number | null): EndToEndTerms | null {
   if (responseNs === null) return null
   const floating = path.placement === 'floating'

@@ -12,7 +12,7 @@ import { LONG_ITERATION, linearStart } from './starting-point.ts'
 import { UrgencyOrder } from './urgency-order.ts'
 import { CLEAR, converges } from './utilization.ts'
 
-/** Holds scratch space: verdicts do not allocate. */
+/** The bounds and verdicts of one model (Theorems 5 and 6). Holds scratch space: verdicts do not allocate. */
 export class FixedPriorityTest {
   readonly #model: AnalysisModel
   /** Of a model that stays as it is; null: those of the set that is loaded. */

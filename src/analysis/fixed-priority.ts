@@ -12,7 +12,8 @@ import { TIGHTNESS, type Tightness } from './tightness.ts'
 
 /**
  * Bounds of all flows, in their order; null: no bound exists (demand outruns supply). `ranks[i]`: smaller is more urgent, equal
- * ones in any order; default: the flows' `priority`, or deadline-monotonic where none has one. Allocates.
+ * ones in any order; default: the flows' `priority`, or deadline-monotonic where none has one. Throws as `validateFlowSet`, and
+ * `VirtioError` BAD_FLOW as `ranksOf`. Allocates.
  */
 export function fixedPriorityBounds(
   set: FlowSet,
@@ -23,7 +24,7 @@ export function fixedPriorityBounds(
   return SCRATCH_TEST.bounds(ranks)
 }
 
-/** Do all flows meet their deadlines? The same verdict as from the bounds, and it stops at the first miss. */
+/** Do all flows meet their deadlines? The same verdict as from the bounds, and it stops at the first miss. Throws as those. */
 export function fixedPrioritySchedulable(
   set: FlowSet,
   tightness: Tightness = TIGHTNESS.A4,
@@ -33,7 +34,7 @@ export function fixedPrioritySchedulable(
   return SCRATCH_TEST.meetsDeadlines(ranks ?? (givesPriorities(set.flows) ? ranksOf(set.flows) : null))
 }
 
-/** The flows' own priorities, or deadline-monotonic ranks where no flow has one. Some with and some without is refused. */
+/** The flows' own priorities, or deadline-monotonic ranks where no flow has one. `VirtioError` BAD_FLOW: some with and some without. */
 export function ranksOf(flows: readonly Flow[]): number[] {
   if (!givesPriorities(flows)) return deadlineMonotonic(flows)
   return flows.map((flow) => flow.priority!)

@@ -40,6 +40,7 @@ export interface Stall {
   readonly stallNs: number
 }
 
+/** Q of DMA time in every P, refilled at multiples of P, work-conserving until it is used up. Integer ns. */
 export interface BudgetRegulator {
   readonly kind: 'budget'
   readonly periodNs: number
@@ -53,12 +54,14 @@ export interface BudgetRegulator {
   readonly sharedWhileIdle?: boolean
 }
 
+/** What limits the DMA: nothing; a lower rate; a token bucket, full after any idle time; a budget of time. */
 export type Regulator =
   | { readonly kind: 'none' }
   | { readonly kind: 'rate'; readonly bytesPerNs: number }
   | { readonly kind: 'bucket'; readonly bytesPerNs: number; readonly burstBytes: number }
   | BudgetRegulator
 
+/** What every analysis takes. */
 export interface FlowSet {
   readonly flows: readonly Flow[]
   readonly dma: DmaModel

@@ -1,9 +1,12 @@
 /** Guest tasks under the time that the broker steals from their core: fixed priority, preemptive, any deadlines [Lehoczky 1990]. */
 import { ceilDivide, exact } from './exact.ts'
 
+/** A sporadic task of a guest; preemptive, on one core. Times are integer ns. */
 export interface GuestTask {
   readonly name?: string
+  /** Least distance of two releases. */
   readonly periodNs: number
+  /** Relative to the release; may exceed the period. Not read by the analysis. */
   readonly deadlineNs: number
   /** C: worst-case execution time. */
   readonly executionNs: number
@@ -17,6 +20,7 @@ export interface CoreInterference {
   readonly blockingNs: number
 }
 
+/** What the bound of a task is made of, in ns. */
 export interface GuestTerms {
   readonly responseNs: number
   readonly ownNs: number

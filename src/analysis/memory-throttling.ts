@@ -14,6 +14,7 @@ import type { Stall } from './flow.ts'
 
 /** MemGuard of one core. */
 export interface MemoryBudget {
+  /** P_m: its budget of refills is full again at multiples of it. */
   readonly periodNs: number
   /** Least guest time in which the refills can be used up; Infinity: they never are. */
   readonly guestNs: number
@@ -32,6 +33,7 @@ export interface ThrottleCosts {
   readonly retargetNs: number
 }
 
+/** What MemGuard at a receiver's core costs its flows, and others. In ns. */
 export interface ThrottleTerms {
   /** Longest that the core is throttled in one period. */
   readonly throttledNs: number
@@ -41,6 +43,7 @@ export interface ThrottleTerms {
   readonly chunkNs: number
   /** `accept`: nobody may notice a finished chunk meanwhile, so that *every* flow waits. For `DmaModel.stalls`. */
   readonly stall: Stall | null
+  /** What happens, in words. */
   readonly source: string
 }
 

@@ -15,7 +15,7 @@ import { TIGHTNESS, type Tightness } from './tightness.ts'
 
 /**
  * Ranks (0 is the most urgent) under which the test accepts, or null: no assignment is accepted. All ranks differ. Among flows
- * that fit a level the one with the latest deadline takes it. At most n(n+1)/2 tests.
+ * that fit a level the one with the latest deadline takes it. At most n(n+1)/2 tests [Audsley 1991]. Throws as `validateFlowSet`.
  */
 export function optimalPriorities(set: FlowSet, tightness: Tightness = TIGHTNESS.A4): number[] | null {
   return assign(set, tightness, set.flows.length, 1)
@@ -23,7 +23,7 @@ export function optimalPriorities(set: FlowSet, tightness: Tightness = TIGHTNESS
 
 /**
  * Ranks on at most `levels` levels, as few as possible, or null. Flows on one level may be served in any order, so this suits
- * queues that are few in hardware or words.
+ * queues that are few in hardware or words. Throws as `validateFlowSet`.
  */
 export function limitedPriorities(set: FlowSet, levels: number, tightness: Tightness = TIGHTNESS.A4): number[] | null {
   assert(Number.isInteger(levels) && levels > 0, `${levels} priority levels`)

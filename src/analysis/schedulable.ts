@@ -4,8 +4,10 @@ import { fixedPrioritySchedulable } from './fixed-priority.ts'
 import type { FlowSet } from './flow.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
 
+/** fp: fixed priority; edf: earliest deadline first. Both between chunks, never within one. */
 export type Scheduler = 'fp' | 'edf'
 
+/** Which test. */
 export interface TestOptions {
   /** Default fixed priority. */
   readonly scheduler?: Scheduler

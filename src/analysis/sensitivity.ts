@@ -19,6 +19,7 @@ const LATEST_DEADLINE_NS = 2 ** 45
 
 const FAILURE_POINTS = 100_000
 
+/** What would make one flow fit, and how far it is from not fitting. */
 export interface FlowSensitivity {
   /**
    * Least deadline under which the test still accepts: the flow under fixed priority, the whole set under EDF. May exceed the
@@ -31,7 +32,9 @@ export interface FlowSensitivity {
   readonly largestLengthBytes: number | null
 }
 
+/** How far a set is from being refused, or accepted, by the test chosen. */
 export interface Sensitivity {
+  /** As it is. */
   readonly schedulable: boolean
   /** In the order of the flows. */
   readonly flows: readonly FlowSensitivity[]
@@ -135,6 +138,7 @@ export function failing(set: FlowSet, options: TestOptions = {}): number[] {
   return set.flows.map((_, i) => i).filter((i) => !(bounds[i] && bounds[i].responseNs <= set.flows[i]!.deadlineNs))
 }
 
+/** The verdict of one value of a knob that is not monotone. */
 export interface GridPoint {
   readonly value: number
   readonly schedulable: boolean

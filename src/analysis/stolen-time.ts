@@ -21,6 +21,7 @@ export interface Route {
   readonly completionsPerMessage?: number
 }
 
+/** What a core pays for a dedicated broker. Worst cases in ns. */
 export interface DedicatedCosts {
   readonly placement: 'dedicated'
   /** e_trap: a doorbell trap on the sender. e_irq: taking one notification. e_rxkick: the trap of one refill. */
@@ -29,6 +30,7 @@ export interface DedicatedCosts {
   readonly rxKickNs: number
 }
 
+/** What a core pays for being part of a floating one. Worst cases in ns. */
 export interface FloatingCosts {
   readonly placement: 'floating'
   /** e_tx: a send, with the broker's step. e_cmp: a completion, with the broker's step. Without waiting for the lock. */
@@ -46,6 +48,7 @@ export interface StolenTimeOptions {
   readonly inflationFreeLock?: boolean
 }
 
+/** What EL2 takes from one core within a window: its sends, completions that it takes, and waiting for the lock. In ns. */
 export interface StolenTerms {
   readonly sendNs: number
   readonly completionNs: number
@@ -53,6 +56,10 @@ export interface StolenTerms {
   readonly totalNs: number
 }
 
+/**
+ * I_k(t): the most that the broker takes from core k in any window of length t (docs/analysis.md §9). Routes are in the order of the flows.
+ * Throws as `validateFlowSet`.
+ */
 export class StolenTime {
   readonly #set: FlowSet
   readonly #routes: readonly Route[]
@@ -220,6 +227,7 @@ function total(sendNs: number, completionNs: number, spinNs: number): StolenTerm
   return { sendNs, completionNs, spinNs, totalNs: sendNs + completionNs + spinNs }
 }
 
+/** In cores: 1 is all of one core's time. */
 export interface FreedCapacity {
   /** Lost share per core. */
   readonly dedicated: readonly number[]

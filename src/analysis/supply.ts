@@ -13,7 +13,9 @@
 import { assert } from '../internal/assert.ts'
 import { exact, greatestCommonDivisor } from './exact.ts'
 
+/** (P, Q) with a first blackout of its own. Asserts whole ns, 0 < Q <= P. */
 export class Supply {
+  /** P and Q. */
   readonly periodNs: number
   readonly budgetNs: number
   /** Longest wait for the first unit; P - Q unless others may have drained the budget before the window. */

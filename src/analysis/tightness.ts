@@ -22,10 +22,12 @@ export interface Tightness {
   readonly sparedBudget: boolean
 }
 
+/** The analyses with a name of their own; A5 is `TIGHTEST`. docs/analysis.md §3 has the table. */
 export type AnalysisName = 'A0' | 'A3' | 'A4'
 
+/** Each named analysis as switches. */
 export const TIGHTNESS: Readonly<Record<AnalysisName, Tightness>> = {
-  /** Reconstructed baseline test. */
+  /** Reconstructed baseline test: textbook supply, full chunks, software charged to the budget. */
   A0: {
     exactSupply: false,
     trueChunkSizes: false,
@@ -35,6 +37,7 @@ export const TIGHTNESS: Readonly<Record<AnalysisName, Tightness>> = {
     overheadHidden: false,
     sparedBudget: false,
   },
+  /** Exact supply; true chunks; the last one apart; software beside the budget (Theorem 1). */
   A3: {
     exactSupply: true,
     trueChunkSizes: true,
@@ -44,6 +47,7 @@ export const TIGHTNESS: Readonly<Record<AnalysisName, Tightness>> = {
     overheadHidden: false,
     sparedBudget: false,
   },
+  /** And software delays exhaustion (Theorems 2 to 4). */
   A4: {
     exactSupply: true,
     trueChunkSizes: true,

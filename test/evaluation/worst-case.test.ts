@@ -69,4 +69,29 @@ describe('search for the worst case', () => {
       expect(search.find(flow, new Random(1)).responseNs).toBe(terms!.responseNs)
     })
   })
+
+  it('under EDF without a regulator a bound is reached exactly, or missed by the tick that breaks a tie of deadlines', () => {
+    let [reached, all, later] = [0, 0, 0]
+    for (let seed = 0; seed < 40; seed++) {
+      const random = new Random(seed, 5)
+      const flows = Array.from({ length: 5 }, () => {
+        const periodNs = random.between(200_000, 2_000_000)
+        return { periodNs, deadlineNs: periodNs, lengthBytes: random.between(1, periodNs >> 3) }
+      })
+      const set: FlowSet = { ...GOLDEN, flows, regulator: { kind: 'none' } }
+      const search = new WorstCaseSearch(set, 'edf')
+      earliestDeadlineBounds(set).forEach((terms, flow) => {
+        if (terms === null) return
+        const { responseNs } = search.find(flow, new Random(seed))
+        expect(responseNs).toBeLessThanOrEqual(terms.responseNs)
+        all++
+        if (responseNs < terms.responseNs - 1) return
+        reached++
+        if (terms.releaseNs > 0) later++
+      })
+    }
+    expect(reached / all).toBeGreaterThan(0.9)
+    // Those that a search at the start of a busy period alone would not find.
+    expect(later).toBeGreaterThan(30)
+  })
 })

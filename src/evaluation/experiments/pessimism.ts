@@ -273,7 +273,7 @@ export const pessimismExperiment: Experiment<Unit, PessimismRow> = {
     const perPoint = Math.ceil(sets / SETS_SHARE)
     const plan = [
       ...(Object.keys(SETTINGS) as SettingName[]).map((setting) => ({ scheduler: 'fp', setting }) as const),
-      ...(['fixed', 'varying'] as const).map((setting) => ({ scheduler: 'edf', setting }) as const),
+      ...(['fixed', 'varying', 'mixed'] as const).map((setting) => ({ scheduler: 'edf', setting }) as const),
     ]
     for (const kind of plan) {
       for (let point = 1; point < points; point++) {
