@@ -28,6 +28,12 @@ function compare(scenario: Scenario, design: Design, prediction: Prediction, ...
   // What the predictions take for moved never sees the DMA.
   const { flows } = systemOf(scenario, design, builtInProfile(scenario))
   const tried = flows.some(({ pages }) => pages === 'tried')
+  // Who surely has read a message, and handed its buffers back, before the loan is due is spared the copies.
+  const handedBackNs = 20_000 + 4 * (prediction.lockHoldNs ?? 0)
+  const inTime = flows.every(({ index, pages, periodNs }) => {
+    return pages === 'copied' || (prediction.flows[index]!.endToEndNs ?? periodNs) + handedBackNs <= periodNs
+  })
+  if (result.pagesRevoked > 0 && inTime) exceeded.push(`${result.pagesRevoked} pages were revoked`)
   if (result.copyFallbacks > 0 && !tried) exceeded.push(`${result.copyFallbacks} pages could not be moved`)
   let compared = 0
   const check = (what: string, observedNs: number, boundNs: number | null) => {
@@ -78,11 +84,12 @@ describe.each(['floating', 'dedicated'] as const)('%s', (design) => {
   )
 
   it('flows that release each other keep to their bounds, and so does their chain', () => {
-    for (let seed = 1; seed <= 6 * CAMPAIGN; seed++) {
+    for (let seed = 1; seed <= 8 * CAMPAIGN; seed++) {
+      const transfer = seed % 4 < 2 ? 'copy' : seed % 4 === 2 ? 'remap' : 'lend'
       const scenario = parseScenario(`
 seed: ${seed}
 duration: 200ms
-costs: ${seed % 2 === 0 ? 'worst' : 'random'}
+costs: ${['worst', 'random', 'best'][seed % 3]}
 vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }, { name: c, core: 2, cid: 5 }]
 flows:
   - { name: first, from: a, to: b, period: 20ms, deadline: 8ms, length: 300KiB, jitter: 1ms, payload: none }
@@ -90,11 +97,11 @@ flows:
   - { name: third, from: c, to: a, after: second, compute: 500us, period: 20ms, deadline: 9ms, length: 600, payload: none }
   - { name: other, from: a, to: c, period: 7ms, length: 90KiB, payload: none }
 chains: [{ name: all, flows: [first, second, third], deadline: 60ms }]
-broker: { scheduler: ${seed % 3 === 0 ? 'fp' : 'edf'}, regulator: { kind: budget, budget: 500us, period: 1ms } }
+broker: { scheduler: ${seed % 5 < 2 ? 'fp' : 'edf'}, transfer: ${transfer}, regulator: { kind: budget, budget: 500us, period: 1ms } }
 `)
       const { compared, exceeded } = compare(scenario, design, predict(scenario, { design }))
       expect({ seed, exceeded }).toEqual({ seed, exceeded: [] })
-      expect(compared).toBeGreaterThanOrEqual(8)
+      if (transfer === 'copy') expect(compared).toBeGreaterThanOrEqual(8)
     }
   })
 })
