@@ -55,7 +55,8 @@ ${table([referencePackedDevice], PACKED)}
 ${table([referencePackedDriver], PACKED)}
 ## Not a queue's alone
 
-What a queue cannot be shown by itself: the registers and the life of a device, and the broker's regulators. How ours behave:
+What a queue cannot be shown by itself: the registers and the life of a device, and the broker's regulators. \`attackDevice\` does
+10, 23, 24, 25, 27 and 28 to anybody's device over its own transport ([testing.md](testing.md)). How ours behave:
 
 | | fault | concerns | tests |
 |---|---|---|---|

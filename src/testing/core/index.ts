@@ -42,6 +42,7 @@ export { type Framing, MockDriver, type MockDriverOptions, MockRequest } from '.
 export type { ExhibitResult, MuseumReport, Verdict } from '../museum/exhibit.ts'
 export { museumJUnit, museumTable } from '../museum/render.ts'
 export { type MuseumOptions, type MuseumTarget, runMuseum } from '../museum/run-museum.ts'
+export { type MemoryPart, type SeenStore, TooManyReads, WatchedMemory } from '../museum/watched-memory.ts'
 export {
   type BuffersOut,
   drawPackedRing,

@@ -45,7 +45,7 @@ export class WatchedMemory {
   #world: <T>(action: () => T) => T = (action) => action()
 
   /** `long`: so many calls that none is watched, or bounded. `own`: memory that the target brought; it is zeroed. */
-  constructor(parts: readonly MemoryPart[], long: boolean, own: GuestMemory | undefined) {
+  constructor(parts: readonly MemoryPart[], long = false, own?: GuestMemory) {
     this.#bounded = !long
     this.watched = !long && own === undefined
     if (own !== undefined) {
