@@ -4,12 +4,12 @@ import { type TraceRecorder, writeChromeTrace } from '../sim/index.ts'
 
 export const TraceKind = { trap: 0, interrupt: 1, dma: 2, guestSend: 3, guestIsr: 4, message: 5, throttled: 6 } as const
 
-/** Tracks: one per core for EL2, one per core for its guest, one for the DMA, one per flow for its messages. */
+/** Tracks: one per core (of 64 at most) for EL2, one per core for its guest, one for the DMA, one per flow for its messages. */
 export const Track = {
   core: (core: number): number => core,
-  guest: (core: number): number => 16 + core,
-  dma: 32,
-  flow: (flow: number): number => 64 + flow,
+  guest: (core: number): number => 64 + core,
+  dma: 128,
+  flow: (flow: number): number => 256 + flow,
 } as const
 
 const KIND_NAMES = ['doorbell', 'interrupt', 'dma', 'send', 'interrupt handler', 'message', 'throttled by MemGuard']

@@ -1,6 +1,7 @@
 /** As many VMs as a scenario may have, on the cores of one board. */
 import { expect, it } from 'vitest'
 import { simulate } from '../../src/platform-zcu102/index.ts'
+import { Track } from '../../src/platform-zcu102/trace-names.ts'
 import { parseScenario } from '../../src/scenario/index.ts'
 
 const VMS = 64
@@ -31,4 +32,11 @@ it.each(['dedicated', 'floating'] as const)('64 VMs, %s: each is interrupted for
     violations: 0,
   })
   expect(result.crossCoreIpis).toBeGreaterThanOrEqual(2 * VMS)
+})
+
+it('in a trace every core, every guest core, the DMA and every flow has a track of its own', () => {
+  const cores = Array.from({ length: 64 }, (_, core) => core)
+  const flows = Array.from({ length: 1024 }, (_, flow) => flow)
+  const tracks = [...cores.map(Track.core), ...cores.map(Track.guest), Track.dma, ...flows.map(Track.flow)]
+  expect(new Set(tracks).size).toBe(tracks.length)
 })

@@ -12,7 +12,13 @@ const OTHERS = `
   - { name: commands, from: planner, to: camera, period: 1.3ms, length: 2000 }`
 const SELDOM = OTHERS.replace('1.1ms', '5.1ms').replace('1.3ms', '5.3ms')
 
-function scenarioOf(transfer: string, costs: string, others = OTHERS, interrupts = 'minimum'): Scenario {
+function scenarioOf(
+  transfer: string,
+  costs: string,
+  others = OTHERS,
+  interrupts = 'minimum',
+  length = '1MiB',
+): Scenario {
   return parseScenario(`
 costs: ${costs}
 duration: 200ms
@@ -20,7 +26,7 @@ vms:
   - { name: camera, core: 0, cid: 3 }
   - { name: planner, core: 1, cid: 4 }
 flows:
-  - { name: images, from: camera, to: planner, period: 20ms, length: 1MiB }${others}
+  - { name: images, from: camera, to: planner, period: 20ms, length: ${length} }${others}
 broker: { transfer: ${transfer}, remapThreshold: 64KiB, interrupts: ${interrupts} }
 `)
 }
@@ -64,10 +70,13 @@ it('a guest that always has something to do delays pages, and does not stop them
   expect(result.pagesRemapped).toBe(10 * 256)
 })
 
-it('responses stay within their bounds', () => {
+it.each([
+  ['remap', '1MiB'],
+  ['lend', '512KiB'],
+])('%s: responses stay within their bounds', (transfer, length) => {
   for (const interrupts of ['minimum', 'plain', '{ polling: 200us }', '{ coalesce: { count: 3, delay: 300us } }']) {
     for (const costs of ['typical', 'worst']) {
-      const scenario = scenarioOf('remap', costs, SELDOM, interrupts)
+      const scenario = scenarioOf(transfer, costs, SELDOM, interrupts, length)
       const result = run(scenario)
       const { cores, flows } = predict(scenario, { design: 'floating' })
       for (const { name, endToEndNs } of flows) {
