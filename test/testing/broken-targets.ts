@@ -314,6 +314,7 @@ export const DEVICES_WRONG_IN_THEIR_STATE = [
       }
     },
   })),
+  brokenDevice('comes back from a snapshot as new', (device) => ({ reload: () => device.reset() })),
   brokenDevice('is restored from anything', (device) => ({
     restore(saved) {
       try {
