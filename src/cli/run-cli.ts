@@ -99,7 +99,10 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     )
   cli
     .command('museum', 'Show 30 historic faults of virtqueues to yours')
-    .option('--target <module>', 'Module that exports a target of the testing kit, or exec:COMMAND')
+    .option(
+      '--target <module>',
+      'Module that exports a target of the testing kit, or exec:COMMAND, exec-packed:COMMAND',
+    )
     .option('--exhibit <numbers>', 'Only these, e.g. 4,10,17')
     .option('--json', 'Print JSON')
     .option('--junit <file>', 'Write JUnit XML, for a build server')
@@ -107,7 +110,10 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .action((flags) => museumCommand(flags, parts.terminal))
   cli
     .command('fuzz', 'Random programs and hostile rings against your virtqueue')
-    .option('--target <module>', 'Module that exports a target of the testing kit, or exec:COMMAND')
+    .option(
+      '--target <module>',
+      'Module that exports a target of the testing kit, or exec:COMMAND, exec-packed:COMMAND',
+    )
     .option('--seed <number>', 'Default 1; the same seed tries the same')
     .option('--runs <number>', 'End after so many programs and rings')
     .option('--time <time>', 'End after so long, e.g. 300s (default: 5s)')

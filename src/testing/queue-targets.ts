@@ -160,6 +160,7 @@ export interface PackedDeviceTarget {
   readonly mayNotifyNeedlessly?: boolean
   /** What the target does not implement. */
   readonly lacks?: readonly PackedFeature[]
+  readonly exhibitMs?: number
   create(memory: GuestMemory, ring: PackedRing): DeviceQueueUnderTest
 }
 
@@ -177,6 +178,7 @@ export interface PackedDriverTarget {
   readonly mayNotifyNeedlessly?: boolean
   /** What the target does not implement. */
   readonly lacks?: readonly PackedFeature[]
+  readonly exhibitMs?: number
   create(memory: GuestMemory, ring: PackedDriverRing): DriverQueueUnderTest
 }
 

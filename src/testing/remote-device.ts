@@ -5,9 +5,11 @@
  */
 import { VirtioError } from '../internal/error.ts'
 import type { GuestMemory } from '../memory/index.ts'
+import type { PackedRing } from './packed/packed-ring-format.ts'
 import type {
   DeviceQueueTarget,
   DeviceQueueUnderTest,
+  PackedDeviceTarget,
   SavedDeviceQueue,
   TakenChain,
   TargetFault,
@@ -29,8 +31,28 @@ export function remoteDevice(name: string, channel: LineChannel): DeviceQueueTar
     // Its accesses come as requests, one by one: their order is not its own.
     lacks: ['concurrency'],
     exhibitMs: EXHIBIT_MS,
-    create: (memory, ring) => new RemoteDevice(memory, ring, conversation),
+    create: (memory, ring) => new RemoteDevice(memory, `create ${ringWords(ring)}`, conversation),
   }
+}
+
+/** The same for a packed ring. */
+export function remotePackedDevice(name: string, channel: LineChannel): PackedDeviceTarget {
+  const conversation = new Conversation(channel)
+  return {
+    side: 'device',
+    format: 'packed',
+    name,
+    exhibitMs: EXHIBIT_MS,
+    create(memory, ring) {
+      const request = `create-packed ${ringWords(ring)} ${ring.inOrder ? 1 : 0}`
+      return new RemoteDevice(memory, request, conversation)
+    },
+  }
+}
+
+function ringWords(ring: SplitRing | PackedRing): string {
+  const { size, descriptorArea, driverArea, deviceArea, eventIdx, indirect } = ring
+  return [size, descriptorArea, driverArea, deviceArea, eventIdx ? 1 : 0, indirect ? 1 : 0].join(' ')
 }
 
 /** A hundred thousand requests, and a million answers about memory, on a machine that has other things to do. */
@@ -86,12 +108,10 @@ class RemoteDevice implements DeviceQueueUnderTest {
   readonly #memory: GuestMemory
   readonly #conversation: Conversation
 
-  constructor(memory: GuestMemory, ring: SplitRing, conversation: Conversation) {
+  constructor(memory: GuestMemory, request: string, conversation: Conversation) {
     this.#memory = memory
     this.#conversation = conversation
-    const { size, descriptorArea, driverArea, deviceArea, eventIdx, indirect } = ring
-    const areas = [descriptorArea, driverArea, deviceArea].join(' ')
-    const answer = this.#ask(`create ${size} ${areas} ${eventIdx ? 1 : 0} ${indirect ? 1 : 0}`)
+    const answer = this.#ask(request)
     if (answer !== 'ok') throw new VirtioError('REFUSED', `the target refused the ring: ${answer}`)
   }
 

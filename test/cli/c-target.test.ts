@@ -13,19 +13,24 @@ import {
   queueCommands,
   referenceModel,
   remoteDevice,
+  remotePackedDevice,
+  runHostilePackedRings,
   runHostileRings,
   runMuseum,
   writeDescriptor,
 } from '../../src/testing/index.ts'
 
-const SOURCE = fileURLToPath(new URL('../../examples/c-target/device.c', import.meta.url))
+const SOURCES = fileURLToPath(new URL('../../examples/c-target/', import.meta.url))
 /** Those that take a hundred thousand calls are for patient people. */
 const QUICK = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 28, 30, 31, 32, 35, 36]
 let folder: string
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'virtio-sdk-'))
-  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', join(folder, 'device'), SOURCE])
+  for (const name of ['device', 'packed-device']) {
+    const warnings = ['-Wall', '-Wextra', '-Werror']
+    execFileSync('cc', ['-O2', ...warnings, '-o', join(folder, name), join(SOURCES, `${name}.c`)])
+  }
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -60,6 +65,23 @@ it('hostile rings and programs find nothing', () => {
       fc.assert(
         fc.property(programs, (program) => referenceModel.compare(target, program)),
         { seed: 1, numRuns: 20 },
+      )
+    }
+  })
+}, 60_000)
+
+it('the packed device in C passes its museum, hostile rings and programs', () => {
+  withProcess('./packed-device', (channel) => {
+    const target = remotePackedDevice('packed-device.c', channel)
+    const report = runMuseum(target)
+    expect(museumTable(report)).not.toMatch(/FAIL|WEDGED|SKIP/)
+    for (const inOrder of [false, true]) {
+      const features = { eventIdx: true, indirect: true, inOrder }
+      expect(runHostilePackedRings(target, { seed: 1, rings: 60, ...features }).rings).toBe(60)
+      const programs = queueCommands({ ring: 'packed', inOrder, maxCommands: 40 })
+      fc.assert(
+        fc.property(programs, (program) => referenceModel.compare(target, program)),
+        { seed: 1, numRuns: 30 },
       )
     }
   })
@@ -116,7 +138,7 @@ it('the conversation in docs/testing.md is what is said', () => {
 })
 
 it.each([
-  ['c', '../../examples/c-target/device.c', '/* ---- the channel', '/* ---- the queue'],
+  ['c', '../../examples/c-target/kit.h', '/* ---- the channel', null],
   ['c', '../../examples/c-target/device.c', 'int main(void)', null],
   ['rust', '../../examples/rust-target/device.rs', '/// The channel', 'mod queue {'],
   ['rust', '../../examples/rust-target/device.rs', 'fn main()', 'fn answer('],

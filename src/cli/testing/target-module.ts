@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { MuseumTarget } from '../../testing/museum/run-museum.ts'
-import { remoteDevice } from '../../testing/remote-device.ts'
+import { remoteDevice, remotePackedDevice } from '../../testing/remote-device.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
 import { ProcessChannel } from './process-channel.ts'
 
@@ -14,11 +14,12 @@ const HOW = 'export a DeviceQueueTarget or DriverQueueTarget, or several; docs/t
 
 /**
  * Every target that the module exports, under whatever name; a function is called for its target. Or, for `exec:COMMAND`, the
- * process that the command starts.
+ * process that the command starts, with a packed ring for `exec-packed:COMMAND`.
  */
 export async function loadTargets(path: unknown, terminal: Terminal): Promise<QueueTarget[]> {
   if (typeof path !== 'string' || path === '') throw new UsageError('--target needs the path of a module')
-  if (path.startsWith('exec:')) return [processTarget(path.slice(5), terminal.cwd)]
+  const process = /^exec(-packed)?:(.*)$/s.exec(path)
+  if (process) return [processTarget(process[2]!, terminal.cwd, process[1] ? remotePackedDevice : remoteDevice)]
   const exported = await load(path, terminal.cwd)
   const values = await Promise.all(Object.values(exported).flat().map(called))
   const targets = [...new Set(values.flat().filter(isTarget))]
@@ -26,10 +27,14 @@ export async function loadTargets(path: unknown, terminal: Terminal): Promise<Qu
   return targets
 }
 
-function processTarget(command: string, cwd: string): QueueTarget {
+function processTarget(
+  command: string,
+  cwd: string,
+  attach: (name: string, channel: ProcessChannel) => QueueTarget,
+): QueueTarget {
   const channel = new ProcessChannel(command, cwd)
   process.once('exit', () => channel.close())
-  return remoteDevice(command, channel)
+  return attach(command, channel)
 }
 
 async function load(path: string, cwd: string): Promise<Record<string, unknown>> {

@@ -105,7 +105,7 @@ export {
   type UsedAnswer,
   usedAnswers,
 } from '../reference-split-ring.ts'
-export { type LineChannel, remoteDevice } from '../remote-device.ts'
+export { type LineChannel, remoteDevice, remotePackedDevice } from '../remote-device.ts'
 export { RingChecker, type RingCheckerOptions } from '../ring-checker.ts'
 export { ringProgram } from '../ring-program.ts'
 export {

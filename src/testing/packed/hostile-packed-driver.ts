@@ -167,7 +167,7 @@ class HostileCase {
     const { ring } = this.#scene
     const usesTable = ring.indirect && random.chance(0.35)
     const count = usesTable
-      ? random.between(1, ring.size + 1)
+      ? random.between(1, spoiled ? ring.size + 1 : ring.size) // VQP-IND-DRV-03: more, a device may refuse
       : random.chance(0.1)
         ? free
         : random.between(1, Math.min(free, 4))

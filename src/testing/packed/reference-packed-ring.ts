@@ -79,7 +79,7 @@ export interface PackedFault {
   readonly id: number
   /** Of its list, by which a device that gives the buffer back moves on; 0 without an id. */
   readonly slots: number
-  /** The rules broken at the first faulty place. Which one an implementation names is its own affair. */
+  /** All that the list breaks. Which of them an implementation meets first, and names, is its own affair. */
   readonly rules: readonly PackedRingRule[]
 }
 
@@ -97,6 +97,7 @@ export function nextPackedAvailable(
 ): PackedAvailableAnswer {
   const free = ring.size - slotsOf(inFlight.values())
   const list: PackedDescriptor[] = []
+  const broken: PackedRingRule[] = []
   const overlooked: PackedRingRule[] = []
   // VQP-DEV-01: in ring order.
   for (let position = at; ; position = advance(ring, position, 1)) {
@@ -104,11 +105,10 @@ export function nextPackedAvailable(
     const flags = readFlags(memory, ring.descriptorArea, position.slot)
     const available = isAvailable(flags, position.wrap)
     if (list.length === 0 && !available) return { kind: 'nothing' }
-    const broken: PackedRingRule[] = []
     if (list.length === ring.size) broken.push('chain-too-long') // VQP-SG-DRV-02
     // VQP-DRV-02, VQP-SG-DRV-05: not one slot more than the device has given back.
     if (list.length >= free) broken.push('slot-in-flight')
-    if (broken.length > 0) return fault(-1, 0, broken)
+    if (broken.length > 0) break
     // VQP-SG-DRV-06: the head is marked last. IMP-VQP-05: behind the last slot, with the other counter. But a device may fetch
     // all of the list as soon as its head is there, and not look (VQP-DEV-08).
     if (!available) overlooked.push('list-not-available')
@@ -116,37 +116,43 @@ export function nextPackedAvailable(
     if ((flags & VIRTQ_DESC_F_NEXT) === 0) break
   }
   // IMP-VQP-04: the list's id is its last element's, and any 16 bits that are not out.
-  const { id } = list.at(-1)!
-  if (inFlight.has(id)) return fault(-1, 0, ['id-in-flight'])
-  return readList(memory, ring, { id, slots: list.length, table: null, overlooked }, list)
+  const id = list.at(-1)?.id ?? -1
+  if (broken.length === 0 && inFlight.has(id)) broken.push('id-in-flight')
+  const named = broken.length === 0 ? { id, slots: list.length } : { id: -1, slots: 0 }
+  const chain = readList(memory, ring, { ...named, table: null, overlooked }, list, broken)
+  return broken.length === 0 ? chain : { kind: 'fault', ...named, rules: [...broken, ...overlooked] }
 }
 
 /** What is known of a chain before its buffers are. */
 type ListInRing = Pick<PackedChain, 'id' | 'slots' | 'table' | 'overlooked'>
 
+/** Adds to `broken` what is wrong with the list. */
 function readList(
   memory: RingMemory,
   ring: PackedRing,
   of: ListInRing,
   list: readonly PackedDescriptor[],
-): PackedChain | PackedFault {
+  broken: PackedRingRule[],
+): PackedChain {
   const table = list.find(({ flags }) => flags & VIRTQ_DESC_F_INDIRECT)
-  if (table === undefined) return readBuffers(memory, ring, of, list)
+  if (table === undefined) return readBuffers(memory, ring, of, list, broken)
   const { address, length } = table
-  const broken: PackedRingRule[] = []
   if (!ring.indirect) broken.push('indirect-not-negotiated') // VQP-IND-DRV-01
   if (list.length > 1) broken.push('indirect-in-list') // VQP-IND-DRV-04
   // IMP-VQP-10. No alignment is asked of a table.
   if (length === 0 || length % DESCRIPTOR_BYTES !== 0) broken.push('indirect-length')
   if (!memory.contains(address, length)) broken.push('indirect-outside-memory')
-  if (broken.length > 0) return fault(of.id, of.slots, broken)
+  if (broken.length > 0) {
+    const direct = list.filter(({ flags }) => (flags & VIRTQ_DESC_F_INDIRECT) === 0)
+    return readBuffers(memory, ring, of, direct, broken)
+  }
   // IMP-VQP-10: entries follow one another. IMP-VQP-09: WRITE means nothing on the descriptor that names them.
   const count = length / DESCRIPTOR_BYTES
   const entries = Array.from({ length: count }, (_, index) => readPackedDescriptor(memory, address, index))
   // IMP-VQP-09: and in them nothing but WRITE means anything, so that there is no table in a table either.
   const needless = entries.some(({ flags }) => flags & ~VIRTQ_DESC_F_WRITE)
   const overlooked: readonly PackedRingRule[] = needless ? ['indirect-entry-flags'] : []
-  return readBuffers(memory, ring, { ...of, table: { address, length }, overlooked }, entries)
+  return readBuffers(memory, ring, { ...of, table: { address, length }, overlooked }, entries, broken)
 }
 
 function readBuffers(
@@ -154,7 +160,8 @@ function readBuffers(
   ring: PackedRing,
   of: ListInRing,
   buffers: readonly PackedDescriptor[],
-): PackedChain | PackedFault {
+  broken: PackedRingRule[],
+): PackedChain {
   const readable: ByteRange[] = []
   const writable: ByteRange[] = []
   let readableBytes = 0
@@ -163,11 +170,9 @@ function readBuffers(
   // VQP-SG-DEV-01: in the order in which they stand.
   for (const { address, length, flags } of buffers) {
     const isWritable = (flags & VIRTQ_DESC_F_WRITE) !== 0
-    const broken: PackedRingRule[] = []
     if (!isWritable && sawWritable) broken.push('readable-after-writable') // VQP-SG-DRV-03
     // RFB-DRV-05: what is not memory was never offered. An empty buffer offers no byte, wherever it points.
     if (length > 0 && !memory.contains(address, length)) broken.push('buffer-outside-memory')
-    if (broken.length > 0) return fault(of.id, of.slots, broken)
     append(isWritable ? writable : readable, address, length)
     sawWritable ||= isWritable
     if (isWritable) writableBytes += length

@@ -45,14 +45,14 @@ export const PACKED_MUTANTS: readonly PackedMutant[] = [
     ],
   ]),
   ...of('device', RULES, [
-    ['the id is the first element’s', 'const { id } = list.at(-1)!', 'const { id } = list[0]!'],
+    ['the id is the first element’s', 'list.at(-1)?.id ?? -1', 'list[0]?.id ?? -1'],
     ['a list may reach into what the device holds', "if (list.length >= free) broken.push('slot-in-flight')", ''],
+    ['nothing bounds a list', 'if (broken.length > 0) break\n', 'broken.length = 0\n    if (list.length > 99) break\n'],
     [
-      'nothing bounds a list',
-      'if (broken.length > 0) return fault(-1, 0, broken)',
-      'if (list.length > 99) return fault(-1, 0, broken)',
+      'an id that is out is taken again',
+      "if (broken.length === 0 && inFlight.has(id)) broken.push('id-in-flight')",
+      '',
     ],
-    ['an id that is out is taken again', "if (inFlight.has(id)) return fault(-1, 0, ['id-in-flight'])", ''],
     [
       'a readable buffer may follow a writable one',
       "if (!isWritable && sawWritable) broken.push('readable-after-writable')",
@@ -69,8 +69,8 @@ export const PACKED_MUTANTS: readonly PackedMutant[] = [
     ],
     [
       'a table ends where NEXT does',
-      'overlooked }, entries)',
-      'overlooked }, entries.slice(0, 1 + entries.findIndex(({ flags }) => !(flags & VIRTQ_DESC_F_NEXT))))',
+      'overlooked }, entries, broken)',
+      'overlooked }, entries.slice(0, 1 + entries.findIndex(({ flags }) => !(flags & VIRTQ_DESC_F_NEXT))), broken)',
     ],
     [
       'the event is compared without its wrap bit',
