@@ -32,6 +32,12 @@ describe('museum', () => {
     expect(code).toBe(0)
   })
 
+  it('says once for each reason what was skipped', async () => {
+    const { stdout } = await run(['museum', '--target', `${TARGETS}sound.ts`, '--exhibit', '32,38,39,40'])
+    expect(stdout).toMatch(/reference device\n(.*\n)*? {2}32 skipped: the target lacks: concurrency\n/)
+    expect(stdout.match(/ {2}38, 39, 40 skipped: the target has a split ring\n/g)?.length).toBe(2)
+  })
+
   it('fails with what was wrong, in JSON and JUnit XML as well', async () => {
     const args = ['museum', '--target', `${TARGETS}broken.ts`, '--exhibit', '10']
     const plain = await run([...args, '--junit', 'junit.xml'], { cwd: folder })

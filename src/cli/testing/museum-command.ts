@@ -49,9 +49,19 @@ function renderReport(report: MuseumReport, paint: Paint): string {
     clauses.join(' '),
   ])
   const details = report.results
-    .filter(({ detail }) => detail !== '')
+    .filter(({ detail, verdict }) => detail !== '' && verdict !== 'SKIP')
     .map(({ number, title, verdict, detail }) => `  ${number} ${title}: ${paint(detail, TONES[verdict])}\n`)
+  details.push(...skipped(report).map((line) => paint(`  ${line}\n`, TONES.SKIP)))
   return `${paint(report.target, 'strong')}\n${renderTable(rows, paint)}${tally(report)}\n${details.join('')}\n`
+}
+
+/** `38, 39 skipped: the target has a split ring`: a line a reason. */
+function skipped({ results }: MuseumReport): string[] {
+  const reasons = new Map<string, Set<number>>()
+  for (const { number, verdict, detail } of results) {
+    if (verdict === 'SKIP') reasons.set(detail, (reasons.get(detail) ?? new Set()).add(number))
+  }
+  return [...reasons].map(([reason, numbers]) => `${[...numbers].join(', ')} skipped: ${reason}`)
 }
 
 function exhibitNumbers(flag: unknown): number[] | null {
