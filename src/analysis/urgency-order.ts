@@ -15,6 +15,9 @@ export class UrgencyOrder {
   /** Who that is, and its rank; the longest chunk of those behind, with 0 behind the last. */
   order = new Int32Array(0)
   #keys = new Float64Array(0)
+  /** Of the set before. */
+  #count = -1
+  #total = -1
   longestBehindNs = new Float64Array(0)
   /** The selected flow stands before this place; the others before it may go first. What can be ahead of its window. */
   end = 0
@@ -38,11 +41,17 @@ export class UrgencyOrder {
     const order = this.order
     const keys = this.#keys
     const stalls = total - count
-    for (let stall = 0; stall < stalls; stall++) order[stall] = count + stall
-    for (let flow = 0; flow < count; flow++) {
+    if (count !== this.#count || total !== this.#total) {
+      for (let at = 0; at < total; at++) order[at] = at < stalls ? count + at : at - stalls
+      this.#count = count
+      this.#total = total
+    }
+    // From the order of the set before: a campaign asks about one set many times. Ties by position.
+    for (let next = stalls; next < total; next++) {
+      const flow = order[next]!
       const key = ranks === null ? records[8 * flow + 4]! - records[8 * flow + 1]! : ranks[flow]!
-      let at = stalls + flow
-      for (; at > stalls && keys[at - 1]! > key; at--) {
+      let at = next
+      for (; at > stalls && (keys[at - 1]! > key || (keys[at - 1]! === key && order[at - 1]! > flow)); at--) {
         keys[at] = keys[at - 1]!
         order[at] = order[at - 1]!
       }
