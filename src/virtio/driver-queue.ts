@@ -61,16 +61,18 @@ export class DriverQueue {
     const count = parts.length + (reply > 0 ? 1 : 0)
     assert(count > 0, 'a call sends or receives at least one byte')
     const indirect = count > 1 && count <= this.#indirectLength
-    if (!indirect && count > this.ring.size) {
-      throw new VirtioError('REQUEST_TOO_LONG', `${count} buffers do not fit a ring of ${this.ring.size}`)
-    }
+    this.#requireRing(count)
     while (this.#error === null && this.ring.freeDescriptors < (indirect ? 1 : count)) await this.#room.wait(signal)
     return this.#send(parts, reply, indirect ? 0 : count, signal)
   }
 
-  /** Stages one chain of the caller's own buffers; `kick` shows it to the device. False: no room now. */
+  /**
+   * Stages one chain of the caller's own buffers; `kick` shows it to the device. False: no room now. Throws `DriverError` when the
+   * device is given up, `VirtioError` REQUEST_TOO_LONG when the ring, whose size the device may limit, can never hold it.
+   */
   add(buffers: BufferList, completion: (writtenBytes: number) => void, direct?: number): boolean {
     if (this.#error !== null) throw this.#error
+    this.#requireRing(buffers.count)
     return this.#add(buffers, (writtenBytes, error) => error === null && completion(writtenBytes), direct)
   }
 
@@ -144,6 +146,14 @@ export class DriverQueue {
       signal?.addEventListener('abort', abort, { once: true })
       this.kick()
     })
+  }
+
+  /** VQS-IND-DRV-03: a table holds no more than the ring does. */
+  #requireRing(count: number): void {
+    const { size } = this.ring
+    if (count > size) {
+      throw new VirtioError('REQUEST_TOO_LONG', `${count} buffers do not fit queue ${this.name}, a ring of ${size}`)
+    }
   }
 
   #add(buffers: BufferList, completion: Completion, direct?: number): boolean {

@@ -40,6 +40,11 @@ describe('call', () => {
     await expect(driver.requests.call(request, { reply: 4 })).rejects.toThrow(
       expect.objectContaining({ code: 'REQUEST_TOO_LONG' }),
     )
+    // Its size is the device's choice, so this is no mistake of the caller's.
+    const buffers = new BufferList().addReadable(0, 1).addReadable(0, 1).addReadable(0, 1)
+    expect(() => driver.requests.post(buffers, () => {})).toThrow('3 buffers do not fit queue requests, a ring of 2')
+    const narrow = startDriver(new SpyTransport(adder.create()), { indirectLength: 4, queueSizes: { requests: 2 } })
+    await expect(narrow.requests.call(request, { reply: 4 })).rejects.toThrow('a ring of 2')
     const tables = startDriver(new SpyTransport(adder.create()), { indirectLength: 4 })
     expect((await tables.requests.call(request, { reply: 4 })).bytes[0]).toBe(3)
   })

@@ -41,14 +41,14 @@ export class ExchangeLayout implements ScriptLayout {
   readonly bufferArea: number
   readonly buffers: number
 
-  constructor(size: number, eventIdx: boolean, indirect: boolean, packed = false) {
+  constructor(size: number, eventIdx: boolean, indirect: boolean, adjacent = false) {
     if (!Number.isInteger(Math.log2(size)) || size < 1 || size > 16) {
       throw new VirtioError('INVALID_PROGRAM', `an exchange has a ring of 1, 2, 4, 8 or 16 entries, not ${size}`)
     }
     const align = (address: number, alignment: number): number => Math.ceil(address / alignment) * alignment
     const descriptorArea = BASE + 2 * LINE
-    const driverArea = align(descriptorArea + descriptorAreaBytes(size), packed ? 2 : LINE)
-    const deviceArea = align(driverArea + driverAreaBytes(size), packed ? 4 : LINE)
+    const driverArea = align(descriptorArea + descriptorAreaBytes(size), adjacent ? 2 : LINE)
+    const deviceArea = align(driverArea + driverAreaBytes(size), adjacent ? 4 : LINE)
     const tableArea = align(deviceArea + deviceAreaBytes(size), LINE)
     const tableLength = indirect ? Math.min(size, 4) : 0
     this.bufferArea = align(tableArea + size * tableLength * DESCRIPTOR_BYTES, LINE)

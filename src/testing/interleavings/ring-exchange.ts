@@ -31,7 +31,7 @@ export interface RingExchange {
   readonly driver: readonly DriverAction[]
   readonly device: readonly DeviceAction[]
   /** The areas of the ring follow each other as closely as their alignment allows, instead of on cache lines of their own. */
-  readonly packed?: boolean
+  readonly adjacent?: boolean
 }
 
 /** For queues that need more than memory: cache maintenance around their operations, orders of another language. */
@@ -49,7 +49,7 @@ export function ringExchange(sides: ExchangeSides, exchange: RingExchange): Inte
     exchange.size,
     exchange.eventIdx ?? false,
     exchange.indirect ?? false,
-    exchange.packed,
+    exchange.adjacent,
   )
   const { startIndex = 0 } = exchange
   const shapes = exchange.driver.filter((action) => action.op === 'add')

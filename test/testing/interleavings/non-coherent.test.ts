@@ -47,8 +47,8 @@ it('without any maintenance nothing arrives', () => {
 })
 
 it('areas that share a cache line destroy each other, with all the maintenance there is', () => {
-  const packed = { ...exchange('one request, flags'), packed: true }
-  const report = exploreInterleavings(ringExchange({ driver: cachedDriver(), device: cachedDevice() }, packed), {
+  const adjacent = { ...exchange('one request, flags'), adjacent: true }
+  const report = exploreInterleavings(ringExchange({ driver: cachedDriver(), device: cachedDevice() }, adjacent), {
     model,
   })
   expect(report.failure).toMatchObject({ kind: 'race', message: expect.stringContaining('this cache line') })
