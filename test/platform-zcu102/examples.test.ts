@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { predict, simulate } from '../../src/platform-zcu102/index.ts'
-import { parseScenario } from '../../src/scenario/index.ts'
+import { parseScenario, type Scenario } from '../../src/scenario/index.ts'
 
 const scenarioOf = (name: string) =>
   parseScenario(readFileSync(new URL(`../../examples/scenarios/${name}.yaml`, import.meta.url), 'utf8'))
 
-describe.each(['default', 'many-to-one', 'one-to-many', 'multi-hop'])('%s', (name) => {
+describe.each(['default', 'many-to-one', 'one-to-many', 'multi-hop', 'zero-copy', 'memguard'])('%s', (name) => {
   it('is shown to meet every deadline, also of its chains, and does', () => {
     const scenario = scenarioOf(name)
     const { schedulable, chains } = predict(scenario, { design: 'floating' })
@@ -27,4 +27,17 @@ it('multi-hop: neither under A0 nor under EDF with the same deadlines', () => {
   const { chains } = predict(scenario, { design: 'floating', scheduler: 'edf' })
   expect(chains[0]!.schedulable).toBe(false)
   expect(chains[0]!.endToEndNs).toBeGreaterThan(chains[0]!.deadlineNs)
+})
+
+it('memguard: under each of the cures, and not under accept, nor then in simulation', () => {
+  const scenario = scenarioOf('memguard')
+  const under = (memguard: Scenario['broker']['memguard']) => ({
+    ...scenario,
+    broker: { ...scenario.broker, memguard },
+  })
+  for (const cure of ['service', 'interruptible', 'retarget'] as const) {
+    expect(predict(under(cure), { design: 'floating' }).schedulable.A4, cure).toBe(true)
+  }
+  expect(predict(under('accept'), { design: 'floating' }).schedulable.A4).toBe(false)
+  expect(simulate(under('accept'), { design: 'floating', payload: () => null }).deadlineMisses).toBeGreaterThan(0)
 })

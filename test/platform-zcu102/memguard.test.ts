@@ -123,7 +123,7 @@ describe('in the machine', () => {
   it('throttles a core in each of its periods, from exhaustion to the end, as the trace shows', () => {
     const trace = new TraceRecorder()
     const { throttledNsByCore } = run(
-      { ...HAZARD, durationNs: 50_000_000, overrides: FREE },
+      { ...HAZARD, durationNs: 100_000_000, overrides: FREE },
       'service',
       'floating',
       trace,
@@ -132,8 +132,8 @@ describe('in the machine', () => {
     // The first has a whole budget for what is left of its period.
     const whole = spans.slice(1)
     expect(whole.length).toBeGreaterThan(40)
-    expect(new Set(whole.map(({ durationNs }) => durationNs))).toEqual(new Set([600_000]))
-    expect(new Set(whole.slice(1).map(({ startNs }, i) => startNs - whole[i]!.startNs))).toEqual(new Set([1_000_000]))
+    expect(new Set(whole.map(({ durationNs }) => durationNs))).toEqual(new Set([1_200_000]))
+    expect(new Set(whole.slice(1).map(({ startNs }, i) => startNs - whole[i]!.startNs))).toEqual(new Set([2_000_000]))
     expect(throttledNsByCore['1']).toBe(spans.reduce((sum, { durationNs }) => sum + durationNs, 0))
     expect(throttledNsByCore).toMatchObject({ 0: 0, 2: 0 })
   })
@@ -178,7 +178,7 @@ describe('in the machine', () => {
   it('serving the broker in the loop saves the exception that an interrupt is otherwise taken by', () => {
     const scenario: Scenario = {
       ...HAZARD,
-      durationNs: 20_000_000,
+      durationNs: 40_000_000,
       costs: 'typical',
       flows: HAZARD.flows.slice(0, 1),
       broker: { ...HAZARD.broker, chaining: 'piece', regulator: { kind: 'none' } },
@@ -241,7 +241,7 @@ function hungry({ seed, scheduler, chaining, regulator, interrupts, budgets }: D
   return {
     ...HAZARD,
     seed,
-    durationNs: 10_000_000,
+    durationNs: 20_000_000,
     vms: HAZARD.vms.map((vm, i) => regulated(vm, budgets[i]!)),
     flows: [
       ...HAZARD.flows.map((flow) => ({ ...flow, lengthBytes: Math.min(flow.lengthBytes, 50_000) })),
@@ -378,7 +378,7 @@ it('waits get longer in this order: service, interruptible, retarget, accept', (
   fc.assert(
     fc.property(fc.nat(1_000_000), (seed) => {
       const longest = WAYS.map(
-        (way) => run({ ...HAZARD, seed, durationNs: 50_000_000, overrides: FREE }, way).longestCompletionDelayNs,
+        (way) => run({ ...HAZARD, seed, durationNs: 100_000_000, overrides: FREE }, way).longestCompletionDelayNs,
       )
       expect(longest).toEqual([...longest].sort((a, b) => a - b))
       expect(longest[3]).toBeGreaterThan(100_000)
