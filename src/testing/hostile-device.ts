@@ -7,6 +7,7 @@ import { Random } from '../internal/random.ts'
 import { agreesOnUsed, describe } from './agreement.ts'
 import { drawRing } from './draw-ring.ts'
 import { QueueMismatch } from './mismatch.ts'
+import { negotiate } from './negotiate.ts'
 import type { DriverQueueTarget, DriverQueueUnderTest } from './queue-targets.ts'
 import { type RingRule, usedAnswers } from './reference-split-ring.ts'
 import { RingScene } from './ring-scene.ts'
@@ -36,8 +37,9 @@ export interface HostileDeviceReport {
   readonly faults: { [rule in RingRule]?: number }
 }
 
-/** Runs `options.rings` cases; throws `QueueMismatch` at the first wrong answer. */
-export function runHostileDevice(target: DriverQueueTarget, options: HostileDeviceOptions): HostileDeviceReport {
+/** Runs `asked.rings` cases, without features that the target lacks; throws `QueueMismatch` at the first wrong answer. */
+export function runHostileDevice(target: DriverQueueTarget, asked: HostileDeviceOptions): HostileDeviceReport {
+  const options = negotiate(asked, target)
   const report: HostileDeviceReport = { rings: 0, completions: 0, faults: {} }
   const first = options.first ?? 0
   for (let number = first; number < first + options.rings; number++) {

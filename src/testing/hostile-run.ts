@@ -7,6 +7,7 @@ import { Random } from '../internal/random.ts'
 import { agrees, describe, sameChain } from './agreement.ts'
 import { HostileDriver, type HostileDriverOptions } from './hostile-ring.ts'
 import { QueueMismatch } from './mismatch.ts'
+import { negotiate } from './negotiate.ts'
 import type { DeviceQueueTarget, DeviceQueueUnderTest, TakenChain } from './queue-targets.ts'
 import {
   type AvailableAnswer,
@@ -39,8 +40,9 @@ export interface HostileReport {
   readonly faults: { [rule in RingRule]?: number }
 }
 
-/** Runs `options.rings` cases; throws `QueueMismatch` at the first wrong answer. */
-export function runHostileRings(target: DeviceQueueTarget, options: HostileRunOptions): HostileReport {
+/** Runs `asked.rings` cases, without features that the target lacks; throws `QueueMismatch` at the first wrong answer. */
+export function runHostileRings(target: DeviceQueueTarget, asked: HostileRunOptions): HostileReport {
+  const options = negotiate(asked, target)
   const driver = new HostileDriver(options)
   const report: HostileReport = { rings: 0, chains: 0, faults: {} }
   const first = options.first ?? 0

@@ -82,7 +82,7 @@ export interface DeviceQueueTarget {
    * accesses cannot be watched. Without it the kit makes memories of its own.
    */
   readonly ownMemory?: GuestMemory
-  /** What the target does not implement; exhibits and programs that need it are left out. */
+  /** What the target does not implement: exhibits that need it are left out, other rings come without it. */
   readonly lacks?: readonly TargetLack[]
   /** What a long exhibit of the museum may take, for a target whose calls are slow. Default 10 s. */
   readonly exhibitMs?: number
@@ -137,7 +137,7 @@ export interface DriverQueueTarget {
    * accesses cannot be watched. Without it the kit makes memories of its own.
    */
   readonly ownMemory?: GuestMemory
-  /** What the target does not implement; exhibits and programs that need it are left out. */
+  /** What the target does not implement: exhibits that need it are left out, other rings come without it. */
   readonly lacks?: readonly TargetLack[]
   create(memory: GuestMemory, ring: DriverRing): DriverQueueUnderTest
   createAt?(memory: GuestMemory, ring: DriverRing, index: number): DriverQueueUnderTest
@@ -158,7 +158,7 @@ export interface PackedDeviceTarget {
   readonly name: string
   /** Tolerates interrupts that the driver asked not to get. */
   readonly mayNotifyNeedlessly?: boolean
-  /** What the target does not implement. */
+  /** What the target does not implement: exhibits that need it are left out, other rings come without it. */
   readonly lacks?: readonly PackedFeature[]
   readonly exhibitMs?: number
   create(memory: GuestMemory, ring: PackedRing): DeviceQueueUnderTest
@@ -176,7 +176,7 @@ export interface PackedDriverTarget {
   readonly name: string
   /** Tolerates kicks that the device asked not to get. */
   readonly mayNotifyNeedlessly?: boolean
-  /** What the target does not implement. */
+  /** What the target does not implement: exhibits that need it are left out, other rings come without it. */
   readonly lacks?: readonly PackedFeature[]
   readonly exhibitMs?: number
   create(memory: GuestMemory, ring: PackedDriverRing): DriverQueueUnderTest

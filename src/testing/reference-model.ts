@@ -7,6 +7,7 @@
 import { VirtioError } from '../internal/error.ts'
 import { DeviceWitness } from './device-witness.ts'
 import { DriverWitness } from './driver-witness.ts'
+import { negotiate } from './negotiate.ts'
 import { PackedDeviceWitness } from './packed/packed-device-witness.ts'
 import { PackedDriverWitness } from './packed/packed-driver-witness.ts'
 import { PackedScene } from './packed/packed-scene.ts'
@@ -33,19 +34,31 @@ export type PackedTargets =
   | { readonly device: PackedDeviceTarget; readonly driver: PackedDriverTarget }
 
 /**
- * True, or a `QueueMismatch` that names the move and prints the ring and the program. Throws `VirtioError` INVALID_PROGRAM when
- * target and program are of different ring formats.
+ * True, or a `QueueMismatch` that names the move and prints the ring and the program. The ring has no feature that a target
+ * lacks. Throws `VirtioError` INVALID_PROGRAM when target and program are of different ring formats, or a ring has no such size.
  */
 function compare(target: QueueTargets, program: QueueProgram): true
 function compare(target: PackedTargets, program: PackedQueueProgram): true
 function compare(target: QueueTargets | PackedTargets, program: QueueProgram | PackedQueueProgram): true {
-  const { format = 'split' } = program
-  for (const one of 'device' in target ? [target.device, target.driver] : [target]) {
+  const { format = 'split', size } = program
+  const targets = 'device' in target ? [target.device, target.driver] : [target]
+  for (const one of targets) {
     if ((one.format ?? 'split') === format) continue
     throw new VirtioError('INVALID_PROGRAM', `the program is of a ${format} ring, and ${one.name} has another`)
   }
-  if (program.format === 'packed') return comparePacked(target as PackedTargets, program)
-  return compareSplit(target as QueueTargets, program)
+  if (!isRingSize(format, size)) {
+    const sizes = format === 'split' ? 'a power of two, 1 to 32768' : 'a whole number, 1 to 32768'
+    throw new VirtioError(
+      'INVALID_PROGRAM',
+      `the program is of a ${format} ring of ${size} entries; it must be ${sizes}`,
+    )
+  }
+  if (program.format === 'packed') return comparePacked(target as PackedTargets, negotiate(program, ...targets))
+  return compareSplit(target as QueueTargets, negotiate(program, ...targets))
+}
+
+function isRingSize(format: 'split' | 'packed', size: number): boolean {
+  return Number.isInteger(size) && size >= 1 && size <= 32768 && (format === 'packed' || (size & (size - 1)) === 0)
 }
 
 function compareSplit(target: QueueTargets, program: QueueProgram): true {

@@ -4,6 +4,7 @@
  * id twice, or lose one.
  */
 import { Random } from '../../internal/random.ts'
+import { negotiate } from '../negotiate.ts'
 import type { PackedDriverTarget } from '../queue-targets.ts'
 import { VIRTQ_DESC_F_WRITE } from '../split-ring-format.ts'
 import type { HostilePackedOptions, HostilePackedReport } from './hostile-packed-driver.ts'
@@ -20,8 +21,9 @@ import {
 import { PackedScene } from './packed-scene.ts'
 import { slotsOf } from './reference-packed-ring.ts'
 
-/** Runs `options.rings` cases; throws `QueueMismatch` at the first wrong answer. */
-export function runHostilePackedDevice(target: PackedDriverTarget, options: HostilePackedOptions): HostilePackedReport {
+/** Runs `asked.rings` cases, without features that the target lacks; throws `QueueMismatch` at the first wrong answer. */
+export function runHostilePackedDevice(target: PackedDriverTarget, asked: HostilePackedOptions): HostilePackedReport {
+  const options = negotiate(asked, target)
   const report: HostilePackedReport = { rings: 0, buffers: 0, faults: {} }
   const first = options.first ?? 0
   for (let number = first; number < first + options.rings; number++) {

@@ -6,6 +6,7 @@ import { Random } from '../../internal/random.ts'
 import { ARENA_BYTES, HOSTILE_LAYOUTS, type HostileMemory, hostileMemory, wipe } from '../hostile-memory.ts'
 import { HOSTILE_ADDRESSES, HOSTILE_LENGTHS } from '../hostile-values.ts'
 import { QueueMismatch } from '../mismatch.ts'
+import { negotiate } from '../negotiate.ts'
 import type { PackedDeviceTarget } from '../queue-targets.ts'
 import {
   DESCRIPTOR_BYTES,
@@ -50,8 +51,9 @@ export interface HostilePackedReport {
 /** A table may be as long as RAM, and the specification reads it all. */
 const LAYOUTS = HOSTILE_LAYOUTS.filter((layout) => layout !== 'large')
 
-/** Runs `options.rings` cases; throws `QueueMismatch` at the first wrong answer. */
-export function runHostilePackedRings(target: PackedDeviceTarget, options: HostilePackedOptions): HostilePackedReport {
+/** Runs `asked.rings` cases, without features that the target lacks; throws `QueueMismatch` at the first wrong answer. */
+export function runHostilePackedRings(target: PackedDeviceTarget, asked: HostilePackedOptions): HostilePackedReport {
+  const options = negotiate(asked, target)
   const report: HostilePackedReport = { rings: 0, buffers: 0, faults: {} }
   const places = LAYOUTS.map((layout) => hostileMemory(layout, false))
   const first = options.first ?? 0
