@@ -237,10 +237,11 @@ function sensitivityRows({ scenario, prediction, sensitivity }: Analysis): Cell[
 
 function whatFits({ scenario, sensitivity }: Analysis): string {
   const { lengthPermille, failsFirst, smallestBudgetNs } = sensitivity
+  const first = `${failsFirst.join(', ') || 'a chain of waiting'} ${failsFirst.length > 1 ? 'fail' : 'fails'} first`
   const lines = [
     lengthPermille === 0
       ? 'No factor on all messages makes it fit.'
-      : `All messages times ${(lengthPermille / 1000).toFixed(3)} fit; beyond, ${failsFirst.join(' and ') || 'a chain of waiting'} fails first.`,
+      : `All messages times ${(lengthPermille / 1000).toFixed(3)} fit; beyond, ${first}.`,
   ]
   const { regulator } = scenario.broker
   if (regulator.kind === 'budget') {

@@ -5,7 +5,7 @@ import { renderTable } from './table.ts'
 import { EXIT_OK, painter, type Terminal, UsageError } from './terminal.ts'
 
 export function platformCommand(
-  action: string,
+  action: string | undefined,
   name: string | undefined,
   flags: { readonly json?: boolean },
   terminal: Terminal,
@@ -20,7 +20,11 @@ export function platformCommand(
   return EXIT_OK
 }
 
-export function calibrationCommand(action: string, flags: { readonly platform?: unknown }, terminal: Terminal): number {
+export function calibrationCommand(
+  action: string | undefined,
+  flags: { readonly platform?: unknown },
+  terminal: Terminal,
+): number {
   if (action !== 'template') throw new UsageError('use calibration template, with --platform for another board')
   const profile = profileNamed(String(flags.platform ?? 'zcu102'), fileReader('.', terminal.cwd))
   terminal.stdout.write(calibrationTemplate(profile))

@@ -65,15 +65,17 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
       analyzeCommand(scenario ?? parts.defaultScenario, flags, parts.terminal),
     )
   cli
-    .command('platform <action> [name]', 'list: the boards there are; show NAME: one as a file to copy and edit')
+    .command('platform [action] [name]', 'list: the boards there are; show NAME: one as a file to copy and edit')
     .option('--json', 'Print JSON')
     .example('  $ virtio-sdk platform show zcu102 > my-board.yaml')
-    .action((action: string, name: string | undefined, flags) => platformCommand(action, name, flags, parts.terminal))
+    .action((action: string | undefined, name: string | undefined, flags) =>
+      platformCommand(action, name, flags, parts.terminal),
+    )
   cli
-    .command('calibration <action>', 'template: a file to fill in with the costs that you measured on a board')
+    .command('calibration [action]', 'template: a file to fill in with the costs that you measured on a board')
     .option('--platform <name>', 'Board: a name, or file:PATH (default: zcu102)')
     .example('  $ virtio-sdk calibration template --platform rpi4 > measured.yaml')
-    .action((action: string, flags) => calibrationCommand(action, flags, parts.terminal))
+    .action((action: string | undefined, flags) => calibrationCommand(action, flags, parts.terminal))
   cli
     .command('evaluate', 'Run a campaign over random flow sets: data, summaries and a report')
     .option('--points <number>', 'Utilisations of a curve (default: 20)')
@@ -122,7 +124,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .action((flags) => fuzzCommand(flags, parts.terminal))
   cli.help((sections) => [...sections, { title: 'Exit codes', body: EXIT_CODES }])
   cli.version(parts.version)
-  cli.parse(['node', 'virtio-sdk', ...args], { run: false })
+  cli.parse(['node', 'virtio-sdk', ...withNegativeValues(args)], { run: false })
   if (cli.options.help || cli.options.version) return EXIT_OK
   if (!cli.matchedCommand) {
     const [command] = cli.args
@@ -138,6 +140,17 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     return EXIT_USAGE
   }
   return await cli.runMatchedCommand()
+}
+
+/** `--sets -1` as `--sets=-1`: the parser takes what begins with a dash for an option, and the option's own error says more. */
+function withNegativeValues(args: readonly string[]): string[] {
+  const joined: string[] = []
+  for (const arg of args) {
+    const option = joined.at(-1)
+    if (/^-\d/.test(arg) && option?.startsWith('--') && !option.includes('=')) joined.splice(-1, 1, `${option}=${arg}`)
+    else joined.push(arg)
+  }
+  return joined
 }
 
 const EXIT_CODES = `  0  fine

@@ -51,7 +51,8 @@ export function fileReader(scenarioPath: string, cwd: string): ReadFile {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       }
     }
-    throw new UsageError(`there is no file ${path}, looked for ${places.join(' and ')}`)
+    const lookedFor = places.length === 1 && places[0] === path ? '' : `, looked for ${places.join(' and ')}`
+    throw new UsageError(`there is no file ${path}${lookedFor}`)
   }
 }
 

@@ -29,7 +29,7 @@ export class Dram {
     if (bytes > DRAM_BYTES) {
       throw new VirtioError(
         'TOO_MUCH_RAM',
-        `the VMs need ${bytes} bytes of RAM together; a simulated board has at most 4 GiB`,
+        `the VMs need ${bytes} bytes of RAM together; a simulated board has at most 4 GiB: make messages shorter, or give VMs less ram`,
       )
     }
     const frames = Math.ceil(bytes / PAGE_SIZE)

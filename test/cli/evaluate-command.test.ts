@@ -329,7 +329,8 @@ describe('merge', () => {
     ['mixed counts', ['half-1', 'reference', '--out', 'm1'], 'the number of shards is 1, not 2'],
     ['what is no result', ['half-1', '.', '--out', 'm1'], 'no manifest.json'],
     ['nothing', ['--out', 'm1'], 'name the folders'],
-    ['no target', ['half-1', 'half-2'], '--out takes one folder'],
+    ['no target', ['half-1', 'half-2'], 'name the folder to write to with --out'],
+    ['two targets', ['half-1', 'half-2', '--out', 'm1', '--out', 'm2'], '--out takes one folder'],
     ['a target that is in use', ['half-1', 'half-2', '--out', 'reference'], 'holds a run'],
   ])('refuses %s', async (_, args, message) => {
     expect(await merge(...args)).toMatchObject({ code: 2, stderr: expect.stringContaining(message) })

@@ -39,6 +39,8 @@ describe('platform', () => {
   it.each([
     ['platform show zcu12', 'platform "zcu12" is not built in; did you mean zcu102?'],
     ['platform show', 'use platform list, or platform show NAME'],
+    ['platform', 'use platform list, or platform show NAME'],
+    ['calibration', 'use calibration template'],
     ['platform lst', 'use platform list, or platform show NAME'],
     ['platform show file:none.yaml', 'there is no file none.yaml, looked for '],
     ['calibration make', 'use calibration template'],

@@ -258,6 +258,7 @@ describe('options', () => {
 describe('what the user wrote wrong ends with 2 and a sentence', () => {
   const cases: [args: string, message: string | RegExp][] = [
     ['simulate --seed x', '--seed x: write a whole number from 0'],
+    ['simulate --seed -1', '--seed -1: write a whole number from 0'],
     ['simulate --seed 1 --seed 2', '--seed 1,2: write a whole number from 0'],
     ['simulate --duration soon', '--duration soon is not a time; write a number with ns, us, ms or s, e.g. 5ms'],
     ['simulate --duration 0', '--duration 0 simulates nothing; write e.g. 100ms'],
@@ -277,6 +278,12 @@ describe('what the user wrote wrong ends with 2 and a sentence', () => {
     if (typeof message === 'string') expect(stderr).toBe(`${message}\n`)
     else expect(stderr.trimEnd()).toMatch(message)
     expect(stderr).not.toMatch(/^\s+at /m)
+  })
+
+  it.runIf(existsSync('/proc'))('a folder that cannot be made, rather than never to return', async () => {
+    const { code, stderr } = await cli('simulate --trace /proc/none/run.json')
+    expect(code).toBe(2)
+    expect(stderr).toContain("ENOENT: no such file or directory, mkdir '/proc/none'")
   })
 
   it('a scenario with mistakes, every one of them', async () => {

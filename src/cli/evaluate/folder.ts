@@ -5,7 +5,6 @@
 import {
   closeSync,
   existsSync,
-  mkdirSync,
   openSync,
   readFileSync,
   readSync,
@@ -25,6 +24,7 @@ import {
   type Shard,
 } from '../../evaluation/index.ts'
 import type { BoardProfile } from '../../platform-zcu102/index.ts'
+import { makeFolder } from '../output-files.ts'
 import { UsageError } from '../terminal.ts'
 
 /** What a run was asked for: it can be resumed, or merged with others, only by what asks for the same. */
@@ -96,7 +96,7 @@ export class ResultFolder {
   }
 
   begin(request: Request): void {
-    mkdirSync(this.parts, { recursive: true })
+    makeFolder(this.parts)
     writeWhole(join(this.parts, 'request.json'), `${JSON.stringify(request, null, 2)}\n`)
   }
 
@@ -146,7 +146,7 @@ export function writeTable(
   whole: boolean,
 ): WrittenTable {
   const { name, title, columns, assumptions } = experiment
-  mkdirSync(folder.data, { recursive: true })
+  makeFolder(folder.data)
   const summary = whole ? experiment.summarize?.() : undefined
   const rowsOfUnits: number[] = []
   const kept: Row[] = []

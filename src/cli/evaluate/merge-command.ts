@@ -1,6 +1,7 @@
 /** `merge`: the shards of one campaign to what a single run would have written, byte for byte. */
-import { join, relative, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { EXPERIMENTS, type Manifest, type ManifestExperiment, type RenderReport } from '../../evaluation/index.ts'
+import { shownPath } from '../output-files.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
 import { differences, ResultFolder, readLines, requestOfManifest, writeTable } from './folder.ts'
 import { outFolderOf } from './options.ts'
@@ -25,7 +26,7 @@ export function mergeCommand(
 ): number {
   const out = new ResultFolder(outFolderOf(flags.out, terminal.cwd))
   if (out.finished || out.interrupted) throw new UsageError(`${out.path} holds a run; name another folder with --out`)
-  const shown = (folder: ResultFolder) => relative(terminal.cwd, folder.path) || '.'
+  const shown = (folder: ResultFolder) => shownPath(folder.path, terminal.cwd)
   const shards = complete(
     paths.map((path) => open(resolve(terminal.cwd, path), path)),
     shown,

@@ -51,8 +51,11 @@ export function experimentsOf(flag: unknown): readonly Experiment[] {
 }
 
 export function outFolderOf(flag: unknown, cwd: string, byDefault?: string): string {
-  if (flag === undefined && byDefault !== undefined) return resolve(cwd, byDefault)
-  if (flag === undefined || Array.isArray(flag) || flag === '' || typeof flag === 'boolean') {
+  if (flag === undefined) {
+    if (byDefault === undefined) throw new UsageError('name the folder to write to with --out')
+    return resolve(cwd, byDefault)
+  }
+  if (Array.isArray(flag) || flag === '' || typeof flag === 'boolean') {
     throw new UsageError('--out takes one folder')
   }
   return resolve(cwd, String(flag))

@@ -1,6 +1,7 @@
 /** The end of a run or of a merge: report, manifest, and what to tell. */
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import type { Manifest, RenderReport } from '../../evaluation/index.ts'
+import { shownPath } from '../output-files.ts'
 import { EXIT_NEGATIVE, EXIT_OK, painter, type Terminal } from '../terminal.ts'
 import { type ResultFolder, type WrittenTable, writeWhole } from './folder.ts'
 
@@ -28,7 +29,7 @@ export function finishFolder(
   }
   if (!quiet) {
     const paint = painter(terminal.stdout, terminal.env)
-    const shown = relative(terminal.cwd, folder.path) || '.'
+    const shown = shownPath(folder.path, terminal.cwd)
     for (const { entry, headline } of tables) {
       terminal.stdout.write(`${paint(entry.title, 'strong')}: ${entry.rows} rows in ${join(shown, entry.file)}\n`)
       for (const line of headline) terminal.stdout.write(`  ${line}\n`)
