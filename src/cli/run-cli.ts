@@ -100,7 +100,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
       mergeCommand(folders.map(String), flags, parts.terminal, parts.version, parts.evaluation.renderReport),
     )
   cli
-    .command('museum', 'Show 30 historic faults of virtqueues to yours')
+    .command('museum', 'Show 40 historic faults of virtqueues to yours')
     .option(
       '--target <module>',
       'Module that exports a target of the testing kit, or exec:COMMAND, exec-packed:COMMAND',

@@ -44,14 +44,27 @@ export interface FuzzProgress {
 const PROGRAMS_A_TURN = 200
 const RINGS_A_TURN = 500
 const CASE_LIMIT_MS = 5_000
+/** Of one program and what it is shrunk to. */
+const MOST_HANGS = 3
+
+/** False: the case is of the other ring format. */
+export function isFor(target: FuzzTarget, one: FuzzCase): boolean {
+  const packed = one.kind === 'program' ? one.program.format === 'packed' : one.inOrder !== undefined
+  return packed === (target.format === 'packed')
+}
 
 /** Runs one case; null: the target answered as it must, or the case is of the other ring format. */
 export function replay(target: FuzzTarget, one: FuzzCase): FuzzFinding | null {
+  const error = attempt(target, one)
+  return error && { case: one, message: error.message }
+}
+
+function attempt(target: FuzzTarget, one: FuzzCase): Error | null {
   try {
     callWithin(() => runCase(target, one), CASE_LIMIT_MS)
     return null
   } catch (error) {
-    return { case: one, message: (error as Error).message }
+    return error as Error
   }
 }
 
@@ -111,18 +124,27 @@ function hasOwnMemory(target: FuzzTarget): boolean {
   return target.format !== 'packed' && target.ownMemory !== undefined
 }
 
-/** The smallest program found, after shrinking. */
+/** The smallest program found, after shrinking; one that hangs is made only a little smaller, because each attempt takes so long. */
 function programs(target: FuzzTarget, setting: HostileSetting, seed: number): FuzzFinding | null {
   const { eventIdx, indirect, inOrder } = setting
-  const options = { eventIdx, indirect, minCommands: 10 }
+  const options = { eventIdx, indirect }
   const arbitrary: fc.Arbitrary<QueueProgram | PackedQueueProgram> =
     inOrder === undefined
       ? queueCommands({ ring: 'split', ...options })
       : queueCommands({ ring: 'packed', ...options, inOrder })
-  const property = fc.property(arbitrary, (program) => replay(target, { kind: 'program', program }) === null)
-  const details = fc.check(property, { seed: seed | 0, numRuns: PROGRAMS_A_TURN })
-  const program = details.counterexample?.[0]
-  return program === undefined ? null : replay(target, { kind: 'program', program })
+  let hangs = 0
+  let smallest: FuzzFinding | null = null
+  const property = fc.property(arbitrary, (program) => {
+    if (hangs === MOST_HANGS) return true
+    const one = { kind: 'program', program } as const
+    const error = attempt(target, one)
+    if (error === null) return true
+    if (error instanceof CallTimeout) hangs++
+    smallest = { case: one, message: error.message }
+    return false
+  })
+  fc.check(property, { seed: seed | 0, numRuns: PROGRAMS_A_TURN })
+  return smallest
 }
 
 function hostileRings(target: FuzzTarget, setting: HostileSetting, first: number): FuzzFinding | null {

@@ -55,8 +55,30 @@ describe('museum', () => {
     [[], '--target needs the path of a module'],
     [['--target', `${TARGETS}sound.ts`, '--exhibit', 'four'], 'write numbers with commas between'],
     [['--target', `${TARGETS}sound.ts`, '--exhibit', '999'], 'there is no exhibit 999'],
+    [['--target', 'exec:'], '--target exec: names no command, e.g. exec:./device'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await run(['museum', ...args])
+    expect(stderr).toContain(message)
+    expect(code).toBe(2)
+  })
+
+  it.each([
+    [
+      "{ side: 'devise', name: 'mine', create() {} }",
+      `exports what is no target: its side is "devise"; it must be "device" or "driver"`,
+    ],
+    ["{ side: 'device', name: 'mine' }", 'exports what is no target: its create is missing; it must be a function'],
+    ["{ side: 'device', create() {} }", 'exports what is no target: its name is missing; it must be a text'],
+    ["{ side: 'device', format: 'paked', name: 'mine', create() {} }", 'its format is "paked"; it must be '],
+    [
+      "{ side: 'driver', lacks: ['inOrder'], name: 'mine', create() {} }",
+      'its lacks is ["inOrder"]; it must be a list of eventIdx, indirect, concurrency',
+    ],
+    ["() => { throw new Error('no licence') }", 'exports the function target, and it threw: Error: no licence'],
+  ])('refuses a module with the target %s', async (target, message) => {
+    writeFileSync(join(folder, 'target.mjs'), `export const target = ${target}\n`)
+    const { code, stderr } = await run(['museum', '--target', './target.mjs'], { cwd: folder })
+    expect(stderr).toContain('./target.mjs exports ')
     expect(stderr).toContain(message)
     expect(code).toBe(2)
   })
@@ -103,6 +125,8 @@ describe('fuzz', () => {
   it.each([
     [['--seed', 'x'], '--seed x: write a whole number'],
     [['--runs', '1.5'], '--runs 1.5: write a whole number'],
+    [['--runs', '0'], '--runs 0: write a whole number, 1 or more'],
+    [['--seed=-1'], '--seed -1: write a whole number, 0 or more'],
     [['--time', '10'], '--time 10: write a time with its unit'],
     [['--time', 'soon'], '--time soon: write a time'],
     [['--corpus'], '--corpus'],
@@ -112,10 +136,36 @@ describe('fuzz', () => {
     expect(code).toBe(2)
   })
 
-  it('refuses a corpus with a file that is none', async () => {
-    writeFileSync(join(folder, 'half.json'), '{ "kind": "program"')
+  const ring = { size: 4, eventIdx: false, indirect: false, startIndex: 0, commands: [] }
+  it.each([
+    ['{ "kind": "program"', 'half.json is no case of a corpus'],
+    [JSON.stringify({ kind: 'other' }), 'no case of a corpus: kind is "other"; it must be "program" or "hostile"'],
+    [
+      JSON.stringify({ kind: 'program', program: { ...ring, size: 3 } }),
+      "the program's size is 3; it must be 1 or 2 or 4",
+    ],
+    [
+      JSON.stringify({ kind: 'program', program: { ...ring, commands: [{ op: 'jump' }] } }),
+      'command 0: op is "jump"; it must be "add" or ',
+    ],
+    [
+      JSON.stringify({ kind: 'hostile', seed: 1, number: -1, eventIdx: true, indirect: true }),
+      'a corpus: number is -1; it must be a whole number, 0 or more',
+    ],
+  ])('refuses a corpus with the file %s', async (text, message) => {
+    writeFileSync(join(folder, 'half.json'), text)
     const { code, stderr } = await run(['fuzz', '--target', `${TARGETS}sound.ts`, '--corpus', folder])
-    expect(stderr).toContain('half.json is no case of a corpus')
+    expect(stderr).toContain(message)
     expect(code).toBe(2)
+  })
+
+  it('replays no case of the other ring format', async () => {
+    const packed = { kind: 'hostile', seed: 1, number: 1, eventIdx: true, indirect: true, inOrder: false }
+    writeFileSync(join(folder, 'packed.json'), JSON.stringify(packed))
+    const args = ['--runs', '1', '--corpus', folder]
+    const split = await run(['fuzz', '--target', `${TARGETS}sound.ts`, ...args])
+    expect(split.stdout).toContain('reference device: 0 of 0 kept cases pass')
+    const { stdout } = await run(['fuzz', '--target', `${TARGETS}packed.ts`, ...args])
+    expect(stdout).toContain('reference packed device: 1 of 1 kept cases pass')
   })
 })

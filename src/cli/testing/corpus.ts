@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FuzzCase } from '../../testing/fuzz.ts'
 import { UsageError } from '../terminal.ts'
+import { mistakeInCase } from './case-shape.ts'
 
 export interface KeptCase {
   readonly file: string
@@ -27,11 +28,10 @@ export function readCorpus(folder: string): KeptCase[] {
 
 function readCase(path: string): FuzzCase {
   try {
-    const value = JSON.parse(readFileSync(path, 'utf8')) as Partial<FuzzCase> | null
-    const program = value?.kind === 'program' && Array.isArray(value.program?.commands)
-    const hostile = value?.kind === 'hostile' && Number.isInteger(value.seed) && Number.isInteger(value.number)
-    if (program || hostile) return value as FuzzCase
-    throw new Error('it has neither a program nor a hostile case')
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    const mistake = mistakeInCase(value)
+    if (mistake !== null) throw new Error(mistake)
+    return value as FuzzCase
   } catch (error) {
     throw new UsageError(`${path} is no case of a corpus: ${(error as Error).message}`, { cause: error })
   }

@@ -21,7 +21,7 @@ type Fuzzer = typeof import('../../testing/fuzz.ts')
 
 export async function fuzzCommand(flags: FuzzFlags, terminal: Terminal): Promise<number> {
   const seed = flags.seed === undefined ? 1 : wholeNumber('--seed', flags.seed)
-  const runs = flags.runs === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--runs', flags.runs)
+  const runs = flags.runs === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--runs', flags.runs, 1)
   const limitMs = flags.time === undefined ? (flags.runs === undefined ? DEFAULT_MS : Infinity) : timeMs(flags.time)
   if (flags.corpus === true) throw new UsageError('--corpus needs the name of a folder')
   const corpus = flags.corpus === undefined ? null : resolve(terminal.cwd, String(flags.corpus))
@@ -51,7 +51,7 @@ async function load(): Promise<Fuzzer> {
 }
 
 function replayCorpus(fuzzer: Fuzzer, target: FuzzTarget, folder: string, terminal: Terminal): FuzzFinding[] {
-  const kept = readCorpus(folder)
+  const kept = readCorpus(folder).filter(({ case: one }) => fuzzer.isFor(target, one))
   const failed: FuzzFinding[] = []
   for (const { file, case: one } of kept) {
     const finding = fuzzer.replay(target, one)
@@ -93,10 +93,10 @@ function share(done: number, elapsed: number, { runs, limitMs }: Limits): [numbe
   return done / runs > elapsed / limitMs ? [done, runs] : [elapsed, limitMs]
 }
 
-function wholeNumber(flag: string, value: unknown): number {
+function wholeNumber(flag: string, value: unknown, least = 0): number {
   const number = Number(value)
-  if (Number.isSafeInteger(number) && number >= 0 && value !== true) return number
-  throw new UsageError(`${flag} ${String(value)}: write a whole number, e.g. 1000`)
+  if (Number.isSafeInteger(number) && number >= least && value !== true) return number
+  throw new UsageError(`${flag} ${String(value)}: write a whole number, ${least} or more, e.g. 1000`)
 }
 
 function timeMs(value: unknown): number {

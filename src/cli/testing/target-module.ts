@@ -7,6 +7,7 @@ import type { MuseumTarget } from '../../testing/museum/run-museum.ts'
 import { remoteDevice, remotePackedDevice } from '../../testing/remote-device.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
 import { ProcessChannel } from './process-channel.ts'
+import { callable, listOf, mistakeIn, oneOf, optional, text } from './shapes.ts'
 
 export type QueueTarget = MuseumTarget
 
@@ -19,10 +20,16 @@ const HOW = 'export a DeviceQueueTarget or DriverQueueTarget, or several; docs/t
 export async function loadTargets(path: unknown, terminal: Terminal): Promise<QueueTarget[]> {
   if (typeof path !== 'string' || path === '') throw new UsageError('--target needs the path of a module')
   const process = /^exec(-packed)?:(.*)$/s.exec(path)
+  if (process?.[2]?.trim() === '') throw new UsageError(`--target ${path} names no command, e.g. exec:./device`)
   if (process) return [processTarget(process[2]!, terminal.cwd, process[1] ? remotePackedDevice : remoteDevice)]
   const exported = await load(path, terminal.cwd)
-  const values = await Promise.all(Object.values(exported).flat().map(called))
-  const targets = [...new Set(values.flat().filter(isTarget))]
+  const values = await Promise.all(
+    Object.values(exported)
+      .flat()
+      .map((value) => called(value, path)),
+  )
+  const targets = [...new Set(values.flat().filter(meansTarget))]
+  for (const target of targets) check(target, path)
   if (targets.length === 0) throw new UsageError(`${path} exports no target; ${HOW}`)
   return targets
 }
@@ -54,17 +61,33 @@ async function load(path: string, cwd: string): Promise<Record<string, unknown>>
   }
 }
 
-async function called(value: unknown): Promise<unknown> {
-  return typeof value === 'function' && value.length === 0 && !/^class\b/.test(String(value)) ? await value() : value
+async function called(value: unknown, path: string): Promise<unknown> {
+  if (typeof value !== 'function' || value.length > 0 || /^class\b/.test(String(value))) return value
+  try {
+    return await value()
+  } catch (error) {
+    throw new UsageError(`${path} exports the function ${value.name}, and it threw: ${error}`, { cause: error })
+  }
 }
 
-function isTarget(value: unknown): value is QueueTarget {
-  const target = value as Partial<QueueTarget> | null
-  return (
-    typeof target === 'object' &&
-    target !== null &&
-    (target.side === 'device' || target.side === 'driver') &&
-    typeof target.create === 'function' &&
-    typeof target.name === 'string'
-  )
+/** Whatever has a side is a target, or was to be one. */
+function meansTarget(value: unknown): value is QueueTarget {
+  return typeof value === 'object' && value !== null && 'side' in value
+}
+
+const TARGET = {
+  side: oneOf('device', 'driver'),
+  format: oneOf(undefined, 'split', 'packed'),
+  name: text,
+  create: callable,
+}
+const LACKS = { split: ['eventIdx', 'indirect', 'concurrency'], packed: ['eventIdx', 'indirect', 'inOrder'] } as const
+
+function check(target: QueueTarget, path: string): void {
+  const mistake = mistakeIn(target, TARGET) ?? mistakeIn(target, { lacks: lacksOf(target) })
+  if (mistake !== null) throw new UsageError(`${path} exports what is no target: its ${mistake}`)
+}
+
+function lacksOf({ format = 'split' }: QueueTarget) {
+  return optional(listOf(oneOf(...LACKS[format]), LACKS[format].join(', ')))
 }
