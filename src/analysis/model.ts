@@ -175,7 +175,7 @@ export class ReusableModel implements AnalysisModel {
     let oddNs = 0
     let longestNs = 0
     let mostNs = 0
-    for (let i = 0, at = 0; i < count; i++, at += 8) {
+    for (let i = 0, at = 0; i < count; i++, at += RECORD_WORDS) {
       const flow = flows[i]!
       const { periodNs, deadlineNs, lengthBytes, jitterNs = 0 } = flow
       if (

@@ -10,6 +10,7 @@ import {
 } from '../platform-zcu102/index.ts'
 import { type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 import { type Analysis, analysisObject, renderAnalysis } from './analyze-report.ts'
+import { progress } from './progress.ts'
 import { readScenario } from './scenario-file.ts'
 import { fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
 import { EXIT_NEGATIVE, EXIT_OK, painter, type Terminal, UsageError } from './terminal.ts'
@@ -38,21 +39,27 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
   const options: PredictionOptions = { design, profile, ...(ranks === null ? {} : { ranks }) }
 
   const prediction = predict(scenario, options)
+  const exitCode = accepted(prediction) ? EXIT_OK : EXIT_NEGATIVE
+  if (flags.quiet && !flags.json) return exitCode
+
+  const line = progress(terminal, !flags.quiet)
+  const sensitivity = predictedSensitivity(scenario, options, (searched) =>
+    line.update('what would fit', searched, scenario.flows.length),
+  )
+  line.clear()
   const analysis: Analysis = {
     title: basename(path),
     scenario,
     profile,
     prediction,
     priorities: how,
-    sensitivity: predictedSensitivity(scenario, options),
+    sensitivity,
     other: predict(scenario, { design, profile, scheduler: scheduler === 'fp' ? 'edf' : 'fp' }),
     freed: freedOf(scenario, prediction, { design: other(design), profile, ...(ranks === null ? {} : { ranks }) }),
   }
   if (flags.json) terminal.stdout.write(`${JSON.stringify(analysisObject(analysis), null, 2)}\n`)
-  else if (!flags.quiet) {
-    terminal.stdout.write(renderAnalysis(analysis, painter(terminal.stdout, terminal.env)))
-  }
-  return accepted(prediction) ? EXIT_OK : EXIT_NEGATIVE
+  else terminal.stdout.write(renderAnalysis(analysis, painter(terminal.stdout, terminal.env)))
+  return exitCode
 }
 
 function accepted({ schedulable, chains, tasks }: Prediction): boolean {
@@ -83,9 +90,9 @@ type Priorities = 'dm' | 'optimal' | number
 function prioritiesFlag(flag: unknown): Priorities | null {
   if (flag === undefined) return null
   if (flag === 'dm' || flag === 'optimal') return flag
-  const levels = /^levels=(\d+)$/.exec(String(flag))
-  if (levels !== null && Number(levels[1]) > 0) return Number(levels[1])
-  throw new UsageError(`--priorities ${flag}: use dm, optimal or levels=G`)
+  const levels = /^levels=([1-9]\d{0,3})$/.exec(String(flag))
+  if (levels !== null) return Number(levels[1])
+  throw new UsageError(`--priorities ${flag}: use dm, optimal or levels=G, with G from 1 to 9999`)
 }
 
 function ranksFor(

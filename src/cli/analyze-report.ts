@@ -8,7 +8,7 @@ import {
   predictionAssumptions,
 } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario } from '../scenario/index.ts'
-import { type Cell, renderTable } from './table.ts'
+import { type Cell, counted, renderTable } from './table.ts'
 import type { Paint } from './terminal.ts'
 
 export interface Analysis {
@@ -75,7 +75,7 @@ export function renderAnalysis(analysis: Analysis, paint: Paint): string {
   const { title, scenario, profile, prediction, priorities, other, freed } = analysis
   const { design, scheduler, pinned, obstacles } = prediction
   const under = scheduler === 'edf' ? 'earliest deadline first' : `fixed priority, ${priorities}`
-  const heading = `${title}: ${scenario.vms.length} VMs, ${scenario.flows.length} flows on ${profile.name}, ${design} broker, ${under}; bounds, nothing simulated`
+  const heading = `${title}: ${counted(scenario.vms.length, 'VM')}, ${counted(scenario.flows.length, 'flow')} on ${profile.name}, ${design} broker, ${under}; bounds, nothing simulated`
   const section = (name: string, body: string) => `${paint(name, 'strong')}\n${body}`
   const parts = [
     `${paint(heading, 'strong')}\n${verdict(analysis, paint)}`,

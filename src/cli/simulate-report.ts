@@ -2,7 +2,7 @@
 import type { BoardProfile, Design, DesignResult, ResponseTimes } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 
-import { type Cell, renderTable } from './table.ts'
+import { type Cell, counted, renderTable } from './table.ts'
 import type { Paint } from './terminal.ts'
 
 export interface DesignRun {
@@ -65,7 +65,7 @@ export function renderReport(
   assumptions: readonly string[],
   paint: Paint,
 ): string {
-  const heading = `${title}: ${scenario.vms.length} VMs, ${scenario.flows.length} flows, ${formatTime(scenario.durationNs)} on ${scenario.platform}, simulated`
+  const heading = `${title}: ${counted(scenario.vms.length, 'VM')}, ${counted(scenario.flows.length, 'flow')}, ${formatTime(scenario.durationNs)} on ${scenario.platform}, simulated`
   const parts = [
     `${paint(heading, 'strong')}\n`,
     renderTable([['', ...runs.map(({ design }) => design)], ...totals(scenario, runs)], paint),

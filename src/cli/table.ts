@@ -23,6 +23,11 @@ export function renderTable(rows: readonly (readonly Cell[])[], paint: Paint, in
   return `${lines.join('\n')}\n`
 }
 
+/** `1 flow`, `2 flows`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
+}
+
 function textOf(cell: Cell): string {
   return typeof cell === 'string' ? cell : cell.text
 }

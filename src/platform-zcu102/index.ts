@@ -5,8 +5,8 @@ export type { BoardProfile, CostTriple, Fact } from './board-profile.ts'
 export { BOARD_PROFILES, builtInProfile, profileOf } from './boards.ts'
 export { type Calibration, calibrated, calibrationTemplate, parseCalibration } from './calibration.ts'
 export type { ColorReport, SharedColors, VmColors } from './color-report.ts'
+export type { Design } from './design.ts'
 export type { Intruder } from './intruder.ts'
-export type { Design } from './machine.ts'
 export type { Delivery, FlowResult, ResponseTimes } from './message-ledger.ts'
 export {
   ANALYSES,

@@ -18,6 +18,7 @@ import { CORE_DONE_EVENT, GUEST_EVENTS, MEMGUARD_EVENTS } from './board-parts.ts
 import type { BoardProfile } from './board-profile.ts'
 import { CostModel } from './cost-model.ts'
 import { Counters } from './counters.ts'
+import type { Design } from './design.ts'
 import { Gdma } from './gdma.ts'
 import { Gic } from './gic.ts'
 import { type Guest, type GuestFlow, Kick } from './guest.ts'
@@ -31,11 +32,9 @@ import { PayloadSource } from './payload.ts'
 import { refillBudgets } from './refill-budgets.ts'
 import { refuseImpossible } from './refuse-impossible.ts'
 import { dmaBytesPerNs } from './regulation.ts'
-import { type Design, Software } from './software.ts'
+import { Software } from './software.ts'
 import { TraceKind, Track } from './trace-names.ts'
 import { receiveBuffersOf } from './vm.ts'
-
-export type { Design }
 
 export interface MachineOptions {
   readonly design: Design

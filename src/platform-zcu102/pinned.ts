@@ -2,7 +2,7 @@
 import { COST_OPS, type CostOpName } from '../platform/index.ts'
 import type { Overrides, Scenario } from '../scenario/index.ts'
 import type { BoardProfile, CostTriple } from './board-profile.ts'
-import type { Design } from './machine.ts'
+import type { Design } from './design.ts'
 
 /** Overheads are pinned: what the scenario does not name costs nothing. */
 export function isPinned({ chunkOverheadNs, messageOverheadNs }: Overrides): boolean {

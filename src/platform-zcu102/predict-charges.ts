@@ -74,7 +74,7 @@ export function transferCharges(system: System): Charges {
     system.roams ? INJECT_BY_IPI_CHARGES : NOTHING,
     heldCharges(system),
     // Its tokens may have to be waited for.
-    regulator.kind === 'bucket' ? timerCharges : NOTHING,
+    regulator.kind === 'bucket' ? TIMER_CHARGES : NOTHING,
   )
 }
 
@@ -106,7 +106,7 @@ export function controlCharges({ design }: System): Charges {
 }
 
 /** A timer that finds something to do. */
-export const timerCharges: Charges = sumCharges(INTERRUPT_CHARGES, STEP_CHARGES)
+export const TIMER_CHARGES: Charges = sumCharges(INTERRUPT_CHARGES, STEP_CHARGES)
 
 /**
  * With `memguard: retarget`, in a period: a core is throttled, and another is asked to look for its work; it wakes, and looks for that of
@@ -115,7 +115,7 @@ export const timerCharges: Charges = sumCharges(INTERRUPT_CHARGES, STEP_CHARGES)
 export const TAKE_OVERS = 3
 
 /** A core is asked, by an IPI at most, to look for work in the place of another. */
-export const takeOverCharges: Charges = timerCharges
+export const TAKE_OVER_CHARGES: Charges = TIMER_CHARGES
 
 /** Descriptors of one piece: it lies in one page on both sides, unless a driver's buffers do not begin with one. */
 function descriptors({ scenario }: System): number {
@@ -129,14 +129,14 @@ export function refillKickCharges({ interrupts }: System): Charges {
 
 /** A core that lets its guest run while it chains comes back by its timer, for every batch. */
 export function chainTimerCharges({ chains }: System, flow: SystemFlow): Charges {
-  return chains ? timesCharges(Math.ceil(flow.pieces / EXTEND_BATCH), timerCharges) : NOTHING
+  return chains ? timesCharges(Math.ceil(flow.pieces / EXTEND_BATCH), TIMER_CHARGES) : NOTHING
 }
 
 /** The interrupt that what has arrived waits for, where they are coalesced, may need a timer, and another core. */
 export function heldCharges({ design, interrupts }: System): Charges {
   if (interrupts.coalesceCount === 1) return NOTHING
   if (design === 'dedicated') return INTERRUPT_CHARGES
-  return sumCharges(timerCharges, INTERRUPT_CHARGES, INJECT_CHARGES)
+  return sumCharges(TIMER_CHARGES, INTERRUPT_CHARGES, INJECT_CHARGES)
 }
 
 // ---- pages that are exchanged or lent
@@ -182,7 +182,7 @@ export function loanSteps(system: System, flow: SystemFlow, revokes: boolean): n
 /** A core that moves pages comes back from its guests: by their waiting for interrupts, which traps, or by its timer. */
 export function restCharges(system: System): Charges {
   const byTrap = sumCharges(DOORBELL_CHARGES, STEP_CHARGES)
-  return worstNs(system, byTrap) > worstNs(system, timerCharges) ? byTrap : timerCharges
+  return worstNs(system, byTrap) > worstNs(system, TIMER_CHARGES) ? byTrap : TIMER_CHARGES
 }
 
 /**
@@ -194,7 +194,7 @@ export function loanCharges(system: System, flow: SystemFlow, revokes: boolean):
   return sumCharges(
     returnCharges(flow.pieces, flow.pieces),
     revokes ? revokeCharges(flow.pieces) : NOTHING,
-    timesCharges(loanSteps(system, flow, revokes), timerCharges),
+    timesCharges(loanSteps(system, flow, revokes), TIMER_CHARGES),
   )
 }
 

@@ -10,19 +10,12 @@ import {
   pageCharges,
   pageSteps,
   restCharges,
+  TAKE_OVER_CHARGES,
   TAKE_OVERS,
-  takeOverCharges,
   worstNs,
 } from './predict-charges.ts'
 import { pageStepNs, tlbRefillsWithin } from './predict-pages.ts'
-import {
-  awaitedNs,
-  controlMessages,
-  interruptWorstNs,
-  refillKickNs,
-  type SoftwareCosts,
-  transfersOf,
-} from './predict-software.ts'
+import { awaitedNs, interruptWorstNs, refillKickNs, type SoftwareCosts, transfersOf } from './predict-software.ts'
 import { messagesWithin, type System, type SystemFlow, type Throttle } from './predict-system.ts'
 
 /** What is constant in a window of 18 minutes does not show in its rate. */
@@ -97,7 +90,7 @@ export class CoreLoad {
       locks += loans * steps
     })
     const takeOvers = this.#takeOversWithin(windowNs)
-    ownNs += takeOvers * (worstNs(this.#system, takeOverCharges) + this.#software.beginNs)
+    ownNs += takeOvers * (worstNs(this.#system, TAKE_OVER_CHARGES) + this.#software.beginNs)
     locks += takeOvers
     // What comes in between makes one transfer two: a more urgent message, or the end of the budget.
     const split = this.#system.chains ? arrivals + this.#refillsWithin(windowNs) : 0
@@ -333,7 +326,7 @@ export function handledWorstNs(system: System): number {
 
 /** Virtual interrupts that a core's VMs can be sent because of one flow: pieces of one message come in so many transfers. */
 export function injectionsOf(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): number {
-  const control = Math.min(1, controlMessages(system))
+  const control = Math.min(1, system.controls)
   const sends = flow.sourceCore === core ? 1 + 2 * control : 0
   const receives = flow.destinationCore === core ? transfersOf(flow, software) + control : 0
   return sends + receives

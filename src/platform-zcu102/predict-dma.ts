@@ -14,10 +14,10 @@ import {
 } from '../analysis/index.ts'
 import { PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
-import { restCharges, TAKE_OVERS, takeOverCharges, worstNs } from './predict-charges.ts'
+import { restCharges, TAKE_OVER_CHARGES, TAKE_OVERS, worstNs } from './predict-charges.ts'
 import { handledWorstNs, injectionsOf } from './predict-cores.ts'
 import { tlbRefillNs } from './predict-pages.ts'
-import { controlMessages, type SoftwareCosts, transfersOf } from './predict-software.ts'
+import { type SoftwareCosts, transfersOf } from './predict-software.ts'
 import { allAsleep, messagesWithin, type System, type SystemFlow } from './predict-system.ts'
 
 /** Software that goes before every flow: `costNs` every `periodNs`, and as often more as `jitterNs` allows. */
@@ -121,7 +121,7 @@ function softwareTasks(
   spans: readonly number[],
   leftovers: boolean,
 ): SoftwareTask[] {
-  const { chains, committedPieces, design, flows, pinned, regulator, worst, interrupts } = system
+  const { chains, committedPieces, controls, design, flows, pinned, regulator, worst, interrupts } = system
   if (pinned && system.throttles.size === 0) return []
   const { controlNs, message, pieceNs, stepNs, surplusNs, timerNs, transferNs } = software
   const tasks: SoftwareTask[] = []
@@ -148,7 +148,7 @@ function softwareTasks(
   for (const { periodNs, throttledNs, interruptsNs } of design === 'floating' ? system.throttles.values() : []) {
     add(periodNs, periodNs, interruptsNs)
     if (deaf) add(periodNs, 0, throttledNs)
-    if (system.roams) add(periodNs, periodNs, TAKE_OVERS * worstNs(system, takeOverCharges) + worst(CostOp.sgi))
+    if (system.roams) add(periodNs, periodNs, TAKE_OVERS * worstNs(system, TAKE_OVER_CHARGES) + worst(CostOp.sgi))
   }
   const asleep = system.roams ? allAsleep(system) : null
   if (asleep !== null) add(asleep.periodNs, 0, asleep.throttledNs)
@@ -157,7 +157,7 @@ function softwareTasks(
   const kickNs = worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
   const underWayNs = leftovers ? (1 + committedPieces) * pieceNs + 2 * transferNs + leftNs : 0
   const onceNs = underWayNs + surplusNs + kicks * kickNs
-  add(ONCE_NS, 0, onceNs + (design === 'dedicated' ? stepNs : 0) + controlMessages(system) * controlNs)
+  add(ONCE_NS, 0, onceNs + (design === 'dedicated' ? stepNs : 0) + controls * controlNs)
   return tasks
 }
 

@@ -22,7 +22,12 @@ export interface PredictedSensitivity {
 /** A message longer than this is not looked for: vsock and the queues have a GiB for one. */
 const LONGEST_BYTES = 2 ** 30
 
-export function predictedSensitivity(scenario: Scenario, options: PredictionOptions): PredictedSensitivity {
+/** `onFlow` hears how many flows have been searched: each takes some thirty predictions. */
+export function predictedSensitivity(
+  scenario: Scenario,
+  options: PredictionOptions,
+  onFlow: (searched: number) => void = () => {},
+): PredictedSensitivity {
   // Deadlines do not change here, so neither do priorities.
   const fixed = { ranks: prioritiesOf(scenario.flows), ...options }
   const predicted = (changed: Scenario) => predict(changed, fixed)
@@ -41,12 +46,13 @@ export function predictedSensitivity(scenario: Scenario, options: PredictionOpti
       ? { ...scenario, broker: { ...scenario.broker, regulator: { ...regulator, budgetNs } } }
       : scenario
 
-  const largestLengthBytes = scenario.flows.map((flow, i) =>
+  const largestLengthBytes = scenario.flows.map((flow, i) => {
+    onFlow(i)
     // More than its whole period's worth of wire never fits.
-    greatestWhere(1, Math.min(LONGEST_BYTES, 16 * flow.periodNs), (bytes) =>
+    return greatestWhere(1, Math.min(LONGEST_BYTES, 16 * flow.periodNs), (bytes) =>
       fits(withLengths((own, j) => (j === i ? bytes : own))),
-    ),
-  )
+    )
+  })
   const scaled = (permille: number) => withLengths((bytes) => Math.ceil((bytes * permille) / 1000))
   const longest = Math.max(...scenario.flows.map((flow) => flow.lengthBytes))
   const mostPermille = Math.max(1, Math.floor((1000 * LONGEST_BYTES) / longest))

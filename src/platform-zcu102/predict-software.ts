@@ -23,7 +23,7 @@ import {
   messageCharges,
   pieceCharges,
   refillKickCharges,
-  timerCharges,
+  TIMER_CHARGES,
   transferCharges,
   worstNs,
 } from './predict-charges.ts'
@@ -86,7 +86,7 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     loanSteps: (flow) => loanSteps(system, flow, revokes(flow)),
     loanSpanNs: (flow) => underWay.loanSpanNs(flow),
     controlNs: worstNs(system, controlCharges(system)),
-    timerNs: worstNs(system, timerCharges),
+    timerNs: worstNs(system, TIMER_CHARGES),
     // Chained descriptors have nothing but themselves between them.
     bestBeforeChoiceNs: chains
       ? 0
@@ -105,7 +105,7 @@ function surplusNs(system: System): number {
   if (!lends) return receivers.length * (FIRST_BUFFERS + (chains ? CHAIN_BATCH : 0)) * fetchNs
   return receivers.reduce((sumNs, vm) => {
     const posted = receiveBuffersOf(scenario, vm)
-    return sumNs + posted * fetchNs + Math.ceil(posted / LOOK_BATCH) * worstNs(system, timerCharges)
+    return sumNs + posted * fetchNs + Math.ceil(posted / LOOK_BATCH) * worstNs(system, TIMER_CHARGES)
   }, 0)
 }
 
@@ -122,9 +122,8 @@ function piecesATransfer(system: System): number {
 }
 
 function stepNs(system: System, underWay: UnderWay): number {
-  const { chains, cores, design, flows, interrupts, lends, vmCores, worst } = system
+  const { chains, controls, cores, design, flows, interrupts, lends, vmCores, worst } = system
   const floating = design === 'floating'
-  const controls = controlMessages(system)
   const receivers = new Set(flows.map(({ destination }) => destination)).size
   const sent = vmCores.map((_, vm) =>
     Math.min(FETCH_BATCH, sum(flows, (flow) => (flow.source === vm ? underWay.messages(flow) : 0)) + controls),
@@ -179,11 +178,6 @@ export function refillKickNs(system: System): number {
 export function awaitedNs({ worst, waitForDmaNs }: System, flow: SystemFlow): number {
   if (flow.sourceCore !== flow.destinationCore || waitForDmaNs === 0) return 0
   return waitForDmaNs + worst(CostOp.dmaPerDescriptor) + 2 * worst(CostOp.lockCriticalSection)
-}
-
-/** Credit updates that can be in one batch: one a flow, where there are any. */
-export function controlMessages({ flows }: System): number {
-  return flows.filter(({ creditEvery }) => creditEvery < Number.POSITIVE_INFINITY).length
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {

@@ -5,8 +5,8 @@ import { CostOp } from '../platform/index.ts'
 import type { FlowSpec, InterruptSpec, Scenario } from '../scenario/index.ts'
 import { TransferPolicy } from '../zero-copy/index.ts'
 import type { BoardProfile } from './board-profile.ts'
+import type { Design } from './design.ts'
 import { interruptsOf } from './interrupts.ts'
-import type { Design } from './machine.ts'
 import { chainingOf, costTriples, isPinned } from './pinned.ts'
 import { refillBudgets } from './refill-budgets.ts'
 import { dmaBytesPerNs } from './regulation.ts'
@@ -74,6 +74,8 @@ export interface System {
   readonly regulator: Regulator
   /** Pieces that a PAUSE no longer stops: those that the engine has fetched, and the one after the one in flight. */
   readonly committedPieces: number
+  /** Credit updates that can be in one batch: one a flow, where there are any. */
+  readonly controls: number
   /** MemGuard, by core; absent where there is none. */
   readonly throttles: ReadonlyMap<number, Throttle>
   /** A transfer between VMs of one core is waited for when it keeps the DMA busy no longer than this. */
@@ -139,6 +141,7 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
     longestPieceNs: transferTimeNs(longestBytes, bytesPerNs),
     regulator: regulatorOf(scenario, bytesPerNs),
     committedPieces: chains ? 1 + profile.dmaPrefetchedPieces.value : 0,
+    controls: flows.filter(({ creditEvery }) => creditEvery < Number.POSITIVE_INFINITY).length,
     throttles,
     waitForDmaNs: design === 'floating' && interrupts.waitForShort && !pinned ? triples[CostOp.irqEntryAck]![1] : 0,
   }

@@ -2,7 +2,7 @@
 import { VirtioError } from '../internal/error.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
 import type { Scenario } from '../scenario/index.ts'
-import type { Design } from './machine.ts'
+import type { Design } from './design.ts'
 
 /** Throws `VirtioError` UNSUPPORTED or BAD_CORE. */
 export function refuseImpossible(scenario: Scenario, design: Design, coreCount: number): void {

@@ -5,8 +5,9 @@ import { TraceRecorder } from '../sim/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
 import type { ColorReport } from './color-report.ts'
+import type { Design } from './design.ts'
 import type { Intruder } from './intruder.ts'
-import { type Design, Machine } from './machine.ts'
+import { Machine } from './machine.ts'
 import type { Delivery, FlowResult } from './message-ledger.ts'
 
 export interface SimulationOptions {

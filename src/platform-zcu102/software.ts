@@ -8,6 +8,7 @@ import type { FlowSpec, Scenario } from '../scenario/index.ts'
 import type { DeviceRegisters } from '../virtio/index.ts'
 import { TransferPolicy } from '../zero-copy/index.ts'
 import type { BoardProfile } from './board-profile.ts'
+import type { Design } from './design.ts'
 import type { Guest, GuestHost } from './guest.ts'
 import { arrivalToleranceNs } from './hops.ts'
 import { interruptsOf } from './interrupts.ts'
@@ -19,8 +20,6 @@ import { prioritiesOf } from './priorities.ts'
 import { regulatorOf } from './regulation.ts'
 import { receiveBuffersOf, startVm } from './vm.ts'
 import { VsockRouter } from './vsock-router.ts'
-
-export type Design = 'dedicated' | 'floating'
 
 export interface SoftwareOptions {
   readonly design: Design

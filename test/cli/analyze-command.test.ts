@@ -144,6 +144,7 @@ describe('analyze', () => {
       ['--scheduler', 'rr'],
       ['--design', 'both'],
       ['--priorities', 'levels=0'],
+      ['--priorities', 'levels=99999999999999999999'],
       ['--priorities', 'dm', '--scheduler', 'edf'],
       ['nowhere.yaml'],
     ]) {
