@@ -29,6 +29,7 @@ import {
   type WideAddress,
   writeDescriptor,
 } from '../split-ring-format.ts'
+import { callTarget } from './call-target.ts'
 import { ExhibitFailure, NotShown, type Verdict } from './exhibit.ts'
 import { isEndless, WatchedMemory } from './watched-memory.ts'
 
@@ -144,14 +145,7 @@ export class DeviceStage {
 
   /** Calls the target: an exception, an endless loop, or a byte written outside the device area is a failure. */
   call<T>(what: string, action: (device: DeviceQueueUnderTest) => T): T {
-    let result: T
-    try {
-      result = this.ram.call(() => action(this.#device))
-    } catch (error) {
-      if (error instanceof ExhibitFailure || error instanceof NotShown) throw error
-      if (isEndless(error)) throw new ExhibitFailure(`${what} does not end: ${(error as Error).message}`)
-      throw new ExhibitFailure(`${what} threw ${error}`)
-    }
+    const result = callTarget(this.ram, what, () => action(this.#device))
     for (const { address, bytes } of this.ram.stores) {
       const { deviceArea, size } = this.ring
       if (address < deviceArea || address + bytes > deviceArea + deviceAreaBytes(size)) {

@@ -25,8 +25,9 @@ import type {
 import { append, type ByteRange } from '../reference-split-ring.ts'
 import { align, layOutPackedRing } from '../ring-layout.ts'
 import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '../split-ring-format.ts'
+import { callTarget } from './call-target.ts'
 import { ExhibitFailure, type Verdict } from './exhibit.ts'
-import { isEndless, WatchedMemory } from './watched-memory.ts'
+import { WatchedMemory } from './watched-memory.ts'
 
 const BASE = 0x1_0000
 const RAM_BYTES = 0x1_0000
@@ -135,14 +136,7 @@ export class PackedDeviceStage {
 
   /** Calls the target: an exception, an endless loop, or a byte written outside the ring and its events is a failure. */
   call<T>(what: string, action: (device: DeviceQueueUnderTest) => T): T {
-    let result: T
-    try {
-      result = this.ram.call(() => action(this.#device))
-    } catch (error) {
-      if (error instanceof ExhibitFailure) throw error
-      if (isEndless(error)) throw new ExhibitFailure(`${what} does not end: ${(error as Error).message}`)
-      throw new ExhibitFailure(`${what} threw ${error}`)
-    }
+    const result = callTarget(this.ram, what, () => action(this.#device))
     const { descriptorArea, deviceArea, size } = this.ring
     for (const { address, bytes } of this.ram.stores) {
       const inRing = address >= descriptorArea && address + bytes <= descriptorArea + size * DESCRIPTOR_BYTES

@@ -23,9 +23,10 @@ import type {
 import type { ByteRange } from '../reference-split-ring.ts'
 import { layOutPackedRing } from '../ring-layout.ts'
 import { VIRTQ_DESC_F_WRITE } from '../split-ring-format.ts'
+import { callTarget } from './call-target.ts'
 import { ExhibitFailure, type Verdict } from './exhibit.ts'
 import { type Lengths, type PackedStageOptions, slots } from './packed-device-stage.ts'
-import { isEndless, WatchedMemory } from './watched-memory.ts'
+import { WatchedMemory } from './watched-memory.ts'
 
 const BASE = 0x1_0000
 const DATA_BYTES = 0x1000
@@ -89,14 +90,7 @@ export class PackedDriverStage {
 
   /** Calls the target: an exception, an endless loop, or a byte written into the device's events is a failure. */
   call<T>(what: string, action: (driver: DriverQueueUnderTest) => T): T {
-    let result: T
-    try {
-      result = this.ram.call(() => action(this.#driver))
-    } catch (error) {
-      if (error instanceof ExhibitFailure) throw error
-      if (isEndless(error)) throw new ExhibitFailure(`${what} does not end: ${(error as Error).message}`)
-      throw new ExhibitFailure(`${what} threw ${error}`)
-    }
+    const result = callTarget(this.ram, what, () => action(this.#driver))
     // A driver may lay out the whole ring before the device is told of it.
     if (what === 'create' || what === 'reset') return result
     const { deviceArea } = this.ring
