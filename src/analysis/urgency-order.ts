@@ -1,7 +1,7 @@
 /** The flows of a model in the order of their urgency, and what the fixed-priority test reads of each level of it. */
 import type { AnalysisModel } from './model.ts'
 
-/** T, J, Cd, Co, latest start, last chunk. */
+/** What is swapped with a flow, its sums apart: T, J, Cd, Co, latest start, last chunk. */
 const MOVED_WORDS = [0, 1, 2, 3, 8, 9]
 
 /** Reused: allocates only for a set that is larger than any before. */
@@ -12,13 +12,15 @@ export class UrgencyOrder {
    * what follows the start of the last chunk; and that chunk, 0 where it is not set apart.
    */
   ordered = new Float64Array(0)
-  /** Who that is, and its rank; the longest chunk of those behind, with 0 behind the last. */
+  /** Who that is. */
   order = new Int32Array(0)
+  /** The longest chunk of those from this place on; 0 behind the last. */
+  longestBehindNs = new Float64Array(0)
+  /** By place: what it is ordered by. */
   #keys = new Float64Array(0)
   /** Of the set before. */
   #count = -1
   #total = -1
-  longestBehindNs = new Float64Array(0)
   /** The selected flow stands before this place; the others before it may go first. What can be ahead of its window. */
   end = 0
   blockingNs = 0
