@@ -3,8 +3,10 @@
  * refuse or complete, as the bytes demand; it may not throw, answer for bytes that were not offered, change its mind when the
  * driver rewrites a chain that was taken, or stop returning what it took before the ring broke.
  */
+
 import { Random } from '../internal/random.ts'
 import { agrees, describe, sameChain } from './agreement.ts'
+import { expectCount } from './expect-count.ts'
 import { HostileDriver, type HostileDriverOptions } from './hostile-ring.ts'
 import { QueueMismatch } from './mismatch.ts'
 import { negotiate } from './negotiate.ts'
@@ -42,6 +44,7 @@ export interface HostileReport {
 
 /** Runs `asked.rings` cases, without features that the target lacks; throws `QueueMismatch` at the first wrong answer. */
 export function runHostileRings(target: DeviceQueueTarget, asked: HostileRunOptions): HostileReport {
+  expectCount('rings', asked.rings)
   const options = negotiate(asked, target)
   const driver = new HostileDriver(options)
   const report: HostileReport = { rings: 0, chains: 0, faults: {} }

@@ -3,7 +3,9 @@
  * scribbles over the descriptors that it holds. A driver may refuse; it may not throw, believe what cannot be, use a slot or an
  * id twice, or lose one.
  */
+
 import { Random } from '../../internal/random.ts'
+import { expectCount } from '../expect-count.ts'
 import { negotiate } from '../negotiate.ts'
 import type { PackedDriverTarget } from '../queue-targets.ts'
 import { VIRTQ_DESC_F_WRITE } from '../split-ring-format.ts'
@@ -23,6 +25,7 @@ import { slotsOf } from './reference-packed-ring.ts'
 
 /** Runs `asked.rings` cases, without features that the target lacks; throws `QueueMismatch` at the first wrong answer. */
 export function runHostilePackedDevice(target: PackedDriverTarget, asked: HostilePackedOptions): HostilePackedReport {
+  expectCount('rings', asked.rings)
   const options = negotiate(asked, target)
   const report: HostilePackedReport = { rings: 0, buffers: 0, faults: {} }
   const first = options.first ?? 0
