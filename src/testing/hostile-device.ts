@@ -3,7 +3,6 @@
  * A driver may refuse; it may not throw, believe in a completion that cannot be, hand out a descriptor twice, or lose one
  * (museum 42, 43, 44).
  */
-
 import { Random } from '../internal/random.ts'
 import { agreesOnUsed, describe } from './agreement.ts'
 import { drawRing } from './draw-ring.ts'

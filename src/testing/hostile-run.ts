@@ -3,7 +3,6 @@
  * refuse or complete, as the bytes demand; it may not throw, answer for bytes that were not offered, change its mind when the
  * driver rewrites a chain that was taken, or stop returning what it took before the ring broke.
  */
-
 import { Random } from '../internal/random.ts'
 import { agrees, describe, sameChain } from './agreement.ts'
 import { expectCount } from './expect-count.ts'

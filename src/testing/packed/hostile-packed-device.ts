@@ -3,7 +3,6 @@
  * scribbles over the descriptors that it holds. A driver may refuse; it may not throw, believe what cannot be, use a slot or an
  * id twice, or lose one.
  */
-
 import { Random } from '../../internal/random.ts'
 import { expectCount } from '../expect-count.ts'
 import { negotiate } from '../negotiate.ts'

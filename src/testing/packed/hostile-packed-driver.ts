@@ -2,7 +2,6 @@
  * A packed device under fire: its driver writes lists that are right, or wrong in one place, and rewrites them once they are
  * taken. Seeded and numbered. Every answer is held against the specification, by the witness of honest programs.
  */
-
 import { Random } from '../../internal/random.ts'
 import { expectCount } from '../expect-count.ts'
 import { ARENA_BYTES, HOSTILE_LAYOUTS, type HostileMemory, hostileMemory, wipe } from '../hostile-memory.ts'

@@ -3,7 +3,6 @@
  * between any two steps, lays out hostile rings, and rewrites memory between any two reads of the device (double fetch). After
  * each case the device must come up again and answer.
  */
-
 import { Random } from '../../internal/random.ts'
 import { expectCount } from '../expect-count.ts'
 import { ARENA_BYTES } from '../hostile-memory.ts'

@@ -3,7 +3,6 @@
  * that change between any two reads. The driver may refuse the device, or stop; it may not throw, run for ever, finish a request
  * twice, or write into the device's areas. After each case a driver comes up over the device turned honest, and is served.
  */
-
 import { Random } from '../../internal/random.ts'
 import { hex } from '../draw-ring.ts'
 import { expectCount } from '../expect-count.ts'
