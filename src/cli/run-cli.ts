@@ -117,7 +117,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
       'Module that exports a target of the testing kit, or exec:COMMAND, exec-packed:COMMAND',
     )
     .option('--seed <number>', 'Default 1; the same seed tries the same')
-    .option('--runs <number>', 'End after so many programs and rings')
+    .option('--runs <number>', 'End after at least so many programs and rings')
     .option('--time <time>', 'End after so long, e.g. 300s (default: 5s)')
     .option('--corpus <folder>', 'Replay what failed before, and keep what fails now')
     .example('  $ virtio-sdk fuzz --target ./my-queue.js --time 60s --corpus corpus')

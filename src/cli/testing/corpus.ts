@@ -1,8 +1,9 @@
 /** A folder of cases that failed once, one file each: replayed before anything new is tried. */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FuzzCase } from '../../testing/fuzz.ts'
+import { makeFolder } from '../output-files.ts'
 import { UsageError } from '../terminal.ts'
 import { mistakeInCase } from './case-shape.ts'
 
@@ -41,7 +42,7 @@ function readCase(path: string): FuzzCase {
 export function keep(folder: string, one: FuzzCase): string {
   const text = `${JSON.stringify(one, null, 2)}\n`
   const file = `${one.kind}-${createHash('sha256').update(text).digest('hex').slice(0, 12)}.json`
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   writeFileSync(join(folder, file), text)
   return file
 }
