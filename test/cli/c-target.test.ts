@@ -190,7 +190,8 @@ it('a process that hangs, dies or talks nonsense is a failure, not a hang of our
   writeFileSync(join(folder, 'nonsense.sh'), 'while read line; do echo hello; done')
   for (const [command, message] of [
     ['sh nonsense.sh', 'no line of the protocol'],
-    ['true', 'said nothing'],
+    ['sleep 60', 'said nothing'],
+    ['true', 'has ended'],
   ] as const) {
     withProcess(command, (channel) => {
       const report = runMuseum(remoteDevice(command, channel), { exhibits: [2] })

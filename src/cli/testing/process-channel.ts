@@ -19,6 +19,8 @@ export class ProcessChannel implements LineChannel {
   readonly #chunk = Buffer.alloc(4096)
   readonly #clock = new Int32Array(new SharedArrayBuffer(4))
   #received = ''
+  /** Nobody is left who could write: the process is gone. */
+  #ended = false
 
   /** `command` is for a shell; its stdin and stdout are the channel, its stderr is ours. */
   constructor(command: string, cwd: string) {
@@ -29,9 +31,9 @@ export class ProcessChannel implements LineChannel {
     } catch (error) {
       throw new UsageError(`targets in other processes need mkfifo: ${(error as Error).message}`, { cause: error })
     }
-    // Open for both, so that neither open waits for the other end.
+    // Open for both, and without blocking, so that neither open waits for the other end.
     this.#toChild = openSync(to, constants.O_RDWR)
-    this.#fromChild = openSync(from, constants.O_RDWR | constants.O_NONBLOCK)
+    this.#fromChild = openSync(from, constants.O_RDONLY | constants.O_NONBLOCK)
     const output = openSync(from, constants.O_WRONLY)
     this.#child = spawn(command, { cwd, shell: true, stdio: [this.#toChild, output, 'inherit'], detached: true })
     this.#child.unref()
@@ -39,11 +41,13 @@ export class ProcessChannel implements LineChannel {
     rmSync(folder, { recursive: true })
   }
 
+  /** Throws when the process is gone. */
   send(line: string): void {
+    this.#requireProcess()
     writeSync(this.#toChild, `${line}\n`)
   }
 
-  /** Throws when the process says nothing for too long: it hangs, or is gone. */
+  /** Throws when the process says nothing for too long, or is gone. */
   receive(): string {
     const deadline = performance.now() + ANSWER_MS
     for (;;) {
@@ -54,6 +58,7 @@ export class ProcessChannel implements LineChannel {
         return line.trimEnd()
       }
       const bytes = this.#read()
+      this.#requireProcess()
       if (bytes > 0) this.#received += this.#chunk.toString('latin1', 0, bytes)
       else if (performance.now() > deadline) throw new Error(`the target said nothing for ${ANSWER_MS} ms`)
       else Atomics.wait(this.#clock, 0, 0, NAP_MS)
@@ -73,9 +78,16 @@ export class ProcessChannel implements LineChannel {
     closeSync(this.#fromChild)
   }
 
+  #requireProcess(): void {
+    if (this.#ended) throw new Error("the target's process has ended")
+  }
+
+  /** 0: nothing yet, or nothing any more. */
   #read(): number {
     try {
-      return readSync(this.#fromChild, this.#chunk)
+      const bytes = readSync(this.#fromChild, this.#chunk)
+      this.#ended = bytes === 0
+      return bytes
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0
       throw error
