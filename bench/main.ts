@@ -23,6 +23,13 @@ const { values: options } = parseArgs({
 
 const seed = Number(options.seed)
 const effort = Number(options.effort)
+const names = SUITES.map(({ name }) => name)
+if (!Number.isSafeInteger(seed) || seed < 0) refuse(`--seed is a whole number from 0, not "${options.seed}"`)
+if (!(effort > 0 && effort < Number.POSITIVE_INFINITY)) refuse(`--effort is a number above 0, not "${options.effort}"`)
+if (options.only !== undefined && !names.includes(options.only)) {
+  refuse(`--only is one of ${names.join(', ')}, not "${options.only}"`)
+}
+
 const results: BenchResult[] = []
 const ratios: BenchRatio[] = []
 for (const suite of SUITES) {
@@ -50,6 +57,11 @@ if (options.json) {
       `${row.name.padEnd(60)} ${row.value.toFixed(2).padStart(8)} ${row.unit.padEnd(12)} ${verdict(row)}\n`,
     )
   }
+}
+
+function refuse(message: string): never {
+  process.stderr.write(`${message}\n`)
+  process.exit(2)
 }
 
 function verdict({ value, atLeast, atMost }: BenchRatio): string {
