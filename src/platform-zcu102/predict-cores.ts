@@ -16,7 +16,7 @@ import {
 } from './predict-charges.ts'
 import { pageStepNs, tlbRefillsWithin } from './predict-pages.ts'
 import { awaitedNs, interruptWorstNs, refillKickNs, type SoftwareCosts, transfersOf } from './predict-software.ts'
-import { messagesWithin, type System, type SystemFlow, type Throttle } from './predict-system.ts'
+import { messagesWithin, type System, type SystemFlow, sendsWithin, type Throttle } from './predict-system.ts'
 
 /** What is constant in a window of 18 minutes does not show in its rate. */
 export const LONG_NS = 2 ** 40
@@ -306,10 +306,7 @@ export function restsWithin(
   const { flows, throttles, worst } = system
   if (flows.every(({ pages }) => pages === 'copied')) return 0
   const runs = handlerRunsWithin(system, software, core, windowNs, spans)
-  let sends = 0
-  for (const flow of flows) {
-    if (flow.sourceCore === core) sends += messagesWithin(flow, spans[flow.index]!, windowNs)
-  }
+  const sends = sendsWithin(system, core, windowNs, spans)
   const throttle = throttles.get(core)
   const busyNs =
     runs * handledWorstNs(system) +

@@ -7,7 +7,7 @@ import { leastFixedPoint } from './least-fixed-point.ts'
 import { type CoreLoad, handlerRunsWithin } from './predict-cores.ts'
 import { tlbRefillsWithin } from './predict-pages.ts'
 import { interruptWorstNs, refillKickNs, type SoftwareCosts } from './predict-software.ts'
-import { messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
+import { messagesWithin, type System, type SystemFlow, sendsWithin, throttledWithin } from './predict-system.ts'
 
 /** From nominal release, jitter apart, until the message is queued. */
 export function beforeNs(
@@ -17,22 +17,14 @@ export function beforeNs(
   software: SoftwareCosts,
   spans: readonly number[],
 ): number {
-  const { design, flows, worst } = system
+  const { design, worst } = system
   const core = flow.sourceCore
-  const sendNs = worst(CostOp.guestSend)
-  const queuedNs = leastFixedPoint((windowNs) => {
-    let guestNs = 0
-    for (const other of flows) {
-      const messages = messagesWithin(other, spans[other.index]!, windowNs)
-      if (other.sourceCore === core) guestNs += messages * sendNs
-    }
-    return (
-      guestNs +
-      handlersWithin(system, software, core, windowNs, spans) +
+  const queuedNs = leastFixedPoint(
+    (windowNs) =>
+      driversWithin(system, software, core, windowNs, spans) +
       load.within(windowNs) +
-      throttledWithin(system, core, windowNs)
-    )
-  })
+      throttledWithin(system, core, windowNs),
+  )
   // An IPI, and what the broker is in the middle of.
   return design === 'floating' ? queuedNs : queuedNs + worst(CostOp.sgi) + interruptWorstNs(system) + software.stepNs
 }
@@ -46,7 +38,7 @@ export function afterNs(
   spans: readonly number[],
   softwareWithin: (windowNs: number) => number,
 ): number {
-  const { design, flows, interrupts, roams, vmCores, worst } = system
+  const { design, interrupts, roams, vmCores, worst } = system
   const core = flow.destinationCore
   const handlerNs = worst(CostOp.guestIsr)
   const interruptNs = interruptWorstNs(system)
@@ -54,12 +46,7 @@ export function afterNs(
   const handledNs = leastFixedPoint((windowNs) => {
     // Handlers of the core run in turn; its own VM's runs for this message and all before it.
     let guestNs = handlerNs
-    if (polls) {
-      for (const other of flows) {
-        if (other.sourceCore !== core) continue
-        guestNs += messagesWithin(other, spans[other.index]!, windowNs) * worst(CostOp.guestSend)
-      }
-    }
+    if (polls) guestNs += sendsWithin(system, core, windowNs, spans) * worst(CostOp.guestSend)
     const others = vmCores.filter((other, vm) => other === core && vm !== flow.destination).length
     guestNs +=
       others > 0 || polls
@@ -88,30 +75,16 @@ export function deafNs({ design, scenario, throttles }: System): number {
 }
 
 /**
- * From when a loan is due until its pages are back: some core looks for them, or copies them, or its guests go first, all the time.
+ * From when a message is queued until its pages have been tried: then the rest of it goes to the DMA. And from when a loan is due
+ * until its pages are back. Some core works on that all the time, or its guests go first, so the window ends when all of what can
+ * be in it does.
  */
-export function settledNs(
+export function pagesNs(
   system: System,
   software: SoftwareCosts,
   spans: readonly number[],
   softwareWithin: (windowNs: number) => number,
 ): number {
-  if (!system.lends) return 0
-  return leastFixedPoint((windowNs) => deviceWorkWithin(system, software, windowNs, spans) + softwareWithin(windowNs))
-}
-
-/**
- * From when a message is queued until its pages have been tried: then the rest of it goes to the DMA. Some core works all the
- * time, on this or for its guests, so the window ends when all of that which can be in it does.
- */
-export function tryingNs(
-  system: System,
-  flow: SystemFlow,
-  software: SoftwareCosts,
-  spans: readonly number[],
-  softwareWithin: (windowNs: number) => number,
-): number {
-  if (system.pinned || flow.pages !== 'tried') return 0
   return leastFixedPoint((windowNs) => deviceWorkWithin(system, software, windowNs, spans) + softwareWithin(windowNs))
 }
 
@@ -123,10 +96,7 @@ export function deviceWorkWithin(
   spans: readonly number[],
 ): number {
   let guestNs = 0
-  for (const flow of system.flows) {
-    guestNs += messagesWithin(flow, spans[flow.index]!, windowNs) * system.worst(CostOp.guestSend)
-  }
-  for (const core of system.cores) guestNs += handlersWithin(system, software, core, windowNs, spans)
+  for (const core of system.cores) guestNs += driversWithin(system, software, core, windowNs, spans)
   return guestNs
 }
 
@@ -178,6 +148,18 @@ export function computedNs(
       throttledWithin(system, core, windowNs)
     )
   })
+}
+
+/** What the VMs of a core do with their devices: they send, and handle interrupts. */
+export function driversWithin(
+  system: System,
+  software: SoftwareCosts,
+  core: number,
+  windowNs: number,
+  spans: readonly number[],
+): number {
+  const sendsNs = sendsWithin(system, core, windowNs, spans) * system.worst(CostOp.guestSend)
+  return sendsNs + handlersWithin(system, software, core, windowNs, spans)
 }
 
 /** Interrupt handlers, and polls, of all VMs of a core. */

@@ -208,3 +208,12 @@ export function messagesWithin(flow: SystemFlow, spanNs: number, windowNs: numbe
   // As many as there are buffers, then one for each that the DMA can finish, or that is released.
   return 1 + MOST_UNDER_WAY + Math.floor(windowNs / flow.workNs) + Math.floor(windowNs / flow.periodNs)
 }
+
+/** Messages that the VMs of a core send. */
+export function sendsWithin({ flows }: System, core: number, windowNs: number, spans: readonly number[]): number {
+  let sends = 0
+  for (const flow of flows) {
+    if (flow.sourceCore === core) sends += messagesWithin(flow, spans[flow.index]!, windowNs)
+  }
+  return sends
+}

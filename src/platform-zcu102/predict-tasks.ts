@@ -3,12 +3,11 @@
  * only; the simulated guests have none.
  */
 import { type GuestTerms, guestResponseTimes } from '../analysis/index.ts'
-import { CostOp } from '../platform/index.ts'
 import type { TaskSpec } from '../scenario/index.ts'
 import { type CoreLoad, LONG_NS } from './predict-cores.ts'
-import { handlersWithin } from './predict-path.ts'
+import { driversWithin } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
-import { messagesWithin, type System, throttledWithin } from './predict-system.ts'
+import { type System, throttledWithin } from './predict-system.ts'
 
 export interface TaskPrediction {
   readonly vm: string
@@ -26,16 +25,12 @@ export function tasksOf(
   loads: ReadonlyMap<number, CoreLoad>,
   spans: readonly number[],
 ): TaskPrediction[] {
-  const { flows, scenario, vmCores, worst } = system
+  const { scenario, vmCores } = system
   return scenario.vms.flatMap(({ name: vm, core, tasks }) => {
     const ordered = byPriority(tasks)
     const load = loads.get(core)!
     const within = (windowNs: number) => {
-      const sends = flows.reduce(
-        (sum, flow) => (flow.sourceCore === core ? sum + messagesWithin(flow, spans[flow.index]!, windowNs) : sum),
-        0,
-      )
-      const driversNs = sends * worst(CostOp.guestSend) + handlersWithin(system, software, core, windowNs, spans)
+      const driversNs = driversWithin(system, software, core, windowNs, spans)
       return load.within(windowNs) + throttledWithin(system, core, windowNs) + driversNs
     }
     const alone = vmCores.filter((other) => other === core).length === 1

@@ -7,7 +7,7 @@ import { type AnalysisModel, finishOf } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { LIMIT_NS, leastFixedPoint } from './least-fixed-point.ts'
 import type { CoreLoad } from './predict-cores.ts'
-import { deafNs, deviceWorkWithin, handlersWithin } from './predict-path.ts'
+import { deafNs, deviceWorkWithin, driversWithin } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { MOST_UNDER_WAY, messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
 
@@ -101,18 +101,13 @@ export function oneWindow(
 
 /** What the guests at both ends do first, and when they may not run; of a dedicated broker's machine, EL2 on their cores as well. */
 function guestsWithin({ system, software, spans, loads }: WindowParts, flow: SystemFlow, windowNs: number): number {
-  const { design, flows, worst } = system
+  const { design, worst } = system
   const cores = new Set([flow.sourceCore, flow.destinationCore])
   let guestsNs = worst(CostOp.guestIsr)
   for (const core of cores) {
     guestsNs += throttledWithin(system, core, windowNs)
     if (design === 'dedicated') guestsNs += loads.get(core)!.within(windowNs)
-    if (flow.pages !== 'copied') continue
-    for (const other of flows) {
-      if (other.sourceCore !== core) continue
-      guestsNs += messagesWithin(other, spans[other.index]!, windowNs) * worst(CostOp.guestSend)
-    }
-    guestsNs += handlersWithin(system, software, core, windowNs, spans)
+    if (flow.pages === 'copied') guestsNs += driversWithin(system, software, core, windowNs, spans)
   }
   // Whichever core moves pages leaves them for its guests.
   return flow.pages === 'copied' ? guestsNs : guestsNs + deviceWorkWithin(system, software, windowNs, spans)

@@ -22,7 +22,7 @@ import { LIMIT_NS } from './least-fixed-point.ts'
 import { CoreLoad } from './predict-cores.ts'
 import { flowSetOf, modelOf, softwareWithin, stageBounds } from './predict-dma.ts'
 import { obstaclesOf } from './predict-obstacles.ts'
-import { afterNs, beforeNs, computedNs, movedNs, settledNs, trailNs, tryingNs } from './predict-path.ts'
+import { afterNs, beforeNs, computedNs, movedNs, pagesNs, trailNs } from './predict-path.ts'
 import { type SoftwareCosts, softwareOf } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow, systemOf } from './predict-system.ts'
 import { type TaskPrediction, tasksOf } from './predict-tasks.ts'
@@ -254,6 +254,8 @@ function step(
   const sent = flows.map((flow) =>
     pinned && system.throttles.size === 0 ? 0 : beforeNs(system, flow, loadOf(flow.sourceCore), software, spans),
   )
+  const tries = (flow: SystemFlow) => !pinned && flow.pages === 'tried'
+  const pages = lends || flows.some(tries) ? pagesNs(system, software, spans, everything) : 0
   // Of a flow after another: how much later than at best its release comes.
   const inherited = flows.map((flow) => {
     if (flow.after < 0) return 0
@@ -268,7 +270,7 @@ function step(
       : Math.max(0, flow.jitterNs + inherited[i]! + sent[i]! - arrivalToleranceNs(system.scenario, i)),
   )
   const before = flows.map((flow, i) => {
-    if (flow.pages !== 'moved') return sent[i]! + tryingNs(system, flow, software, spans, everything)
+    if (flow.pages !== 'moved') return sent[i]! + (tries(flow) ? pages : 0)
     return Math.max(0, early[i]! - flow.jitterNs) + movedNs(system, flow, software, spans, everything)
   })
   const after = flows.map((flow) =>
@@ -311,7 +313,7 @@ function step(
     spans: stage.map((terms, i) =>
       blocked[i] ? Number.POSITIVE_INFINITY : limited(inherited[i]! + wholeNs(terms, after[i]!, windows[i]!) + trail),
     ),
-    settledNs: limited(settledNs(system, software, spans, everything)),
+    settledNs: lends ? limited(pages) : 0,
     beforeNs: before,
     afterNs: after,
     inheritedNs: inherited,
