@@ -108,6 +108,9 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
   const ranks = options.ranks ?? prioritiesOf(scenario.flows)
   const state = iterate(system, scheduler, ranks, asWindow)
   const { set, software, loads, blocked } = state
+  // Pinned bounds are those of the theorems: what the machine waits for besides the DMA is in its end to end only.
+  const { pinned } = system
+  const stageless = blocked.map((isBlocked) => isBlocked && !pinned)
 
   const stages = ANALYSES.map((name) => (name === 'A4' ? state.stage : state.stageOf(name)))
   const windows = ANALYSES.map((name) => (name === 'A4' ? state.windows : state.windowsOf(name)))
@@ -115,7 +118,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
   const accepts = ANALYSES.map((name) => wholeSet && earliestDeadlineSchedulable(set, TIGHTNESS[name]))
   const flows = system.flows.map((flow, i): FlowPrediction => {
     const record = <T>(of: (terms: ResponseTerms | null, analysis: number) => T) =>
-      Object.fromEntries(ANALYSES.map((name, k) => [name, of(blocked[i] ? null : stages[k]![i]!, k)])) as Record<
+      Object.fromEntries(ANALYSES.map((name, k) => [name, of(stageless[i] ? null : stages[k]![i]!, k)])) as Record<
         AnalysisName,
         T
       >
@@ -129,7 +132,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
       deadlineNs: flow.deadlineNs,
       rank: ranks[i]!,
       // Who has read a message has had its last piece.
-      bounds: record((_, k) => (blocked[i] ? null : finite(wholeNs(stages[k]![i]!, 0, windows[k]![i]!)))),
+      bounds: record((_, k) => (stageless[i] ? null : finite(wholeNs(stages[k]![i]!, 0, windows[k]![i]!)))),
       terms: record((terms) => terms),
       endToEndNs: total(2),
       parts:

@@ -1,5 +1,6 @@
 /** From scenario to bounds: with pinned overheads the golden vectors, whatever the scenario leaves at its default. */
 import { describe, expect, it } from 'vitest'
+import { type AnalysisName, fixedPriorityBounds, TIGHTNESS } from '../../src/analysis/index.ts'
 import { predict } from '../../src/platform-zcu102/index.ts'
 import { parseScenario } from '../../src/scenario/index.ts'
 
@@ -29,5 +30,28 @@ describe.each(['floating', 'dedicated'] as const)('pinned overheads, %s', (desig
     const tight = { ...GOLDEN, flows: GOLDEN.flows.map((flow) => ({ ...flow, deadlineNs: flow.deadlineNs / 20 })) }
     expect(predict(GOLDEN, { design, scheduler: 'edf' }).schedulable).toEqual({ A0: true, A3: true, A4: true })
     expect(predict(tight, { design, scheduler: 'edf' }).schedulable).toEqual({ A0: false, A3: false, A4: false })
+  })
+})
+
+describe('pinned overheads with a flow that overloads the DMA', () => {
+  const overloaded = parseScenario(`
+vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }]
+flows:
+  - { name: f0, from: a, to: b, period: 3493000, deadline: 3493000, length: 987661, jitter: 115419, priority: 0 }
+  - { name: f1, from: a, to: b, period: 5112000, deadline: 5112000, length: 592854, jitter: 233319, priority: 1 }
+  - { name: f2, from: a, to: b, period: 15557000, deadline: 15557000, length: 2775674, jitter: 595035, priority: 2 }
+broker: { scheduler: fp, regulator: { kind: budget, budget: 70000, period: 100000 }, transfer: copy }
+overrides: { dmaBytesPerNs: 1, chunkOverheadNs: [3000, 3000], messageOverheadNs: 1000 }
+`)
+
+  it.each(['floating', 'dedicated'] as const)('more urgent flows keep the bounds of the theorems, %s', (design) => {
+    const { flows, flowSet, ranks } = predict(overloaded, { design })
+    expect(flows[0]!.bounds).toEqual({ A0: 2647454, A3: 2292271, A4: 1838176 })
+    expect(flows.map(({ schedulable }) => schedulable.A4)).toEqual([true, true, false])
+    expect(flows[2]!.bounds).toEqual({ A0: null, A3: null, A4: null })
+    for (const [name, tightness] of Object.entries(TIGHTNESS)) {
+      const theorems = fixedPriorityBounds(flowSet, tightness, ranks).map((terms) => terms?.responseNs ?? null)
+      expect(flows.map(({ bounds }) => bounds[name as AnalysisName])).toEqual(theorems)
+    }
   })
 })
