@@ -16,6 +16,10 @@ export interface PageDocument extends Pick<PageElement, 'querySelector' | 'query
   createElement(name: string): PageElement
 }
 
+export interface PageCanvas extends PageElement {
+  getContext(kind: '2d'): { font: string; measureText(text: string): { readonly width: number } }
+}
+
 export interface SizeObserver {
   observe(element: PageElement): void
 }

@@ -7,28 +7,43 @@ const NARROW_PX = 150
 const CATEGORY_PX = 22
 const FONT_PX = 11.5
 
+const LINE_PX = 13.5
+
+/** Width of a text in pixels as this page shows it: fonts differ from machine to machine, so widths are measured, not estimated. */
+export type Measure = (text: string, px: number, weight: number) => number
+
 const color = (series: Series) => `var(--${series.color})`
 
-export function draw(chart: Chart, width: number): unknown {
+/** No label reaches outside of `width`, however narrow: what is too long is broken into lines, and gets the room for them. */
+export function draw(chart: Chart, width: number, measure: Measure): unknown {
   const categorical = chart.kind === 'dots' || chart.kind === 'bars' || chart.kind === 'boxes'
   const categories = categorical ? categoriesOf(chart) : []
   const rows = chart.rows ?? []
   const columns = chart.columns ?? []
-  const longest = Math.max(0, ...categories.map((text) => text.length))
-  const marginLeft = categorical ? Math.min(width * 0.4, 16 + longest * 6.2) : 54
-  const marginRight = rows.length > 0 ? 34 : 14
+  const plain = (text: string) => measure(text, FONT_PX, 400)
+  const bold = (text: string) => measure(text, FONT_PX + 0.5, 600)
+  const longest = Math.max(0, ...categories.map(plain))
+  const marginLeft = categorical ? Math.min(width * 0.4, 18 + longest) : 54
+  const names = labels(categories, marginLeft - 14, plain)
+  const perRow = categorical
+    ? Math.max(3, categories.length) * (categoryPx(chart) + (names.lines - 1) * LINE_PX)
+    : (chart.heightPx ?? 260)
+  const rowNames = labels(rows, perRow, bold)
+  const marginRight = rows.length > 0 ? 34 + (rowNames.lines - 1) * LINE_PX : 14
   const columnPx = (width - marginLeft - marginRight) / Math.max(1, columns.length)
-  const perRow = categorical ? Math.max(3, categories.length) * categoryPx(chart) : (chart.heightPx ?? 260)
-  const marginTop = columns.length > 0 ? 30 : 14
+  const columnNames = labels(columns, columnPx - 4, bold)
+  const marginTop = columns.length > 0 ? 30 + (columnNames.lines - 1) * LINE_PX : 14
+  const xName = labels([chart.x.label], width - marginLeft - marginRight, plain)
+  const marginBottom = 44 + (xName.lines - 1) * LINE_PX
   const ticks = Math.max(2, Math.floor(columnPx / (chart.x.format === 'bytes' ? 62 : 52)))
   const x = scale(chart.x, columnPx < NARROW_PX ? 3 : ticks, valuesOf(chart, 'x'), false)
   return Plot.plot({
     width,
-    height: perRow * Math.max(1, rows.length) + marginTop + 44,
+    height: perRow * Math.max(1, rows.length) + marginTop + marginBottom,
     marginLeft,
     marginRight,
     marginTop,
-    marginBottom: 44,
+    marginBottom,
     style: {
       background: 'none',
       color: 'currentColor',
@@ -36,7 +51,7 @@ export function draw(chart: Chart, width: number): unknown {
       fontFamily: 'inherit',
       overflow: 'visible',
     },
-    x: { ...x, labelOffset: 38, ...(categorical && { inset: 9 }) },
+    x: { ...x, label: xName.of(chart.x.label), labelOffset: marginBottom - 6, ...(categorical && { inset: 9 }) },
     y: categorical
       ? { type: 'band', domain: categories, label: null, tickSize: 0, padding: 0.25 }
       : {
@@ -49,14 +64,30 @@ export function draw(chart: Chart, width: number): unknown {
     ...(rows.length > 0 && { fy: { domain: rows as string[], label: null, padding: 0.09 } }),
     marks: [
       ...(columns.length > 0
-        ? [Plot.axisFx({ anchor: 'top', label: null, fontWeight: 600, fontSize: FONT_PX + 0.5 })]
+        ? [
+            Plot.axisFx({
+              anchor: 'top',
+              label: null,
+              tickFormat: columnNames.of,
+              fontWeight: 600,
+              fontSize: FONT_PX + 0.5,
+            }),
+          ]
         : []),
       ...(rows.length > 0
-        ? [Plot.axisFy({ anchor: 'right', label: null, fontWeight: 600, tickRotate: 90, dx: 8, textAnchor: 'middle' })]
+        ? [
+            Plot.axisFy({
+              anchor: 'right',
+              label: null,
+              tickFormat: rowNames.of,
+              fontWeight: 600,
+              tickRotate: 90,
+              dx: 8,
+              textAnchor: 'middle',
+            }),
+          ]
         : []),
-      ...(categorical
-        ? [Plot.axisY({ label: null, tickSize: 0, lineWidth: (marginLeft - 12) / FONT_PX, fontSize: FONT_PX })]
-        : []),
+      ...(categorical ? [Plot.axisY({ label: null, tickSize: 0, tickFormat: names.of, fontSize: FONT_PX })] : []),
       Plot.frame({ stroke: 'var(--rule)' }),
       ...(categorical
         ? [Plot.gridX({ strokeOpacity: 0.12, ...(x.ticks !== undefined && { ticks: x.ticks as number[] }) })]
@@ -77,6 +108,42 @@ export function draw(chart: Chart, width: number): unknown {
       ),
     ],
   })
+}
+
+interface Labels {
+  readonly of: (text: string) => string
+  /** Of the label with the most. */
+  readonly lines: number
+}
+
+/** Labels broken into lines of at most `px`: between words or after a hyphen where that is possible. */
+function labels(texts: readonly string[], px: number, measured: (text: string) => number): Labels {
+  const broken = new Map(texts.map((text) => [text, linesOf(text, px, measured)]))
+  return {
+    of: (text) => broken.get(text)?.join('\n') ?? text,
+    lines: Math.max(1, ...[...broken.values()].map((lines) => lines.length)),
+  }
+}
+
+function linesOf(text: string, px: number, measured: (text: string) => number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(/ |(?<=-)/)) {
+    const longer = line === '' || line.endsWith('-') ? line + word : `${line} ${word}`
+    if (measured(longer) <= px) {
+      line = longer
+      continue
+    }
+    if (line !== '') lines.push(line)
+    line = word
+    while (measured(line) > px && line.length > 1) {
+      let fits = line.length - 1
+      while (fits > 1 && measured(line.slice(0, fits)) > px) fits--
+      lines.push(line.slice(0, fits))
+      line = line.slice(fits)
+    }
+  }
+  return [...lines, line]
 }
 
 /** The entry of a legend. */

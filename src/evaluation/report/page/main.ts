@@ -1,21 +1,28 @@
 /** The script of the report: draws every chart of the page, and draws it again when its width changes. Built into one file. */
 import type { Chart } from '../chart.ts'
-import type { PageDocument, PageElement, SizeObserver } from './browser.ts'
-import { draw, key } from './draw.ts'
+import type { PageCanvas, PageDocument, PageElement, SizeObserver } from './browser.ts'
+import { draw, key, type Measure } from './draw.ts'
 
 declare const document: PageDocument
+declare function getComputedStyle(element: PageElement): { readonly fontFamily: string }
 declare const ResizeObserver: new (
   changed: (entries: readonly { readonly target: PageElement }[]) => void,
 ) => SizeObserver
 
 const charts = JSON.parse(document.querySelector('#charts')!.textContent!) as Record<string, Chart>
+const pen = (document.createElement('canvas') as PageCanvas).getContext('2d')
+const family = getComputedStyle(document.documentElement.querySelector('body')!).fontFamily
+const measure: Measure = (text, px, weight) => {
+  pen.font = `${weight} ${px}px ${family}`
+  return pen.measureText(text).width
+}
 const drawnAt = new Map<PageElement, number>()
 
 function show(place: PageElement): void {
   const width = Math.floor(place.clientWidth)
   if (width === 0 || drawnAt.get(place) === width) return
   drawnAt.set(place, width)
-  place.replaceChildren(draw(charts[place.dataset.chart!]!, width))
+  place.replaceChildren(draw(charts[place.dataset.chart!]!, width, measure))
 }
 
 const sizes = new ResizeObserver((entries) => {
