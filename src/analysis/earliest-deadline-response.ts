@@ -5,13 +5,14 @@
  * A message nominally released `a` after the start of a busy period in which nothing with a later deadline runs: only what has a
  * deadline by a + D_i goes first, and only what is queued before the last chunk is chosen.
  */
+import { exactLoad } from './exact-load.ts'
 import type { FlowSet } from './flow.ts'
 import { Inversion } from './inversion.ts'
 import { type AnalysisModel, ReusableModel, recordsOf } from './model.ts'
 import { type ResponseTerms, responseTerms } from './response-terms.ts'
 import { cappedStart, LONG_ITERATION } from './starting-point.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
-import { converges, everyone } from './utilization.ts'
+import { everyone, outpaces } from './utilization.ts'
 
 /**
  * Bounds of all flows, in their order; all null where demand outruns supply. A set that `earliestDeadlineSchedulable` accepts has
@@ -29,7 +30,7 @@ export class DeadlineResponseTest {
   /** T, J, Cd, Co, D, longest chunk, last chunk, 1/T of every flow, and then of every stall. */
   readonly #records: Float64Array
   readonly #inversion = new Inversion()
-  /** No busy period is longer; Infinity: there is no bound on them. */
+  /** No release later than that after the start of a busy period has to be looked at; Infinity: there is no bound on them. */
   readonly #busyNs: number
   /** Nothing has its first deadline later, so nothing blocks from there on. */
   #lastOffsetNs = 0
@@ -46,16 +47,21 @@ export class DeadlineResponseTest {
   /** The time that an equation is asked at, and which it answers with. */
   readonly #time = new Float64Array(1)
 
-  constructor(model: AnalysisModel) {
+  constructor(given: AnalysisModel) {
+    const records = recordsOf(given)
+    const ends = outpaces(given, records, everyone(given.total), given.total)
+    const exact =
+      ends || !hasWork(given, records) ? null : exactLoad(given, records, everyone(given.total), given.total)
+    const model = exact === null ? given : exact.model
     this.#model = model
-    const records = recordsOf(model)
     this.#records = records
     this.#window = new Float64Array(5 * model.total)
     this.#inversion.load(model, model.tightness.nonPreemptiveLastChunk)
     for (let j = 0; j < 8 * model.count; j += 8) {
       this.#lastOffsetNs = Math.max(this.#lastOffsetNs, records[j + 4]! - records[j + 1]!)
     }
-    this.#busyNs = this.#longestBusyPeriod()
+    if (ends) this.#busyNs = this.#longestBusyPeriod()
+    else this.#busyNs = exact === null ? Number.POSITIVE_INFINITY : exact.cycleNs
   }
 
   /**
@@ -210,9 +216,6 @@ export class DeadlineResponseTest {
     let firstNs = Number.POSITIVE_INFINITY
     for (let j = 0; j < 8 * count; j += 8) firstNs = Math.min(firstNs, records[j + 4]! - records[j + 1]!)
     this.#block(firstNs)
-    if (!converges(model, records, everyone(total), total, this.#blockingNs + this.#blockingOverheadNs)) {
-      return Number.POSITIVE_INFINITY
-    }
     this.#givenNs = this.#blockingNs
     this.#givenSoftwareNs = this.#blockingOverheadNs
     this.#workNs = this.#blockingNs
@@ -300,6 +303,12 @@ export class DeadlineResponseTest {
       instances: Math.ceil((this.#busyNs + records[own + 1]!) / records[own]!),
     })
   }
+}
+
+/** Stalls alone would never be caught up with, if they were all of the demand. */
+function hasWork({ count }: AnalysisModel, records: Float64Array): boolean {
+  for (let j = 0; j < 8 * count; j += 8) if (records[j + 2]! + records[j + 3]! > 0) return true
+  return false
 }
 
 const SCRATCH = new ReusableModel()

@@ -3,12 +3,13 @@
  * periodic budget, with the blocking of one chunk that has a later deadline [Jeffay Stanat Martel 1991].
  */
 import { ceilDivide, exact } from './exact.ts'
+import { exactLoad } from './exact-load.ts'
 import type { FlowSet } from './flow.ts'
 import { Inversion } from './inversion.ts'
 import { type AnalysisModel, deriveModel, finishOf, ReusableModel, recordsOf } from './model.ts'
 import type { Supply } from './supply.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
-import { CLEAR, everyone, longRunSlack } from './utilization.ts'
+import { CLEAR, everyone, longRunSlack, outpaces } from './utilization.ts'
 
 /** The horizon is computed in doubles: a little more of it costs nothing, because the test is exact at every point. */
 const ROUNDING = 1e-6
@@ -76,16 +77,25 @@ export class DemandTest {
     return null
   }
 
-  /** A deadline that demand does not meet, null when there is none, Infinity when demand outruns supply in the long run. */
-  failingPointNs(): number | null {
+  /**
+   * A deadline that demand does not meet, null when there is none, Infinity when demand outruns supply in the long run. Default horizon:
+   * that from which on no deadline fails.
+   */
+  failingPointNs(horizonNs = this.horizonNs()): number | null {
     const model = this.#model
     const inversion = this.#inversion
     const { count } = model
     if (count === 0) return null
     const records = this.#records ?? recordsOf(model)
     const end = 8 * count
-    const horizonNs = this.horizonNs()
-    if (horizonNs === Number.POSITIVE_INFINITY) return horizonNs
+    if (horizonNs === Number.POSITIVE_INFINITY) {
+      const members = everyone(model.total)
+      const balanced = outpaces(model, records, members, model.total)
+        ? null
+        : exactLoad(model, records, members, model.total)
+      if (balanced === null) return horizonNs
+      return new DemandTest(balanced.model).failingPointNs(this.#latestOffsetNs() + balanced.cycleNs)
+    }
     inversion.load(model, false)
     const demand = inversion.demand
 
@@ -172,7 +182,8 @@ export class DemandTest {
   }
 
   /**
-   * A time from which on every deadline is surely met: the least that one of the two supplies gives. Infinity if none does.
+   * A time from which on every deadline is surely met: the least that one of the two supplies gives. Infinity if none does, be it that
+   * demand equals supply: then one cycle shows all (Theorem 11).
    *
    * L_a of one supply: demand stays below sum (t - D + J + T)/T·C and the supply above its straight line, so they part at
    * constant / slack. No flow blocks any more beyond the last first deadline.
@@ -215,23 +226,27 @@ export class DemandTest {
     return horizonNs > latestOffsetNs ? horizonNs : latestOffsetNs
   }
 
-  /**
-   * With no slack at all they never part, unless the constant is already paid; the test then has no horizon and the set is
-   * refused.
-   */
+  /** With no slack at all they never part. */
   #horizonOf(supply: Supply, debtNs: number, uncharged: boolean, roughSlack: number, earlyNs: number): number {
     const model = this.#model
     const slack =
       Math.abs(roughSlack) > CLEAR
         ? roughSlack
         : longRunSlack(this.#records ?? recordsOf(model), supply, uncharged, everyone(model.total), model.total)
-    if (slack < 0) return Number.POSITIVE_INFINITY
+    if (slack <= 0) return Number.POSITIVE_INFINITY
     const { stretch } = supply
     let constantNs = earlyNs + supply.firstBlackoutNs + (debtNs + model.committedNs) * stretch
     if (model.committedNs > 0) constantNs += model.blockingOverheadNs * (uncharged ? 1 : stretch)
     if (!model.tightness.exactSupply) constantNs += supply.periodNs - supply.budgetNs
-    if (slack === 0) return constantNs <= 0 ? 0 : Number.POSITIVE_INFINITY
     return exact(Math.ceil((Math.max(0, constantNs + 1) * (1 + ROUNDING)) / slack))
+  }
+
+  /** From here on nobody blocks. */
+  #latestOffsetNs(): number {
+    const { count, deadlineNs, jitterNs } = this.#model
+    let latestNs = 0
+    for (let i = 0; i < count; i++) latestNs = Math.max(latestNs, deadlineNs[i]! - jitterNs[i]!)
+    return latestNs
   }
 
   #firstDeadlineAfter(timeNs: number): number {

@@ -5,12 +5,13 @@
  * loop reads lies in one.
  */
 import { EXACT_LIMIT, exact } from './exact.ts'
+import { exactLoad } from './exact-load.ts'
 import { Inversion } from './inversion.ts'
 import { type AnalysisModel, ReusableModel, recordsOf } from './model.ts'
 import { type ResponseTerms, responseTerms } from './response-terms.ts'
 import { LONG_ITERATION, linearStart } from './starting-point.ts'
 import { UrgencyOrder } from './urgency-order.ts'
-import { CLEAR, converges } from './utilization.ts'
+import { CLEAR, outpaces } from './utilization.ts'
 
 /** The bounds and verdicts of one model (Theorems 5 and 6). Holds scratch space: verdicts do not allocate. */
 export class FixedPriorityTest {
@@ -24,6 +25,8 @@ export class FixedPriorityTest {
   #worstInstance = 0
   #worstStartNs = 0
   #instances = 0
+  /** The inversion is that of one supply: the other has less than the demand. */
+  #oneSupply = false
   /** Of the first message of a busy period: does it surely start in time, and is it surely the last? */
   #startsFirst = false
   #endsFirst = false
@@ -79,7 +82,8 @@ export class FixedPriorityTest {
 
   /** R = max over the K messages of the busy period of (s_q + h + c(l) - (q-1)T + J). Null without a bound. */
   #bound(mostJitterNs: number): ResponseTerms | null {
-    if (!this.#converges()) return null
+    const limit = this.#mostInstances(mostJitterNs)
+    if (limit === 0) return null
     const model = this.#model
     const equation = this.#equation
     const ordered = this.#levels.ordered
@@ -108,7 +112,7 @@ export class FixedPriorityTest {
         this.#worstStartNs = startNs
       }
       this.#instances = q
-      if (q === model.instanceLimit) break
+      if (q >= limit) break
       // Is message q the last one of the level-i busy period? Its length L is the least t > 0 with
       // t = inv(Bd + sum eta_j(t)·Cd_j, Bo + sum eta_j(t)·Co_j) over the flow and its hp, and has K = eta_i(L) messages. With the
       // flow's own count held at q the least t is below L while q < K, and L itself at q = K: K is the first q with
@@ -121,6 +125,7 @@ export class FixedPriorityTest {
       if (this.#solve(1, true)) break
       equation[2] = startNs
     }
+    this.#everySupply()
     return this.#terms(worstNs, ownJitterNs)
   }
 
@@ -208,7 +213,13 @@ export class FixedPriorityTest {
 
   /** Does each message of the busy period start in time? What is known of the first is not looked at again. */
   #everyStarts(): boolean {
-    if (!this.#converges()) return false
+    const limit = this.#mostInstances(Number.POSITIVE_INFINITY)
+    const starts = limit > 0 && this.#startInTime(limit)
+    this.#everySupply()
+    return starts
+  }
+
+  #startInTime(limit: number): boolean {
     const model = this.#model
     const equation = this.#equation
     const ordered = this.#levels.ordered
@@ -224,7 +235,7 @@ export class FixedPriorityTest {
       equation[2] = 0
       equation[3] = ordered[own + 8]! + releaseNs
       if (!(q === 1 && this.#startsFirst) && !this.#solve(model.openIntervalNs, q > 1)) return false
-      if (q === model.instanceLimit || (q === 1 && this.#endsFirst)) return true
+      if (q >= limit || (q === 1 && this.#endsFirst)) return true
       equation[0] = workNs
       equation[1] = softwareNs
       equation[2] = 1
@@ -238,8 +249,34 @@ export class FixedPriorityTest {
     this.#levels.arrange(ranks, this.#records ?? recordsOf(this.#model))
   }
 
+  /**
+   * Messages of the selected flow that have to be looked at, at most; 0: there is no bound. Where demand of its level equals a supply
+   * exactly, those of one cycle, and from here on the inversion is that of this supply alone.
+   */
+  #mostInstances(mostJitterNs: number): number {
+    const model = this.#model
+    if (this.#levelEnds()) return model.instanceLimit
+    const { end, order, ordered } = this.#levels
+    const own = 10 * (end - 1)
+    // A flow without any work leaves nothing that those above it could catch up with.
+    if (ordered[own + 2]! + ordered[own + 3]! === 0) return 0
+    const exact = exactLoad(model, this.#records ?? recordsOf(model), order, end)
+    if (exact === null) return 0
+    this.#inversion.load(exact.model, model.tightness.nonPreemptiveLastChunk)
+    this.#oneSupply = true
+    const inherited = Math.ceil(Math.max(0, ordered[own + 1]! - mostJitterNs) / ordered[own]!)
+    return Math.min(model.instanceLimit, inherited + exact.cycleNs / ordered[own]!)
+  }
+
+  /** What the inversion is again, when a flow has been looked at. */
+  #everySupply(): void {
+    if (!this.#oneSupply) return
+    this.#inversion.load(this.#model, this.#model.tightness.nonPreemptiveLastChunk)
+    this.#oneSupply = false
+  }
+
   /** Does a busy period of the flow's level end? Clear in nearly all cases; else decided exactly. */
-  #converges(): boolean {
+  #levelEnds(): boolean {
     const model = this.#model
     const { supply, delayedSupply, tightness } = model
     const rate = this.#levels.ordered[10 * this.#levels.end - 4]!
@@ -247,13 +284,7 @@ export class FixedPriorityTest {
     let slack = 1 - rate * supply.stretch - softwareRate * (tightness.overheadUncharged ? 1 : supply.stretch)
     if (delayedSupply !== null) slack = Math.max(slack, 1 - (rate + softwareRate) * delayedSupply.stretch)
     if (Math.abs(slack) > CLEAR) return slack > 0
-    return converges(
-      model,
-      this.#records ?? recordsOf(model),
-      this.#levels.order,
-      this.#levels.end,
-      this.#levels.blockingNs + this.#levels.blockingOverheadNs,
-    )
+    return outpaces(model, this.#records ?? recordsOf(model), this.#levels.order, this.#levels.end)
   }
 
   /**

@@ -49,7 +49,12 @@ export interface AnalysisModel {
 export function deriveModel(set: FlowSet, tightness: Tightness): AnalysisModel {
   const model = new ReusableModel()
   model.load(set, tightness)
-  const { count, total, supply, debtNs, delayedSupply, delayedDebtNs, committedNs, openIntervalNs } = model
+  return snapshotOf(model)
+}
+
+/** The same numbers as plain properties, which stay when a reusable model takes the next set. */
+export function snapshotOf(model: AnalysisModel): AnalysisModel {
+  const { tightness, count, total, supply, debtNs, delayedSupply, delayedDebtNs, committedNs, openIntervalNs } = model
   const { periodNs, deadlineNs, jitterNs, workNs, overheadNs, lastChunkNs, longestChunkNs } = model
   const { chunkOverheadNs, blockingOverheadNs, instanceLimit, windowsAtEveryDeadline } = model
   return {

@@ -29,6 +29,13 @@ export function longRunSlack(
   return Math.abs(slack) > CLEAR ? slack : exactSlack(records, supply, uncharged, members, count)
 }
 
+/** Does one of the two supplies outrun the demand of these flows in the long run? Then a busy period of theirs ends. */
+export function outpaces(model: AnalysisModel, records: Float64Array, members: Int32Array, count: number): boolean {
+  const { supply, delayedSupply, tightness } = model
+  if (longRunSlack(records, supply, tightness.overheadUncharged, members, count) > 0) return true
+  return delayedSupply !== null && longRunSlack(records, delayedSupply, false, members, count) > 0
+}
+
 /**
  * Does t = inv(ahead + sum eta(t)·C) over these flows have a solution? Iff one of the two supplies outruns their demand: in the
  * long run, or, where both are equal, when there is nothing to catch up with; the busy period then ends with the hyperperiod.

@@ -3,13 +3,7 @@
  * analysis, and what comes before and after it. Each depends on the others, so they are iterated from below until nothing
  * changes; docs/prediction.md says why that is sound, and what is assumed.
  */
-import {
-  type AnalysisName,
-  earliestDeadlineSchedulable,
-  type FlowSet,
-  type ResponseTerms,
-  TIGHTNESS,
-} from '../analysis/index.ts'
+import { type AnalysisName, type FlowSet, type ResponseTerms, TIGHTNESS } from '../analysis/index.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp, chargedNs } from '../platform/index.ts'
 import type { Scenario } from '../scenario/index.ts'
@@ -114,8 +108,6 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
 
   const stages = ANALYSES.map((name) => (name === 'A4' ? state.stage : state.stageOf(name)))
   const windows = ANALYSES.map((name) => (name === 'A4' ? state.windows : state.windowsOf(name)))
-  const wholeSet = system.pinned && scheduler === 'edf'
-  const accepts = ANALYSES.map((name) => wholeSet && earliestDeadlineSchedulable(set, TIGHTNESS[name]))
   const flows = system.flows.map((flow, i): FlowPrediction => {
     const record = <T>(of: (terms: ResponseTerms | null, analysis: number) => T) =>
       Object.fromEntries(ANALYSES.map((name, k) => [name, of(stageless[i] ? null : stages[k]![i]!, k)])) as Record<
@@ -141,7 +133,6 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
           : { beforeNs: before[i]!, stageNs: stagesNs - before[i]! - after[i]!, afterNs: after[i]! },
       window: blocked[i] ? null : windows[2]![i]!,
       schedulable: record((terms, k) => {
-        if (wholeSet) return accepts[k]!
         // The abstract model knows nothing but the DMA stage.
         const responseNs = system.pinned ? (terms?.responseNs ?? null) : total(k)
         return responseNs !== null && responseNs <= flow.deadlineNs

@@ -43,7 +43,7 @@ describe('fixed priority', () => {
   it.each([
     ['fits exactly', 30, 30, 0, 30],
     ['one too many', 29, 30, 0, Number.POSITIVE_INFINITY],
-    ['fits, but starts behind committed chunks', 30, 30, 1, Number.POSITIVE_INFINITY],
+    ['fits, behind committed chunks', 30, 30, 1, 50],
   ])('utilisation at the limit: %s', (_, periodNs, lengthBytes, lookAhead, bound) => {
     expect(responses(lone(periodNs, lengthBytes, lookAhead))).toEqual([bound])
   })

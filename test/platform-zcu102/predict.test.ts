@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { type AnalysisName, fixedPriorityBounds, TIGHTNESS } from '../../src/analysis/index.ts'
 import { predict } from '../../src/platform-zcu102/index.ts'
 import { parseScenario } from '../../src/scenario/index.ts'
+import { randomScenario } from './random-scenarios.ts'
 
 const GOLDEN = parseScenario(`
 vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }, { name: c, core: 2, cid: 5 }]
@@ -33,6 +34,26 @@ describe.each(['floating', 'dedicated'] as const)('pinned overheads, %s', (desig
   })
 })
 
+describe('pinned overheads at a utilisation of exactly 1', () => {
+  const full = parseScenario(`
+vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }]
+flows:
+  - { name: f, from: a, to: b, period: 4us, length: 2000 }
+  - { name: g, from: b, to: a, period: 8us, length: 4000 }
+overrides: { dmaBytesPerNs: 1, chunkOverheadNs: [0, 0], messageOverheadNs: 0 }
+broker: { chunk: 512 }
+`)
+
+  it.each(['floating', 'dedicated'] as const)('have bounds, %s', (design) => {
+    const edf = predict(full, { design, scheduler: 'edf' })
+    expect(edf.flows.map(({ bounds }) => bounds.A4)).toEqual([4000, 8000])
+    expect(edf.schedulable).toEqual({ A0: false, A3: true, A4: true })
+    const fp = predict(full, { design, scheduler: 'fp' })
+    expect(fp.flows.map(({ bounds }) => bounds.A4)).toEqual([2512, 8000])
+    expect(fp.schedulable).toEqual({ A0: false, A3: true, A4: true })
+  })
+})
+
 describe('pinned overheads with a flow that overloads the DMA', () => {
   const overloaded = parseScenario(`
 vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }]
@@ -53,5 +74,28 @@ overrides: { dmaBytesPerNs: 1, chunkOverheadNs: [3000, 3000], messageOverheadNs:
       const theorems = fixedPriorityBounds(flowSet, tightness, ranks).map((terms) => terms?.responseNs ?? null)
       expect(flows.map(({ bounds }) => bounds[name as AnalysisName])).toEqual(theorems)
     }
+  })
+})
+
+describe('the verdict and the bounds', () => {
+  it('agree, flow by flow: who meets the deadline has a bound within it, who does not has none or a later one', () => {
+    const seen = { meets: 0, late: 0, none: 0 }
+    for (let seed = 0; seed < 40; seed++) {
+      const drawn = randomScenario(seed)
+      const pins = { dmaBytesPerNs: 1, chunkOverheadNs: [0, 500], messageOverheadNs: 200 } as const
+      const scenario = seed % 2 === 0 ? drawn : { ...drawn, overrides: { ...drawn.overrides, ...pins } }
+      for (const scheduler of ['fp', 'edf'] as const) {
+        const { flows, schedulable, pinned } = predict(scenario, { design: 'floating', scheduler })
+        for (const name of ['A0', 'A3', 'A4'] as const) {
+          expect(schedulable[name]).toBe(flows.every((flow) => flow.schedulable[name]))
+        }
+        for (const flow of flows) {
+          const boundNs = pinned ? flow.bounds.A4 : flow.endToEndNs
+          expect(flow.schedulable.A4, `seed ${seed}`).toBe(boundNs !== null && boundNs <= flow.deadlineNs)
+          seen[boundNs === null ? 'none' : boundNs <= flow.deadlineNs ? 'meets' : 'late']++
+        }
+      }
+    }
+    expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(0)
   })
 })
