@@ -19,8 +19,6 @@ export class Endpoint {
   pool: ReceivePool | null = null
   /** Its driver resets the device, and something is still under way. */
   leaving = false
-  /** A message for this VM waits for a receive buffer: its next refill has to kick. */
-  starved = false
   /** The core that holds back an interrupt which its receive ring asks for, or -1; until when (ns), and for how many messages. */
   heldBy = -1
   heldUntilNs = 0
@@ -30,9 +28,33 @@ export class Endpoint {
   /** The core that writes them, or -1. */
   announcer = -1
 
+  /** Since when a message for this VM waits for a receive buffer, Infinity: none does; and for how long some did before. */
+  #starvedSinceNs = Number.POSITIVE_INFINITY
+  #starvedBeforeNs = 0
+
   constructor(vm: number, core: number) {
     this.vm = vm
     this.core = core
+  }
+
+  /** A message for this VM waits for a receive buffer: its next refill has to kick. */
+  get starved(): boolean {
+    return this.#starvedSinceNs < Number.POSITIVE_INFINITY
+  }
+
+  starve(nowNs: number): void {
+    this.#starvedSinceNs = Math.min(this.#starvedSinceNs, nowNs)
+  }
+
+  /** It has refilled its ring, or is gone. */
+  feed(nowNs: number): void {
+    this.#starvedBeforeNs = this.starvedNs(nowNs)
+    this.#starvedSinceNs = Number.POSITIVE_INFINITY
+  }
+
+  /** For how long messages have waited for receive buffers of this VM, in all, ns. */
+  starvedNs(nowNs: number): number {
+    return this.#starvedBeforeNs + Math.max(0, nowNs - this.#starvedSinceNs)
   }
 
   /** Nothing can be taken from it any more: it is not attached, or leaves. */

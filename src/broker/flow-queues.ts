@@ -21,24 +21,22 @@ export class FlowQueues {
 
   /** Appends a message to its flow, with its proper time and deadline. */
   enqueue(message: Message, nowNs: number): void {
-    const state = this.states[message.flow]!
-    message.eligibleNs = state.police(nowNs, message.totalBytes)
-    message.deadlineNs = message.eligibleNs + state.flow.deadlineNs
     message.queued = true
     if (message.byCpu) this.cpuMessages++
-    if (state.first === null) state.first = message
-    else state.last!.next = message
-    state.last = message
+    this.states[message.flow]!.append(message, nowNs, this.#waitedNs(message, nowNs))
   }
 
   /** Takes the oldest message out of its flow: all of it has arrived, or never will. */
-  dequeue(state: FlowState): Message {
-    const message = state.first!
+  dequeue(state: FlowState, nowNs: number): Message {
+    const message = state.remove(nowNs, this.#waitedNs(state.first!, nowNs))
     message.queued = false
     if (message.byCpu) this.cpuMessages--
-    state.first = message.next
-    if (state.first === null) state.last = null
     return message
+  }
+
+  /** For how long its receiver has been out of buffers, in all. */
+  #waitedNs({ destination }: Message, nowNs: number): number {
+    return this.#context.endpoints[destination]!.starvedNs(nowNs)
   }
 
   /** From now on the DMA moves the rest of it. */
@@ -47,9 +45,9 @@ export class FlowQueues {
     this.cpuMessages--
   }
 
-  /** May this message compete now? Under EDF an early message does, with its proper deadline; what the CPU moves waits. */
+  /** May this message compete now? */
   competes(message: Message, nowNs: number): boolean {
-    return message.eligibleNs <= nowNs || (this.#context.config.scheduler === 'edf' && !message.byCpu)
+    return message.eligibleNs <= nowNs
   }
 
   /** The most urgent message for the DMA whose receiver has a buffer. With `than`, only what is more urgent than it. */
@@ -76,7 +74,6 @@ export class FlowQueues {
   /** The earliest time at which a message that has to wait may compete; Infinity when none waits for its time. */
   nextEligibleNs(nowNs: number): number {
     let earliest = Number.POSITIVE_INFINITY
-    if (this.#context.config.scheduler === 'edf' && this.cpuMessages === 0) return earliest
     for (const { first } of this.states) {
       if (first !== null && !this.competes(first, nowNs)) earliest = Math.min(earliest, first.eligibleNs)
     }

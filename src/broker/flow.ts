@@ -1,12 +1,12 @@
 /**
- * Flows and their policing. A flow is what the analysis calls f_i: period, relative deadline, length, jitter, from one VM
- * to another. A guest that sends more, or earlier, than its flow declares must not cost another flow its deadline, so
- * every message gets the earliest time at which it may compete: a generic cell rate test (ITU-T I.371) with the flow's
- * period and jitter. Under EDF an early message competes at once, with the deadline of its proper time; under fixed
- * priority it waits.
+ * Flows: what the analysis calls f_i, with its period, relative deadline, length and jitter, from one VM to another; and the
+ * messages of one that wait, oldest first. Only as many of them are looked at as the source has buffers: what a guest sends beyond
+ * that is policed (policing.ts) when it would have had one free, as if it had kept it until then. Early messages wait for their time.
  */
+import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
 import type { Message } from './message-table.ts'
+import { Policing } from './policing.ts'
 
 export interface BrokerFlow {
   /** VM indices. */
@@ -17,44 +17,71 @@ export interface BrokerFlow {
   readonly deadlineNs: number
   /** Arrivals may come this much early: the flow's own jitter and that of its path to the broker, ns. */
   readonly toleranceNs: number
+  /** Messages with payload that the source can have under way: it has so many buffers. At least 1. */
+  readonly buffers: number
   /** Longest payload of one message, bytes. */
   readonly maximumBytes: number
   /** Smaller is more urgent; used under fixed priority. */
   readonly priority: number
 }
 
-/** Messages without payload (connection control, credit) may come in short bursts, this many a period. */
-const CONTROL_MESSAGES_A_PERIOD = 4
-
 export class FlowState {
   readonly flow: BrokerFlow
-  /** Oldest and youngest waiting message. */
+  readonly policing: Policing
+  /** Oldest and youngest waiting message, and the oldest that no time was given to yet. */
   first: Message | null = null
-  last: Message | null = null
-  /** Theoretical arrival times of the rate test. */
-  #payloadTatNs = 0
-  #controlTatNs = 0
+  #last: Message | null = null
+  #untimed: Message | null = null
+  #controlTimed = 0
+  /** Messages that came, and that left: the theorems need them served in the order in which they were queued. */
+  #came = 0
+  #left = 0
 
   constructor(flow: BrokerFlow) {
-    for (const key of ['periodNs', 'deadlineNs'] as const) {
-      if (!(flow[key] > 0)) throw new VirtioError('BAD_FLOW', `flow ${key} is ${flow[key]}; it must be above 0 ns`)
+    for (const key of ['periodNs', 'deadlineNs', 'buffers'] as const) {
+      if (!(flow[key] > 0)) throw new VirtioError('BAD_FLOW', `flow ${key} is ${flow[key]}; it must be above 0`)
     }
     if (flow.source === flow.destination) {
       throw new VirtioError('BAD_FLOW', `a flow from VM ${flow.source} to itself needs no broker`)
     }
     this.flow = flow
+    this.policing = new Policing(flow)
   }
 
-  /** Earliest time at which a message that arrives now may compete; `nowNs` itself when it keeps to its period. */
-  police(nowNs: number, payloadBytes: number): number {
-    const { periodNs, toleranceNs } = this.flow
-    if (payloadBytes === 0) {
-      const eligibleNs = Math.max(nowNs, this.#controlTatNs - periodNs)
-      this.#controlTatNs = Math.max(eligibleNs, this.#controlTatNs) + periodNs / CONTROL_MESSAGES_A_PERIOD
-      return eligibleNs
+  /** The youngest message; `waitedNs`: how long the receiver has been out of buffers until now, in all. */
+  append(message: Message, nowNs: number, waitedNs: number): void {
+    message.next = null
+    message.order = this.#came++
+    if (this.first === null) this.first = message
+    else this.#last!.next = message
+    this.#last = message
+    this.#untimed ??= message
+    this.#giveTimes(nowNs, waitedNs)
+  }
+
+  /** Takes the oldest message out: all of it has arrived, or never will. */
+  remove(nowNs: number, waitedNs: number): Message {
+    const message = this.first
+    assert(message !== null && message.order === this.#left, 'messages of a flow leave in the order in which they came')
+    this.#left++
+    this.first = message.next
+    if (message.totalBytes > 0) this.policing.leave(nowNs, waitedNs)
+    else this.#controlTimed--
+    this.#giveTimes(nowNs, waitedNs)
+    return message
+  }
+
+  #giveTimes(nowNs: number, waitedNs: number): void {
+    for (let message = this.#untimed; message !== null; message = message.next) {
+      this.#untimed = message
+      if (!this.policing.admits(message.totalBytes, this.#controlTimed)) return
+      if (message.totalBytes > 0) message.eligibleNs = this.policing.arrive(nowNs, waitedNs)
+      else {
+        message.eligibleNs = this.policing.control(nowNs)
+        this.#controlTimed++
+      }
+      message.deadlineNs = message.eligibleNs + this.flow.deadlineNs
     }
-    const eligibleNs = Math.max(nowNs, this.#payloadTatNs - toleranceNs)
-    this.#payloadTatNs = Math.max(eligibleNs, this.#payloadTatNs) + periodNs
-    return eligibleNs
+    this.#untimed = null
   }
 }

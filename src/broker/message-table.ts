@@ -13,8 +13,9 @@ export class Message {
   /** Head of its transmit chain, and the queue it came from: a VM that was reset meanwhile has another one, or none. */
   head = -1
   queue: SplitDeviceQueue | null = null
-  /** Next younger message of its flow. */
+  /** Next younger message of its flow, and how many came before it. */
   next: Message | null = null
+  order = 0
   totalBytes = 0
   /** Bytes that have arrived. */
   movedBytes = 0

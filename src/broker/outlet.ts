@@ -36,8 +36,9 @@ export class Outlet {
   /** Queues a transfer for `announce`; its message leaves its flow once all of it has arrived. */
   arrive(transfer: Transfer): void {
     const message = transfer.message!
-    if (message.arrived) this.#queues.dequeue(this.#queues.states[message.flow]!)
-    this.#context.endpoints[message.destination]!.arrived.push(transfer)
+    const { endpoints, port } = this.#context
+    if (message.arrived) this.#queues.dequeue(this.#queues.states[message.flow]!, port.now())
+    endpoints[message.destination]!.arrived.push(transfer)
   }
 
   /** The receiver of an arrived transfer is gone: what was not announced never will be. */

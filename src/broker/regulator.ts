@@ -6,6 +6,8 @@ import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
 
 export interface Regulator {
+  /** Nothing that was charged is still missing. A regulator starts full: the theorems need all of the first budget (docs/analysis.md). */
+  readonly isFull: boolean
   /**
    * The earliest time, not before `nowNs`, at which a piece of `busyNs` may start. Never infinite: what can never start is
    * refused when the regulator is made.
@@ -19,6 +21,8 @@ export interface Regulator {
 
 /** No regulation in software: none at all, or the engine's own rate control, which lengthens `busyNs` instead. */
 export class NoRegulator implements Regulator {
+  readonly isFull = true
+
   startableAt(nowNs: number): number {
     return nowNs
   }
@@ -64,6 +68,10 @@ export class BucketRegulator implements Regulator {
     this.share = bytesPerNs / dmaBytesPerNs
   }
 
+  get isFull(): boolean {
+    return this.#fullNs === Number.NEGATIVE_INFINITY
+  }
+
   startableAt(nowNs: number, busyNs: number): number {
     if (!(busyNs <= this.burstNs)) assert(false, `a piece of ${busyNs} ns for a bucket of ${this.burstNs} ns`)
     return Math.max(nowNs, Math.ceil(this.#fullNs - (this.burstNs - busyNs) / this.share))
@@ -104,6 +112,10 @@ export class BudgetRegulator implements Regulator {
     this.budgetNs = budgetNs
     this.periodNs = periodNs
     this.#balanceNs = budgetNs
+  }
+
+  get isFull(): boolean {
+    return this.#balanceNs === this.budgetNs
   }
 
   startableAt(nowNs: number): number {

@@ -133,7 +133,7 @@ export class RelayContext {
     if (pool.count === 0) this.takeBuffers(vm, FIRST_BUFFERS)
     if (pool.count === 0 && !endpoint.starved && queue.violation === null) {
       // Armed until buffers are at hand: those that came meanwhile may be none that a message fits.
-      endpoint.starved = true
+      endpoint.starve(this.port.now())
       for (let looks = 0; pool.count === 0 && queue.enableNotifications() && looks < queue.size; looks++)
         this.takeBuffers(vm, FIRST_BUFFERS)
     }
@@ -150,7 +150,7 @@ export class RelayContext {
   /** The VM posted receive buffers while a message waited for one. */
   refilled(vm: number): void {
     const endpoint = this.endpoints[vm]!
-    endpoint.starved = false
+    endpoint.feed(this.port.now())
     if (this.config.suppressRefillKicks) endpoint.queues?.receive.disableNotifications()
   }
 }

@@ -42,6 +42,7 @@ export class Relay {
     regulator: Regulator,
     observer: RelayObserver = {},
   ) {
+    assert(regulator.isFull, 'the regulator starts full')
     this.#port = port
     this.#context = new RelayContext(port, config, router, observer)
     this.#regulator = regulator
@@ -63,7 +64,7 @@ export class Relay {
     assert(endpoint.queues === null, `VM ${vm} is attached already`)
     endpoint.queues = queues
     endpoint.pool = new ReceivePool(this.#port, vm, queues, router.headerBytes, zeroCopy)
-    endpoint.starved = false
+    endpoint.feed(this.#port.now())
     zeroCopy?.ledger.retain(queues.rings)
     if (config.suppressRefillKicks) queues.receive.disableNotifications()
   }
@@ -292,7 +293,7 @@ export class Relay {
       this.#pages.abandon(flow)
       while (state.first !== null && state.first !== this.#running?.message) {
         observer.onRefused?.(source, 'unreachable')
-        this.#outlet.completeIfOver(this.#queues.dequeue(state))
+        this.#outlet.completeIfOver(this.#queues.dequeue(state, this.#port.now()))
       }
     }
   }

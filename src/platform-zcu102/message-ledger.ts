@@ -2,6 +2,7 @@
  * What was sent, what arrived, and when: one record a message, from the release of its flow to the moment at which the
  * receiving guest has read its last byte. Outside the simulated machine, so that no fault in it can agree with itself.
  */
+import { assert } from '../internal/assert.ts'
 
 /** Times in ns; nearest-rank percentiles. */
 export interface ResponseTimes {
@@ -46,6 +47,7 @@ export class FlowLedger {
 
   /** The sending application has a message, whether it can go at once or not. Returns its sequence number. */
   release(nowNs: number): number {
+    assert(!(nowNs < this.#releasesNs.at(-1)!), 'messages of a flow are released in order')
     return this.#releasesNs.push(nowNs) - 1
   }
 

@@ -9,7 +9,7 @@ import type { DeviceRegisters } from '../virtio/index.ts'
 import { TransferPolicy } from '../zero-copy/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import type { Design } from './design.ts'
-import type { Guest, GuestHost } from './guest.ts'
+import { BUFFERS_PER_FLOW, type Guest, type GuestHost } from './guest.ts'
 import { arrivalToleranceNs } from './hops.ts'
 import { interruptsOf } from './interrupts.ts'
 import type { MachineMemory } from './machine-memory.ts'
@@ -115,6 +115,7 @@ function relayOf(scenario: Scenario, options: SoftwareOptions, ends: readonly En
       periodNs: flow.periodNs,
       deadlineNs: flow.deadlineNs,
       toleranceNs: arrivalToleranceNs(scenario, index),
+      buffers: BUFFERS_PER_FLOW,
       maximumBytes: flow.lengthBytes,
       priority: ranks[index]!,
     }

@@ -140,6 +140,7 @@ export class World implements PlatformPort {
         periodNs: PERIOD_NS,
         deadlineNs: 10_000 * (i + 1),
         toleranceNs: 1e15,
+        buffers: 4,
         maximumBytes: 1 << 20,
         priority: i,
       }
