@@ -2,7 +2,8 @@
  * A queue as a device's handler sees it: the same object over every reset, empty while the driver has not set it up. A thin
  * layer over `RequestQueue`, which serves one activation.
  */
-import { type Request, RequestQueue, type SplitDeviceQueue } from '../virtqueue/index.ts'
+import { type Request, RequestQueue, type RequestState, type SplitDeviceQueue } from '../virtqueue/index.ts'
+import { requireState } from './device-state.ts'
 
 export class DeviceQueue {
   readonly index: number
@@ -37,6 +38,11 @@ export class DeviceQueue {
     return this.ring?.availableCount() ?? 0
   }
 
+  /** Requests that were deferred and not completed yet, oldest first. */
+  get deferred(): readonly Request[] {
+    return this.#requests?.deferred ?? []
+  }
+
   /** Gives the queue a turn without a kick: the device has something for buffers that the driver posted earlier. */
   wake(): void {
     this.#wake()
@@ -47,5 +53,17 @@ export class DeviceQueue {
     this.ring = ring
     this.#requests?.revoke()
     this.#requests = ring === null ? null : new RequestQueue(ring, this.#notifyUsed)
+  }
+
+  /** @internal The deferred requests. */
+  saveState(): RequestState[] {
+    return this.#requests?.saveState() ?? []
+  }
+
+  /** @internal The deferred requests of a queue that was just started over a restored ring. */
+  restoreState(states: readonly RequestState[]): void {
+    const isEmpty = Array.isArray(states) && states.length === 0
+    requireState(this.#requests !== null || isEmpty, `queue ${this.name} has deferred requests, and no ring`)
+    this.#requests?.restoreState(states)
   }
 }

@@ -7,6 +7,7 @@
  */
 import { assert } from '../internal/assert.ts'
 import { Emitter, type Events } from '../internal/emitter.ts'
+import { STATE_VERSION } from '../internal/saved-state.ts'
 import type { Violation, ViolationPolicy } from '../virtqueue/index.ts'
 import { type ConfigRegisters, ConfigSpace } from './config-space.ts'
 import {
@@ -306,26 +307,29 @@ export class DeviceRegisters {
 
   // --- snapshots ---------------------------------------------------------------------------------------------------------
 
-  /** Plain data, taken between turns. Chains in flight stay in flight: the model saves what it needs to complete them. */
+  /** Plain data, taken between turns. Chains in flight stay in flight: the model's `onSave` says what completes them. */
   saveState(): DeviceState {
     assert(!this.#resetting, 'a device is not saved while its reset is under way')
     const config = new Uint8Array(this.config.lengthBytes)
     this.config.read(0, config)
     return {
+      version: STATE_VERSION,
       deviceId: this.deviceId,
       status: this.#status,
       featureWindows: [0, 1, 2, 3].map((window) => this.#driverFeatures.window(window)),
+      selectors: [this.deviceFeaturesSelect, this.driverFeaturesSelect, this.queueSelect],
       interruptStatus: this.#interruptStatus,
       configGeneration: this.config.generation,
       config: [...config],
       queues: this.#queues.map((queue) => queue.saveState()),
+      model: this.#model.onSave?.() ?? null,
     }
   }
 
   /**
-   * Takes over a saved state in a device that is as after a reset, over memory that is as it was. A live device is activated
-   * again, and its model looks at every queue: the driver does not repeat its kicks (museum 29). Throws `VirtioError`
-   * INVALID_STATE, and stays as after a reset, for what cannot be the state of this device.
+   * Takes over a saved state in a device that is as after a reset, over memory that is as it was. A live device goes on, and its
+   * model looks at every queue: the driver does not repeat its kicks (museum 29). Throws `VirtioError` INVALID_STATE, and stays
+   * as after a reset, for what cannot be the state of this device.
    */
   restoreState(state: DeviceState): void {
     assert(this.#status === 0, 'a state is restored into a device that is reset')
@@ -344,13 +348,19 @@ export class DeviceRegisters {
         queue.restoreState(saved, this.#attached.memory, features)
       }
       this.config.restore(Uint8Array.from(state.config), state.configGeneration)
+      this.#driverFeatures = features
+      this.#status = state.status
+      this.#restoreModel(state.model)
     } catch (error) {
       this.#clear()
+      this.#status = 0
       throw error
     }
-    this.#driverFeatures = features
-    this.#setStatus(state.status)
-    if (this.isLive) this.#activate()
+    const [deviceFeatures, driverFeatures, queue] = state.selectors
+    this.deviceFeaturesSelect = deviceFeatures!
+    this.driverFeaturesSelect = driverFeatures!
+    this.queueSelect = queue!
+    if (state.status !== 0) this.#events.emit('status', state.status, 0)
     if (state.interruptStatus !== 0 && (this.#status & DRIVER_OK) !== 0) {
       this.#interruptStatus |= state.interruptStatus
       this.#attached.raiseInterrupt(state.interruptStatus, -1)
@@ -384,6 +394,20 @@ export class DeviceRegisters {
       this.#queues.map((queue) => queue.ring),
       this.#driverFeatures,
     )
+  }
+
+  #restoreModel(saved: unknown): void {
+    const wasActivated = (this.#status & DRIVER_OK) !== 0
+    const rings = this.#queues.map((queue) => (wasActivated ? queue.ring : null))
+    if (this.#model.onRestore !== undefined) {
+      this.#model.onRestore(saved, rings, this.#driverFeatures)
+      return
+    }
+    for (const ring of rings) {
+      const count = ring?.inFlight ?? 0
+      requireState(count === 0, `queue ${ring?.index} has ${count} chains in flight, and the model has no onRestore`)
+    }
+    if (this.isLive) this.#activate()
   }
 
   #reset(): void {

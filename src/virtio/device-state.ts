@@ -3,6 +3,7 @@
  * model knows are saved by their owners. A saved state is foreign input and is checked as such (museum 30).
  */
 import { VirtioError } from '../internal/error.ts'
+import { requireVersion, type STATE_VERSION } from '../internal/saved-state.ts'
 import type { SplitDeviceState } from '../virtqueue/index.ts'
 
 export interface QueueState {
@@ -14,22 +15,28 @@ export interface QueueState {
 }
 
 export interface DeviceState {
+  readonly version: typeof STATE_VERSION
   readonly deviceId: number
   readonly status: number
   /** Accepted features, window by window. */
   readonly featureWindows: readonly number[]
+  /** The window selectors of device and driver features, and the queue selector. */
+  readonly selectors: readonly number[]
   readonly interruptStatus: number
   readonly configGeneration: number
   readonly config: readonly number[]
   readonly queues: readonly QueueState[]
+  /** What the model's `onSave` returned; null when it has none. */
+  readonly model: unknown
 }
 
 /** Throws `VirtioError` INVALID_STATE unless `state` has the shape of a device with these numbers. */
 export function checkDeviceShape(state: DeviceState, deviceId: number, queueCount: number, configBytes: number): void {
-  requireState(state !== null && typeof state === 'object', 'it is not an object')
+  requireVersion('device', state)
   requireState(state.deviceId === deviceId, `it is of device type ${state.deviceId}, this one is ${deviceId}`)
   requireState(isByte(state.status) && isByte(state.interruptStatus), 'status and interruptStatus must be bytes')
   requireState(isWords(state.featureWindows, 4), 'featureWindows must be four words')
+  requireState(isWords(state.selectors, 3), 'selectors must be three words')
   requireState(Number.isSafeInteger(state.configGeneration), 'configGeneration must be an integer')
   requireState(
     Array.isArray(state.config) && state.config.length === configBytes,

@@ -38,4 +38,13 @@ export interface DeviceModel {
   onQueueReset?(queue: number): void
   /** The driver changed a field of the configuration space. */
   onConfigWrite?(): void
+  /** What the model has to know again in `onRestore`: plain data, as JSON keeps it. Called between turns. */
+  onSave?(): unknown
+  /**
+   * A saved state is restored, live or not; called instead of `onActivate`. `saved` is what `onSave` returned, as JSON kept it:
+   * foreign input, throw `VirtioError` INVALID_STATE for what it cannot be. `queues` are those of a device that was activated,
+   * with what was in flight still in flight, else all null. A model that does not have it is activated anew, and refused a state
+   * with chains in flight: it would not know them.
+   */
+  onRestore?(saved: unknown, queues: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void
 }

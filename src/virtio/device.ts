@@ -3,13 +3,15 @@
  * queue's handler, bounded by what the handler drains, and a run is a bounded number of turns (museum 21).
  */
 import type { Events } from '../internal/emitter.ts'
-import type { SplitDeviceQueue, ViolationPolicy } from '../virtqueue/index.ts'
+import { VirtioError } from '../internal/error.ts'
+import type { RequestState, SplitDeviceQueue, ViolationPolicy } from '../virtqueue/index.ts'
 import type { ConfigValues } from './config-layout.ts'
 import { ConfigSpace } from './config-space.ts'
 import type { DeviceContract, FeatureName, QueueName } from './device-contract.ts'
 import { DeviceQueue } from './device-queue.ts'
 import { DeviceRegisters } from './device-registers.ts'
 import type { DeviceEvents } from './device-registers-options.ts'
+import { requireState } from './device-state.ts'
 import type { DeviceModel } from './device-transport.ts'
 import { FeatureSet } from './features.ts'
 
@@ -43,6 +45,23 @@ export interface DeviceHooks<C extends DeviceContract> {
   /** The device was reset: everything that belongs to the driver is gone. */
   onReset?(): void
   onConfigWrite?(context: DeviceContext<C>): void
+  /** What the device has to know again in `onRestore`: plain data, as JSON keeps it. Called between turns. */
+  onSave?(): unknown
+  /**
+   * A saved state is restored, live or not; called instead of `onActivate`, before any handler. `saved` is what `onSave` returned
+   * (null without one), and foreign input: throw for what it cannot be. `queues.NAME.deferred` holds the requests that were deferred
+   * then. Without this hook a device with deferred requests cannot be saved.
+   */
+  onRestore?(saved: unknown, context: DeviceContext<C>): void
+}
+
+/** What a `Device` adds to the state of its registers. */
+interface ModelState {
+  /** Queues that want a turn, oldest first. */
+  readonly pending: readonly number[]
+  readonly deferred: readonly (readonly RequestState[])[]
+  /** Of the declaration's `onSave`. */
+  readonly own: unknown
 }
 
 export class Device<C extends DeviceContract = DeviceContract> implements DeviceModel {
@@ -122,10 +141,13 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
   onActivate(rings: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void {
     this.#features = this.#named(features)
     for (const queue of this.#queues) queue.start(rings[queue.index] ?? null)
-    this.#hooks.onActivate?.(this.#context)
-    // A restored driver does not repeat its kick (museum 29), so what waits already is served now.
-    for (const queue of this.#queues) if (queue.waiting > 0) this.#pending.add(queue.index)
-    while (this.onPoll()) {}
+    this.#running = true
+    try {
+      this.#hooks.onActivate?.(this.#context)
+    } finally {
+      this.#running = false
+    }
+    this.#lookAtAll()
   }
 
   onReset(): void {
@@ -168,6 +190,57 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
 
   onConfigWrite(): void {
     this.#hooks.onConfigWrite?.(this.#context)
+  }
+
+  onSave(): ModelState {
+    const deferred = this.#queues.map((queue) => queue.saveState())
+    const deferring = this.#queues.find((_, index) => deferred[index]!.length > 0)
+    if (deferring !== undefined && this.#hooks.onRestore === undefined) {
+      const what = `queue ${deferring.name} has deferred requests`
+      throw new VirtioError(
+        'NOT_RESTORABLE',
+        `${what}: to be saved, the device needs an onRestore that takes them back`,
+      )
+    }
+    return { pending: [...this.#pending], deferred, own: this.#hooks.onSave?.() ?? null }
+  }
+
+  onRestore(saved: unknown, rings: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void {
+    const { pending, deferred, own } = this.#checkModelState(saved)
+    this.#features = this.#named(rings.some((ring) => ring !== null) ? features : FeatureSet.empty)
+    try {
+      for (const queue of this.#queues) {
+        queue.start(rings[queue.index] ?? null)
+        queue.restoreState(deferred[queue.index]!)
+      }
+      // A wake of a hook waits for the end of the hook.
+      this.#running = true
+      if (this.#hooks.onRestore !== undefined) this.#hooks.onRestore(own, this.#context)
+      else if (this.registers.isLive) this.#hooks.onActivate?.(this.#context)
+    } catch (error) {
+      this.onReset()
+      throw error
+    } finally {
+      this.#running = false
+    }
+    for (const index of pending) this.#pending.add(index)
+    this.#lookAtAll()
+  }
+
+  #checkModelState(saved: unknown): ModelState {
+    requireState(saved !== null && typeof saved === 'object', 'model must be an object')
+    const { pending, deferred } = saved as ModelState
+    const isQueue = (index: unknown) => Number.isInteger(index) && this.#queues[index as number] !== undefined
+    requireState(Array.isArray(pending) && pending.every(isQueue), 'model.pending must be queue indices')
+    const count = this.#queues.length
+    requireState(Array.isArray(deferred) && deferred.length === count, `model.deferred must be of ${count} queues`)
+    return saved as ModelState
+  }
+
+  /** A restored driver does not repeat its kick (museum 29), so what waits already is served now. */
+  #lookAtAll(): void {
+    for (const queue of this.#queues) if (queue.waiting > 0) this.#pending.add(queue.index)
+    while (this.onPoll()) {}
   }
 
   #turn(queue: DeviceQueue): void {

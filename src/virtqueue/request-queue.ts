@@ -8,6 +8,7 @@
 import { assert } from '../internal/assert.ts'
 import { ChainReader, ChainWriter } from './chain-stream.ts'
 import { DescriptorChain } from './descriptor-chain.ts'
+import { checkRequestState, type RequestState, reopenChain, saveRequest } from './request-state.ts'
 import type { SplitDeviceQueue } from './split-device-queue.ts'
 
 const DONE: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined })
@@ -50,6 +51,16 @@ export class Request {
     this.#generation = generation
     this.reader.attach(this.chain)
     this.writer.attach(this.chain)
+  }
+
+  /** @internal As `saveRequest` found it. */
+  resume(generation: number, state: RequestState): void {
+    this.begin(generation)
+    this.reader.cursor.skip(state.readBytes)
+    this.reader.overrun = state.readerOverrun
+    // Not by the writer's own `skip`, which would write zeros over what is there.
+    this.writer.cursor.skip(state.writtenBytes)
+    this.writer.overrun = state.writerOverrun
   }
 
   /** @internal Its queue is gone: what is read from now on is zeros, what is written is dropped. */
@@ -104,6 +115,11 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
     return this.queue.availableCount()
   }
 
+  /** Requests that were deferred and not completed yet, oldest first. */
+  get deferred(): readonly Request[] {
+    return [...this.#deferred]
+  }
+
   [Symbol.iterator](): this {
     return this
   }
@@ -133,6 +149,29 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
   revoke(): void {
     for (const request of this.#deferred) request.revoke()
     if (this.#current.pending) this.#current.revoke()
+  }
+
+  /**
+   * The deferred requests for a snapshot, oldest first, with what was read and written of each: plain data, as JSON keeps it. Taken
+   * between loops.
+   */
+  saveState(): RequestState[] {
+    assert(!this.#draining, 'a queue is saved between loops')
+    return Array.from(this.#deferred, saveRequest)
+  }
+
+  /**
+   * The saved requests, deferred as they were, in a new `RequestQueue` over a ring that was restored. The driver may have changed its
+   * descriptors since: the saved addresses count. Throws `VirtioError` INVALID_STATE unless they are all that the ring has in flight.
+   */
+  restoreState(states: readonly RequestState[]): void {
+    checkRequestState(states, this.queue)
+    for (const state of states) {
+      const request = new Request(this)
+      reopenChain(state, this.queue, request.chain)
+      request.resume(this.queue.generation, state)
+      this.#deferred.add(request)
+    }
   }
 
   /** @internal `Request.complete`. */

@@ -109,6 +109,11 @@ export class SplitDeviceQueue {
     this.#stage(id, writtenBytes)
   }
 
+  /** Writable bytes of a chain in flight; -1 for a head that is not. */
+  writableBytesOf(id: number): number {
+    return this.#writable[id] ?? NOT_IN_FLIGHT
+  }
+
   /** Shows the driver everything staged, with one ordered store (VQS-USED-DEV-01). */
   publish(): void {
     const count = (this.#usedNext - this.#usedPublished) & 0xffff
