@@ -25,13 +25,13 @@ import {
   type DeviceRegistersOptions,
   SUPPORTED_COMMON_FEATURES,
 } from './device-registers-options.ts'
-import { checkDeviceShape, type DeviceState, requireState } from './device-state.ts'
+import { checkDeviceShape, type DeviceState, requireIdle, requireState, savedFeatures } from './device-state.ts'
 import type { DeviceModel, DeviceTransport } from './device-transport.ts'
 import { type FeatureDependency, FeatureSet } from './features.ts'
 import { checkAccepted, checkOffer } from './negotiation.ts'
 import { type ProtocolRule, type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
 import { QueueRegisters } from './queue-registers.ts'
-import { checkStatusWrite, isReachableStatus } from './status.ts'
+import { checkStatusWrite } from './status.ts'
 
 export class DeviceRegisters {
   readonly deviceId: number
@@ -334,18 +334,14 @@ export class DeviceRegisters {
   restoreState(state: DeviceState): void {
     assert(this.#status === 0, 'a state is restored into a device that is reset')
     checkDeviceShape(state, this.deviceId, this.#queues.length, this.config.lengthBytes)
-    requireState(isReachableStatus(state.status), `no driver reaches status ${state.status}`)
-    const features = state.featureWindows.reduce((set, word, window) => set.withWindow(window, word), FeatureSet.empty)
-    const negotiated = (state.status & FEATURES_OK) !== 0
-    if (negotiated) {
+    const features = savedFeatures(state)
+    if ((state.status & FEATURES_OK) !== 0) {
       const refusal = checkAccepted(features, this.offeredFeatures, this.#dependencies, this.deviceId)
       requireState(refusal === null, refusal?.message ?? '')
     }
     try {
       for (const [index, queue] of this.#queues.entries()) {
-        const saved = state.queues[index]!
-        requireState(saved.ring === null || negotiated, `queue ${index} is enabled before FEATURES_OK`)
-        queue.restoreState(saved, this.#attached.memory, features)
+        queue.restoreState(state.queues[index]!, this.#attached.memory, features)
       }
       this.config.restore(Uint8Array.from(state.config), state.configGeneration)
       this.#driverFeatures = features
@@ -356,10 +352,7 @@ export class DeviceRegisters {
       this.#status = 0
       throw error
     }
-    const [deviceFeatures, driverFeatures, queue] = state.selectors
-    this.deviceFeaturesSelect = deviceFeatures!
-    this.driverFeaturesSelect = driverFeatures!
-    this.queueSelect = queue!
+    ;[this.deviceFeaturesSelect, this.driverFeaturesSelect, this.queueSelect] = state.selectors
     if (state.status !== 0) this.#events.emit('status', state.status, 0)
     if (state.interruptStatus !== 0 && (this.#status & DRIVER_OK) !== 0) {
       this.#interruptStatus |= state.interruptStatus
@@ -403,10 +396,7 @@ export class DeviceRegisters {
       this.#model.onRestore(saved, rings, this.#driverFeatures)
       return
     }
-    for (const ring of rings) {
-      const count = ring?.inFlight ?? 0
-      requireState(count === 0, `queue ${ring?.index} has ${count} chains in flight, and the model has no onRestore`)
-    }
+    requireIdle(rings)
     if (this.isLive) this.#activate()
   }
 

@@ -4,7 +4,10 @@
  */
 import { VirtioError } from '../internal/error.ts'
 import { requireVersion, type STATE_VERSION } from '../internal/saved-state.ts'
-import type { SplitDeviceState } from '../virtqueue/index.ts'
+import type { SplitDeviceQueue, SplitDeviceState } from '../virtqueue/index.ts'
+import { FEATURES_OK } from './constants.ts'
+import { FeatureSet } from './features.ts'
+import { isReachableStatus } from './status.ts'
 
 export interface QueueState {
   readonly size: number
@@ -21,7 +24,7 @@ export interface DeviceState {
   /** Accepted features, window by window. */
   readonly featureWindows: readonly number[]
   /** The window selectors of device and driver features, and the queue selector. */
-  readonly selectors: readonly number[]
+  readonly selectors: readonly [number, number, number]
   readonly interruptStatus: number
   readonly configGeneration: number
   readonly config: readonly number[]
@@ -48,6 +51,21 @@ export function checkDeviceShape(state: DeviceState, deviceId: number, queueCoun
     requireState(queue !== null && typeof queue === 'object', 'a queue must be an object')
     requireState(Number.isSafeInteger(queue.size) && queue.size >= 0, `a queue cannot have size ${queue.size}`)
     requireState(isWords(queue.addressWords, 6), 'addressWords must be six words')
+    const isEarly = queue.ring !== null && (state.status & FEATURES_OK) === 0
+    requireState(!isEarly, 'a queue is enabled before FEATURES_OK')
+  }
+  requireState(isReachableStatus(state.status), `no driver reaches status ${state.status}`)
+}
+
+export function savedFeatures(state: DeviceState): FeatureSet {
+  return state.featureWindows.reduce((set, word, window) => set.withWindow(window, word), FeatureSet.empty)
+}
+
+/** For a model that takes nothing back. */
+export function requireIdle(rings: readonly (SplitDeviceQueue | null)[]): void {
+  for (const ring of rings) {
+    const count = ring?.inFlight ?? 0
+    requireState(count === 0, `queue ${ring?.index} has ${count} chains in flight, and the model has no onRestore`)
   }
 }
 
