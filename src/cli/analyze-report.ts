@@ -9,6 +9,7 @@ import {
   predictionAssumptions,
 } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario } from '../scenario/index.ts'
+import { oneLine } from './escape.ts'
 import { type Cell, counted, renderTable } from './table.ts'
 import type { Paint } from './terminal.ts'
 
@@ -125,7 +126,7 @@ export function renderAnalysis(analysis: Analysis, paint: Paint): string {
   }
   parts.push(`Under ${other.scheduler === 'edf' ? 'EDF' : 'fixed priority'} instead: ${verdicts(other)}.\n`)
   const assumptions = predictionAssumptions(scenario, prediction, profile)
-  parts.push(section('Assumptions', assumptions.map((line) => `  - ${line}\n`).join('')))
+  parts.push(section('Assumptions', assumptions.map((line) => `  - ${oneLine(line)}\n`).join('')))
   return parts.join('\n')
 }
 
