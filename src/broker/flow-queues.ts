@@ -1,7 +1,9 @@
 /**
- * The messages that wait, by flow, and which of them is the most urgent: FIFO within a flow, earliest deadline or fixed
- * priority between flows. A handful of flows, so choosing is a scan.
+ * The messages that wait, by flow, and which of them is the most urgent: FIFO within a flow, earliest deadline or fixed priority
+ * between flows. What a choice costs grows with the flows that have something to send now, not with those that there are: the first
+ * message of each flow is in one of three trees, by the time until which it waits, or by its urgency.
  */
+import { LeastKeys } from '../internal/least-keys.ts'
 import { FlowState } from './flow.ts'
 import { type Message, MessageTable } from './message-table.ts'
 import type { RelayContext } from './relay-context.ts'
@@ -9,29 +11,61 @@ import type { RelayContext } from './relay-context.ts'
 export class FlowQueues {
   readonly states: readonly FlowState[]
   readonly messages: MessageTable
-  /** Waiting messages that the CPU moves: most of the time none, and then nobody looks for them. */
-  cpuMessages = 0
   readonly #context: RelayContext
+  /** First messages: by the time from which they compete; and those that do, for the DMA and for the CPU, by urgency. */
+  readonly #early: LeastKeys
+  readonly #forDma: LeastKeys
+  readonly #forCpu: LeastKeys
+  /** By VM: its flows, and how many messages of them wait. */
+  readonly #flowsOf: readonly (readonly number[])[]
+  readonly #waitingOf: Int32Array
 
   constructor(context: RelayContext) {
+    const { flows } = context.config
     this.#context = context
-    this.states = context.config.flows.map((flow) => new FlowState(flow))
+    this.states = flows.map((flow) => new FlowState(flow))
     this.messages = new MessageTable(context.router.headerBytes)
+    this.#early = new LeastKeys(flows.length)
+    this.#forDma = new LeastKeys(flows.length)
+    this.#forCpu = new LeastKeys(flows.length)
+    this.#flowsOf = context.endpoints.map(({ vm }) =>
+      flows.flatMap(({ source, destination }, flow) => (source === vm || destination === vm ? flow : [])),
+    )
+    this.#waitingOf = new Int32Array(context.endpoints.length)
   }
 
   /** Appends a message to its flow, with its proper time and deadline. */
   enqueue(message: Message, nowNs: number): void {
+    const state = this.states[message.flow]!
     message.queued = true
-    if (message.byCpu) this.cpuMessages++
-    this.states[message.flow]!.append(message, nowNs, this.#waitedNs(message, nowNs))
+    state.append(message, nowNs, this.#waitedNs(message, nowNs))
+    this.#count(message, 1)
+    if (state.first === message) this.#place(message.flow)
   }
 
   /** Takes the oldest message out of its flow: all of it has arrived, or never will. */
   dequeue(state: FlowState, nowNs: number): Message {
     const message = state.remove(nowNs, this.#waitedNs(state.first!, nowNs))
     message.queued = false
-    if (message.byCpu) this.cpuMessages--
+    this.#count(message, -1)
+    this.#place(message.flow)
     return message
+  }
+
+  /** From now on the DMA moves the rest of it: a message that is the first of its flow. */
+  leaveToDma(message: Message): void {
+    message.byCpu = false
+    this.#place(message.flow)
+  }
+
+  /** Flows from or to the VM; empty while none of their messages waits. */
+  flowsWaitingOf(vm: number): readonly number[] {
+    return this.#waitingOf[vm] === 0 ? [] : this.#flowsOf[vm]!
+  }
+
+  #count({ source, destination }: Message, step: 1 | -1): void {
+    this.#waitingOf[source]! += step
+    this.#waitingOf[destination]! += step
   }
 
   /** For how long its receiver has been out of buffers, in all. */
@@ -39,44 +73,65 @@ export class FlowQueues {
     return this.#context.endpoints[destination]!.starvedNs(nowNs)
   }
 
-  /** From now on the DMA moves the rest of it. */
-  leaveToDma(message: Message): void {
-    message.byCpu = false
-    this.cpuMessages--
-  }
-
-  /** May this message compete now? */
-  competes(message: Message, nowNs: number): boolean {
-    return message.eligibleNs <= nowNs
-  }
-
   /** The most urgent message for the DMA whose receiver has a buffer. With `than`, only what is more urgent than it. */
   pick(nowNs: number, than: Message | null): Message | null {
-    let best = than
-    for (const state of this.states) {
-      const message = state.first
-      if (message === null || message.byCpu || message === than || !this.competes(message, nowNs)) continue
-      if (best !== null && !this.precedes(message, best)) continue
-      if (!this.#context.endpoints[message.destination]!.unreachable && this.#context.hasBuffer(message.destination)) {
-        best = message
-      }
-    }
-    return best === than ? null : best
+    this.#admit(nowNs)
+    const limit = than === null ? Number.POSITIVE_INFINITY : this.#urgencyOf(than)
+    return this.#best(this.#forDma, limit, this.#hasBuffer)
   }
 
-  /** Whether `message` is the more urgent of the two. */
-  precedes(message: Message, other: Message): boolean {
-    return this.#context.config.scheduler === 'edf'
-      ? message.deadlineNs < other.deadlineNs
-      : this.states[message.flow]!.flow.priority < this.states[other.flow]!.flow.priority
+  /** The most urgent message for the CPU of which `movable` says that it can go on. */
+  pickForCpu(nowNs: number, movable: (message: Message) => boolean): Message | null {
+    this.#admit(nowNs)
+    return this.#best(this.#forCpu, Number.POSITIVE_INFINITY, movable)
+  }
+
+  readonly #hasBuffer = ({ destination }: Message): boolean => this.#context.hasBuffer(destination)
+
+  /** In the order of the flows, each that is more urgent than the best so far is looked at; of equals the first wins. */
+  #best(ready: LeastKeys, limit: number, movable: (message: Message) => boolean): Message | null {
+    const { endpoints } = this.#context
+    let best: Message | null = null
+    let below = limit
+    for (let flow = ready.firstBelow(below); flow >= 0; flow = ready.firstBelow(below, flow + 1)) {
+      const message = this.states[flow]!.first!
+      if (endpoints[message.destination]!.unreachable || !movable(message)) continue
+      best = message
+      below = ready.get(flow)
+    }
+    return best
+  }
+
+  /** Smaller is more urgent. */
+  #urgencyOf({ flow, deadlineNs }: Message): number {
+    return this.#context.config.scheduler === 'edf' ? deadlineNs : this.states[flow]!.flow.priority
   }
 
   /** The earliest time at which a message that has to wait may compete; Infinity when none waits for its time. */
   nextEligibleNs(nowNs: number): number {
-    let earliest = Number.POSITIVE_INFINITY
-    for (const { first } of this.states) {
-      if (first !== null && !this.competes(first, nowNs)) earliest = Math.min(earliest, first.eligibleNs)
-    }
-    return earliest
+    this.#admit(nowNs)
+    return this.#early.least
+  }
+
+  /** Lets those compete whose time has come. */
+  #admit(nowNs: number): void {
+    while (this.#early.least <= nowNs) this.#letCompete(this.#early.leastIndex)
+  }
+
+  #letCompete(flow: number): void {
+    const message = this.states[flow]!.first!
+    this.#early.delete(flow)
+    const ready = message.byCpu ? this.#forCpu : this.#forDma
+    ready.set(flow, this.#urgencyOf(message))
+  }
+
+  /** The first message of the flow is another one, or goes another way. */
+  #place(flow: number): void {
+    const { first } = this.states[flow]!
+    this.#forDma.delete(flow)
+    this.#forCpu.delete(flow)
+    // One whose time has come is let in at the next choice.
+    if (first === null) this.#early.delete(flow)
+    else this.#early.set(flow, first.eligibleNs)
   }
 }

@@ -105,7 +105,7 @@ export class PageMover {
     let left = PAGE_BATCH
     let more = zeroCopy !== null && this.#tendLoans(zeroCopy)
     while (left > 0) {
-      const message = this.#mostUrgent(port.now())
+      const message = this.#queues.pickForCpu(port.now(), this.#goesOn)
       if (message === null) break
       const state = this.#queues.states[message.flow]!
       left -= Math.max(1, this.#move(message, left))
@@ -158,18 +158,11 @@ export class PageMover {
     for (const message of settled.splice(0)) this.#outlet.completeIfOver(message)
   }
 
-  #mostUrgent(nowNs: number): Message | null {
-    let best: Message | null = null
-    if (this.#queues.cpuMessages === 0) return best
-    for (const { first } of this.#queues.states) {
-      if (first === null || !first.byCpu || !this.#queues.competes(first, nowNs)) continue
-      if (best !== null && !this.#queues.precedes(first, best)) continue
-      if (this.#context.endpoints[first.destination]!.unreachable) continue
-      const job = this.#jobs[first.flow]!
-      const busy = job.message !== null && job.phase !== Phase.pieces
-      if (busy || this.#context.hasBuffer(first.destination)) best = first
-    }
-    return best
+  /** Its pages are on their way, or it has a receive buffer for what comes next. */
+  readonly #goesOn = ({ flow, destination }: Message): boolean => {
+    const job = this.#jobs[flow]!
+    const busy = job.message !== null && job.phase !== Phase.pieces
+    return busy || this.#context.hasBuffer(destination)
   }
 
   /** Up to `limit` units of work for one message; returns how many. */

@@ -285,15 +285,17 @@ export class Relay {
   /** Ends what can never arrive: messages to a VM that is gone or broke its receive queue, or from one that is gone. */
   #dropLost(): void {
     const { endpoints, observer } = this.#context
-    const { states } = this.#queues
-    for (let flow = 0; flow < states.length; flow++) {
-      const state = states[flow]!
-      const { source, destination } = state.flow
-      if (!endpoints[destination]!.unreachable && !endpoints[source]!.gone) continue
-      this.#pages.abandon(flow)
-      while (state.first !== null && state.first !== this.#running?.message) {
-        observer.onRefused?.(source, 'unreachable')
-        this.#outlet.completeIfOver(this.#queues.dequeue(state, this.#port.now()))
+    for (const endpoint of endpoints) {
+      if (!endpoint.unreachable) continue
+      for (const flow of this.#queues.flowsWaitingOf(endpoint.vm)) {
+        const state = this.#queues.states[flow]!
+        const { source, destination } = state.flow
+        if (!endpoints[destination]!.unreachable && !endpoints[source]!.gone) continue
+        this.#pages.abandon(flow)
+        while (state.first !== null && state.first !== this.#running?.message) {
+          observer.onRefused?.(source, 'unreachable')
+          this.#outlet.completeIfOver(this.#queues.dequeue(state, this.#port.now()))
+        }
       }
     }
   }

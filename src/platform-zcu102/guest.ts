@@ -100,6 +100,9 @@ export class Guest {
   readonly #keepsBytes: boolean
   readonly #outgoing = new Map<number, Outgoing>()
   readonly #incoming = new Map<number, Incoming>()
+  /** Flows, by number, of which something may have to be sent: of outgoing ones messages and control packets, of the others answers. */
+  readonly #sending = new Set<number>()
+  readonly #answering = new Set<number>()
   /** By head: the buffer, and of a transmitted one the flow (-1: a control slot). */
   readonly #transmitBuffers: GuestBuffer[]
   readonly #transmitFlow: Int32Array
@@ -145,6 +148,7 @@ export class Guest {
       outgoing.free.push(allocateBuffer(this.#bufferKind, flow.lengthBytes, this.#queues))
     }
     this.#outgoing.set(flow.index, outgoing)
+    this.#sending.add(flow.index)
   }
 
   /** The guest receives this flow. */
@@ -168,6 +172,7 @@ export class Guest {
   /** The application released a message of this flow. */
   release(flow: number): void {
     this.#outgoing.get(flow)!.waiting++
+    this.#sending.add(flow)
   }
 
   /** The sending thread ran. Returns the kicks. */
@@ -219,10 +224,12 @@ export class Guest {
     const outgoing = this.#outgoing.get(header.srcPort - LISTENING_PORT)
     if (outgoing !== undefined && header.dstPort === outgoing.connection.localPort) {
       outgoing.connection.receive(header)
+      this.#sending.add(outgoing.flow.index)
       return
     }
     const incoming = this.#incoming.get(header.dstPort - LISTENING_PORT)
     if (incoming === undefined || header.srcCid !== incoming.flow.peerCid) return
+    this.#answering.add(incoming.flow.index)
     if (incoming.connection === null) {
       if (header.op !== VIRTIO_VSOCK_OP_REQUEST) return
       const { creditBytes } = incoming.flow
@@ -296,14 +303,19 @@ export class Guest {
     return false
   }
 
-  /** True: something waits for a completion. */
+  /** True: something waits for a completion. In the order of the flows, of those that may have something to send. */
   #transmitAll(): boolean {
     let waiting = false
-    for (const outgoing of this.#outgoing.values()) if (this.#transmitFlowOf(outgoing)) waiting = true
-    for (const { flow, connection } of this.#incoming.values()) {
+    for (const index of inOrder(this.#sending)) {
+      if (this.#transmitFlowOf(this.#outgoing.get(index)!)) waiting = true
+      else this.#sending.delete(index)
+    }
+    for (const index of inOrder(this.#answering)) {
+      const { flow, connection } = this.#incoming.get(index)!
       while (connection?.wantsToTransmit(0)) {
         if (!this.#sendControl(connection, flow.peerCid)) return true
       }
+      this.#answering.delete(index)
     }
     return waiting
   }
@@ -371,4 +383,9 @@ export class Guest {
     this.#transmitBuffers[head] = buffer
     this.#transmitFlow[head] = flow
   }
+}
+
+/** A copy: what is sent is taken out meanwhile. */
+function inOrder(flows: ReadonlySet<number>): number[] {
+  return flows.size < 2 ? [...flows] : [...flows].sort((a, b) => a - b)
 }

@@ -261,11 +261,8 @@ function step(
     return Math.max(0, spans[flow.after]! - bestNs(system, flows[flow.after]!) + computed - flow.computeNs)
   })
   // A message that comes early, because the one before was late, may have to wait for its time.
-  // Under EDF it competes at once, with the deadline of its time, unless the CPU moves it.
   const early = flows.map((flow, i) =>
-    scheduler === 'edf' && flow.pages === 'copied'
-      ? 0
-      : Math.max(0, flow.jitterNs + inherited[i]! + sent[i]! - arrivalToleranceNs(system.scenario, i)),
+    Math.max(0, flow.jitterNs + inherited[i]! + sent[i]! - arrivalToleranceNs(system.scenario, i)),
   )
   const before = flows.map((flow, i) => {
     if (flow.pages !== 'moved') return sent[i]! + (tries(flow) ? pages : 0)
