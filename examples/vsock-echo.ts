@@ -3,6 +3,7 @@ import { SharedMemoryTransport } from 'virtio-sdk'
 import { VSOCK_HOST_CID, VsockDevice, VsockDriver } from 'virtio-sdk/virtio'
 
 const host = new VsockDevice({ guestCid: 3, queueSize: 8 })
+// The socket rejects when the guest resets it: that ends this listener, and nothing else.
 host.listen(7, async (socket) => {
   for await (const bytes of socket) await socket.send(bytes)
   socket.close()

@@ -1,5 +1,4 @@
 /** Aligned columns of text: the first to the left, the others to the right, colour outside the padding. */
-import { oneLine } from './escape.ts'
 import type { Paint, Tone } from './terminal.ts'
 
 export type Cell = string | { readonly text: string; readonly tone: Tone | undefined }
@@ -30,5 +29,5 @@ export function counted(count: number, what: string): string {
 }
 
 function textOf(cell: Cell): string {
-  return oneLine(typeof cell === 'string' ? cell : cell.text)
+  return typeof cell === 'string' ? cell : cell.text
 }

@@ -127,8 +127,13 @@ export {
 } from './devices/vsock/connection.ts'
 export { type VsockContract, vsockContract } from './devices/vsock/contract.ts'
 export { VsockDevice, type VsockDeviceOptions } from './devices/vsock/device.ts'
-export { VsockDriver, type VsockDriverOptions } from './devices/vsock/driver.ts'
-export { VsockEndpoint, type VsockEndpointOptions } from './devices/vsock/endpoint.ts'
+export { VsockDriver, type VsockDriverOptions, type VsockFeatures } from './devices/vsock/driver.ts'
+export {
+  VsockEndpoint,
+  type VsockEndpointOptions,
+  type VsockListener,
+  type VsockSocketType,
+} from './devices/vsock/endpoint.ts'
 export {
   readVsockHeader,
   VIRTIO_VSOCK_EVENT_TRANSPORT_RESET,
@@ -140,6 +145,8 @@ export {
   VIRTIO_VSOCK_OP_RST,
   VIRTIO_VSOCK_OP_RW,
   VIRTIO_VSOCK_OP_SHUTDOWN,
+  VIRTIO_VSOCK_SEQ_EOM,
+  VIRTIO_VSOCK_SEQ_EOR,
   VIRTIO_VSOCK_SHUTDOWN_F_RECEIVE,
   VIRTIO_VSOCK_SHUTDOWN_F_SEND,
   VIRTIO_VSOCK_TYPE_SEQPACKET,
@@ -150,7 +157,20 @@ export {
   vsockHeaderLayout,
   writeVsockHeader,
 } from './devices/vsock/header.ts'
-export { type PayloadSource, VsockSocket, type VsockSocketEvents } from './devices/vsock/socket.ts'
+export {
+  type VsockMessage,
+  type VsockMessageOptions,
+  type VsockSendOptions,
+  VsockSeqpacketSocket,
+} from './devices/vsock/seqpacket-socket.ts'
+export { VsockSocket } from './devices/vsock/socket.ts'
+export { type PayloadSource, VsockSocketBase, type VsockSocketEvents } from './devices/vsock/socket-base.ts'
+export type {
+  VsockConnectionState,
+  VsockEndpointState,
+  VsockMessageEnd,
+  VsockSocketState,
+} from './devices/vsock/state.ts'
 export { type Driver, DriverCore, type DriverEvents } from './driver.ts'
 export { DriverError, type DriverErrorCode } from './driver-error.ts'
 export type { CallOptions, DriverQueue, Reply } from './driver-queue.ts'

@@ -24,7 +24,9 @@ export type ProtocolRule =
   | 'config-read-only'
   // Requests of a device type that are whole as a chain, and wrong as a request.
   | 'vsock-header-malformed'
+  | 'vsock-event-malformed'
   | 'vsock-source-cid'
+  | 'vsock-buffers-useless'
 
 export interface ProtocolViolation {
   readonly rule: ProtocolRule

@@ -28,6 +28,7 @@ const NOT_IN_FLIGHT = -1
 export class SplitDeviceQueue {
   readonly memory: GuestMemory
   readonly size: number
+  readonly eventIdx: boolean
   readonly index: number
   readonly policy: ViolationPolicy
   /** Why the queue is broken; null while it works. */
@@ -58,6 +59,7 @@ export class SplitDeviceQueue {
   /** Throws `VirtioError` INVALID_QUEUE: a queue that exists is usable. Writes nothing. */
   constructor(memory: GuestMemory, config: SplitDeviceQueueConfig) {
     const { size, index = 0, eventIdx = false, indirect = false, policy = 'needs-reset' } = config
+    this.eventIdx = eventIdx
     const ring = new SplitRing(memory, config)
     this.memory = memory
     this.size = size
@@ -138,6 +140,18 @@ export class SplitDeviceQueue {
     if (this.violation !== null) return false
     this.#signals.enable(this.#next)
     return this.availableCount() > 0
+  }
+
+  /**
+   * With EVENT_IDX: asks for one notification when `count` chains wait (1..size), for a device that has no use for fewer; true: so
+   * many do already. Without EVENT_IDX the same as `enableNotifications`.
+   */
+  delayNotifications(count: number): boolean {
+    if (!(count >= 1 && count <= this.size)) assert(false, `delay by 1..${this.size} chains, not ${count}`)
+    if (!this.eventIdx) return this.enableNotifications()
+    if (this.violation !== null) return false
+    this.#signals.delay(this.#next, count)
+    return this.availableCount() >= count
   }
 
   /** Asks for silence, as far as the driver honours it. The device must poll. */

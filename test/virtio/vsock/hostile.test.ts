@@ -1,83 +1,19 @@
 import fc from 'fast-check'
-import { GuestMemory } from 'virtio-sdk/memory'
-import { SharedMemoryTransport } from 'virtio-sdk/transport'
-import {
-  readVsockHeader,
-  startDriver,
-  VsockDevice,
-  VsockHeader,
-  type VsockSocket,
-  writeVsockHeader,
-} from 'virtio-sdk/virtio'
-import { BufferList } from 'virtio-sdk/virtqueue'
+import { DEVICE_NEEDS_RESET, VsockDevice } from 'virtio-sdk/virtio'
 import { describe, expect, it } from 'vitest'
-
-const [REQUEST, RESPONSE, RST, RW] = [1, 2, 3, 5]
-const HEADER = 44
-
-/** A guest that writes packets by hand, whatever the protocol says. */
-class RawGuest {
-  readonly host: VsockDevice
-  readonly violations: string[] = []
-  readonly accepted: VsockSocket[] = []
-  readonly #driver
-  readonly #address: number
-
-  constructor(options: { rxBuffers?: number; maxConnections?: number } = {}) {
-    this.host = new VsockDevice({ guestCid: 3, queueSize: 16, ...options })
-    this.host.listen(7, (socket) => this.accepted.push(socket))
-    this.host.device.events.on('violation', ({ rule }) => this.violations.push(rule))
-    this.#driver = startDriver(new SharedMemoryTransport(this.host, { memory: GuestMemory.ofSize(2 ** 20) }))
-    this.#address = this.#driver.transport.allocate(65536, 64)
-    this.refill(options.rxBuffers ?? 8)
-  }
-
-  readonly received: VsockHeader[] = []
-
-  refill(count: number, bytes = 256): void {
-    for (let i = 0; i < count; i++) {
-      const address = this.#driver.transport.allocate(bytes, 64)
-      this.#driver.rx.add(new BufferList().addWritable(address, bytes), (writtenBytes) => {
-        const packet = new Uint8Array(writtenBytes)
-        this.#driver.transport.memory.read(address, packet)
-        const header = new VsockHeader()
-        if (writtenBytes >= HEADER && readVsockHeader(packet, 0, header)) this.received.push(header)
-      })
-    }
-    this.#driver.rx.kick()
-  }
-
-  send(fields: Partial<VsockHeader>, payloadBytes = fields.len ?? 0, headerBytes = HEADER): boolean {
-    const header = Object.assign(
-      new VsockHeader(),
-      { srcCid: 3, dstCid: 2, srcPort: 99, dstPort: 7, bufAlloc: 65536 },
-      fields,
-    )
-    const packet = new Uint8Array(HEADER)
-    writeVsockHeader(packet, 0, header)
-    return this.sendBytes(packet.subarray(0, headerBytes), payloadBytes)
-  }
-
-  sendBytes(packet: Uint8Array, payloadBytes = 0): boolean {
-    this.#driver.transport.memory.write(this.#address, packet)
-    return this.#driver.tx.post(new BufferList().addReadable(this.#address, packet.length + payloadBytes), () => {})
-  }
-
-  get txFree(): number {
-    return this.#driver.tx.ring.freeDescriptors
-  }
-
-  ops(): number[] {
-    return this.received.splice(0).map(({ op }) => op)
-  }
-}
-
-function connected(options?: { rxBuffers?: number }): RawGuest {
-  const guest = new RawGuest(options)
-  guest.send({ op: REQUEST })
-  expect(guest.accepted.length).toBe(1)
-  return guest
-}
+import {
+  CREDIT_REQUEST,
+  CREDIT_UPDATE,
+  connected,
+  HEADER,
+  RawGuest,
+  REQUEST,
+  RESPONSE,
+  RST,
+  RW,
+  SEQPACKET,
+  SHUTDOWN,
+} from './raw-guest.ts'
 
 describe('hostile packets', () => {
   it('VSK-DEV-08: an unknown type is answered with RST, addresses swapped', () => {
@@ -253,5 +189,225 @@ describe('rx starvation', () => {
     const guest = connected({ rxBuffers: 1 })
     for (let i = 0; i < 40; i++) guest.send({ op: RW, len: 100 })
     expect(guest.accepted[0]?.readableBytes).toBe(4000)
+  })
+})
+
+describe('addresses', () => {
+  it('IMP-VSK-02: a CID with an upper half is nobody, and is not answered: the answer would carry it', () => {
+    const guest = connected()
+    guest.ops()
+    for (const dstCid of [2 ** 32 + 2, 2 ** 40, 2 ** 52]) guest.send({ op: RW, dstCid, len: 3 })
+    expect(guest.violations).toEqual(new Array(3).fill('vsock-header-malformed'))
+    for (const srcCid of [2 ** 32 + 3, 2 ** 52]) guest.send({ op: RST, srcCid })
+    expect(guest.violations.slice(3)).toEqual(new Array(2).fill('vsock-source-cid'))
+    expect(guest.ops()).toEqual([])
+    expect(guest.accepted[0]).toMatchObject({ readableBytes: 0, connection: { state: 'established' } })
+  })
+
+  it('IMP-VSK-02: EOM and EOR mean nothing on a stream, and no packet but RW of a seqpacket has them', () => {
+    const guest = connected({ features: ['stream', 'seqpacket'] })
+    const [socket] = guest.accepted
+    for (const flags of [1, 2, 3, 0xffff_fffc]) guest.send({ op: RW, len: 4, flags })
+    expect(socket?.readableBytes).toBe(16)
+    guest.send({ op: CREDIT_REQUEST, flags: 3 })
+    socket?.write(new Uint8Array(5))
+    socket?.read(new Uint8Array(16))
+    guest.settle()
+    const ops = guest.received.map(({ op, flags }) => [op, flags])
+    expect(ops).toEqual([
+      [RESPONSE, 0],
+      [CREDIT_UPDATE, 0],
+      [RW, 0],
+    ])
+    // On a SHUTDOWN the same bits say what is shut down.
+    guest.send({ op: SHUTDOWN, flags: 3 })
+    expect(guest.ops().at(-1)).toBe(RST)
+  })
+
+  it('a packet under way when the CID changes is dropped, and is no violation', () => {
+    const guest = connected({ deferred: true })
+    const before = guest.accepted[0]!
+    guest.host.transportReset(5)
+    // The guest has not looked at its events yet.
+    guest.send({ op: RW, len: 10 })
+    guest.send({ op: REQUEST, srcPort: 100 })
+    expect(guest.violations).toEqual([])
+    expect(before.readableBytes).toBe(0)
+    guest.settle()
+    expect(guest.events).toEqual([0])
+    guest.postEvent()
+    guest.received = []
+    guest.send({ op: REQUEST, srcCid: 5, srcPort: 101 })
+    guest.settle()
+    expect(guest.received).toMatchObject([{ op: RESPONSE, dstCid: 5, dstPort: 101 }])
+    // From here on the guest knows its CID, and the old one is a lie.
+    guest.send({ op: RW, srcPort: 101, len: 1 })
+    expect(guest.violations).toEqual(['vsock-source-cid'])
+  })
+})
+
+describe('socket types', () => {
+  it('VSK-DEV-08: what was not negotiated is answered with RST', () => {
+    const types = (features: ConstructorParameters<typeof RawGuest>[0] & object) => {
+      const guest = new RawGuest(features)
+      guest.send({ op: REQUEST, dstPort: 7 })
+      guest.send({ op: REQUEST, dstPort: 8, type: SEQPACKET })
+      return guest.ops()
+    }
+    // VSK-DEV-02, -03: streams are implied, unless NO_IMPLIED_STREAM says that they are not.
+    expect(types({ features: [] })).toEqual([RESPONSE, RST])
+    expect(types({ features: ['stream'] })).toEqual([RESPONSE, RST])
+    expect(types({ features: ['seqpacket'] })).toEqual([RESPONSE, RESPONSE])
+    expect(types({ features: ['stream', 'seqpacket', 'noImpliedStream'] })).toEqual([RESPONSE, RESPONSE])
+    expect(types({ features: ['seqpacket', 'noImpliedStream'] })).toEqual([RST, RESPONSE])
+    expect(types({ features: ['noImpliedStream'] })).toEqual([RST, RST])
+    expect(types({ features: ['stream', 'noImpliedStream'] })).toEqual([RESPONSE, RST])
+  })
+
+  it('VSK-DEV-01, VSK-DEV-02, VSK-DEV-03: the device offers NO_IMPLIED_STREAM, and what it was told to', () => {
+    const offer = (socketTypes?: readonly ('stream' | 'seqpacket')[]) =>
+      new VsockDevice({ guestCid: 3, ...(socketTypes && { socketTypes }) }).registers.offeredFeatures.window(0) & 7
+    expect([offer(), offer(['stream']), offer(['seqpacket'])]).toEqual([7, 5, 6])
+  })
+
+  it('the host cannot use what was not negotiated', () => {
+    const noStream = expect.objectContaining({ code: 'VSOCK_NO_STREAM' })
+    const noSeqpacket = expect.objectContaining({ code: 'VSOCK_NO_SEQPACKET' })
+    const { host } = new RawGuest({ features: ['stream', 'noImpliedStream'] })
+    expect(() => host.connectSeqpacket(9)).toThrow(noSeqpacket)
+    const other = new RawGuest({ features: ['seqpacket', 'noImpliedStream'] })
+    expect(() => other.host.connect(9)).toThrow(noStream)
+    // The next driver may have them; a device that was told to offer none never will.
+    host.listenSeqpacket(9, () => {})
+    const streams = new VsockDevice({ guestCid: 3, socketTypes: ['stream'] })
+    expect(() => streams.listenSeqpacket(9, () => {})).toThrow(noSeqpacket)
+    expect(() => streams.connectSeqpacket(9)).toThrow(noSeqpacket)
+  })
+
+  it('a listener of one type refuses the other, a connection does too, and lives on', () => {
+    const guest = connected({ features: ['stream', 'seqpacket'] })
+    expect(guest.ops()).toEqual([RESPONSE])
+    guest.send({ op: REQUEST, srcPort: 1, dstPort: 7, type: SEQPACKET })
+    guest.send({ op: REQUEST, srcPort: 1, dstPort: 8 })
+    guest.send({ op: RW, len: 3, type: SEQPACKET })
+    guest.settle()
+    expect(guest.received.splice(0).map(({ op, type }) => [op, type])).toEqual([
+      [RST, SEQPACKET],
+      [RST, 1],
+      [RST, SEQPACKET],
+    ])
+    guest.send({ op: RW, len: 3 })
+    expect(guest.accepted[0]?.readableBytes).toBe(3)
+  })
+})
+
+describe('a guest cannot hold the host', () => {
+  it.each([1, 43, 44])('with receive buffers of %i bytes that it gives back at once', (bytes) => {
+    const guest = new RawGuest({ rxBuffers: 0, reposts: true })
+    guest.send({ op: REQUEST })
+    const [socket] = guest.accepted
+    socket!.write(new Uint8Array(100))
+    guest.refill(8, bytes)
+    // 44 bytes are enough for RESPONSE, and for nothing else.
+    expect(guest.ops()).toEqual(bytes === 44 ? [RESPONSE] : [])
+    expect(guest.usedBuffers).toBeLessThanOrEqual(65)
+    expect(guest.violations.at(-1)).toBe('vsock-buffers-useless')
+    // The guest is told, and the host is not left waiting.
+    expect(guest.host.registers.status & DEVICE_NEEDS_RESET).toBe(DEVICE_NEEDS_RESET)
+    expect(socket!.connection.closeReason).toBe('reset')
+  })
+
+  it('with event buffers of no use that it gives back at once', () => {
+    const guest = new RawGuest({ eventBuffers: 0 })
+    guest.host.transportReset(3)
+    for (let i = 0; i < 1000 && guest.host.registers.isLive; i++) guest.postEvent(3)
+    // The last one was given back when nobody could be told any more.
+    expect(guest.events.length).toBe(63)
+    expect(guest.violations.at(-1)).toBe('vsock-buffers-useless')
+  })
+
+  it('with useless buffers among good ones: they come back, and the stream goes on', () => {
+    const guest = connected({ rxBuffers: 1 })
+    const [socket] = guest.accepted
+    socket!.write(new Uint8Array(2000))
+    for (let i = 0; i < 100; i++) {
+      guest.refill(10, 44)
+      guest.refill(1, 64)
+    }
+    const received = guest.received.reduce((sum, { len }) => sum + len, 0)
+    expect([received, guest.host.registers.isLive]).toEqual([2000, true])
+  })
+
+  it('by asking for credit at each answer: every kick ends', () => {
+    const guest = connected({ reposts: true })
+    for (let i = 0; i < 500; i++) guest.send({ op: CREDIT_REQUEST })
+    expect(guest.ops().length).toBe(501)
+  })
+})
+
+describe('one port pair, again and again', () => {
+  it('the RST of the peer cancels ours, and its new REQUEST is answered', () => {
+    const guest = new RawGuest({ rxBuffers: 0 })
+    guest.send({ op: REQUEST })
+    guest.send({ op: SHUTDOWN, flags: 3 })
+    guest.send({ op: RST })
+    guest.send({ op: REQUEST })
+    guest.refill(8)
+    expect(guest.ops()).toEqual([RESPONSE])
+    expect(guest.accepted.map(({ connection }) => connection.state)).toEqual(['closed', 'established'])
+    expect(guest.host.endpoint.connectionCount).toBe(1)
+  })
+
+  it('a REQUEST while our RST waits: the old connection is over on both sides, the new one stands', () => {
+    const guest = new RawGuest({ rxBuffers: 0 })
+    guest.send({ op: REQUEST })
+    guest.accepted[0]!.reset()
+    guest.send({ op: REQUEST })
+    guest.refill(8)
+    expect(guest.ops()).toEqual([RESPONSE])
+    guest.send({ op: RW, len: 5 })
+    expect(guest.accepted[1]!.readableBytes).toBe(5)
+    // What the application does with the old socket is nobody's business any more.
+    guest.accepted[0]!.reset()
+    guest.accepted[0]!.close()
+    expect(guest.accepted[1]!.connection.state).toBe('established')
+  })
+
+  it('a RST that waits for a connection that never was is cancelled in the same way', () => {
+    const guest = new RawGuest({ rxBuffers: 0 })
+    guest.send({ op: RW, len: 5 })
+    guest.send({ op: REQUEST })
+    guest.send({ op: RW, srcPort: 100, len: 5 })
+    guest.send({ op: RST, srcPort: 100 })
+    guest.send({ op: RW, srcPort: 101, len: 5 })
+    guest.refill(8)
+    guest.settle()
+    expect(guest.received.map(({ op, dstPort }) => [op, dstPort])).toEqual([
+      [RST, 101],
+      [RESPONSE, 99],
+    ])
+  })
+
+  it('a connection that was closed before it was ever spoken of says nothing', () => {
+    const guest = new RawGuest({ rxBuffers: 0 })
+    const socket = guest.host.connect(20)
+    socket.reset()
+    guest.refill(8)
+    expect([guest.ops(), guest.host.endpoint.connectionCount, guest.usedBuffers]).toEqual([[], 0, 0])
+  })
+})
+
+describe('rx starvation and SHUTDOWN', () => {
+  it('who waits for credit, and is told that the peer takes no more, uses no buffer', () => {
+    const guest = connected({ rxBuffers: 1 })
+    const [socket] = guest.accepted
+    guest.send({ op: CREDIT_UPDATE, bufAlloc: 0 })
+    socket!.write(new Uint8Array(100))
+    guest.send({ op: SHUTDOWN, flags: 1 })
+    guest.refill(4)
+    expect([guest.ops(), guest.usedBuffers]).toEqual([[RESPONSE], 1])
+    expect(socket!.writableBytes).toBe(0)
+    socket!.reset()
+    expect(guest.ops()).toEqual([RST])
   })
 })

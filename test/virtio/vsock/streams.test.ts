@@ -171,11 +171,22 @@ describe('streams', () => {
       }
       return new VsockDriver(new Offering(new VsockDevice({ guestCid: 3 })))
     }
-    expect(offered(0).driver.features).toEqual({ stream: false, noImpliedStream: false })
+    expect(offered(0).driver.features).toEqual({ stream: false, seqpacket: false, noImpliedStream: false })
+    const noStream = expect.objectContaining({ code: 'VSOCK_NO_STREAM' })
     // SEQPACKET alone implies streams; SEQPACKET and NO_IMPLIED_STREAM do not.
-    expect(offered(2).endpoint.cid).toBe(3)
-    expect(() => offered(6)).toThrow(expect.objectContaining({ code: 'VSOCK_NO_STREAM' }))
+    for (const [bits, streams] of [
+      [0, true],
+      [1, true],
+      [2, true],
+      [5, true],
+      [6, false],
+    ] as const) {
+      const connect = () => offered(bits).connect(HOST, 7)
+      if (streams) expect(connect).not.toThrow()
+      else expect(connect).toThrow(noStream)
+    }
+    expect(() => offered(4)).toThrow(noStream)
     const { guest } = pair()
-    expect(guest.driver.features).toEqual({ stream: true, noImpliedStream: true })
+    expect(guest.driver.features).toEqual({ stream: true, seqpacket: true, noImpliedStream: true })
   })
 })

@@ -1,15 +1,15 @@
 /**
- * A bounded queue of bytes: what was received and not read yet, or written and not sent yet. Free-running positions over a
- * buffer that is allocated with the first byte.
+ * A bounded queue of bytes: what was received and not read yet, or written and not sent yet. Its buffer grows with what it
+ * holds, up to the capacity: a connection that is idle costs no memory.
  *
  *   0 ............ head ████████████ tail ............ capacity    (the used part may wrap)
  */
-import { assert } from '../../../internal/assert.ts'
+const SMALLEST_BUFFER = 1024
 
 export class ByteRing {
   readonly capacity: number
   length = 0
-  #buffer: Uint8Array | null = null
+  #buffer = new Uint8Array(0)
   #head = 0
 
   constructor(capacity: number) {
@@ -24,9 +24,10 @@ export class ByteRing {
   push(source: Uint8Array): number {
     const count = Math.min(source.length, this.free)
     if (count === 0) return 0
-    this.#buffer ??= new Uint8Array(this.capacity)
-    const tail = (this.#head + this.length) % this.capacity
-    const first = Math.min(count, this.capacity - tail)
+    if (this.length + count > this.#buffer.length) this.#grow(this.length + count)
+    const size = this.#buffer.length
+    const tail = (this.#head + this.length) % size
+    const first = Math.min(count, size - tail)
     this.#buffer.set(source.subarray(0, first), tail)
     this.#buffer.set(source.subarray(first, count), 0)
     this.length += count
@@ -37,17 +38,34 @@ export class ByteRing {
   shift(target: Uint8Array): number {
     const count = Math.min(target.length, this.length)
     if (count === 0) return 0
-    assert(this.#buffer !== null, 'bytes have a buffer')
-    const first = Math.min(count, this.capacity - this.#head)
+    const size = this.#buffer.length
+    const first = Math.min(count, size - this.#head)
     target.set(this.#buffer.subarray(this.#head, this.#head + first), 0)
     target.set(this.#buffer.subarray(0, count - first), first)
-    this.#head = (this.#head + count) % this.capacity
+    this.#head = (this.#head + count) % size
     this.length -= count
     return count
   }
 
   clear(): void {
     this.length = 0
+    this.#head = 0
+  }
+
+  /** A copy of what is in it, oldest byte first. */
+  toBytes(): Uint8Array {
+    const bytes = new Uint8Array(this.length)
+    const first = Math.min(this.length, this.#buffer.length - this.#head)
+    bytes.set(this.#buffer.subarray(this.#head, this.#head + first), 0)
+    bytes.set(this.#buffer.subarray(0, this.length - first), first)
+    return bytes
+  }
+
+  /** Twice the size at least, so that bytes are copied a bounded number of times. */
+  #grow(needed: number): void {
+    const buffer = new Uint8Array(Math.min(this.capacity, Math.max(needed, 2 * this.#buffer.length, SMALLEST_BUFFER)))
+    buffer.set(this.toBytes(), 0)
+    this.#buffer = buffer
     this.#head = 0
   }
 }

@@ -1,14 +1,20 @@
 /**
- * One stream connection as a pure state machine (virtio 1.4 §5.10.6.3-5), the same for guest and host: packets and application
- * events go in, and `transmit` says what to send next. It holds counters, no bytes, and sends nothing itself.
+ * One connection as a pure state machine (virtio 1.4 §5.10.6.3-6), the same for guest and host, for streams and for seqpackets:
+ * packets and application events go in, and `transmit` says what to send next. It holds counters, no bytes, and sends nothing
+ * itself.
  *
  *   connect ──▶ connecting ──RESPONSE──▶ established ──SHUTDOWN both / RST / violation──▶ closed
  *   accept ─────────────────────────────▶
  *
  * Credit: all counters are u32 and wrap. A side may have at most `bufAlloc` bytes under way that the other has not passed on to
  * its application yet: free = peerBufAlloc - (txCnt - peerFwdCnt) (IMP-VSK-01).
+ *
+ * A seqpacket connection counts the same bytes and marks the last packet of a message. An application takes whole messages, so
+ * one that is longer than the receiver's buffer could never be taken, and empty ones cost no credit: both are bounded here.
  */
+import { checkInteger, MAX_U32 } from '../../../internal/check-option.ts'
 import {
+  MAX_CID,
   VIRTIO_VSOCK_OP_CREDIT_REQUEST,
   VIRTIO_VSOCK_OP_CREDIT_UPDATE,
   VIRTIO_VSOCK_OP_REQUEST,
@@ -16,11 +22,14 @@ import {
   VIRTIO_VSOCK_OP_RST,
   VIRTIO_VSOCK_OP_RW,
   VIRTIO_VSOCK_OP_SHUTDOWN,
+  VIRTIO_VSOCK_SEQ_EOM,
   VIRTIO_VSOCK_SHUTDOWN_F_RECEIVE,
   VIRTIO_VSOCK_SHUTDOWN_F_SEND,
+  VIRTIO_VSOCK_TYPE_SEQPACKET,
   VIRTIO_VSOCK_TYPE_STREAM,
   type VsockHeader,
 } from './header.ts'
+import { checkConnectionState, type VsockConnectionState } from './state.ts'
 
 /** `flags` of a SHUTDOWN as bit masks. */
 export const SHUTDOWN_RECEIVE = 1 << VIRTIO_VSOCK_SHUTDOWN_F_RECEIVE
@@ -29,17 +38,25 @@ export const SHUTDOWN_BOTH = SHUTDOWN_RECEIVE | SHUTDOWN_SEND
 
 export type VsockState = 'connecting' | 'established' | 'closed'
 
-/** Why a connection ended: in order, refused by a missing listener, aborted by either side, or by a peer that broke the rules. */
-export type VsockCloseReason = 'shutdown' | 'refused' | 'reset' | 'violation'
+/**
+ * Why a connection ended: in order, refused by a missing listener, aborted by either side, by a peer that broke the rules, or
+ * by a handler of ours that threw.
+ */
+export type VsockCloseReason = 'shutdown' | 'refused' | 'reset' | 'violation' | 'fault'
 
-/** What a packet meant: `data` has `len` bytes to store, for which there is room; the rest only changed the state. */
+/**
+ * What a packet meant: `data` has `len` bytes to store, for which there is room, and may end a message; the rest only changed
+ * the state.
+ */
 export type VsockIndication = 'nothing' | 'connected' | 'data' | 'shutdown' | 'closed'
 
 export class VsockConnection {
+  /** VIRTIO_VSOCK_TYPE_STREAM or VIRTIO_VSOCK_TYPE_SEQPACKET. */
+  readonly type: number
   readonly localPort: number
   readonly peerCid: number
   readonly peerPort: number
-  /** Our receive buffer in bytes: what the peer may have under way. */
+  /** Our receive buffer in bytes: what the peer may have under way, 1 to 2^32 - 1. */
   readonly bufAlloc: number
   state: VsockState
   closeReason: VsockCloseReason | null = null
@@ -53,6 +70,9 @@ export class VsockConnection {
   /** Bytes received, and how many of them our application has taken. */
   rxCnt = 0
   fwdCnt = 0
+  /** Seqpacket: whole messages that our application has not taken, and received bytes of the message that is not whole yet. */
+  unreadMessages = 0
+  messageBytes = 0
   /** fwdCnt as the peer knows it. */
   #announcedFwdCnt = 0
   /** REQUEST, RESPONSE or RST that waits to be sent; 0 for none. */
@@ -62,8 +82,24 @@ export class VsockConnection {
   #creditAsked = false
   #shutdownDue = false
 
-  /** A side that calls: sends REQUEST first. A side that was called passes the peer's REQUEST and sends RESPONSE first. */
-  constructor(localPort: number, peerCid: number, peerPort: number, bufAlloc: number, request: VsockHeader | null) {
+  /**
+   * A side that calls passes null and sends REQUEST first. A side that was called passes the peer's REQUEST and sends RESPONSE
+   * first. Throws `VirtioError` INVALID_OPTION for a port, CID or buffer that no connection can have.
+   */
+  constructor(
+    localPort: number,
+    peerCid: number,
+    peerPort: number,
+    bufAlloc: number,
+    request: VsockHeader | null,
+    type: number = VIRTIO_VSOCK_TYPE_STREAM,
+  ) {
+    checkInteger('localPort', localPort, 0, MAX_U32)
+    checkInteger('peerCid', peerCid, 0, MAX_CID)
+    checkInteger('peerPort', peerPort, 0, MAX_U32)
+    checkInteger('bufAlloc', bufAlloc, 1, MAX_U32, 'bytes')
+    checkInteger('type', type, VIRTIO_VSOCK_TYPE_STREAM, VIRTIO_VSOCK_TYPE_SEQPACKET)
+    this.type = type
     this.localPort = localPort
     this.peerCid = peerCid
     this.peerPort = peerPort
@@ -94,9 +130,15 @@ export class VsockConnection {
     return this.state !== 'closed' && (this.peerShutdown & SHUTDOWN_SEND) === 0
   }
 
-  /** A packet of the peer. A closed connection ignores it. What breaks the protocol closes with a RST. */
+  /**
+   * A packet of the peer. A closed connection ignores it, but for a RST: then the peer wants none of ours. What breaks the
+   * protocol closes with a RST.
+   */
   receive(header: VsockHeader): VsockIndication {
-    if (this.state === 'closed') return 'nothing'
+    if (this.state === 'closed') {
+      if (header.op === VIRTIO_VSOCK_OP_RST) this.#handshake = 0
+      return 'nothing'
+    }
     if (header.op === VIRTIO_VSOCK_OP_RST) return this.#close(this.#resetReason())
     if (!this.#takeCredit(header)) return this.#abort('violation')
     switch (header.op) {
@@ -105,12 +147,9 @@ export class VsockConnection {
         this.state = 'established'
         return 'connected'
       case VIRTIO_VSOCK_OP_RW:
-        return this.#receiveData(header.len)
+        return this.#receiveData(header.len, header.flags)
       case VIRTIO_VSOCK_OP_SHUTDOWN:
-        if (this.state !== 'established') return this.#abort('violation')
-        this.peerShutdown |= header.flags & SHUTDOWN_BOTH
-        // The answer to a complete shutdown is RST; what was received stays readable (§5.10.6.5).
-        return this.peerShutdown === SHUTDOWN_BOTH ? this.#abort('shutdown') : 'shutdown'
+        return this.#receiveShutdown(header.flags)
       case VIRTIO_VSOCK_OP_CREDIT_REQUEST:
         this.#creditUpdateDue = true
         return 'nothing'
@@ -130,9 +169,11 @@ export class VsockConnection {
     this.#creditRequestDue = !this.#creditAsked
   }
 
-  /** The application took `bytes` received bytes; they may come again. */
+  /** The application took `bytes` received bytes, or a message of that length; they may come again. */
   forward(bytes: number): void {
     this.fwdCnt = (this.fwdCnt + bytes) >>> 0
+    if (this.type === VIRTIO_VSOCK_TYPE_SEQPACKET) this.unreadMessages--
+    this.#endIfDone()
   }
 
   /** We will not send (SHUTDOWN_SEND), or not receive (SHUTDOWN_RECEIVE), any more. Told to the peer after what is queued. */
@@ -140,11 +181,14 @@ export class VsockConnection {
     if (this.state === 'closed' || (flags & ~this.localShutdown) === 0) return
     this.localShutdown |= flags
     this.#shutdownDue = true
+    this.#endIfDone()
   }
 
-  /** Ends the connection at once, with a RST to the peer. */
+  /** Ends the connection at once, with a RST to the peer, unless the peer has not even heard of it. */
   reset(reason: VsockCloseReason = 'reset'): void {
-    if (this.state !== 'closed') this.#abort(reason)
+    if (this.state === 'closed') return
+    if (this.#handshake === VIRTIO_VSOCK_OP_REQUEST) this.#close(reason)
+    else this.#abort(reason)
   }
 
   /** The peer is gone without a word (TRANSPORT_RESET): nothing more is sent. */
@@ -153,15 +197,16 @@ export class VsockConnection {
   }
 
   /**
-   * Fills `out` with the next packet to send, but for the CIDs, and counts it as sent. `queued` bytes wait for the peer, of
-   * which one packet takes at most `room`. False: nothing to send now.
+   * Fills `out` with the next packet to send, but for the CIDs, and counts it as sent. `queued` bytes wait for the peer (of a
+   * seqpacket: those of its next message), of which one packet takes at most `room`; the packet that takes the last of them
+   * has `endFlags`, VIRTIO_VSOCK_SEQ_*. False: nothing to send now.
    */
-  transmit(queued: number, room: number, out: VsockHeader): boolean {
+  transmit(queued: number, room: number, out: VsockHeader, endFlags = 0): boolean {
     const op = this.#nextOp(queued, room)
     if (op === 0) return false
     out.srcPort = this.localPort
     out.dstPort = this.peerPort
-    out.type = VIRTIO_VSOCK_TYPE_STREAM
+    out.type = this.type
     out.op = op
     out.len = 0
     out.flags = 0
@@ -172,6 +217,7 @@ export class VsockConnection {
     if (op === VIRTIO_VSOCK_OP_RW) {
       out.len = Math.min(queued, room, this.credit)
       this.txCnt = (this.txCnt + out.len) >>> 0
+      if (out.len === queued) out.flags = endFlags
     } else if (op === VIRTIO_VSOCK_OP_SHUTDOWN) {
       out.flags = this.localShutdown
       this.#shutdownDue = false
@@ -199,23 +245,59 @@ export class VsockConnection {
       return VIRTIO_VSOCK_OP_SHUTDOWN
     if (sendable > 0 && room > 0 && this.credit > 0) return VIRTIO_VSOCK_OP_RW
     // Half a buffer of news: the peer is told before it runs dry, but not for every read.
-    if ((this.fwdCnt - this.#announcedFwdCnt) >>> 0 >= this.bufAlloc / 2) return VIRTIO_VSOCK_OP_CREDIT_UPDATE
+    if ((this.fwdCnt - this.#announcedFwdCnt) >>> 0 >= Math.max(1, this.bufAlloc / 2)) {
+      return VIRTIO_VSOCK_OP_CREDIT_UPDATE
+    }
     if (this.#creditRequestDue || (sendable > 0 && this.credit === 0 && !this.#creditAsked)) {
       return VIRTIO_VSOCK_OP_CREDIT_REQUEST
     }
     return 0
   }
 
-  #receiveData(length: number): VsockIndication {
+  #receiveShutdown(flags: number): VsockIndication {
+    if (this.state !== 'established') return this.#abort('violation')
+    this.peerShutdown |= flags & SHUTDOWN_BOTH
+    // The rest of a message will never come: what is there of it is none.
+    const torn = !this.canReceive && this.messageBytes > 0
+    // The answer to a complete shutdown is RST; what was received stays readable (§5.10.6.5).
+    if (torn || this.peerShutdown === SHUTDOWN_BOTH) return this.#abort(torn ? 'violation' : 'shutdown')
+    this.#endIfDone()
+    return 'shutdown'
+  }
+
+  #receiveData(length: number, flags: number): VsockIndication {
     const fits = length <= this.bufAlloc - this.unread
     // The peer spent credit that it does not have, or talks after its last word.
     if (this.state !== 'established' || !this.canReceive || !fits) return this.#abort('violation')
+    if ((this.localShutdown & SHUTDOWN_RECEIVE) !== 0) {
+      // It was under way when we stopped listening: taken and dropped.
+      this.rxCnt = (this.rxCnt + length) >>> 0
+      this.fwdCnt = (this.fwdCnt + length) >>> 0
+      return 'nothing'
+    }
+    // EOM and EOR mean nothing on a stream (IMP-VSK-02).
+    const ends = this.type === VIRTIO_VSOCK_TYPE_SEQPACKET && (flags & VIRTIO_VSOCK_SEQ_EOM) !== 0
+    if (this.type === VIRTIO_VSOCK_TYPE_SEQPACKET && !this.#countMessage(length, ends)) return this.#abort('violation')
     this.rxCnt = (this.rxCnt + length) >>> 0
-    if (length === 0) return 'nothing'
-    if ((this.localShutdown & SHUTDOWN_RECEIVE) === 0) return 'data'
-    // It was under way when we stopped listening: taken and dropped.
-    this.forward(length)
-    return 'nothing'
+    return length > 0 || ends ? 'data' : 'nothing'
+  }
+
+  /**
+   * A piece of a message, for which there is room. False: nobody could ever take the message, which is longer than the buffer, or
+   * there are more messages than bytes, since credit does not bound empty ones.
+   */
+  #countMessage(length: number, ends: boolean): boolean {
+    const bytes = this.messageBytes + length
+    if (ends ? this.unreadMessages === this.bufAlloc : bytes === this.bufAlloc) return false
+    this.messageBytes = ends ? 0 : bytes
+    if (ends) this.unreadMessages++
+    return true
+  }
+
+  /** Neither side sends any more and all that came was taken: nothing is left to do but to say so (§5.10.6.5). */
+  #endIfDone(): void {
+    if (this.state !== 'established' || (this.localShutdown & this.peerShutdown & SHUTDOWN_SEND) === 0) return
+    if (this.unread === 0 && this.unreadMessages === 0) this.shutdown(SHUTDOWN_BOTH)
   }
 
   /** False for an acknowledgement of bytes that were never sent. */
@@ -246,5 +328,36 @@ export class VsockConnection {
     this.closeReason = reason
     this.#handshake = 0
     return 'closed'
+  }
+
+  saveState(): VsockConnectionState {
+    const { type, localPort, peerCid, peerPort, bufAlloc, state, closeReason, peerShutdown, localShutdown } = this
+    const { txCnt, peerFwdCnt, peerBufAlloc, rxCnt, fwdCnt, unreadMessages, messageBytes } = this
+    return {
+      ...{ type, localPort, peerCid, peerPort, bufAlloc, state, closeReason, peerShutdown, localShutdown },
+      ...{ txCnt, peerFwdCnt, peerBufAlloc, rxCnt, fwdCnt, unreadMessages, messageBytes },
+      announcedFwdCnt: this.#announcedFwdCnt,
+      handshake: this.#handshake,
+      creditUpdateDue: this.#creditUpdateDue,
+      creditRequestDue: this.#creditRequestDue,
+      creditAsked: this.#creditAsked,
+      shutdownDue: this.#shutdownDue,
+    }
+  }
+
+  /** A connection that goes on where the saved one was. Throws `VirtioError` INVALID_STATE for what is no connection's. */
+  static restore(state: VsockConnectionState): VsockConnection {
+    checkConnectionState(state)
+    const { type, localPort, peerCid, peerPort, bufAlloc, announcedFwdCnt, handshake, ...rest } = state
+    const { creditUpdateDue, creditRequestDue, creditAsked, shutdownDue, ...members } = rest
+    const connection = new VsockConnection(localPort, peerCid, peerPort, bufAlloc, null, type)
+    Object.assign(connection, members)
+    connection.#announcedFwdCnt = announcedFwdCnt
+    connection.#handshake = handshake
+    connection.#creditUpdateDue = creditUpdateDue
+    connection.#creditRequestDue = creditRequestDue
+    connection.#creditAsked = creditAsked
+    connection.#shutdownDue = shutdownDue
+    return connection
   }
 }

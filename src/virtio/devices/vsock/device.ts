@@ -1,17 +1,23 @@
 /**
- * A vsock device (virtio 1.4 §5.10) whose host side are stream sockets: packets of the guest's tx queue go into an endpoint, and
- * what the endpoint wants to say goes into the guest's rx buffers, or waits for them (museum 35).
+ * A vsock device (virtio 1.4 §5.10) whose host side are stream and seqpacket sockets: packets of the guest's tx queue go into an
+ * endpoint, and what the endpoint wants to say goes into the guest's rx buffers, or waits for them (museum 35).
+ *
+ * After a transport reset the guest still has its old connections until it has seen the event. What the host sends before that
+ * would be ended by the event, so nothing is sent: the guest has seen it when it gives the event buffer back (VSK-DRV-09).
  */
+import { checkPowerOfTwo } from '../../../internal/check-option.ts'
 import { VirtioError } from '../../../internal/error.ts'
+import { FAILED } from '../../constants.ts'
 import { defineDevice } from '../../define-device.ts'
 import type { Device } from '../../device.ts'
 import type { DeviceQueue } from '../../device-queue.ts'
 import type { DeviceRegisters } from '../../device-registers.ts'
 import type { FeatureSet } from '../../features.ts'
 import { protocolViolation } from '../../protocol-violation.ts'
-import { type VsockContract, vsockContract } from './contract.ts'
-import { VsockEndpoint, type VsockEndpointOptions } from './endpoint.ts'
+import { hasStreams, type VsockContract, vsockContract } from './contract.ts'
+import { checkEndpointOptions, VsockEndpoint, type VsockEndpointOptions, type VsockListener } from './endpoint.ts'
 import {
+  MAX_CID,
   readVsockHeader,
   VIRTIO_VSOCK_EVENT_TRANSPORT_RESET,
   VSOCK_HEADER_BYTES,
@@ -19,17 +25,28 @@ import {
   VsockHeader,
   writeVsockHeader,
 } from './header.ts'
+import type { VsockSeqpacketSocket } from './seqpacket-socket.ts'
 import type { VsockSocket } from './socket.ts'
+import { requireVsockState } from './state.ts'
 
 /** Packets per turn, either way. */
 const TURN = 16
 /** Largest payload that the device sends in one packet, however big the receive buffer is. */
 const MAX_PAYLOAD_BYTES = 65536
+const EVENT_BYTES = 4
+/**
+ * Buffers in a row that were too small for anything, after which the device asks for a reset: a guest that gives them back at
+ * once would keep it busy for ever. A whole ring of them, or so many.
+ */
+const USELESS_BUFFERS = 64
 const RX = 0
 const TX = 1
+const EVENT = 2
 
 export interface VsockDeviceOptions extends VsockEndpointOptions {
+  /** 3 to 0xfffffffe. */
   readonly guestCid: number
+  /** Entries of the rx and tx queue: a power of two, 1 to 32768. Default 128. */
   readonly queueSize?: number
   readonly commonFeatures?: FeatureSet
 }
@@ -40,26 +57,42 @@ export class VsockDevice {
   readonly endpoint: VsockEndpoint
   readonly #packet = new Uint8Array(VSOCK_HEADER_BYTES)
   readonly #payload = new Uint8Array(MAX_PAYLOAD_BYTES)
-  readonly #header = new VsockHeader()
-  #resetsToTell = 0
+  readonly #received = new VsockHeader()
+  readonly #sent = new VsockHeader()
+  /** A transport reset that the guest has to be told of, events that it has not given back, and event buffers that it has left. */
+  #resetDue = false
+  #eventsOut = 0
+  #eventsLeft = 0
+  /** CIDs that the guest had: its packets may still be under way. */
+  readonly #formerCids = new Set<number>()
+  #useless = 0
 
-  /** Throws `VirtioError` VSOCK_CID for a reserved CID (VSK-DEV-07). */
+  /** Throws `VirtioError` VSOCK_CID for a reserved CID (VSK-DEV-07), INVALID_OPTION for what no device can have. */
   constructor(options: VsockDeviceOptions) {
-    checkGuestCid(options.guestCid)
+    const { guestCid, queueSize = 128, socketTypes = ['stream', 'seqpacket'] } = options
+    checkGuestCid(guestCid)
+    checkPowerOfTwo('queueSize', queueSize, 1, 32768, 'entries')
+    checkEndpointOptions(options)
     this.endpoint = new VsockEndpoint(VSOCK_HOST_CID, options)
     const definition = defineDevice({
-      ...vsockContract(options.queueSize),
+      ...vsockContract(queueSize),
       rx: (queue) => this.#sendToGuest(queue),
       tx: (queue) => this.#receiveFromGuest(queue),
       event: (queue) => this.#sendEvents(queue),
-      // The guest forgot its connections; ours are nobody's.
-      onReset: () => this.endpoint.transportReset(VSOCK_HOST_CID),
+      onActivate: () => this.#goOnline(),
+      onReset: () => this.#forgetGuest(),
+      onSave: () => ({ formerCids: [...this.#formerCids] }),
+      onRestore: (saved) => this.#restore(saved),
     })
     this.device = definition.create({
-      config: { guestCid: options.guestCid },
+      config: { guestCid },
+      // VSK-DEV-01
+      offer: [...socketTypes, 'noImpliedStream'],
       ...(options.commonFeatures !== undefined && { commonFeatures: options.commonFeatures }),
     })
     this.endpoint.onOutgoing = () => this.device.queues.rx.wake()
+    this.device.events.on('status', () => this.#noticeStatus())
+    this.#noticeStatus()
   }
 
   get registers(): DeviceRegisters {
@@ -74,22 +107,40 @@ export class VsockDevice {
     return this.device.config.values.guestCid
   }
 
-  /** Accepts the guest's connections to a port of the host; returns how to stop. */
-  listen(port: number, onConnection: (socket: VsockSocket) => void): () => void {
+  /** Accepts the guest's stream connections to a port of the host; returns how to stop. Throws as `VsockEndpoint.listen`. */
+  listen(port: number, onConnection: VsockListener): () => void {
     return this.endpoint.listen(port, onConnection)
   }
 
-  /** Connects to a port of the guest. */
+  /** Accepts the guest's seqpacket connections; throws as `VsockEndpoint.listenSeqpacket`. */
+  listenSeqpacket(port: number, onConnection: VsockListener<VsockSeqpacketSocket>): () => void {
+    return this.endpoint.listenSeqpacket(port, onConnection)
+  }
+
+  /** Connects to a port of the guest; throws as `VsockEndpoint.connect`. While no driver runs the device, `opened()` rejects. */
   connect(port: number): VsockSocket {
     return this.endpoint.connect(this.guestCid, port)
   }
 
-  /** The guest was moved: every connection ends, and it is told to fetch its CID again (§5.10.6.7). */
+  /** `connect` for messages; throws as `VsockEndpoint.connectSeqpacket`. */
+  connectSeqpacket(port: number): VsockSeqpacketSocket {
+    return this.endpoint.connectSeqpacket(this.guestCid, port)
+  }
+
+  /**
+   * The guest was moved: every connection ends, and it is told to fetch its CID again (§5.10.6.7). New connections can be made at
+   * once; their packets wait until the guest has seen the event. A restored device does this by itself.
+   */
   transportReset(guestCid: number): void {
     checkGuestCid(guestCid)
-    this.endpoint.transportReset(VSOCK_HOST_CID)
+    const { isLive } = this.registers
+    if (isLive) {
+      this.#resetDue = true
+      if (guestCid !== this.guestCid) this.#formerCids.add(this.guestCid)
+    }
     this.device.config.update({ guestCid })
-    this.#resetsToTell++
+    if (!isLive) return
+    this.endpoint.transportReset(VSOCK_HOST_CID)
     this.device.queues.event.wake()
   }
 
@@ -98,27 +149,40 @@ export class VsockDevice {
     if (!this.endpoint.canReceive) return
     for (const { reader } of queue.drain(TURN)) {
       const whole = reader.into(this.#packet) === VSOCK_HEADER_BYTES
-      if (!whole || !readVsockHeader(this.#packet, 0, this.#header)) {
+      if (!whole || !readVsockHeader(this.#packet, 0, this.#received)) {
         this.#report('vsock-header-malformed', 'IMP-VSK-02', 'a packet of the guest has no valid header', TX)
-      } else if (this.#header.srcCid !== this.guestCid) {
-        // No answer either: it would go to an address that is not the guest's.
-        this.#report('vsock-source-cid', 'VSK-DRV-07', `a packet of the guest claims CID ${this.#header.srcCid}`, TX)
-      } else this.endpoint.receive(this.#header, reader)
+      } else if (this.#isFromGuest(this.#received)) this.endpoint.receive(this.#received, reader)
       if (!this.endpoint.canReceive) break
     }
   }
 
+  #isFromGuest({ srcCid, dstCid }: VsockHeader): boolean {
+    if (srcCid !== this.guestCid) {
+      // Sent before the guest knew of its new CID: that life is over. Nor is anything else answered: it would go to an address that
+      // is not the guest's.
+      if (this.#formerCids.has(srcCid)) return false
+      this.#report('vsock-source-cid', 'VSK-DRV-07', `a packet of the guest claims CID ${srcCid}`, TX)
+      return false
+    }
+    if (!this.#isHolding) this.#formerCids.clear()
+    if (dstCid <= MAX_CID) return true
+    this.#report('vsock-header-malformed', 'IMP-VSK-02', `the upper half of CID ${dstCid} is not zero`, TX)
+    return false
+  }
+
   #sendToGuest(queue: DeviceQueue): void {
-    if (this.endpoint.hasOutgoing) {
+    if (this.endpoint.hasOutgoing && !this.#isHolding) {
       for (const { writer } of queue.drain(TURN)) {
         const room = Math.min(writer.remaining - VSOCK_HEADER_BYTES, MAX_PAYLOAD_BYTES)
         if (room < 0) {
           this.#report('vsock-header-malformed', 'IMP-VSK-02', 'a receive buffer has no room for a header', RX)
-        } else if (this.endpoint.nextPacket(this.#header, this.#payload.subarray(0, room))) {
-          writeVsockHeader(this.#packet, 0, this.#header)
+          this.#countUseless(queue, RX)
+        } else if (this.endpoint.nextPacket(this.#sent, this.#payload.subarray(0, room))) {
+          writeVsockHeader(this.#packet, 0, this.#sent)
           writer.bytes(this.#packet)
-          writer.bytes(this.#payload.subarray(0, this.#header.len))
-        }
+          writer.bytes(this.#payload.subarray(0, this.#sent.len))
+          this.#useless = 0
+        } else this.#countUseless(queue, RX)
         if (!this.endpoint.hasOutgoing) break
       }
     }
@@ -127,22 +191,113 @@ export class VsockDevice {
     if (this.endpoint.canReceive && tx.waiting > 0) tx.wake()
   }
 
+  /** A transport reset was not seen by the guest yet. */
+  get #isHolding(): boolean {
+    return this.#resetDue || this.#eventsOut > 0
+  }
+
   #sendEvents(queue: DeviceQueue): void {
-    if (this.#resetsToTell === 0) return
+    const back = queue.waiting - this.#eventsLeft
+    this.#eventsLeft = queue.waiting
+    if (back > 0 && this.#eventsOut > 0) {
+      this.#eventsOut = Math.max(0, this.#eventsOut - back)
+      if (!this.#isHolding) this.device.queues.rx.wake()
+    }
+    if (this.#resetDue) this.#tellReset(queue)
+    else if (this.#eventsOut > 0) this.#watchFor(queue)
+  }
+
+  #tellReset(queue: DeviceQueue): void {
     for (const { writer } of queue.drain(1)) {
+      // Before it is published: the guest may give it back while it is notified.
+      this.#eventsLeft--
+      if (writer.remaining < EVENT_BYTES) {
+        this.#report('vsock-event-malformed', 'VSK-DRV-09', 'an event buffer has no room for an event', EVENT)
+        this.#countUseless(queue, EVENT)
+        continue
+      }
       writer.u32(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET)
-      this.#resetsToTell--
+      this.#resetDue = false
+      this.#eventsOut++
+      this.#useless = 0
     }
   }
 
-  #report(rule: 'vsock-header-malformed' | 'vsock-source-cid', clause: string, message: string, queue: number): void {
+  /** Asks for the kick of the next event buffer, behind those that are there and not needed. */
+  #watchFor(queue: DeviceQueue): void {
+    const left = queue.waiting
+    if (left < (queue.ring?.size ?? 0)) queue.ring!.delayNotifications(left + 1)
+    if (queue.waiting > left) queue.wake()
+  }
+
+  /** Everything that was the guest's: a new driver, and a fresh device, know nothing of it. */
+  #forgetGuest(): void {
+    this.#resetDue = false
+    this.#eventsOut = 0
+    this.#eventsLeft = 0
+    this.#formerCids.clear()
+    this.#useless = 0
+    this.#noticeStatus()
+  }
+
+  /** Connections are not saved: the other side of them is not either. The guest is told, and asks for new ones. */
+  #restore(saved: unknown): void {
+    const { formerCids } = (saved ?? {}) as { readonly formerCids?: unknown }
+    requireVsockState(
+      Array.isArray(formerCids) && formerCids.every(Number.isInteger),
+      'formerCids must be an array of CIDs',
+    )
+    requireVsockState(isGuestCid(this.guestCid), `a guest cannot have CID ${this.guestCid}`)
+    if (!this.registers.isLive) return
+    for (const cid of formerCids as number[]) this.#formerCids.add(cid)
+    this.#goOnline()
+    this.#resetDue = true
+    this.device.queues.event.wake()
+  }
+
+  #goOnline(): void {
+    const { features } = this.device
+    this.endpoint.goOnline(VSOCK_HOST_CID, hasStreams(features), features.seqpacket)
+  }
+
+  /** A device that is not live, for whatever reason, has no connections. */
+  #noticeStatus(): void {
+    const { isLive, status } = this.registers
+    if (isLive) return
+    const why =
+      status === 0
+        ? 'no driver runs it'
+        : (status & FAILED) !== 0
+          ? 'the driver gave it up'
+          : 'it is not ready, or needs a reset'
+    this.endpoint.goOffline(
+      new VirtioError('VSOCK_OFFLINE', `the vsock device of guest ${this.guestCid} is offline: ${why}`),
+    )
+  }
+
+  #countUseless(queue: DeviceQueue, index: number): void {
+    this.#useless++
+    if (this.#useless < Math.max(USELESS_BUFFERS, queue.ring?.size ?? 0)) return
+    const message = `${this.#useless} buffers in a row had no room for anything`
+    this.#report('vsock-buffers-useless', 'IMP-VSK-02', message, index)
+    this.registers.setNeedsReset()
+  }
+
+  #report(
+    rule: 'vsock-header-malformed' | 'vsock-event-malformed' | 'vsock-source-cid' | 'vsock-buffers-useless',
+    clause: string,
+    message: string,
+    queue: number,
+  ): void {
     this.registers.reportViolation(protocolViolation(rule, clause, message, queue))
   }
 }
 
 /** VSK-DEV-07: reserved CIDs cannot be a guest's; the upper half is zero (IMP-VSK-02). */
 function checkGuestCid(cid: number): void {
-  if (!Number.isInteger(cid) || cid <= VSOCK_HOST_CID || cid >= 0xffff_ffff) {
-    throw new VirtioError('VSOCK_CID', `a guest's CID is 3 to 0xfffffffe, not ${cid}`)
-  }
+  if (!isGuestCid(cid)) throw new VirtioError('VSOCK_CID', `a guest's CID is 3 to 0xfffffffe, not ${cid}`)
+}
+
+function isGuestCid(cid: number): boolean {
+  return Number.isInteger(cid) && cid > VSOCK_HOST_CID && cid < MAX_CID
 }

@@ -1,7 +1,8 @@
 /**
- * The guest's vsock driver: keeps receive buffers posted, sends what its endpoint has to say, and hands out stream sockets. It
- * runs on whatever transport `startDriver` runs on, and moves only when it is called or interrupted.
+ * The guest's vsock driver: keeps receive buffers posted, sends what its endpoint has to say, and hands out stream and seqpacket
+ * sockets. It runs on whatever transport `startDriver` runs on, and moves only when it is called or interrupted.
  */
+import { checkInteger } from '../../../internal/check-option.ts'
 import { VirtioError } from '../../../internal/error.ts'
 import type { GuestMemory } from '../../../memory/index.ts'
 import { BufferList, UsedBuffer } from '../../../virtqueue/index.ts'
@@ -10,29 +11,43 @@ import type { Driver } from '../../driver.ts'
 import type { DriverQueue } from '../../driver-queue.ts'
 import type { DriverTransport } from '../../driver-transport.ts'
 import type { FeatureSet } from '../../features.ts'
-import { type VsockContract, vsockContract } from './contract.ts'
-import { VsockEndpoint, type VsockEndpointOptions } from './endpoint.ts'
+import { hasStreams, type VsockContract, vsockContract } from './contract.ts'
 import {
+  checkEndpointOptions,
+  VsockEndpoint,
+  type VsockEndpointOptions,
+  type VsockListener,
+  type VsockSocketType,
+} from './endpoint.ts'
+import {
+  MAX_CID,
   readVsockHeader,
   VIRTIO_VSOCK_EVENT_TRANSPORT_RESET,
   VSOCK_HEADER_BYTES,
+  VSOCK_HOST_CID,
   VsockHeader,
   writeVsockHeader,
 } from './header.ts'
-import type { PayloadSource, VsockSocket } from './socket.ts'
+import type { VsockSeqpacketSocket } from './seqpacket-socket.ts'
+import type { VsockSocket } from './socket.ts'
+import type { PayloadSource } from './socket-base.ts'
 
 export interface VsockDriverOptions extends VsockEndpointOptions {
-  /** Entries of the rx and tx queue. Default: as in the contract. */
+  /** Entries of the rx and tx queue, 1 to 32768: at most what the device has. Default: as in the contract. */
   readonly queueSize?: number
-  /** Bytes of each receive buffer, header included. Default 4096. */
+  /** Bytes of each receive buffer, the header of 44 bytes included: 45 to 65580. Default 4096. */
   readonly rxBufferBytes?: number
-  /** Largest payload of one packet. Default 4096. */
+  /** Largest payload of one packet, 1 to 65536, for larger ones are refused by Linux hosts. Default 4096. */
   readonly maxPayloadBytes?: number
   readonly commonFeatures?: FeatureSet
 }
 
 const EVENT_BYTES = 4
-/** A tx packet is a header descriptor and a payload descriptor. */
+const MAX_PAYLOAD_BYTES = 65536
+/**
+ * A tx packet is a header descriptor and a payload descriptor, which is what devices are used to. A ring of one entry gets both
+ * in one: they lie side by side, and a device assumes no framing (virtio 1.4 §2.7.4.1).
+ */
 const TX_DESCRIPTORS = 2
 
 /** The payload of the receive buffer that is being looked at. */
@@ -93,8 +108,15 @@ class Slots {
   }
 }
 
+/** Which of the features that were wanted were negotiated. */
+export interface VsockFeatures {
+  readonly stream?: boolean
+  readonly seqpacket?: boolean
+  readonly noImpliedStream: boolean
+}
+
 export class VsockDriver {
-  readonly driver: Driver<VsockContract, { readonly stream: boolean; readonly noImpliedStream: boolean }>
+  readonly driver: Driver<VsockContract, VsockFeatures>
   readonly endpoint: VsockEndpoint
   /** Packets of the device that had no valid header, and were dropped. */
   malformedPackets = 0
@@ -108,52 +130,68 @@ export class VsockDriver {
   readonly #payload: ReceivedPayload
   readonly #buffers = new BufferList(TX_DESCRIPTORS)
   readonly #used = new UsedBuffer()
+  readonly #txDescriptors: number
   #sending = false
   #receiving = false
 
-  /** Throws as `startDriver` does, and `VirtioError` VSOCK_NO_STREAM when the device has no stream sockets. */
+  /**
+   * Throws as `startDriver` does, and `VirtioError` INVALID_OPTION, VSOCK_NO_STREAM when the device has neither stream nor seqpacket
+   * sockets, or VSOCK_CID when it gives this guest a CID that no guest can have.
+   */
   constructor(transport: DriverTransport<VsockContract>, options: VsockDriverOptions = {}) {
-    const { rxBufferBytes = 4096, maxPayloadBytes = 4096 } = options
+    checkDriverOptions(options)
+    const { rxBufferBytes = 4096, maxPayloadBytes = 4096, socketTypes = ['stream', 'seqpacket'] } = options
     this.driver = startDriver(transport, {
-      contract: transport.contract ?? vsockContract(options.queueSize),
+      contract: transport.contract ?? vsockContract(),
       // VSK-DRV-01
-      want: ['stream', 'noImpliedStream'],
+      want: [...socketTypes, 'noImpliedStream'],
       ...(options.queueSize !== undefined && { queueSizes: { rx: options.queueSize, tx: options.queueSize } }),
       ...(options.commonFeatures !== undefined && { commonFeatures: options.commonFeatures }),
     })
-    const { stream, noImpliedStream } = this.driver.features
-    // VSK-DRV-02, -03: without NO_IMPLIED_STREAM there are streams, named or not.
-    if (!stream && noImpliedStream) {
-      this.driver.close()
-      throw new VirtioError('VSOCK_NO_STREAM', 'the device has no stream sockets')
-    }
     this.#memory = transport.memory
     this.#payload = new ReceivedPayload(transport.memory)
     this.#packet = new Uint8Array(VSOCK_HEADER_BYTES + maxPayloadBytes)
-    this.endpoint = new VsockEndpoint(this.driver.config.guestCid, options)
+    try {
+      this.endpoint = new VsockEndpoint(this.#fetchCid(), { ...options, socketTypes: this.#negotiatedTypes() })
+    } catch (error) {
+      this.driver.close()
+      throw error
+    }
     const { rx, tx, event } = this.driver
     const slots = (queue: DriverQueue, count: number, bytes: number) =>
       new Slots(transport.allocate(count * bytes, 64), count, bytes, queue.ring.size)
+    this.#txDescriptors = Math.min(TX_DESCRIPTORS, tx.ring.size)
     this.#rx = slots(rx, rx.ring.size, rxBufferBytes)
-    this.#tx = slots(tx, Math.max(1, tx.ring.size / TX_DESCRIPTORS), this.#packet.length)
+    this.#tx = slots(tx, tx.ring.size / this.#txDescriptors, this.#packet.length)
     this.#event = slots(event, event.ring.size, EVENT_BYTES)
     rx.onUsed = () => this.#receive()
     tx.onUsed = () => this.#send()
     event.onUsed = () => this.#takeEvents()
     this.endpoint.onOutgoing = () => this.#send()
     // A device that was given up, or closed, takes its connections along.
-    this.driver.events.on('stopped', () => this.endpoint.transportReset(this.endpoint.cid))
+    this.driver.events.on('stopped', (error) => this.endpoint.goOffline(error))
     this.#fill(event, this.#event)
     this.#fill(rx, this.#rx)
   }
 
-  /** Accepts connections to a port of this guest; returns how to stop. */
-  listen(port: number, onConnection: (socket: VsockSocket) => void): () => void {
+  /** Accepts stream connections to a port of this guest; returns how to stop. Throws as `VsockEndpoint.listen`. */
+  listen(port: number, onConnection: VsockListener): () => void {
     return this.endpoint.listen(port, onConnection)
   }
 
+  /** Accepts seqpacket connections; throws as `VsockEndpoint.listenSeqpacket`. */
+  listenSeqpacket(port: number, onConnection: VsockListener<VsockSeqpacketSocket>): () => void {
+    return this.endpoint.listenSeqpacket(port, onConnection)
+  }
+
+  /** Connects to a port of the host, CID 2; throws as `VsockEndpoint.connect`. Of a driver that was stopped, `opened()` rejects. */
   connect(peerCid: number, peerPort: number): VsockSocket {
     return this.endpoint.connect(peerCid, peerPort)
+  }
+
+  /** `connect` for messages; throws as `VsockEndpoint.connectSeqpacket`. */
+  connectSeqpacket(peerCid: number, peerPort: number): VsockSeqpacketSocket {
+    return this.endpoint.connectSeqpacket(peerCid, peerPort)
   }
 
   /** Resets the device; every connection ends. */
@@ -168,9 +206,26 @@ export class VsockDriver {
     this.close()
   }
 
+  #negotiatedTypes(): VsockSocketType[] {
+    const { stream = false, seqpacket = false, noImpliedStream } = this.driver.features
+    const types: VsockSocketType[] = hasStreams({ stream, noImpliedStream }) ? ['stream'] : []
+    if (seqpacket) types.push('seqpacket')
+    if (types.length > 0) return types
+    throw new VirtioError('VSOCK_NO_STREAM', 'the device has neither stream nor seqpacket sockets')
+  }
+
+  /** Throws `VirtioError` for what cannot be the CID of a guest (VSK-DEV-07, IMP-VSK-02). */
+  #fetchCid(): number {
+    const cid = this.driver.config.guestCid
+    if (cid > VSOCK_HOST_CID && cid < MAX_CID) return cid
+    throw new VirtioError('VSOCK_CID', `the device says that this guest has CID ${cid}; a guest's is 3 to 0xfffffffe`)
+  }
+
   /** rx goes on while tx is full, as long as the endpoint can hold answers (VSK-DRV-04); #send looks again. */
   #receive(): void {
     if (this.#receiving) return
+    // What came after a transport reset is of the new life: the old one ends before it is looked at.
+    this.#takeEvents()
     this.#receiving = true
     const { rx } = this.driver
     let taken = 0
@@ -188,7 +243,9 @@ export class VsockDriver {
   #takePacket(address: number, writtenBytes: number): void {
     const header = this.#packet.subarray(0, VSOCK_HEADER_BYTES)
     this.#memory.read(address, header)
-    if (writtenBytes < VSOCK_HEADER_BYTES || !readVsockHeader(header, 0, this.#received)) {
+    const valid = writtenBytes >= VSOCK_HEADER_BYTES && readVsockHeader(header, 0, this.#received)
+    // IMP-VSK-02: nobody has an address whose upper half is not zero.
+    if (!valid || this.#received.srcCid > MAX_CID || this.#received.dstCid > MAX_CID) {
       this.malformedPackets++
       return
     }
@@ -214,7 +271,7 @@ export class VsockDriver {
 
   #sendPacket(): boolean {
     const { ring } = this.driver.tx
-    if (ring.freeDescriptors < TX_DESCRIPTORS) return false
+    if (ring.freeDescriptors < this.#txDescriptors) return false
     const address = this.#tx.take()
     if (address < 0) return false
     const payload = this.#packet.subarray(VSOCK_HEADER_BYTES)
@@ -224,24 +281,38 @@ export class VsockDriver {
     }
     writeVsockHeader(this.#packet, 0, this.#sent)
     this.#memory.write(address, this.#packet.subarray(0, VSOCK_HEADER_BYTES + this.#sent.len))
-    this.#buffers.clear().addReadable(address, VSOCK_HEADER_BYTES)
-    if (this.#sent.len > 0) this.#buffers.addReadable(address + VSOCK_HEADER_BYTES, this.#sent.len)
+    const { len } = this.#sent
+    if (this.#txDescriptors === 1) this.#buffers.clear().addReadable(address, VSOCK_HEADER_BYTES + len)
+    else {
+      this.#buffers.clear().addReadable(address, VSOCK_HEADER_BYTES)
+      if (len > 0) this.#buffers.addReadable(address + VSOCK_HEADER_BYTES, len)
+    }
     this.#tx.give(ring.add(this.#buffers), address)
     return true
   }
 
-  /** VSK-DRV-09: event buffers go back at once. */
+  /** VSK-DRV-09: event buffers go back at once, which also tells the device that the event was seen. */
   #takeEvents(): void {
     const { event } = this.driver
+    let taken = 0
     while (event.ring.popUsed(this.#used)) {
       const { id, writtenBytes } = this.#used
       const address = this.#event.reclaim(id)
       const known = writtenBytes === EVENT_BYTES && this.#memory.readU32(address) === VIRTIO_VSOCK_EVENT_TRANSPORT_RESET
       this.#event.release(address)
-      // VSK-DRV-10, -11, -12
-      if (known) this.endpoint.transportReset(this.driver.config.guestCid)
+      taken++
+      if (known) this.#resetTransport()
     }
-    this.#fill(event, this.#event)
+    if (taken > 0) this.#fill(event, this.#event)
+  }
+
+  /** VSK-DRV-10, -11, -12: connections end, listeners go on under the CID that the guest has now. */
+  #resetTransport(): void {
+    try {
+      this.endpoint.transportReset(this.#fetchCid())
+    } catch (error) {
+      this.endpoint.goOffline(error as Error)
+    }
   }
 
   /** Posts every free buffer of a queue that the device writes to. */
@@ -258,4 +329,13 @@ export class VsockDriver {
     }
     queue.kick()
   }
+}
+
+function checkDriverOptions(options: VsockDriverOptions): void {
+  checkEndpointOptions(options)
+  const { queueSize = 1, rxBufferBytes = VSOCK_HEADER_BYTES + 1, maxPayloadBytes = 1 } = options
+  checkInteger('queueSize', queueSize, 1, 32768, 'entries')
+  // One byte of payload at least: without it data would never move.
+  checkInteger('rxBufferBytes', rxBufferBytes, VSOCK_HEADER_BYTES + 1, VSOCK_HEADER_BYTES + MAX_PAYLOAD_BYTES, 'bytes')
+  checkInteger('maxPayloadBytes', maxPayloadBytes, 1, MAX_PAYLOAD_BYTES, 'bytes')
 }

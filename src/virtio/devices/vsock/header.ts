@@ -17,6 +17,10 @@ export const VIRTIO_VSOCK_OP_CREDIT_REQUEST = 7
 export const VIRTIO_VSOCK_TYPE_STREAM = 1
 export const VIRTIO_VSOCK_TYPE_SEQPACKET = 2
 
+/** Masks in `flags` of an RW of a seqpacket socket (§5.10.6.6): its last byte ends a message, and a record of messages. */
+export const VIRTIO_VSOCK_SEQ_EOM = 1
+export const VIRTIO_VSOCK_SEQ_EOR = 2
+
 /** Bit numbers in `flags` of a SHUTDOWN. */
 export const VIRTIO_VSOCK_SHUTDOWN_F_RECEIVE = 0
 export const VIRTIO_VSOCK_SHUTDOWN_F_SEND = 1
@@ -25,6 +29,9 @@ export const VIRTIO_VSOCK_EVENT_TRANSPORT_RESET = 0
 
 /** The host's well-known CID (§5.10.4). */
 export const VSOCK_HOST_CID = 2
+
+/** CIDs are le64 whose upper half is reserved and zero (§5.10.4): a larger one is nobody's (IMP-VSK-02). */
+export const MAX_CID = 0xffff_ffff
 
 export const VSOCK_HEADER_BYTES = 44
 
