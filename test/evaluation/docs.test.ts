@@ -1,6 +1,7 @@
 /** The data dictionary of docs/evaluation.md is what the experiments say of themselves. `UPDATE_DOCS=1` writes it. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { EXPERIMENTS } from 'virtio-sdk/evaluation'
+import { DEFAULT_CAMPAIGN, EXPERIMENTS } from 'virtio-sdk/evaluation'
+import { zcu102 } from 'virtio-sdk/platform-zcu102'
 import { expect, it } from 'vitest'
 
 const PATH = new URL('../../docs/evaluation.md', import.meta.url)
@@ -26,4 +27,17 @@ it('docs/evaluation.md has the dictionary of every experiment', () => {
   const written = `${text.slice(0, begin)}\n${dictionary()}${text.slice(text.indexOf(END))}`
   if (process.env.UPDATE_DOCS) writeFileSync(PATH, written)
   else expect(text).toBe(written)
+})
+
+it('docs/evaluation.md: the interrupted run has as many units as its command makes', () => {
+  const text = readFileSync(PATH, 'utf8')
+  const [, done, all, points, sets] =
+    /interrupted; (\d+) of (\d+) units are done and kept\. To go on:\n {2}virtio-sdk evaluate --points (\d+) --sets (\d+) --out mine --resume\n/
+      .exec(text)!
+      .map(Number)
+  const units = EXPERIMENTS.flatMap((experiment) =>
+    experiment.units({ ...DEFAULT_CAMPAIGN, points: points!, sets: sets! }, zcu102),
+  )
+  expect(all).toBe(units.length)
+  expect(done).toBeLessThan(all!)
 })

@@ -1,6 +1,6 @@
 /** Acceptance rows as curves: a share with its interval at each utilisation, and one number for the whole curve. */
 import type { Row, Summary } from '../experiment.ts'
-import { wilsonInterval } from '../statistics.ts'
+import { weightedSchedulability, wilsonInterval } from '../statistics.ts'
 
 interface Curve {
   readonly row: Row
@@ -30,7 +30,7 @@ export class AcceptanceCurves<R extends Row> implements Summary<R> {
       sets: 'how many were drawn',
       accepted: 'how many the test accepts',
       share: 'accepted/sets, or the weighted schedulability sum(U x share)/sum(U)',
-      low: 'of the 95 % Wilson interval of share; null for a whole curve',
+      low: 'of the 95 % interval of share: Wilson, and of a whole curve what follows from those of its points',
       high: 'of the same',
     }
   }
@@ -64,12 +64,16 @@ export class AcceptanceCurves<R extends Row> implements Summary<R> {
           const share = accepted[test]! / sets
           return { ...head, kind: 'point', utilization, sets, accepted: accepted[test]!, share, low, high }
         })
-        const weights = points.reduce((sum, [utilization]) => sum + utilization, 0)
-        const total = points.reduce((sum, [u, { sets, accepted }]) => sum + (u * accepted[test]!) / sets, 0)
         const sets = points.reduce((sum, [, point]) => sum + point.sets, 0)
         const accepted = points.reduce((sum, [, point]) => sum + point.accepted[test]!, 0)
-        const share = total / weights
-        rows.push({ ...head, kind: 'weighted', utilization: null, sets, accepted, share, low: null, high: null })
+        const {
+          value: share,
+          low,
+          high,
+        } = weightedSchedulability(
+          points.map(([utilization, { sets, accepted }]) => ({ utilization, sets, accepted: accepted[test]! })),
+        )
+        rows.push({ ...head, kind: 'weighted', utilization: null, sets, accepted, share, low, high })
         return rows
       }),
     )
@@ -78,11 +82,13 @@ export class AcceptanceCurves<R extends Row> implements Summary<R> {
   /** The weighted schedulability of every design, analysis by analysis. */
   headline(): readonly string[] {
     return [...this.#curves.values()].map(({ row, design, points }) => {
-      const weights = [...points.keys()].reduce((sum, utilization) => sum + utilization, 0)
       const shares = this.#tests.map((name, test) => {
-        let total = 0
-        for (const [utilization, { sets, accepted }] of points) total += (utilization * accepted[test]!) / sets
-        return `${name} ${(total / weights).toFixed(3)}`
+        const curve = [...points].map(([utilization, { sets, accepted }]) => ({
+          utilization,
+          sets,
+          accepted: accepted[test]!,
+        }))
+        return `${name} ${weightedSchedulability(curve).value.toFixed(3)}`
       })
       const others = Object.entries(row).filter(([name]) => name !== 'design')
       return `${[design, ...others.map(([, value]) => value)].join(' ')}: ${shares.join(', ')}`

@@ -1,5 +1,6 @@
 /** From which size on it pays to exchange or to lend pages instead of copying them. */
 import { remapTimeNs } from '../../analysis/index.ts'
+import { announceSteps } from '../../broker/index.ts'
 import type { CostOpName } from '../../platform/index.ts'
 import { type BoardProfile, remapCharges } from '../../platform-zcu102/index.ts'
 import { TransferPolicy, TransferWay } from '../../zero-copy/index.ts'
@@ -16,13 +17,38 @@ type Unit = { readonly transfer: (typeof TRANSFERS)[number]; readonly pages: num
 
 type TransferRow = Row & { readonly transfer: string; readonly pages: number; readonly medianNs: number }
 
-/** One message alone, typical costs: what EL2 is charged until the receiver is interrupted, and the two guests. */
-function modelNs(profile: BoardProfile, transfer: 'remap' | 'lend', pages: number): number {
+/** Of a message copied as one chain, in series with the DMA, until the transfer starts and after it has ended. */
+const BEFORE_COPY: readonly CostOpName[] = [
+  'guestSend',
+  'mmioTrap',
+  'lockCriticalSection',
+  'fetchDescriptor',
+  'fetchDescriptor',
+  'messageOverhead',
+  'pick',
+  'dmaSetup',
+]
+const AFTER_COPY: readonly CostOpName[] = ['irqEntryAck', 'usedRing', 'injectListRegister', 'guestIsr']
+
+/**
+ * One message alone, typical costs: all that its latency is made of. Copied: L/beta, its descriptors, and the software that the DMA waits
+ * for or that waits for the DMA. Moved: what EL2 is charged until the receiver is interrupted, and the two guests.
+ */
+function modelNs(profile: BoardProfile, transfer: (typeof TRANSFERS)[number], pages: number): number {
   const costNs = (op: CostOpName) => profile.costsNs[op].value[1]
+  if (transfer === 'copy') {
+    const software = [...BEFORE_COPY, ...AFTER_COPY].reduce((sum, op) => sum + costNs(op), 0)
+    const eachPage = costNs('dmaPerDescriptor') + costNs('usedRing')
+    return copyNs(profile, pages) + software + pages * eachPage + announceSteps(pages) * costNs('lockCriticalSection')
+  }
   const way = transfer === 'lend' ? TransferWay.lend : TransferWay.exchange
   const { flushPages } = new TransferPolicy(transfer)
   const charges = remapCharges({ way, pages, flushPages, smmu: true })
   return costNs('guestSend') + remapTimeNs(charges, costNs) + costNs('guestIsr')
+}
+
+function copyNs(profile: BoardProfile, pages: number): number {
+  return Math.ceil((pages * PAGE_BYTES) / profile.dmaBytesPerNs.value)
 }
 
 export const copyRemapExperiment: Experiment<Unit, TransferRow> = {
@@ -40,8 +66,8 @@ export const copyRemapExperiment: Experiment<Unit, TransferRow> = {
     pagesMoved: 'pages that changed owners or were lent, of all messages',
     copyFallbacks: 'messages that were copied because a page could not be moved',
     modelNs:
-      'z(L) with sending and handling it, one message alone: computed from what the broker charges and typical costs, ns; null: copied',
-    modelCopyNs: 'L/beta: computed, ns',
+      'latency of one message alone, computed from what the broker charges and typical costs, ns: L/beta and its software, or z(L) with sending and handling it',
+    modelCopyNs: 'L/beta alone, without any software: computed, ns',
     seed: MACHINE_COLUMNS.seed,
   } as Experiment<Unit, TransferRow>['columns'],
   assumptions: [
@@ -74,8 +100,8 @@ export const copyRemapExperiment: Experiment<Unit, TransferRow> = {
         stolenNs: stolenNs / responses.length,
         pagesMoved: result.pagesRemapped + result.pagesLent,
         copyFallbacks: result.copyFallbacks,
-        modelNs: transfer === 'copy' ? null : modelNs(profile, transfer, pages),
-        modelCopyNs: Math.ceil(lengthBytes / profile.dmaBytesPerNs.value),
+        modelNs: modelNs(profile, transfer, pages),
+        modelCopyNs: copyNs(profile, pages),
         seed,
       },
     ]

@@ -17,7 +17,7 @@ import type { SchedulerName } from '../chunk-machine.ts'
 import { designOverheads } from '../designs.ts'
 import type { Campaign, Experiment, Row, Summary } from '../experiment.ts'
 import { type DeadlineKind, drawFlows, seedOf } from '../flow-sets.ts'
-import { Sample } from '../statistics.ts'
+import { meanInterval, medianInterval, Sample } from '../statistics.ts'
 import { WorstCaseSearch } from '../worst-case.ts'
 
 const SETTINGS = {
@@ -206,7 +206,12 @@ class PessimismSummary implements Summary<PessimismRow> {
     setting: `${COLUMNS.setting}; light: sets of any of these with a burstShare below 1, which are not in the others`,
     analysis: 'A0, A3, A4, A5, or A4 without one source of tightness',
     samples: 'flows with a bound',
+    sets: 'that they are of: flows of one set are alike',
     mean: 'of bound / worst found',
+    meanLow: 'of the 95 % interval of the mean, over sets; null: too few sets for one',
+    meanHigh: 'of the same',
+    medianLow: 'of the 95 % interval of the median, as if one flow of each set counted; null: too few sets for one',
+    medianHigh: 'of the same',
     min: 'below 1 the bound is wrong',
     p10: 'of bound / worst found, its 10th percentile',
     p25: 'its first quartile',
@@ -216,7 +221,17 @@ class PessimismSummary implements Summary<PessimismRow> {
     p99: 'its 99th percentile',
     max: 'its maximum',
   }
-  readonly #samples = new Map<string, { scheduler: string; setting: string; analysis: string; sample: Sample }>()
+  readonly #samples = new Map<
+    string,
+    {
+      scheduler: string
+      setting: string
+      analysis: string
+      readonly sample: Sample
+      /** Ratios by set. */
+      readonly sets: Map<number, number[]>
+    }
+  >()
 
   add(row: PessimismRow): void {
     const setting = row.burstShare !== null && row.burstShare < 1 ? 'light' : row.setting
@@ -225,10 +240,15 @@ class PessimismSummary implements Summary<PessimismRow> {
       const key = `${row.scheduler}|${setting}|${analysis}`
       let entry = this.#samples.get(key)
       if (entry === undefined) {
-        entry = { scheduler: row.scheduler, setting, analysis, sample: new Sample() }
+        entry = { scheduler: row.scheduler, setting, analysis, sample: new Sample(), sets: new Map() }
         this.#samples.set(key, entry)
       }
-      if (typeof bound === 'number') entry.sample.add(bound / row.foundNs)
+      if (typeof bound !== 'number') continue
+      const ratio = bound / row.foundNs
+      entry.sample.add(ratio)
+      const same = entry.sets.get(row.seed)
+      if (same) same.push(ratio)
+      else entry.sets.set(row.seed, [ratio])
     }
   }
 
@@ -237,18 +257,31 @@ class PessimismSummary implements Summary<PessimismRow> {
     const place = ({ scheduler, setting }: { scheduler: string; setting: string }) =>
       order.indexOf(setting) + (scheduler === 'edf' ? order.length : 0)
     const entries = [...this.#samples.values()].sort((a, b) => place(a) - place(b))
-    return entries.map(({ scheduler, setting, analysis, sample }) => ({
-      scheduler,
-      setting,
-      analysis,
-      ...sample.summary(),
-    }))
+    return entries.map(({ scheduler, setting, analysis, sample, sets }) => {
+      const { samples, mean, ...quantiles } = sample.summary()
+      const around = meanInterval([...sets.values()])
+      const middle = medianInterval([...sets.values()].flat(), sets.size)
+      return {
+        scheduler,
+        setting,
+        analysis,
+        samples,
+        sets: sets.size,
+        mean,
+        meanLow: around?.low ?? null,
+        meanHigh: around?.high ?? null,
+        medianLow: middle?.low ?? null,
+        medianHigh: middle?.high ?? null,
+        ...quantiles,
+      }
+    })
   }
 
   headline(): readonly string[] {
     return this.rows()
       .filter(({ analysis }) => !String(analysis).startsWith('without'))
       .map(({ scheduler, setting, analysis, samples, mean, median, min, max }) => {
+        if (samples === 0) return `${scheduler} ${setting} ${analysis}: no flow with a bound`
         const [a, b, c, d] = [mean, median, min, max].map((value) => Number(value).toFixed(3))
         return `${scheduler} ${setting} ${analysis}: mean ${a}, median ${b}, min ${c}, max ${d} of ${samples}`
       })

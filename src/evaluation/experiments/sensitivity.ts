@@ -5,6 +5,7 @@ import type { BoardProfile, CostTriple } from '../../platform-zcu102/index.ts'
 import { type DesignName, designOverheads, underDesign } from '../designs.ts'
 import type { Experiment, Row } from '../experiment.ts'
 import { drawFlows, seedOf } from '../flow-sets.ts'
+import { type CurvePoint, type Estimate, weightedSchedulability } from '../statistics.ts'
 import { MACHINE_ASSUMPTIONS, rank, runMachine } from './machine-runs.ts'
 import { STANDARD_VM_CORES, standardLoad } from './standard-load.ts'
 
@@ -56,7 +57,7 @@ const BUDGET_SHARE = 0.5
 const REGULATOR = { kind: 'budget', periodNs: 1_000_000, budgetNs: 500_000 } as const
 
 /**
- * Weighted schedulability of random sets under a design on a board: A4, deadline-monotonic, eight flows. Sets are the same for
+ * Weighted schedulability, with its 95 % interval, of random sets under a design on a board: A4, deadline-monotonic, eight flows. Sets are the same for
  * all boards of one DMA rate `drawnAt`, so that another rate changes what they mean and not which they are.
  */
 export function acceptedShare(
@@ -65,24 +66,22 @@ export function acceptedShare(
   campaignSeed: number,
   sets: number,
   drawnAt = profile.dmaBytesPerNs.value,
-): number {
+): Estimate {
   const overheads = designOverheads(profile, design, 'typical')
   const drawn = { generator: 'uunifast', deadlines: 'implicit', flows: 8, budgetShare: BUDGET_SHARE } as const
-  let accepted = 0
-  let weights = 0
+  const points: CurvePoint[] = []
   for (let point = 1; point <= POINTS; point++) {
     const utilization = point / POINTS
-    let count = 0
+    let accepted = 0
     for (let index = 0; index < sets; index++) {
       const seed = seedOf(campaignSeed, 'sensitivity', point, index)
       const flows = drawFlows({ ...drawn, utilization, dmaBytesPerNs: drawnAt }, seed)
       const set = underDesign(flows, overheads, CHUNK_BYTES, profile.dmaBytesPerNs.value, REGULATOR)
-      if (fixedPrioritySchedulable(set, TIGHTNESS.A4)) count++
+      if (fixedPrioritySchedulable(set, TIGHTNESS.A4)) accepted++
     }
-    accepted += (utilization * count) / sets
-    weights += utilization
+    points.push({ utilization, accepted, sets })
   }
-  return accepted / weights
+  return weightedSchedulability(points)
 }
 
 export const sensitivityExperiment: Experiment<Unit, SensitivityRow> = {
@@ -96,6 +95,8 @@ export const sensitivityExperiment: Experiment<Unit, SensitivityRow> = {
     p99Ns: `99th percentile of the latencies of ${FLOW}, 64 KiB every 5.1 ms among four other flows: simulated, ns`,
     remapNs: 'median latency of 64 KiB that are remapped, nothing else pending: simulated, ns',
     weightedSchedulability: 'of random sets under A4, deadline-monotonic, typical costs, floating: bounded',
+    weightedLow: 'of its 95 % interval',
+    weightedHigh: 'of the same',
     sets: 'random sets at each of ten utilisations',
     seed: 'of the run and of the sets',
   } as Experiment<Unit, SensitivityRow>['columns'],
@@ -121,6 +122,7 @@ export const sensitivityExperiment: Experiment<Unit, SensitivityRow> = {
       if (flow === FLOW) latencies.push(responseNs)
     })
     latencies.sort((a, b) => a - b)
+    const accepted = acceptedShare(board, 'floating', seed, sets, profile.dmaBytesPerNs.value)
     const stolenNs = Object.values(result.stolenNsByCore).reduce((sum, ns) => sum + ns, 0)
     return [
       {
@@ -130,7 +132,9 @@ export const sensitivityExperiment: Experiment<Unit, SensitivityRow> = {
         stolenShare: stolenNs / result.simulatedNs,
         p99Ns: rank(latencies, 0.99),
         remapNs: remapLatencyNs(board, seed),
-        weightedSchedulability: acceptedShare(board, 'floating', seed, sets, profile.dmaBytesPerNs.value),
+        weightedSchedulability: accepted.value,
+        weightedLow: accepted.low,
+        weightedHigh: accepted.high,
         sets,
         seed,
       },

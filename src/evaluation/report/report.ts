@@ -8,6 +8,7 @@ import { platformHtml } from './platform.ts'
 import type { Figure, Section, Verdict } from './section.ts'
 import { SECTIONS } from './sections/index.ts'
 import { STYLE } from './style.ts'
+import { RULE } from './telling.ts'
 import { threats } from './threats.ts'
 
 /** Nothing is fetched, whoever opens it. */
@@ -68,7 +69,8 @@ ${originHtml(data)}
 <section id="summary">
 <h2>Summary</h2>
 ${keysHtml(sections)}
-${verdictsHtml(sections, refuted)}
+${verdictsHtml(sections, rows, refuted)}
+<p class="note">${escaped(RULE)}</p>
 ${missing.length === 0 ? '' : `<p>Not run, and left out: ${missing.map((name) => `<code>${escaped(name)}</code>`).join(', ')}.</p>`}
 </section>
 ${body}
@@ -117,28 +119,29 @@ function keysHtml(sections: readonly Section[]): string {
   const keys = sections.flatMap((section) => section.keys)
   if (keys.length === 0) return ''
   const items = keys.map(
-    ({ value, text, provenance }) =>
-      `<li><strong>${escaped(value)}</strong><span>${escaped(text)}</span><span class="origin">${escaped(provenance)}</span></li>`,
+    ({ id, value, grid, text, provenance }) =>
+      `<li id="key-${id}"${grid === undefined ? '' : ' class="wide"'}>${grid === undefined ? `<strong>${escaped(value ?? '–')}</strong>` : table(grid)}<span>${escaped(text)}</span><span class="origin">${escaped(provenance)}</span></li>`,
   )
   return `<ul class="keys">${items.join('')}</ul>`
 }
 
-function verdictsHtml(sections: readonly Section[], refuted: number): string {
+function verdictsHtml(sections: readonly Section[], rows: number, refuted: number): string {
   const verdicts: Verdict[] = [
     ...sections.flatMap((section) => section.verdicts),
     {
+      id: 'no-row-refutes',
       claim: 'No row of any experiment refutes what it should show.',
-      holds: refuted === 0,
-      evidence: refuted === 0 ? 'All rows were checked as they were written.' : `${figure(refuted)} rows do.`,
+      holds: rows === 0 ? null : refuted === 0,
+      evidence: `${figure(refuted)} of ${count(rows, 'row')} do.`,
     },
   ]
   const word = ({ holds }: Verdict) =>
     holds === null ? ['open', 'undecided'] : holds ? ['yes', 'holds'] : ['no', 'does not hold']
-  const rows = verdicts.map((verdict) => {
+  const lines = verdicts.map((verdict) => {
     const [look, text] = word(verdict)
-    return `<tr><td class="${look}">${text}</td><td>${escaped(verdict.claim)}</td><td>${escaped(verdict.evidence)}</td></tr>`
+    return `<tr id="verdict-${verdict.id}"><td class="${look}">${text}</td><td>${escaped(verdict.claim)}</td><td>${escaped(verdict.evidence)}</td></tr>`
   })
-  return `<table class="verdicts"><thead><tr><th scope="col">Verdict</th><th scope="col">Claim</th><th scope="col">Evidence</th></tr></thead><tbody>${rows.join('')}</tbody></table>`
+  return `<table class="verdicts"><thead><tr><th scope="col">Verdict</th><th scope="col">Claim</th><th scope="col">Evidence</th></tr></thead><tbody>${lines.join('')}</tbody></table>`
 }
 
 function reproduceHtml({ manifest }: ReportData): string {

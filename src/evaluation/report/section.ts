@@ -1,8 +1,12 @@
-/** What a section of the report is made of. Texts are plain text; the page escapes them. */
+/**
+ * What a section of the report is made of. Texts are plain text; the page escapes them. A finding, a tile or a verdict says what the
+ * rows say and nothing else: words as well as figures are chosen by them.
+ */
 import type { Row } from '../experiment.ts'
 import type { ManifestExperiment } from '../manifest.ts'
 import type { ReportData } from '../report-data.ts'
 import type { Chart } from './chart.ts'
+import { count, figure } from './format.ts'
 
 /** Where figures come from: nothing may be shown without. */
 export type Provenance = 'bounded' | 'simulated' | 'bounded over simulated' | 'computed'
@@ -27,14 +31,18 @@ export interface Figure {
   readonly half?: boolean
 }
 
+/** Either one figure or a small table of them. */
 export interface KeyFigure {
-  readonly value: string
+  readonly id: string
+  readonly value?: string
+  readonly grid?: Table
   readonly text: string
   readonly provenance: Provenance
 }
 
 /** `holds: null`: the data do not decide. */
 export interface Verdict {
+  readonly id: string
   readonly claim: string
   readonly holds: boolean | null
   readonly evidence: string
@@ -74,6 +82,19 @@ export function distinct<T extends Row[string]>(rows: readonly Row[], column: st
 export function where(rows: readonly Row[], match: Row): Row[] {
   const entries = Object.entries(match)
   return rows.filter((row) => entries.every(([key, value]) => row[key] === value))
+}
+
+/** Smallest and largest of what is a number; null: nothing is. */
+export function extremes(values: readonly number[]): { readonly least: number; readonly most: number } | null {
+  const known = values.filter(Number.isFinite)
+  return known.length === 0 ? null : { least: Math.min(...known), most: Math.max(...known) }
+}
+
+/** `300 messages`, or `4 to 200 messages`: of all rows, in a column. */
+export function countsOf(rows: readonly Row[], column: string, noun: string): string {
+  const sizes = extremes(rows.map((row) => number(row, column)))
+  if (sizes === null) return `no ${noun}s`
+  return sizes.least === sizes.most ? count(sizes.most, noun) : `${figure(sizes.least)} to ${count(sizes.most, noun)}`
 }
 
 /** The number in a column, or NaN where there is none: a chart leaves it out, and says so in its table. */

@@ -47,6 +47,7 @@ nav ol { margin: 1.4rem 0 0; padding: 0; list-style: none; display: flex; flex-w
   padding: 0; list-style: none; }
 .keys li { border-top: 2px solid var(--ink); padding-top: .55rem; }
 .keys strong { display: block; font-size: 1.5rem; font-weight: 600; letter-spacing: -.015em; line-height: 1.2; margin-bottom: .2rem; }
+.keys li.wide { grid-column: span 2; } .keys table { font-size: 1.15rem; margin-bottom: .35rem; } .keys th { font-size: .84rem; }
 .keys span { display: block; font-size: .86rem; line-height: 1.4; color: var(--muted); }
 .origin { display: inline-block; font-size: .7rem; font-weight: 600; letter-spacing: .05em; text-transform: uppercase; color: var(--muted);
   border: 1px solid var(--rule); border-radius: 3px; padding: 0 .35em; line-height: 1.5; white-space: nowrap; }
@@ -54,6 +55,7 @@ nav ol { margin: 1.4rem 0 0; padding: 0; list-style: none; display: flex; flex-w
 .verdicts { width: 100%; }
 .verdicts td:first-child { width: 5.2rem; font-weight: 600; white-space: nowrap; }
 .verdicts .yes { color: var(--good); } .verdicts .no { color: var(--bad); } .verdicts .open { color: var(--muted); }
+.note { margin-top: .9rem; font-size: .84rem; color: var(--muted); }
 .figures { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 2.2rem 2.4rem; margin-top: 1.4rem; align-items: start; }
 figure { margin: 0; grid-column: 1 / -1; min-width: 0; }
 figure.half { grid-column: span 1; }
@@ -78,7 +80,7 @@ ul.plain { margin: 0 0 .8rem; padding-left: 1.1rem; max-width: 50rem; } ul.plain
 footer { margin-top: 3rem; padding-top: .9rem; border-top: 1px solid var(--rule); color: var(--muted); font-size: .82rem; }
 @media (max-width: 50rem) {
   body { padding: 1.6rem 1rem 3rem; } .figures { grid-template-columns: minmax(0, 1fr); } figure.half { grid-column: 1 / -1; }
-  h1 { font-size: 1.55rem; }
+  h1 { font-size: 1.55rem; } .keys li.wide { grid-column: 1 / -1; }
 }
 @page { size: A4; margin: 16mm 15mm 18mm; }
 @media print {

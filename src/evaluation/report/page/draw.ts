@@ -8,35 +8,74 @@ const CATEGORY_PX = 22
 const FONT_PX = 11.5
 
 const LINE_PX = 13.5
+/** Columns of facets are not drawn narrower. */
+const NARROWEST_PX = 92
 
 /** Width of a text in pixels as this page shows it: fonts differ from machine to machine, so widths are measured, not estimated. */
 export type Measure = (text: string, px: number, weight: number) => number
 
 const color = (series: Series) => `var(--${series.color})`
 
-/** No label reaches outside of `width`, however narrow: what is too long is broken into lines, and gets the room for them. */
-export function draw(chart: Chart, width: number, measure: Measure): unknown {
-  const categorical = chart.kind === 'dots' || chart.kind === 'bars' || chart.kind === 'boxes'
-  const categories = categorical ? categoriesOf(chart) : []
+/**
+ * One SVG, or several below each other where columns of facets would be too narrow side by side. No label reaches outside of `width`,
+ * however narrow: what is too long is broken into lines, and gets the room for them.
+ */
+export function draw(chart: Chart, width: number, measure: Measure): unknown[] {
+  const columns = chart.columns ?? []
+  const needed = Math.max(
+    NARROWEST_PX,
+    ...columns.flatMap((name) => words(name).map((word) => 8 + measure(word.trimEnd(), FONT_PX + 0.5, 600))),
+  )
+  const fitting = Math.max(1, Math.floor((width - marginsOf(chart, width, measure)) / needed))
+  const parts = Math.ceil(columns.length / fitting)
+  if (parts <= 1) return [drawOne(chart, chart, width, measure, columns.length)]
+  const each = Math.ceil(columns.length / parts)
+  return Array.from({ length: parts }, (_, part) => {
+    const own = columns.slice(part * each, (part + 1) * each)
+    const points = chart.points.filter(({ column }) => column !== undefined && own.includes(column))
+    return drawOne({ ...chart, columns: own, points }, chart, width, measure, each)
+  })
+}
+
+const isCategorical = ({ kind }: Chart) => kind === 'dots' || kind === 'bars' || kind === 'boxes'
+
+function marginLeftOf(chart: Chart, width: number, measure: Measure): number {
+  if (!isCategorical(chart)) return 54
+  const longest = Math.max(0, ...categoriesOf(chart).map((text) => measure(text, FONT_PX, 400)))
+  return Math.min(width * 0.4, 18 + longest)
+}
+
+function marginsOf(chart: Chart, width: number, measure: Measure): number {
+  return marginLeftOf(chart, width, measure) + ((chart.rows ?? []).length > 0 ? 34 : 14)
+}
+
+/** `whole`: the chart that this is a part of; axes, categories and the width of a column, of so many side by side, are the same in all parts. */
+function drawOne(chart: Chart, whole: Chart, width: number, measure: Measure, sideBySide: number): unknown {
+  const categorical = isCategorical(chart)
+  const categories = categorical ? categoriesOf(whole) : []
   const rows = chart.rows ?? []
   const columns = chart.columns ?? []
   const plain = (text: string) => measure(text, FONT_PX, 400)
   const bold = (text: string) => measure(text, FONT_PX + 0.5, 600)
-  const longest = Math.max(0, ...categories.map(plain))
-  const marginLeft = categorical ? Math.min(width * 0.4, 18 + longest) : 54
+  const marginLeft = marginLeftOf(whole, width, measure)
   const names = labels(categories, marginLeft - 14, plain)
   const perRow = categorical
     ? Math.max(3, categories.length) * (categoryPx(chart) + (names.lines - 1) * LINE_PX)
     : (chart.heightPx ?? 260)
   const rowNames = labels(rows, perRow, bold)
-  const marginRight = rows.length > 0 ? 34 + (rowNames.lines - 1) * LINE_PX : 14
-  const columnPx = (width - marginLeft - marginRight) / Math.max(1, columns.length)
+  const edge = rows.length > 0 ? 34 + (rowNames.lines - 1) * LINE_PX : 14
+  const columnPx = (width - marginLeft - edge) / Math.max(1, sideBySide)
+  const marginRight = edge + columnPx * (sideBySide - columns.length)
   const columnNames = labels(columns, columnPx - 4, bold)
   const marginTop = columns.length > 0 ? 30 + (columnNames.lines - 1) * LINE_PX : 14
   const xName = labels([chart.x.label], width - marginLeft - marginRight, plain)
   const marginBottom = 44 + (xName.lines - 1) * LINE_PX
   const ticks = Math.max(2, Math.floor(columnPx / (chart.x.format === 'bytes' ? 62 : 52)))
-  const x = scale(chart.x, columnPx < NARROW_PX ? 3 : ticks, valuesOf(chart, 'x'), false)
+  const shared = (axis: 'x' | 'y'): [number, number] | undefined => {
+    const values = valuesOf(whole, axis)
+    return chart === whole || values.length === 0 ? undefined : [Math.min(...values), Math.max(...values)]
+  }
+  const x = scale(chart.x, columnPx < NARROW_PX ? 3 : ticks, valuesOf(whole, 'x'), false, shared('x'))
   return Plot.plot({
     width,
     height: perRow * Math.max(1, rows.length) + marginTop + marginBottom,
@@ -55,7 +94,7 @@ export function draw(chart: Chart, width: number, measure: Measure): unknown {
     y: categorical
       ? { type: 'band', domain: categories, label: null, tickSize: 0, padding: 0.25 }
       : {
-          ...scale(chart.y, 5, valuesOf(chart, 'y'), true),
+          ...scale(chart.y, 5, valuesOf(whole, 'y'), true, shared('y')),
           grid: true,
           labelOffset: 48,
           nice: chart.y.domain === undefined,
@@ -128,13 +167,12 @@ function labels(texts: readonly string[], px: number, measured: (text: string) =
 function linesOf(text: string, px: number, measured: (text: string) => number): string[] {
   const lines: string[] = []
   let line = ''
-  for (const word of text.split(/ |(?<=-)/)) {
-    const longer = line === '' || line.endsWith('-') ? line + word : `${line} ${word}`
-    if (measured(longer) <= px) {
-      line = longer
+  for (const word of words(text)) {
+    if (measured((line + word).trimEnd()) <= px) {
+      line += word
       continue
     }
-    if (line !== '') lines.push(line)
+    if (line !== '') lines.push(line.trimEnd())
     line = word
     while (measured(line) > px && line.length > 1) {
       let fits = line.length - 1
@@ -143,7 +181,7 @@ function linesOf(text: string, px: number, measured: (text: string) => number): 
       line = line.slice(fits)
     }
   }
-  return [...lines, line]
+  return [...lines, line.trimEnd()]
 }
 
 /** The entry of a legend. */
@@ -201,12 +239,21 @@ function decades(values: readonly number[], nice: boolean): number[] {
   return nice ? ticks : ticks.filter((tick) => tick >= low && tick <= high)
 }
 
-function scale(axis: Axis, count: number, values: readonly number[], nice: boolean): Plot.ScaleOptions {
+/** Parts of a text between which a line may be broken. */
+const words = (text: string) => text.split(/(?<=[ -])/)
+
+function scale(
+  axis: Axis,
+  count: number,
+  values: readonly number[],
+  nice: boolean,
+  shared?: [number, number],
+): Plot.ScaleOptions {
   const { label, domain, format = 'number', scale = 'linear' } = axis
   return {
     type: scale === 'log2' || scale === 'log10' ? 'log' : scale,
     ...(scale === 'log2' && { base: 2 }),
-    ...(domain && { domain: [...domain] }),
+    ...(domain ? { domain: [...domain] } : shared !== undefined && { domain: shared }),
     label,
     labelAnchor: 'center',
     labelArrow: 'none',

@@ -22,7 +22,7 @@ function show(place: PageElement): void {
   const width = Math.floor(place.clientWidth)
   if (width === 0 || drawnAt.get(place) === width) return
   drawnAt.set(place, width)
-  place.replaceChildren(draw(charts[place.dataset.chart!]!, width, measure))
+  place.replaceChildren(...draw(charts[place.dataset.chart!]!, width, measure))
 }
 
 const sizes = new ResizeObserver((entries) => {

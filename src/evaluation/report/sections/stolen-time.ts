@@ -1,9 +1,20 @@
 /** What the broker takes from the VMs' cores, what the freed core is worth, and from which rate on it no longer is. */
 import type { Row } from '../../experiment.ts'
 import type { ReportData } from '../../report-data.ts'
-import { bytes, duration, figure, fixed, percent } from '../format.ts'
+import { bytes, count, duration, figure, fixed, percent } from '../format.ts'
 import { seriesOf } from '../palette.ts'
-import { type Data, dataOf, distinct, type Figure, number, type Section, where } from '../section.ts'
+import {
+  countsOf,
+  type Data,
+  dataOf,
+  distinct,
+  extremes,
+  type Figure,
+  number,
+  type Section,
+  where,
+} from '../section.ts'
+import { namesOf } from '../telling.ts'
 
 const SIZE = {
   label: 'message size, bytes',
@@ -11,11 +22,16 @@ const SIZE = {
   format: 'bytes',
   ticks: [64, 1024, 16_384, 262_144],
 } as const
-const PLACES: readonly (readonly [label: string, share: string, bound: string])[] = [
-  ["the sender's core", 'senderShare', 'senderBoundShare'],
-  ["the receiver's core", 'receiverShare', 'receiverBoundShare'],
+const PLACES: readonly (readonly [label: string, share: string, boundNs: string])[] = [
+  ["the sender's core", 'senderShare', 'senderBoundNs'],
+  ["the receiver's core", 'receiverShare', 'receiverBoundNs'],
 ]
+/** What a window as long as the run can lose, as a share of it: the share of one run has no other bound. */
+const boundShare = (row: Row, boundNs: string) => number(row, boundNs) / number(row, 'simulatedNs')
 const FLOATING = ['floating-plain', 'floating-minimum']
+const SHORT: Readonly<Record<string, string>> = { 'floating-plain': 'plain', 'floating-minimum': 'minimum' }
+
+const named = (design: string) => seriesOf([design])[0]!.label
 
 /** Of floating against dedicated, at one size. */
 interface Comparison {
@@ -32,11 +48,18 @@ export function stolenTimeSection(data: ReportData): Section | null {
   if (found === null) return null
   const compared = compare(found.rows)
   const beta = data.manifest.platform.dmaBytesPerNs.value
-  const minimum = compared.filter(({ design }) => design === 'floating-minimum')
   const limits = reachedBytesPerNs(data)
   const limit = ({ design, lengthBytes }: Comparison) => limits.get(`${design}|${lengthBytes}`) ?? beta
   const reached = compared.filter((one) => one.breakEven <= limit(one))
-  const largest = minimum[minimum.length - 1]
+  const minimum = compared.filter(({ design }) => design === 'floating-minimum')
+  const longest = minimum.find(({ lengthBytes }) => lengthBytes === Math.max(...minimum.map((one) => one.lengthBytes)))
+  const freedLeast = 1 - (extremes(minimum.map(({ extra }) => extra))?.most ?? Number.NaN)
+  const judged = found.rows.flatMap((row) =>
+    PLACES.filter(([, , boundNs]) => row[boundNs] !== null).map(([, share, boundNs]) => ({ row, share, boundNs })),
+  )
+  const above = judged.filter(
+    ({ row, share, boundNs }) => Math.round(number(row, share) * number(row, 'simulatedNs')) > number(row, boundNs),
+  )
   return {
     id: 'stolen-time',
     title: 'Stolen time and the freed core',
@@ -44,35 +67,38 @@ export function stolenTimeSection(data: ReportData): Section | null {
       'A floating broker gives a core back and pays with time on the cores of the VMs. Freed capacity is that core, less what floating takes from the VMs beyond what the dedicated broker takes from them.',
     ],
     keys:
-      largest === undefined
+      longest === undefined
         ? []
         : [
             {
-              value: `${fixed(1 - Math.max(...minimum.map(({ extra }) => extra)), 2)} cores`,
-              text: `freed at least by floating with the minimum of interrupts at 273 MB/s or 50 000 messages/s, whichever is less; ${fixed(1 - largest.extra, 2)} with messages of ${bytes(largest.lengthBytes)}`,
+              id: 'freed-core',
+              value: `${fixed(freedLeast, 2, 'down')} cores`,
+              text: `freed at least by floating with the minimum of interrupts at ${ratesOf(found.rows)}; ${fixed(1 - longest.extra, 2)} with messages of ${bytes(longest.lengthBytes)}`,
               provenance: 'simulated',
             },
           ],
     verdicts: [
       {
+        id: 'floating-pays',
         claim: `Floating costs less than the core that it frees, at any rate that ${limits.size > 0 ? 'one flow can reach' : 'the DMA can copy'}.`,
         holds: compared.length === 0 ? null : reached.length === 0,
         evidence:
           compared.length === 0
             ? 'The board has no core for a dedicated broker.'
             : reached.length === 0
-              ? `The break-even is above ${limits.size > 0 ? 'the simulated throughput of one flow' : `the ${figure(1000 * beta)} MB/s of the DMA`} at every size, with one interrupt a piece too. Several senders of short messages on several cores could together reach it.`
+              ? `The break-even is above ${limits.size > 0 ? 'the simulated throughput of one flow' : `the ${figure(1000 * beta)} MB/s of the DMA`} for all of ${compared.length} designs and sizes. Rates that several flows reach together are not in this.`
               : reached
                   .map(
                     ({ design, lengthBytes, breakEven }) =>
-                      `${design}, ${bytes(lengthBytes)}: break-even at ${figure(1000 * breakEven)} MB/s`,
+                      `${named(design)}, ${bytes(lengthBytes)}: break-even at ${figure(1000 * breakEven)} MB/s`,
                   )
                   .join('; '),
       },
       {
+        id: 'stolen-bounds-hold',
         claim: 'Simulated stolen time never exceeds its bound.',
-        holds: found.entry.refuted === 0,
-        evidence: `${found.rows.filter((row) => row.receiverBoundShare !== null).length} of ${found.rows.length} runs have a bound.`,
+        holds: judged.length === 0 ? null : found.entry.refuted === 0 && above.length === 0,
+        evidence: `${above.length} of ${count(judged.length, 'core')} with a bound, in ${count(found.rows.length, 'run')}, ${above.length === 1 ? 'is' : 'are'} above it; ${2 * found.rows.length - judged.length} have none.`,
       },
     ],
     figures: [
@@ -103,30 +129,42 @@ function reachedBytesPerNs(data: ReportData): ReadonlyMap<string, number> {
   return new Map(rows.map((row) => [`${row.design}|${row.lengthBytes}`, number(row, 'bytesPerNs')]))
 }
 
-const settingOf = (data: ReportData) =>
-  `One flow at 273 MB/s, or 50 000 messages/s for short ones, where the DMA copies 1 byte/ns; typical costs, no regulator, n = 100 messages a point, seed ${data.manifest.campaign.seed}.`
+const settingOf = (data: ReportData, rows: readonly Row[]) =>
+  `One flow at ${ratesOf(rows)}; typical costs, no regulator, n = ${countsOf(rows, 'messages', 'message')} a point, seed ${data.manifest.campaign.seed}.`
+
+/** Of all runs together. */
+function ratesOf(rows: readonly Row[]): string {
+  const rate = extremes(rows.map((row) => number(row, 'lengthBytes') / number(row, 'periodNs')))
+  const period = extremes(rows.map((row) => number(row, 'periodNs')))
+  if (rate === null || period === null) return 'no rate'
+  return `up to ${figure(1000 * rate.most)} MB/s and up to ${figure(1e9 / period.least)} messages/s`
+}
 
 function shares(data: ReportData, { rows, file }: Data): Figure {
   const designs = distinct<string>(rows, 'design')
   const lengths = distinct<number>(rows, 'lengthBytes')
-  const at = (design: string) => where(rows, { design, lengthBytes: Math.max(...lengths) })[0]
+  const longest = Math.max(...lengths)
+  const of = designs.map(
+    (design) =>
+      `${named(design)} ${percent(number(where(rows, { design, lengthBytes: longest })[0], 'receiverShare'), 1)}`,
+  )
   return {
     id: 'stolen-shares',
-    finding: `One interrupt a piece takes ${percent(number(at('floating-plain'), 'receiverShare'))} of a receiver that gets long messages; one a message takes ${percent(number(at('floating-minimum'), 'receiverShare'))}, less than the dedicated broker's ${percent(number(at('dedicated'), 'receiverShare'))}`,
+    finding: `With messages of ${bytes(longest)} the broker takes of the receiver's core: ${of.join('; ')}`,
     provenance: 'simulated',
-    caption: `Share of a VM's core that is spent in EL2. Lines: simulated; bands reach up to the bound, which counts the worst alignment of everything, where there is one. ${settingOf(data)}`,
+    caption: `Share of a VM's core that is spent in EL2. Lines: simulated; bands reach up to the bound of a window as long as the run, which counts the worst alignment of everything, where there is one. ${settingOf(data, rows)}`,
     file,
     chart: {
       kind: 'lines',
       x: SIZE,
       y: { label: 'share of the core', format: 'percent' },
       series: seriesOf(designs),
-      points: PLACES.flatMap(([label, share, bound]) =>
+      points: PLACES.flatMap(([label, share, boundNs]) =>
         rows.map((row) => ({
           series: String(row.design),
           x: number(row, 'lengthBytes'),
           y: number(row, share),
-          ...(row[bound] !== null && { low: number(row, share), high: number(row, bound) }),
+          ...(row[boundNs] !== null && { low: number(row, share), high: boundShare(row, boundNs) }),
           column: label,
         })),
       ),
@@ -138,21 +176,23 @@ function shares(data: ReportData, { rows, file }: Data): Figure {
       rows: rows.map((row) => [
         String(row.design),
         bytes(number(row, 'lengthBytes')),
-        ...['senderShare', 'senderBoundShare', 'receiverShare', 'receiverBoundShare', 'brokerShare'].map((column) =>
-          percent(number(row, column), 1),
-        ),
+        ...PLACES.flatMap(([, share, boundNs]) => [
+          percent(number(row, share), 1),
+          row[boundNs] === null ? 'none' : percent(boundShare(row, boundNs), 1, 'up'),
+        ]),
+        percent(number(row, 'brokerShare'), 1),
       ]),
     },
   }
 }
 
-function freed(data: ReportData, { file }: Data, compared: readonly Comparison[]): Figure {
+function freed(data: ReportData, { rows, file }: Data, compared: readonly Comparison[]): Figure {
   const worst = compared.reduce((a, b) => (b.extra > a.extra ? b : a))
   return {
     id: 'freed-core',
-    finding: `Of the freed core at least ${percent(1 - worst.extra)} remains`,
+    finding: `The least that is freed at these rates is ${fixed(1 - worst.extra, 2, 'down')} cores (${named(worst.design)}, ${bytes(worst.lengthBytes)})`,
     provenance: 'simulated',
-    caption: `1 - (what floating takes from the VMs - what dedicated takes from them), in cores. ${settingOf(data)}`,
+    caption: `1 - (what floating takes from the VMs - what dedicated takes from them), in cores. ${settingOf(data, rows)}`,
     file,
     half: true,
     chart: {
@@ -171,27 +211,40 @@ function freed(data: ReportData, { file }: Data, compared: readonly Comparison[]
   }
 }
 
+/** What one flow reaches, drawn beside the break-even of its design. */
+const REACHED = FLOATING.map((of) => {
+  const [look] = seriesOf([of])
+  const color = of === 'floating-plain' ? 'a3' : 'a0'
+  return { of, series: { ...look!, key: `reached-${of}`, label: `reached by one flow, ${SHORT[of]}`, color } }
+})
+
 function breakEven(
   data: ReportData,
-  { file }: Data,
+  { rows, file }: Data,
   compared: readonly Comparison[],
   limits: ReadonlyMap<string, number>,
 ): Figure {
   const beta = data.manifest.platform.dmaBytesPerNs.value
   const finite = compared.filter(({ breakEven }) => Number.isFinite(breakEven))
-  const never = distinctLengths(compared.filter(({ breakEven }) => breakEven === Number.POSITIVE_INFINITY))
+  const never = finiteNever(compared)
   const reached = compared.flatMap(({ design, lengthBytes }) => {
     const bytesPerNs = limits.get(`${design}|${lengthBytes}`)
-    return design !== 'floating-minimum' || bytesPerNs === undefined ? [] : [{ lengthBytes, bytesPerNs }]
+    return bytesPerNs === undefined ? [] : [{ design, lengthBytes, bytesPerNs }]
   })
-  const margins = finite.map(
-    ({ design, lengthBytes, breakEven }) => breakEven / (limits.get(`${design}|${lengthBytes}`) ?? beta),
-  )
+  const margins = finite.map(({ design, lengthBytes, breakEven }) => ({
+    design,
+    lengthBytes,
+    margin: breakEven / (limits.get(`${design}|${lengthBytes}`) ?? beta),
+  }))
+  const least = margins.length === 0 ? null : margins.reduce((a, b) => (b.margin < a.margin ? b : a))
   return {
     id: 'break-even',
-    finding: `The rate at which floating would cost a whole core is at least ${fixed(Math.min(...margins), 1)} times what ${limits.size > 0 ? 'one flow reaches' : 'the DMA copies'}`,
+    finding:
+      least === null
+        ? 'At no rate would floating cost a whole core: it takes no more from the VMs than dedicated at any size'
+        : `The rate at which floating would cost a whole core is ${least.margin >= 1 ? 'at least' : 'down to'} ${figure(least.margin, 'down')} times what ${limits.size > 0 ? 'one flow of the same design and size reaches' : 'the DMA copies'} (${named(least.design)}, ${bytes(least.lengthBytes)})`,
     provenance: 'simulated',
-    caption: `Rate of messages of one size at which floating takes one core more from the VMs than dedicated, extrapolated from the stolen time of a message; the dotted line is the rate of the DMA. ${never === '' ? '' : `At ${never} the minimum takes less than dedicated: no break-even. `}${settingOf(data)}`,
+    caption: `Rate of messages of one size at which floating takes one core more from the VMs than dedicated, extrapolated from the stolen time of a message; the dotted line is the rate of the DMA. ${never === '' ? '' : `No break-even, because no more is taken than by dedicated: ${never}. `}${settingOf(data, rows)}`,
     file,
     half: true,
     chart: {
@@ -199,8 +252,8 @@ function breakEven(
       x: SIZE,
       y: { label: 'rate, MB/s', scale: 'log10' },
       series: [
-        ...seriesOf(FLOATING, { 'floating-plain': 'break-even, plain', 'floating-minimum': 'break-even, minimum' }),
-        ...(reached.length === 0 ? [] : seriesOf(['median'], { median: 'reached by one flow, minimum' })),
+        ...seriesOf(FLOATING, Object.fromEntries(FLOATING.map((design) => [design, `break-even, ${SHORT[design]}`]))),
+        ...REACHED.filter(({ of }) => reached.some(({ design }) => design === of)).map(({ series }) => series),
       ],
       points: [
         ...finite.map(({ design, lengthBytes, breakEven }) => ({
@@ -208,7 +261,11 @@ function breakEven(
           x: lengthBytes,
           y: 1000 * breakEven,
         })),
-        ...reached.map(({ lengthBytes, bytesPerNs }) => ({ series: 'median', x: lengthBytes, y: 1000 * bytesPerNs })),
+        ...reached.map(({ design, lengthBytes, bytesPerNs }) => ({
+          series: `reached-${design}`,
+          x: lengthBytes,
+          y: 1000 * bytesPerNs,
+        })),
       ],
       rules: [{ axis: 'y', at: 1000 * beta, label: 'rate of the DMA' }],
       heightPx: 220,
@@ -225,17 +282,27 @@ function breakEven(
   }
 }
 
-function distinctLengths(compared: readonly Comparison[]): string {
-  return [...new Set(compared.map(({ lengthBytes }) => bytes(lengthBytes)))].join(', ')
+/** Where floating takes no more than dedicated: designs with their sizes. */
+function finiteNever(compared: readonly Comparison[]): string {
+  const never = compared.filter(({ breakEven }) => breakEven === Number.POSITIVE_INFINITY)
+  return [...new Set(never.map(({ design }) => design))]
+    .map((design) => {
+      const sizes = never.filter((one) => one.design === design).map(({ lengthBytes }) => bytes(lengthBytes))
+      return `${SHORT[design]} at ${sizes.join(', ')}`
+    })
+    .join('; ')
 }
 
 function masked(data: ReportData, { rows, file }: Data): Figure {
-  const longest = rows.reduce((a, b) => (number(b, 'longestMaskedNs') > number(a, 'longestMaskedNs') ? b : a))
+  const most = extremes(rows.map((row) => number(row, 'longestMaskedNs')))?.most ?? Number.NaN
+  const longest = rows
+    .filter((row) => row.longestMaskedNs === most)
+    .map((row) => `${named(String(row.design))}, ${bytes(number(row, 'lengthBytes'))}`)
   return {
     id: 'masked',
-    finding: `The longest section with interrupts masked takes ${duration(number(longest, 'longestMaskedNs'))} (${longest.design}, ${bytes(number(longest, 'lengthBytes'))}): preparing a chain`,
+    finding: `The longest section with interrupts masked takes ${duration(most)} (${namesOf(longest, 'designs and sizes')})`,
     provenance: 'simulated',
-    caption: `Longest time for which a core in EL2 lets no interrupt in. ${settingOf(data)}`,
+    caption: `Longest time for which a core in EL2 lets no interrupt in. ${settingOf(data, rows)}`,
     file,
     chart: {
       kind: 'lines',
