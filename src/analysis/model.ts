@@ -304,7 +304,7 @@ export class ReusableModel implements AnalysisModel {
       for (let at = 0; at < end; at += RECORD_WORDS) {
         const reachNs = busyNs + records[at + 1]!
         nextNs += Math.ceil(reachNs / records[at]!) * (records[at + 2]! + records[at + 3]!)
-        copiedNs += (Math.floor((cycleNs + reachNs) / records[at]!) + 1) * records[at + 2]!
+        copiedNs += (Math.floor((cycleNs + reachNs - 1) / records[at]!) + 1) * records[at + 2]!
       }
       if (copiedNs >= budgetNs) return false
       if (nextNs <= busyNs) return true

@@ -3,11 +3,13 @@ import {
   ANALYSES,
   type BoardProfile,
   type FlowPrediction,
+  overloadLines,
   type PredictedSensitivity,
   type Prediction,
   predictionAssumptions,
 } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario } from '../scenario/index.ts'
+import { oneLine } from './escape.ts'
 import { type Cell, counted, renderTable } from './table.ts'
 import type { Paint } from './terminal.ts'
 
@@ -26,7 +28,8 @@ export interface Analysis {
 
 /** The object of `--json`. */
 export function analysisObject({ scenario, profile, prediction, priorities, sensitivity, other, freed }: Analysis) {
-  const { scheduler, design, pinned, schedulable, chains, tasks, cores, lockHoldNs, obstacles } = prediction
+  const { scheduler, design, pinned, schedulable, chains, tasks, cores, lockHoldNs, obstacles, utilization } =
+    prediction
   return {
     scheduler,
     design,
@@ -63,6 +66,8 @@ export function analysisObject({ scenario, profile, prediction, priorities, sens
     })),
     lockHoldNs,
     freed,
+    overload: overloadLines(utilization),
+    utilization,
     obstacles,
     assumptions: predictionAssumptions(scenario, prediction, profile),
   }
@@ -77,8 +82,9 @@ export function renderAnalysis(analysis: Analysis, paint: Paint): string {
   const under = scheduler === 'edf' ? 'earliest deadline first' : `fixed priority, ${priorities}`
   const heading = `${title}: ${counted(scenario.vms.length, 'VM')}, ${counted(scenario.flows.length, 'flow')} on ${profile.name}, ${design} broker, ${under}; bounds, nothing simulated`
   const section = (name: string, body: string) => `${paint(name, 'strong')}\n${body}`
+  const overload = overloadLines(prediction.utilization).map((line) => `${paint(line, 'bad')}\n`)
   const parts = [
-    `${paint(heading, 'strong')}\n${verdict(analysis, paint)}`,
+    `${overload.join('')}${paint(heading, 'strong')}\n${verdict(analysis, paint)}`,
     section(
       'Bounds in ms: the DMA stage by analysis, and end to end with A4',
       renderTable(boundRows(prediction), paint),
@@ -109,6 +115,9 @@ export function renderAnalysis(analysis: Analysis, paint: Paint): string {
       renderTable(coreRows(prediction), paint) + freedLine(design, freed),
     ),
   )
+  parts.push(
+    section('What is asked for in the long run, of the time there is', renderTable(useRows(prediction), paint)),
+  )
   if (prediction.tasks.length > 0) {
     parts.push(section('Guest tasks under stolen time, ms', renderTable(taskRows(prediction), paint)))
   }
@@ -117,7 +126,7 @@ export function renderAnalysis(analysis: Analysis, paint: Paint): string {
   }
   parts.push(`Under ${other.scheduler === 'edf' ? 'EDF' : 'fixed priority'} instead: ${verdicts(other)}.\n`)
   const assumptions = predictionAssumptions(scenario, prediction, profile)
-  parts.push(section('Assumptions', assumptions.map((line) => `  - ${line}\n`).join('')))
+  parts.push(section('Assumptions', assumptions.map((line) => `  - ${oneLine(line)}\n`).join('')))
   return parts.join('\n')
 }
 
@@ -279,6 +288,17 @@ function coreRows({ cores, lockHoldNs }: Prediction): Cell[][] {
   ]
   if (lockHoldNs !== null) rows.push(['lock', 'held at once', milliseconds(lockHoldNs)])
   return rows
+}
+
+function useRows({ utilization }: Prediction): Cell[][] {
+  const share = (used: number): Cell => ({
+    text: `${(100 * used).toFixed(2)} %`,
+    tone: used > 1 + 1e-9 ? 'bad' : undefined,
+  })
+  return [
+    ['resource', 'at best costs', 'at worst costs'],
+    ...utilization.map(({ name, best, worst }): Cell[] => [name, share(best), share(worst)]),
+  ]
 }
 
 function freedLine(design: Prediction['design'], freed: Analysis['freed']): string {

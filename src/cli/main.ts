@@ -4,14 +4,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { renderReport } from '../evaluation/index.ts'
-import { assumptionsOf, chromeTrace, predict, simulate } from '../platform-zcu102/index.ts'
 import { runCli } from './run-cli.ts'
-
-// `virtio-sdk … | head` closes our stdout: that is no error of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
+import { StdStream } from './std-stream.ts'
+import { EXIT_NEGATIVE, EXIT_OK, EXIT_USAGE } from './terminal.ts'
 
 /** Ctrl-C, and how batch systems ask. */
 const STOPS = ['SIGINT', 'SIGTERM'] as const
@@ -19,17 +14,23 @@ const STOPS = ['SIGINT', 'SIGTERM'] as const
 const root = packageRoot(dirname(fileURLToPath(import.meta.url)))
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 
-process.exitCode = await runCli(process.argv.slice(2), {
+const stdout = new StdStream(process.stdout)
+const stderr = new StdStream(process.stderr)
+
+const exitCode = await runCli(process.argv.slice(2), {
   version,
   defaultScenario: join(root, 'examples/scenarios/default.yaml'),
-  simulator: { simulate, predict, chromeTrace, assumptionsOf },
-  evaluation: {
-    workerFile: join(root, 'dist/evaluate-worker.js'),
-    renderReport: (data) => renderReport(data, readFileSync(join(root, 'dist/report-page.js'), 'utf8')),
+  simulator: () => import('../platform-zcu102/index.ts'),
+  async evaluation() {
+    const { renderReport } = await import('../evaluation/index.ts')
+    return {
+      workerFile: join(root, 'dist/evaluate-worker.js'),
+      renderReport: (data) => renderReport(data, readFileSync(join(root, 'dist/report-page.js'), 'utf8')),
+    }
   },
   terminal: {
-    stdout: output(process.stdout),
-    stderr: output(process.stderr),
+    stdout,
+    stderr,
     cwd: process.cwd(),
     env: process.env,
     now: () => performance.now(),
@@ -42,9 +43,11 @@ process.exitCode = await runCli(process.argv.slice(2), {
   },
 })
 
-function output(stream: NodeJS.WriteStream) {
-  return { write: (text: string) => void stream.write(text), isTTY: stream.isTTY === true }
-}
+// What was to be told and could not be told is lost: that outweighs what it would have said.
+const lost = await stdout.flushed()
+if (lost !== null) stderr.write(`cannot write to stdout: ${lost}\n`)
+await stderr.flushed()
+process.exitCode = lost !== null && (exitCode === EXIT_OK || exitCode === EXIT_NEGATIVE) ? EXIT_USAGE : exitCode
 
 /** The same from the sources and from the build: the nearest folder above with a manifest. */
 function packageRoot(folder: string): string {

@@ -1,7 +1,8 @@
 /** The files whose bytes the flows carry: from the scenario, and over it from the command line. */
-import { readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { FlowSpec, Scenario } from '../scenario/index.ts'
+import { MOST_BYTES, readRegularFile } from './input-files.ts'
 import { UsageError } from './terminal.ts'
 
 /**
@@ -14,7 +15,7 @@ export function withPayloads(scenario: Scenario, options: readonly string[], cwd
     const equals = option.indexOf('=')
     const flow = scenario.flows.find(({ name }) => name === option.slice(0, Math.max(0, equals)))
     if (flow) chosen.set(flow.name, option.slice(equals + 1))
-    else if (equals > 0 && tryRead(resolve(cwd, option)) === null) throw unknownFlow(option, equals, scenario)
+    else if (equals > 0 && !existsSync(resolve(cwd, option))) throw unknownFlow(option, equals, scenario)
     else for (const { name } of scenario.flows) chosen.set(name, option)
   }
   const flows = scenario.flows.map((flow): FlowSpec => {
@@ -29,26 +30,36 @@ function unknownFlow(option: string, equals: number, scenario: Scenario): UsageE
   return new UsageError(`--payload ${option}: no flow is called ${option.slice(0, equals)}; there are ${names}`)
 }
 
-/** The bytes of every flow that carries a file. A path starts at the scenario's folder, else at the current one. */
+/**
+ * The bytes of every flow that carries a file; flows of one file share them. A path starts at the scenario's folder, else at the
+ * current one.
+ */
 export function readPayloads(scenario: Scenario, scenarioPath: string, cwd: string): ReadonlyMap<string, Uint8Array> {
   const payloads = new Map<string, Uint8Array>()
+  const read = new Map<string, Uint8Array | string>()
   const problems: string[] = []
   for (const { name, payload } of scenario.flows) {
     if (payload.kind !== 'file') continue
     const places = [...new Set([resolve(dirname(scenarioPath), payload.path), resolve(cwd, payload.path)])]
-    const bytes = places.map(tryRead).find((found) => found !== null)
-    if (!bytes) problems.push(`flow ${name}: no payload file, looked for ${places.join(' and ')}`)
-    else if (bytes.length === 0) problems.push(`flow ${name}: its payload ${payload.path} is empty`)
-    else payloads.set(name, bytes)
+    const place = places.find((path) => existsSync(path))
+    if (place === undefined) {
+      problems.push(`flow ${name}: no payload file, looked for ${places.join(' and ')}`)
+      continue
+    }
+    const found = read.get(place) ?? bytesOrProblem(place)
+    read.set(place, found)
+    if (typeof found === 'string') problems.push(`flow ${name}: ${found}`)
+    else if (found.length === 0) problems.push(`flow ${name}: its payload ${payload.path} is empty`)
+    else payloads.set(name, found)
   }
   if (problems.length > 0) throw new UsageError(problems.join('\n'))
   return payloads
 }
 
-function tryRead(path: string): Uint8Array | null {
+function bytesOrProblem(path: string): Uint8Array | string {
   try {
-    return readFileSync(path)
-  } catch {
-    return null
+    return readRegularFile(path, MOST_BYTES)
+  } catch (error) {
+    return `cannot read the payload ${path}: ${(error as Error).message}`
   }
 }

@@ -1,5 +1,6 @@
 /** One line on stderr that tells how far a run is: only for a person, and only when the run is long enough to wonder. */
-import type { Terminal } from './terminal.ts'
+import { oneLine } from './escape.ts'
+import { ERASE_LINE, type Terminal } from './terminal.ts'
 
 const FIRST_AFTER_MS = 1000
 const THEN_EVERY_MS = 100
@@ -22,10 +23,10 @@ export function progress(terminal: Terminal, wanted: boolean): Progress {
       shown = true
       const share = total > 0 ? Math.min(1, done / total) : 1
       const bar = '#'.repeat(Math.floor(share * 30)).padEnd(30, '.')
-      terminal.stderr.write(`\r\x1b[K${label} [${bar}] ${Math.floor(share * 100)} %`)
+      terminal.stderr.write(`${ERASE_LINE}${oneLine(label)} [${bar}] ${Math.floor(share * 100)} %`)
     },
     clear() {
-      if (shown) terminal.stderr.write('\r\x1b[K')
+      if (shown) terminal.stderr.write(ERASE_LINE)
       shown = false
     },
   }

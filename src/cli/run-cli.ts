@@ -1,35 +1,38 @@
 /** Arguments to commands, and everything that can go wrong to an exit code and a sentence on stderr. */
-import { cac } from 'cac'
+import { type CAC, cac } from 'cac'
 import { VirtioError } from '../internal/error.ts'
 import { oneOf } from '../internal/suggest.ts'
-import { analyzeCommand } from './analyze-command.ts'
-import { DEFAULT_OUT, type EvaluationParts, evaluateCommand } from './evaluate/evaluate-command.ts'
-import { mergeCommand } from './evaluate/merge-command.ts'
-import { calibrationCommand, platformCommand } from './platform-command.ts'
-import { simulateCommand } from './simulate-command.ts'
+import type { EvaluationParts } from './evaluate/evaluate-command.ts'
+import { numbersOf, protectedArgs, unprotected } from './raw-args.ts'
 import type { Simulator } from './simulator.ts'
-import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, type Terminal, UsageError } from './terminal.ts'
-import { fuzzCommand } from './testing/fuzz-command.ts'
-import { museumCommand } from './testing/museum-command.ts'
+import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, guarded, type Terminal, UsageError } from './terminal.ts'
+
+/** What is imported only where a command needs it: `--help` is to be quick. */
+type Lazy<T> = T | (() => Promise<T>)
 
 export interface CliParts {
   readonly terminal: Terminal
   readonly version: string
   /** What runs when no scenario is named. */
   readonly defaultScenario: string
-  readonly simulator: Simulator
-  readonly evaluation: EvaluationParts
+  readonly simulator: Lazy<Simulator>
+  readonly evaluation: Lazy<EvaluationParts>
 }
 
 /** Runs the command line `args` (without node and script) to its exit code; throws nothing. */
 export async function runCli(args: readonly string[], parts: CliParts): Promise<number> {
+  const terminal = guarded(parts.terminal)
   try {
-    return await dispatch(args, parts)
+    return await dispatch(args, { ...parts, terminal })
   } catch (error) {
     const { exitCode, message } = explain(error)
-    parts.terminal.stderr.write(`${message}\n`)
+    terminal.stderr.write(`${message}\n`)
     return exitCode
   }
+}
+
+function loaded<T extends object>(part: Lazy<T>): T | Promise<T> {
+  return typeof part === 'function' ? part() : part
 }
 
 async function dispatch(args: readonly string[], parts: CliParts): Promise<number> {
@@ -48,9 +51,10 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--quiet', 'No table and no progress; the exit code tells')
     .example('  $ virtio-sdk simulate')
     .example('  $ virtio-sdk simulate my.yaml --payload frames=video.raw --out received --trace run.json')
-    .action((scenario: string | undefined, flags) =>
-      simulateCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, parts.simulator),
-    )
+    .action(async (scenario: string | undefined, flags) => {
+      const [{ simulateCommand }, simulator] = [await import('./simulate-command.ts'), await loaded(parts.simulator)]
+      return simulateCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, simulator)
+    })
   cli
     .command('analyze [scenario]', 'Bound the response times of a scenario, without simulating it')
     .option('--json', 'Print one JSON object')
@@ -61,21 +65,26 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--calibration <file>', 'Measured costs, instead of those of the board')
     .option('--quiet', 'No tables; the exit code tells')
     .example('  $ virtio-sdk analyze my.yaml --scheduler fp --priorities optimal')
-    .action((scenario: string | undefined, flags) =>
-      analyzeCommand(scenario ?? parts.defaultScenario, flags, parts.terminal),
-    )
+    .action(async (scenario: string | undefined, flags) => {
+      const { analyzeCommand } = await import('./analyze-command.ts')
+      return analyzeCommand(scenario ?? parts.defaultScenario, flags, parts.terminal)
+    })
   cli
     .command('platform [action] [name]', 'list: the boards there are; show NAME: one as a file to copy and edit')
     .option('--json', 'Print JSON')
     .example('  $ virtio-sdk platform show zcu102 > my-board.yaml')
-    .action((action: string | undefined, name: string | undefined, flags) =>
-      platformCommand(action, name, flags, parts.terminal),
-    )
+    .action(async (action: string | undefined, name: string | undefined, flags) => {
+      const { platformCommand } = await import('./platform-command.ts')
+      return platformCommand(action, name, flags, parts.terminal)
+    })
   cli
     .command('calibration [action]', 'template: a file to fill in with the costs that you measured on a board')
     .option('--platform <name>', 'Board: a name, or file:PATH (default: zcu102)')
     .example('  $ virtio-sdk calibration template --platform rpi4 > measured.yaml')
-    .action((action: string | undefined, flags) => calibrationCommand(action, flags, parts.terminal))
+    .action(async (action: string | undefined, flags) => {
+      const { calibrationCommand } = await import('./platform-command.ts')
+      return calibrationCommand(action, flags, parts.terminal)
+    })
   cli
     .command('evaluate', 'Run a campaign over random flow sets: data, summaries and a report')
     .option('--points <number>', 'Utilisations of a curve (default: 20)')
@@ -84,21 +93,31 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--platform <name>', 'Board whose costs count: a name, or file:PATH (default: zcu102)')
     .option('--calibration <file>', 'Measured costs, instead of those of the board')
     .option('--jobs <number>', 'Threads (default: one a core)')
-    .option('--out <folder>', `Where to write (default: ${DEFAULT_OUT})`)
+    .option('--out <folder>', `Where to write (default: evaluation-results)`)
     .option('--only <experiments>', 'Names of experiments, with commas (default: all)')
     .option('--shard <i/n>', 'Only the i-th of n parts, to be merged')
     .option('--resume', 'Go on where an interrupted run of the same campaign stopped')
     .option('--quiet', 'No figures and no progress; the exit code tells')
     .example('  $ virtio-sdk evaluate --points 10 --sets 100 --out quick')
-    .action((flags) => evaluateCommand(flags, parts.terminal, parts.version, parts.evaluation, args))
+    .action(async (flags) => {
+      const [{ evaluateCommand }, evaluation] = [
+        await import('./evaluate/evaluate-command.ts'),
+        await loaded(parts.evaluation),
+      ]
+      return evaluateCommand(flags, parts.terminal, parts.version, evaluation, args)
+    })
   cli
     .command('merge [...folders]', 'Put the shards of a campaign together')
     .option('--out <folder>', 'Where to write')
     .option('--quiet', 'No figures; the exit code tells')
     .example('  $ virtio-sdk merge shard-* --out merged')
-    .action((folders: string[], flags) =>
-      mergeCommand(folders.map(String), flags, parts.terminal, parts.version, parts.evaluation.renderReport),
-    )
+    .action(async (folders: string[], flags) => {
+      const [{ mergeCommand }, { renderReport }] = [
+        await import('./evaluate/merge-command.ts'),
+        await loaded(parts.evaluation),
+      ]
+      return mergeCommand(folders, flags, parts.terminal, parts.version, renderReport)
+    })
   cli
     .command('museum', 'Show 40 historic faults of virtqueues to yours')
     .option(
@@ -109,7 +128,10 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--json', 'Print JSON')
     .option('--junit <file>', 'Write JUnit XML, for a build server')
     .example('  $ virtio-sdk museum --target ./my-queue.js')
-    .action((flags) => museumCommand(flags, parts.terminal))
+    .action(async (flags) => {
+      const { museumCommand } = await import('./testing/museum-command.ts')
+      return museumCommand(flags, parts.terminal)
+    })
   cli
     .command('fuzz', 'Random programs and hostile rings against your virtqueue')
     .option(
@@ -121,10 +143,13 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--time <time>', 'End after so long, e.g. 300s (default: 5s)')
     .option('--corpus <folder>', 'Replay what failed before, and keep what fails now')
     .example('  $ virtio-sdk fuzz --target ./my-queue.js --time 60s --corpus corpus')
-    .action((flags) => fuzzCommand(flags, parts.terminal))
+    .action(async (flags) => {
+      const { fuzzCommand } = await import('./testing/fuzz-command.ts')
+      return fuzzCommand(flags, parts.terminal)
+    })
   cli.help((sections) => [...sections, { title: 'Exit codes', body: EXIT_CODES }])
   cli.version(parts.version)
-  cli.parse(['node', 'virtio-sdk', ...withNegativeValues(args)], { run: false })
+  parseRaw(cli, args)
   if (cli.options.help || cli.options.version) return EXIT_OK
   if (!cli.matchedCommand) {
     const [command] = cli.args
@@ -142,15 +167,19 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
   return await cli.runMatchedCommand()
 }
 
-/** `--sets -1` as `--sets=-1`: the parser takes what begins with a dash for an option, and the option's own error says more. */
-function withNegativeValues(args: readonly string[]): string[] {
-  const joined: string[] = []
-  for (const arg of args) {
-    const option = joined.at(-1)
-    if (/^-\d/.test(arg) && option?.startsWith('--') && !option.includes('=')) joined.splice(-1, 1, `${option}=${arg}`)
-    else joined.push(arg)
+/** Fills in the arguments and options as they were written: only what an option calls a number becomes one. */
+function parseRaw(cli: CAC, args: readonly string[]): void {
+  cli.parse(['node', 'virtio-sdk', ...protectedArgs(args)], { run: false })
+  // What stands behind `--` is no option, whatever it looks like.
+  cli.args = [...cli.args, ...(cli.options['--'] as string[])].map((arg) => String(unprotected(arg)))
+  const numbers = new Set(
+    cli.commands.flatMap(({ options }) =>
+      options.filter(({ rawName }) => rawName.endsWith('<number>')).map(({ name }) => name),
+    ),
+  )
+  for (const [name, value] of Object.entries(cli.options)) {
+    cli.options[name] = numbers.has(name) ? numbersOf(unprotected(value)) : unprotected(value)
   }
-  return joined
 }
 
 const EXIT_CODES = `  0  fine

@@ -1,5 +1,4 @@
 /** The board of a scenario, with the platform and calibration files that it names, and what the command line says over them. */
-import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import {
   type BoardProfile,
@@ -9,6 +8,7 @@ import {
   profileOf,
 } from '../platform-zcu102/index.ts'
 import type { Scenario } from '../scenario/index.ts'
+import { readTextFile, UnfitFile } from './input-files.ts'
 import { UsageError } from './terminal.ts'
 
 /** Reads the text of a file that a scenario names, by the path that is written there. */
@@ -46,8 +46,9 @@ export function fileReader(scenarioPath: string, cwd: string): ReadFile {
     const places = [...new Set([resolve(dirname(resolve(cwd, scenarioPath)), path), resolve(cwd, path)])]
     for (const place of places) {
       try {
-        return readFileSync(place, 'utf8')
+        return readTextFile(place)
       } catch (error) {
+        if (error instanceof UnfitFile) throw new UsageError(`cannot read ${place}: ${error.message}`, { cause: error })
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       }
     }

@@ -1,9 +1,10 @@
 /** `simulate`: the same flows through both designs, side by side. What `npm start` runs. */
+import { closeSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { Design, Prediction } from '../platform-zcu102/index.ts'
-import { formatTime, parseTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
+import { formatTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
-import { payloadWriter, withDesign, writeTrace } from './output-files.ts'
+import { openToWrite, payloadWriter, withDesign, writePieces } from './output-files.ts'
 import { readPayloads, withPayloads } from './payload-files.ts'
 import { progress } from './progress.ts'
 import { readScenario } from './scenario-file.ts'
@@ -11,6 +12,7 @@ import { fileReader, type PlatformFlags, profileOfScenario, withPlatform } from 
 import { type DesignRun, exceededBounds, renderReport, reportObject } from './simulate-report.ts'
 import type { Simulator } from './simulator.ts'
 import { EXIT_NEGATIVE, EXIT_OK, painter, type Terminal, UsageError } from './terminal.ts'
+import { timeFlag } from './time-flag.ts'
 
 /** As they come from the command line, still to be checked. */
 export interface SimulateFlags extends PlatformFlags {
@@ -36,24 +38,33 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   const traceFile = destination('--trace', flags.trace, terminal)
   noteLongDeadlines(scenario, note)
 
+  // Before anything runs: what cannot be written is known at once.
+  const outputs = designs.map((design) => ({
+    onMessage: outFolder === null ? null : payloadWriter(join(outFolder, design), scenario),
+    trace: traceFile === null ? null : openTrace(designs.length === 1 ? traceFile : withDesign(traceFile, design)),
+  }))
   const line = progress(terminal, !flags.quiet)
-  const runs = designs.map((design): DesignRun => {
-    const trace = traceFile === null ? null : new TraceRecorder()
+  const runs = designs.map((design, i): DesignRun => {
+    const { onMessage, trace } = outputs[i]!
     const started = terminal.now()
     const result = simulator.simulate(scenario, {
       design,
       profile,
       payload: (flow) => payloads.get(flow) ?? null,
       onProgress: (simulatedNs, totalNs) => line.update(design.padEnd(9), simulatedNs, totalNs),
-      ...(trace === null ? {} : { trace }),
-      ...(outFolder === null ? {} : { onMessage: payloadWriter(join(outFolder, design), scenario) }),
+      ...(trace === null ? {} : { trace: trace.recorder }),
+      ...(onMessage === null ? {} : { onMessage }),
     })
     const wallMs = terminal.now() - started
     line.clear()
-    if (traceFile !== null && trace !== null) {
-      const path = designs.length === 1 ? traceFile : withDesign(traceFile, design)
-      writeTrace(path, simulator.chromeTrace(trace, scenario))
-      if (trace.dropped > 0) note(`${path} is full: its last ${trace.dropped} records are missing`)
+    if (trace !== null) {
+      const { path, file, recorder } = trace
+      try {
+        writePieces(file, simulator.chromeTrace(recorder, scenario))
+      } finally {
+        closeSync(file)
+      }
+      if (recorder.dropped > 0) note(`${path} is full: its last ${recorder.dropped} records are missing`)
     }
     return { design, result, bounds: boundsOf(simulator.predict(scenario, { design, profile })), wallMs }
   })
@@ -74,6 +85,10 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   return clean && exceeded.length === 0 ? EXIT_OK : EXIT_NEGATIVE
 }
 
+function openTrace(path: string) {
+  return { path, file: openToWrite(path), recorder: new TraceRecorder() }
+}
+
 function boundsOf({ flows, chains }: Pick<Prediction, 'flows' | 'chains'>): DesignRun['bounds'] {
   const byName = (parts: Prediction['flows'] | Prediction['chains']) =>
     new Map(parts.map(({ name, endToEndNs }) => [name, endToEndNs] as const))
@@ -88,8 +103,7 @@ function seedAndDuration({ seed, duration }: SimulateFlags): { seed?: number; du
     changes.seed = seed as number
   }
   if (duration !== undefined) {
-    const ns = parseTime(duration)
-    if (typeof ns !== 'number') throw new UsageError(`--duration ${duration} ${ns.message}; ${ns.fix}`)
+    const ns = timeFlag('--duration', duration)
     if (ns === 0) throw new UsageError('--duration 0 simulates nothing; write e.g. 100ms')
     changes.durationNs = ns
   }

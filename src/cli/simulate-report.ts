@@ -2,6 +2,7 @@
 import type { BoardProfile, Design, DesignResult, ResponseTimes } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 
+import { oneLine } from './escape.ts'
 import { type Cell, counted, renderTable } from './table.ts'
 import type { Paint } from './terminal.ts'
 
@@ -86,7 +87,7 @@ export function renderReport(
     parts.push(`${paint('Cache partitions that are not kept apart', 'strong')}\n${interference.join('')}`)
   }
   parts.push(provenance(scenario, runs))
-  parts.push(`${paint('Assumptions', 'strong')}\n${assumptions.map((line) => `  - ${line}\n`).join('')}`)
+  parts.push(`${paint('Assumptions', 'strong')}\n${assumptions.map((line) => `  - ${oneLine(line)}\n`).join('')}`)
   return parts.join('\n')
 }
 

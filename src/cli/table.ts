@@ -1,4 +1,5 @@
 /** Aligned columns of text: the first to the left, the others to the right, colour outside the padding. */
+import { oneLine } from './escape.ts'
 import type { Paint, Tone } from './terminal.ts'
 
 export type Cell = string | { readonly text: string; readonly tone: Tone | undefined }
@@ -29,5 +30,5 @@ export function counted(count: number, what: string): string {
 }
 
 function textOf(cell: Cell): string {
-  return typeof cell === 'string' ? cell : cell.text
+  return oneLine(typeof cell === 'string' ? cell : cell.text)
 }

@@ -1,4 +1,5 @@
 /** Where the command line reads and writes: the process in earnest, a fake in tests. */
+import { escapeControls } from './escape.ts'
 
 export interface Output {
   write(text: string): void
@@ -38,8 +39,28 @@ export type Paint = (text: string, tone: Tone | undefined) => string
 
 const SGR: Readonly<Record<Tone, number>> = { good: 32, bad: 31, quiet: 2, strong: 1 }
 
+/**
+ * Stand for the two controls that we write ourselves, until the text is past `escapeControls`. Drawn anew in every process: a text
+ * that was written before cannot contain them.
+ */
+const DRAWN = `${Math.random()}${Math.random()}`
+const ESC = `<esc ${DRAWN}>`
+const CR = `<cr ${DRAWN}>`
+
+/** Goes back to the first column, and empties the line. */
+export const ERASE_LINE = `${CR}${ESC}[K`
+
 /** Colour where a person looks at it; https://no-color.org wins. */
 export function painter(output: Output, env: Terminal['env']): Paint {
   if (!output.isTTY || env.NO_COLOR || env.TERM === 'dumb') return (text) => text
-  return (text, tone) => (tone === undefined ? text : `\x1b[${SGR[tone]}m${text}\x1b[0m`)
+  return (text, tone) => (tone === undefined ? text : `${ESC}[${SGR[tone]}m${text}${ESC}[0m`)
+}
+
+/** The terminal of all commands: whatever they write, the only controls that come out are those of `painter` and `ERASE_LINE`. */
+export function guarded(terminal: Terminal): Terminal {
+  const guard = (output: Output): Output => ({
+    isTTY: output.isTTY,
+    write: (text) => output.write(escapeControls(text).replaceAll(ESC, '\x1b').replaceAll(CR, '\r')),
+  })
+  return { ...terminal, stdout: guard(terminal.stdout), stderr: guard(terminal.stderr) }
 }

@@ -43,6 +43,7 @@ export interface MachineOptions {
   readonly trace: TraceRecorder
   readonly onMessage?: (message: Delivery) => void
   readonly intruder?: Intruder
+  readonly latenessNs?: (flow: number, sequence: number) => number
 }
 
 /** What a guest's core does; the activity's argument is the VM, for a kick `vm * 2 + queue`, for a computation the flow after it. */
@@ -258,7 +259,9 @@ export class Machine {
   /** Release `k` of a flow: due at offset + k periods, late by at most its jitter. */
   #scheduleRelease(flow: number, k: number): void {
     const { offsetNs, periodNs, jitterNs } = this.#scenario.flows[flow]!
-    const lateNs = jitterNs > 0 ? this.#jitter.between(0, jitterNs) : 0
+    const { latenessNs } = this.#options
+    const lateNs = latenessNs ? latenessNs(flow, k) : jitterNs > 0 ? this.#jitter.between(0, jitterNs) : 0
+    assert(lateNs >= 0 && lateNs <= jitterNs, `a release is late by ${lateNs} ns, of a jitter of ${jitterNs} ns`)
     this.#releasesLeft++
     const atNs = Math.max(this.epochNs + offsetNs + k * periodNs + lateNs, this.kernel.now)
     this.kernel.schedule(atNs, RELEASE_PRIORITY, RELEASE_EVENT, flow, k)

@@ -20,6 +20,7 @@ import { afterNs, beforeNs, computedNs, movedNs, pagesNs, trailNs } from './pred
 import { type SoftwareCosts, softwareOf } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow, systemOf } from './predict-system.ts'
 import { type TaskPrediction, tasksOf } from './predict-tasks.ts'
+import { type ResourceUse, utilizationOf } from './predict-utilization.ts'
 import { oneWindow, type WindowTerms } from './predict-window.ts'
 import { prioritiesOf } from './priorities.ts'
 import { refuseImpossible } from './refuse-impossible.ts'
@@ -91,6 +92,8 @@ export interface Prediction {
   readonly lockHoldNs: number | null
   /** Why a flow may have to wait for something that no analysis here bounds; such flows have no bound. */
   readonly obstacles: readonly string[]
+  /** What share of each resource is asked for in the long run; above 1 something has no bound. */
+  readonly utilization: readonly ResourceUse[]
 }
 
 /** Throws `VirtioError` where the scenario cannot run under this design, or nothing could ever serve it. */
@@ -163,6 +166,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
     }),
     lockHoldNs: design === 'floating' ? software.stepNs : null,
     obstacles: state.obstacles,
+    utilization: utilizationOf(system),
   }
 }
 

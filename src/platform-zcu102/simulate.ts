@@ -24,6 +24,11 @@ export interface SimulationOptions {
   readonly onMessage?: (message: Delivery) => void
   /** Replaces one VM's guest by a hostile one. */
   readonly intruder?: Intruder
+  /**
+   * How late the `sequence`-th message (from 0) of the flow with this index is released, whole ns from 0 to the flow's jitter. Default:
+   * drawn from the seed. Asked once a message of a flow that a timer releases, in order.
+   */
+  readonly latenessNs?: (flow: number, sequence: number) => number
 }
 
 /** Times in ns; counts from the start of the flows to the arrival of the last message. VM cores are those with a VM. */

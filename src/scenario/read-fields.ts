@@ -91,6 +91,10 @@ function reportZod(path: Path, value: unknown, issue: z.core.$ZodIssue, report: 
 
 export function formatPath(path: Path): string {
   let text = ''
-  for (const step of path) text += typeof step === 'number' ? `[${step}]` : text === '' ? step : `.${step}`
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`
+    else if (!/^[\w-]+$/.test(step)) text += `[${JSON.stringify(step)}]`
+    else text += text === '' ? step : `.${step}`
+  }
   return text
 }

@@ -36,7 +36,7 @@ export function readSourceText(text: string, format: 'yaml' | 'json'): SourceTex
     const { line, col } = lines.linePos(offset)
     return line > 0 ? { line, column: col } : START
   }
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })
   const fix = format === 'json' ? 'correct the JSON' : 'correct the YAML'
   const errors: InputIssue[] = [...document.errors, ...document.warnings].map((error) =>
     wholeFile(firstLine(error.message), fix, position(error.pos[0])),

@@ -106,6 +106,43 @@ flows:
 broker: { regulator: { kind: budget, budget: 500us, period: 1ms } }
 `
 
+describe('analyze of more than there is', () => {
+  const overload = (flow: string) =>
+    scenario(
+      'overload.yaml',
+      `
+vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }]
+flows:
+  - { name: f, from: a, to: b, ${flow} }
+`,
+    )
+
+  it.each([
+    ['period: 1ms, length: 4MiB', 'overload: 420 % of the DMA'],
+    ['period: 10us, deadline: 10ms, length: 16KiB', 'overload: 165 % of the DMA'],
+  ])('%s: says so in its first line', async (flow, line) => {
+    const path = overload(flow)
+    const { code, stdout } = await analyze(path)
+    expect(code).toBe(1)
+    expect(stdout.split('\n')[0]).toBe(line)
+    expect((await object(path)).overload[0]).toBe(line)
+  })
+
+  it('has no such line where nothing is overloaded, and every share in a table', async () => {
+    const { overload: lines, utilization } = await object(FLOWS)
+    expect(lines).toEqual([])
+    expect(utilization.map(({ name }: { name: string }) => name)).toEqual([
+      'the DMA',
+      'the budget of the DMA',
+      'core 0',
+      'core 1',
+    ])
+    const { stdout } = await analyze()
+    expect(stdout).toContain('What is asked for in the long run')
+    expect(stdout.split('\n')[0]).toContain('2 VMs, 2 flows')
+  })
+})
+
 describe('analyze', () => {
   it('prints bounds, terms, what would fit, stolen time and assumptions', async () => {
     const { code, stdout, stderr } = await analyze()

@@ -128,7 +128,8 @@ describe('fuzz', () => {
     [['--runs', '0'], '--runs 0: write a whole number, 1 or more'],
     [['--seed=-1'], '--seed -1: write a whole number, 0 or more'],
     [['--time', '10'], '--time 10: write a time with its unit'],
-    [['--time', 'soon'], '--time soon: write a time'],
+    [['--time', 'soon'], '--time soon is not a time; write a number with ns, us, ms or s'],
+    [['--time', '0'], '--time 0 tries nothing'],
     [['--corpus'], '--corpus'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await run(['fuzz', '--target', `${TARGETS}sound.ts`, ...args])

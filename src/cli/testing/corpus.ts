@@ -1,9 +1,10 @@
 /** A folder of cases that failed once, one file each: replayed before anything new is tried. */
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FuzzCase } from '../../testing/fuzz.ts'
-import { makeFolder } from '../output-files.ts'
+import { readTextFile } from '../input-files.ts'
+import { writeWhole } from '../output-files.ts'
 import { UsageError } from '../terminal.ts'
 import { mistakeInCase } from './case-shape.ts'
 
@@ -29,7 +30,7 @@ export function readCorpus(folder: string): KeptCase[] {
 
 function readCase(path: string): FuzzCase {
   try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    const value: unknown = JSON.parse(readTextFile(path))
     const mistake = mistakeInCase(value)
     if (mistake !== null) throw new Error(mistake)
     return value as FuzzCase
@@ -42,7 +43,6 @@ function readCase(path: string): FuzzCase {
 export function keep(folder: string, one: FuzzCase): string {
   const text = `${JSON.stringify(one, null, 2)}\n`
   const file = `${one.kind}-${createHash('sha256').update(text).digest('hex').slice(0, 12)}.json`
-  makeFolder(folder)
-  writeFileSync(join(folder, file), text)
+  writeWhole(join(folder, file), text)
   return file
 }

@@ -1,9 +1,10 @@
 /** `fuzz`: programs and hostile rings against somebody's queue, until something is found or the time is over. */
 import { resolve } from 'node:path'
-import { parseTime } from '../../scenario/index.ts'
-import type { FuzzFinding, FuzzTarget } from '../../testing/fuzz.ts'
+import type { FuzzCase, FuzzFinding, FuzzTarget } from '../../testing/fuzz.ts'
+import { oneLine } from '../escape.ts'
 import { progress } from '../progress.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Terminal, UsageError } from '../terminal.ts'
+import { timeFlag } from '../time-flag.ts'
 import { keep, readCorpus } from './corpus.ts'
 import { loadTargets } from './target-module.ts'
 
@@ -29,16 +30,26 @@ export async function fuzzCommand(flags: FuzzFlags, terminal: Terminal): Promise
   const fuzzer = await load()
   let clean = true
   for (const target of targets) {
-    const kept = corpus === null ? [] : replayCorpus(fuzzer, target, corpus, terminal)
+    const failing = corpus === null ? [] : replayCorpus(fuzzer, target, corpus, terminal)
     const found = search(fuzzer, target, { seed, runs, limitMs: limitMs / targets.length }, terminal)
     if (found !== null) {
-      const file = corpus === null ? null : keep(corpus, found.case)
-      terminal.stdout.write(`${target.name}: FAIL ${found.message}\n${file === null ? '' : `kept as ${file}\n`}`)
+      terminal.stdout.write(`${oneLine(`${target.name}: FAIL ${found.message}`)}\n`)
       if (corpus === null) terminal.stdout.write(`as a corpus file: ${JSON.stringify(found.case)}\n`)
+      else terminal.stdout.write(`kept as ${kept(corpus, found.case)}\n`)
     }
-    clean &&= found === null && kept.length === 0
+    clean &&= found === null && failing.length === 0
   }
   return clean ? EXIT_OK : EXIT_NEGATIVE
+}
+
+/** Keeps a case, or, where the corpus cannot be written, tells it in the error. */
+function kept(corpus: string, one: FuzzCase): string {
+  try {
+    return keep(corpus, one)
+  } catch (error) {
+    const why = `cannot keep it: ${(error as Error).message}`
+    throw new UsageError(`${why}; as a corpus file: ${JSON.stringify(one)}`, { cause: error })
+  }
 }
 
 async function load(): Promise<Fuzzer> {
@@ -57,9 +68,9 @@ function replayCorpus(fuzzer: Fuzzer, target: FuzzTarget, folder: string, termin
     const finding = fuzzer.replay(target, one)
     if (finding === null) continue
     failed.push(finding)
-    terminal.stdout.write(`${target.name}: ${file} FAIL ${finding.message}\n`)
+    terminal.stdout.write(`${oneLine(`${target.name}: ${file} FAIL ${finding.message}`)}\n`)
   }
-  terminal.stdout.write(`${target.name}: ${kept.length - failed.length} of ${kept.length} kept cases pass\n`)
+  terminal.stdout.write(`${oneLine(target.name)}: ${kept.length - failed.length} of ${kept.length} kept cases pass\n`)
   return failed
 }
 
@@ -80,7 +91,7 @@ function search(fuzzer: Fuzzer, target: FuzzTarget, limits: Limits, terminal: Te
     if (finding === null) {
       const seconds = (elapsed / 1000).toFixed(1)
       terminal.stdout.write(
-        `${target.name}: nothing found in ${programs} programs and ${rings} hostile rings, seed ${limits.seed}, ${seconds} s\n`,
+        `${oneLine(target.name)}: nothing found in ${programs} programs and ${rings} hostile rings, seed ${limits.seed}, ${seconds} s\n`,
       )
     }
     return finding
@@ -100,8 +111,7 @@ function wholeNumber(flag: string, value: unknown, least = 0): number {
 }
 
 function timeMs(value: unknown): number {
-  // The argument parser makes a number of what has no unit.
-  const ns = typeof value === 'string' ? parseTime(value) : null
-  if (typeof ns === 'number' && ns > 0) return ns / 1e6
-  throw new UsageError(`--time ${String(value)}: write a time with its unit, e.g. 30s`)
+  const ns = timeFlag('--time', value)
+  if (ns === 0) throw new UsageError('--time 0 tries nothing; write e.g. 30s')
+  return ns / 1e6
 }

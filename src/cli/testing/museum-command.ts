@@ -1,9 +1,10 @@
 /** `museum`: shows every historic fault to somebody's queue. */
-import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { MuseumReport } from '../../testing/museum/exhibit.ts'
 import { museumJUnit, tally } from '../../testing/museum/render.ts'
 import { runMuseum } from '../../testing/museum/run-museum.ts'
+import { oneLine } from '../escape.ts'
+import { writeFile } from '../output-files.ts'
 import { progress } from '../progress.ts'
 import { type Cell, renderTable } from '../table.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Paint, painter, type Terminal, UsageError } from '../terminal.ts'
@@ -33,9 +34,9 @@ export async function museumCommand(flags: MuseumFlags, terminal: Terminal): Pro
   if (reports.every(({ results }) => results.length === 0)) {
     throw new UsageError(`there is no exhibit ${String(flags.exhibit)} for a ${targets[0]!.side} queue`)
   }
-  if (junit !== null) writeFileSync(resolve(terminal.cwd, junit), museumJUnit(reports))
   if (flags.json) terminal.stdout.write(`${JSON.stringify(reports, null, 2)}\n`)
   else for (const report of reports) terminal.stdout.write(renderReport(report, painter(terminal.stdout, terminal.env)))
+  if (junit !== null) writeFile(resolve(terminal.cwd, junit), museumJUnit(reports))
   return reports.every(({ passed }) => passed) ? EXIT_OK : EXIT_NEGATIVE
 }
 
@@ -50,9 +51,9 @@ function renderReport(report: MuseumReport, paint: Paint): string {
   ])
   const details = report.results
     .filter(({ detail, verdict }) => detail !== '' && verdict !== 'SKIP')
-    .map(({ number, title, verdict, detail }) => `  ${number} ${title}: ${paint(detail, TONES[verdict])}\n`)
-  details.push(...skipped(report).map((line) => paint(`  ${line}\n`, TONES.SKIP)))
-  return `${paint(report.target, 'strong')}\n${renderTable(rows, paint)}${tally(report)}\n${details.join('')}\n`
+    .map(({ number, title, verdict, detail }) => `  ${number} ${title}: ${paint(oneLine(detail), TONES[verdict])}\n`)
+  details.push(...skipped(report).map((line) => `${paint(`  ${oneLine(line)}`, TONES.SKIP)}\n`))
+  return `${paint(oneLine(report.target), 'strong')}\n${renderTable(rows, paint)}${tally(report)}\n${details.join('')}\n`
 }
 
 /** `38, 39 skipped: the target has a split ring`: a line a reason. */

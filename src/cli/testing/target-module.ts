@@ -1,10 +1,11 @@
 /** A queue that somebody wrote, found by the path of a module that exports targets of the testing kit. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { MuseumTarget } from '../../testing/museum/run-museum.ts'
 import { remoteDevice, remotePackedDevice } from '../../testing/remote-device.ts'
+import { kindOf } from '../input-files.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
 import { ProcessChannel } from './process-channel.ts'
 import { callable, listOf, mistakeIn, oneOf, optional, text } from './shapes.ts'
@@ -52,6 +53,8 @@ async function load(path: string, cwd: string): Promise<Record<string, unknown>>
   } catch (error) {
     throw new UsageError(`there is no module ${path}: neither a file nor an installed package`, { cause: error })
   }
+  const kind = existsSync(file) ? kindOf(statSync(file)) : null
+  if (kind !== null) throw new UsageError(`cannot load ${path}: it is ${kind}, not a module`)
   try {
     return (await import(url)) as Record<string, unknown>
   } catch (error) {

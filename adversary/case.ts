@@ -1,0 +1,127 @@
+/**
+ * A case of the adversary: a scenario, the costs of its board, and how the machine is attacked. It is data, and one YAML file, so that it
+ * can be kept, shrunk and run again.
+ */
+import { Document, isCollection, parseDocument, visit } from 'yaml'
+import type { CostOpName } from '../src/platform/index.ts'
+import {
+  type BoardProfile,
+  builtInProfile,
+  type CostTriple,
+  calibrated,
+  parseCalibration,
+} from '../src/platform-zcu102/index.ts'
+import { parseScenario, type Scenario } from '../src/scenario/index.ts'
+
+/** As in a scenario file (docs/scenario.md), times in ns and sizes in bytes. */
+export interface VmEntry {
+  name: string
+  core: number
+  cid: number
+  queue?: number
+  buffers?: 'unaligned'
+  refillsPerUs?: number
+  memguard?: { refills: number; period: number }
+  tasks?: { name: string; period: number; wcet: number; deadline?: number }[]
+}
+
+export interface FlowEntry {
+  name: string
+  from: string
+  to: string
+  period: number
+  deadline?: number
+  length: number
+  payload: 'none'
+  jitter?: number
+  offset?: number
+  priority?: number
+  credit?: number
+  after?: string
+  compute?: number
+}
+
+export interface ScenarioFile {
+  seed: number
+  duration: number
+  costs: Scenario['costs']
+  vms: VmEntry[]
+  flows: FlowEntry[]
+  chains?: { name: string; flows: string[]; deadline: number }[]
+  broker: Record<string, unknown> & {
+    placement: 'floating' | 'dedicated'
+    dedicatedCore?: number
+    scheduler: 'edf' | 'fp'
+  }
+}
+
+export interface CalibrationFile {
+  board: 'zcu102'
+  by: string
+  date: string
+  method: string
+  costsNs: Partial<Record<CostOpName, CostTriple>>
+  dmaBytesPerNs?: number
+  dmaPrefetchedPieces?: number
+}
+
+/**
+ * What the machine does that the analysis leaves open. Of the flows that a timer releases: offsets, and how late each message comes within
+ * its jitter. Of costs: which of them are at their best all the time; the others are at their worst.
+ */
+export interface Attack {
+  /** Draws whatever is drawn still: phases of MemGuard and of polling. */
+  seed: number
+  /** By flow. */
+  offsetsNs: number[]
+  lateness: 'never' | 'always' | 'random' | 'clumped'
+  /** `clumped`: messages wait, as long as they may, for instants at this distance, the first of which is `clumpNs`. */
+  clumpNs: number
+  clumpEveryNs: number
+  best: CostOpName[]
+}
+
+export interface Case {
+  scenario: ScenarioFile
+  /** null: the board's own costs. */
+  calibration: CalibrationFile | null
+  attack: Attack | null
+}
+
+/** What `predict` and the machine take. */
+export interface Inputs {
+  readonly scenario: Scenario
+  readonly profile: BoardProfile
+}
+
+/** Throws `InputError` for what no scenario or calibration file may say. */
+export function inputsOf({ scenario: file, calibration }: Pick<Case, 'scenario' | 'calibration'>): Inputs {
+  const scenario = parseScenario(JSON.stringify(file))
+  const board = builtInProfile(scenario)
+  const profile = calibration === null ? board : calibrated(board, parseCalibration(JSON.stringify(calibration)))
+  return { scenario, profile }
+}
+
+/** One YAML document with the keys `scenario`, `calibration` and `attack`; a VM, a flow or a cost is a line. */
+export function formatCase(found: Case): string {
+  const document = new Document(found)
+  visit(document, {
+    Collection(key, node) {
+      const holdsLists = node.items.some((item) => isCollection(item) || isCollection(Object(item).value))
+      if (key !== null && !holdsLists) node.flow = true
+    },
+  })
+  return document.toString({ lineWidth: 0 })
+}
+
+/** Throws `Error` for text that is no case. */
+export function parseCase(text: string): Case {
+  const document = parseDocument(text)
+  const fault = document.errors[0]
+  if (fault) throw new Error(`a case is one YAML document: ${fault.message}`)
+  const found = document.toJS() as Partial<Case> | null
+  if (typeof found !== 'object' || found === null || typeof found.scenario !== 'object') {
+    throw new Error('a case has the keys scenario, calibration and attack, as --keep writes it')
+  }
+  return { scenario: found.scenario, calibration: found.calibration ?? null, attack: found.attack ?? null }
+}

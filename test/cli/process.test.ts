@@ -1,0 +1,96 @@
+/** What only a process has: standard streams that fail, modules that are loaded, code of others that ends it. */
+import { execFileSync } from 'node:child_process'
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { buildCli, runProcess } from './built-cli.ts'
+import { SMALL } from './fake.ts'
+
+let folder: string
+let cli: string
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'virtio-sdk-'))
+  cli = await buildCli(folder)
+  writeFileSync(join(folder, 'small.yaml'), `${SMALL}duration: 5ms\n`)
+}, 60_000)
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const OUTPUTS: readonly (readonly [args: string, code: number])[] = [
+  ['simulate small.yaml', 0],
+  ['simulate small.yaml --json', 0],
+  ['analyze small.yaml', 0],
+  ['platform list', 0],
+  ['platform show zcu102', 0],
+  ['calibration template', 0],
+  ['evaluate --only acceptance --points 2 --sets 2 --jobs 1 --out run', 0],
+  ['merge shard-1 shard-2 --out merged', 0],
+  ['--help', 0],
+  ['simulate --help', 0],
+  ['--version', 0],
+]
+
+describe('standard output', () => {
+  beforeAll(() => {
+    for (const shard of ['1/2', '2/2']) {
+      const args = `evaluate --only acceptance --points 2 --sets 2 --jobs 1 --out shard-${shard[0]} --shard ${shard}`
+      expect(runProcess(cli, args.split(' '), { cwd: folder }).code).toBe(0)
+    }
+  })
+
+  it.each(OUTPUTS)('is a full disk: %s', (args) => {
+    const stdout = openSync('/dev/full', 'w')
+    try {
+      const { code, stderr } = runProcess(cli, args.split(' '), { cwd: folder, stdout })
+      expect(stderr).toBe('cannot write to stdout: ENOSPC: no space left on device, write\n')
+      expect(code).toBe(2)
+    } finally {
+      closeSync(stdout)
+    }
+  })
+
+  it('is a pipe that nobody reads any more', () => {
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stdout = openSync(pipe, 'w')
+    closeSync(reader)
+    try {
+      const { code, stderr } = runProcess(cli, ['platform', 'list'], { cwd: folder, stdout })
+      expect({ code, stderr }).toEqual({ code: 2, stderr: 'cannot write to stdout: write EPIPE\n' })
+    } finally {
+      closeSync(stdout)
+    }
+  })
+
+  it('fails after a negative result: what was to be told is lost, and that is the exit code', () => {
+    writeFileSync(join(folder, 'late.yaml'), `${SMALL.replaceAll('1KiB', '1KiB, deadline: 1us')}duration: 5ms\n`)
+    expect(runProcess(cli, ['analyze', 'late.yaml'], { cwd: folder }).code).toBe(1)
+    const stdout = openSync('/dev/full', 'w')
+    expect(runProcess(cli, ['analyze', 'late.yaml'], { cwd: folder, stdout }).code).toBe(2)
+    closeSync(stdout)
+  })
+})
+
+describe('standard error', () => {
+  it('is a full disk: the result comes all the same', () => {
+    writeFileSync(join(folder, 'long.yaml'), `${SMALL.replace('1KiB', '1KiB, deadline: 2ms')}duration: 5ms\n`)
+    const stderr = openSync('/dev/full', 'w')
+    try {
+      const { code, stdout } = runProcess(cli, ['simulate', 'long.yaml', '--json'], { cwd: folder, stderr })
+      expect(code).toBe(0)
+      expect(JSON.parse(stdout)).toHaveProperty('designs')
+      expect(runProcess(cli, ['simulate', 'nowhere.yaml'], { cwd: folder, stderr })).toMatchObject({ code: 2 })
+    } finally {
+      closeSync(stderr)
+    }
+  })
+
+  it('gets nothing past us: what the reader of YAML has to warn of is an error of ours', () => {
+    writeFileSync(join(folder, 'odd.yaml'), `${SMALL}? { "\\e[2J": 1 }\n: 2\n`)
+    const { code, stderr } = runProcess(cli, ['simulate', 'odd.yaml'], { cwd: folder })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^odd.yaml:\d+:1 \["\{.*\}"\]: unknown key; .*\n$/)
+    expect(stderr).not.toContain('\x1b')
+  })
+})
