@@ -1,16 +1,19 @@
 /**
  * `npm run bench` prints what every suite measured; `-- --json` prints one JSON object and nothing else on stdout.
- * Options: `--seed N`, `--effort F` (work relative to a full run), `--only NAME`.
+ * Options: `--seed N`, `--effort F` (work relative to a full run), `--only NAME`, `--against COMMIT` (with `--only prediction`: the same of
+ * that commit, in turns).
  */
+import { spawnSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { suite as analysis } from './analysis.ts'
 import { suite as eventKernel } from './event-kernel.ts'
 import { suite as simulatedMachine } from './machine.ts'
+import { suite as prediction } from './prediction.ts'
 import { suite as splitQueue } from './split-queue.ts'
 import type { BenchRatio, BenchResult } from './suite.ts'
 
-const SUITES = [splitQueue, eventKernel, analysis, simulatedMachine]
+const SUITES = [splitQueue, eventKernel, analysis, simulatedMachine, prediction]
 
 const { values: options } = parseArgs({
   options: {
@@ -18,6 +21,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string', default: '1' },
     effort: { type: 'string', default: '1' },
     only: { type: 'string' },
+    against: { type: 'string' },
   },
 })
 
@@ -30,12 +34,23 @@ if (options.only !== undefined && !names.includes(options.only)) {
   refuse(`--only is one of ${names.join(', ')}, not "${options.only}"`)
 }
 
+const { against } = options
+if (against !== undefined && options.only !== prediction.name) {
+  refuse(`--against goes with --only ${prediction.name}: no other suite compares commits`)
+}
+if (
+  against !== undefined &&
+  spawnSync('git', ['rev-parse', '--verify', '--quiet', `${against}^{commit}`]).status !== 0
+) {
+  refuse(`--against is a commit of this repository, not "${against}"`)
+}
+
 const results: BenchResult[] = []
 const ratios: BenchRatio[] = []
 for (const suite of SUITES) {
   if (options.only !== undefined && options.only !== suite.name) continue
   const progress = (message: string): void => void process.stderr.write(`${suite.name}: ${message}\n`)
-  const outcome = await suite.run({ seed, effort, progress })
+  const outcome = await suite.run({ seed, effort, against, progress })
   results.push(...outcome.results)
   ratios.push(...outcome.ratios)
 }

@@ -29,6 +29,8 @@ export interface BenchContext {
   readonly seed: number
   /** Scales the work: 1 for a full run, less for a smoke test. */
   readonly effort: number
+  /** A commit to compare with, for suites that can. */
+  readonly against: string | undefined
   /** Progress for people; never on stdout. */
   progress(message: string): void
 }

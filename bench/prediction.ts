@@ -1,0 +1,149 @@
+/**
+ * `analyze` of scenarios with many flows, in processor seconds: what a keystroke in an editor would cost. With `--against COMMIT` the same
+ * of that commit, which is built in a temporary worktree; the two take turns, so that both see the same machine.
+ */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+import { Random } from '../src/internal/random.ts'
+import type * as Platform from '../src/platform-zcu102/index.ts'
+import type * as Scenarios from '../src/scenario/index.ts'
+import { type BenchRatio, type BenchResult, type BenchSuite, benchResult, median } from './suite.ts'
+
+type Side = Pick<typeof Platform, 'predict' | 'predictedSensitivity'> & Pick<typeof Scenarios, 'parseScenario'>
+
+const ENTRY = `
+export { predict, predictedSensitivity } from './src/platform-zcu102/index.ts'
+export { parseScenario } from './src/scenario/index.ts'
+`
+
+/** How often each side runs, in a full run; of 200 flows the old side would take a quarter of an hour. */
+const ANALYSES = [
+  { flows: 20, runs: 3, against: true, atLeast: 10, atMostSeconds: undefined },
+  { flows: 50, runs: 1, against: true, atLeast: 10, atMostSeconds: undefined },
+  { flows: 200, runs: 1, against: false, atLeast: undefined, atMostSeconds: 60 },
+] as const
+const PREDICTIONS = { flows: 20, runs: 15 }
+
+/** Sporadic flows between four VMs under a budget, and a load with which all of them fit. */
+export function manyFlows(flows: number, seed: number): string {
+  const random = new Random(seed, 41)
+  const lines = Array.from({ length: flows }, (_, i) => {
+    const from = random.between(0, 3)
+    const to = (from + random.between(1, 3)) % 4
+    const periodUs = Math.round(20_000 * 10 ** random.unit())
+    const length = random.between(64, Math.max(128, Math.floor((2 * periodUs) / flows)))
+    return `  - { name: f${i}, from: v${from}, to: v${to}, period: ${periodUs}us, length: ${length} }`
+  })
+  return `
+vms: [${[0, 1, 2, 3].map((vm) => `{ name: v${vm}, core: ${vm}, cid: ${3 + vm} }`).join(', ')}]
+flows:
+${lines.join('\n')}
+broker: { scheduler: fp, regulator: { kind: budget, budget: 500us, period: 1ms } }
+`
+}
+
+/** All that `analyze` computes. */
+function analyse({ predict, predictedSensitivity, parseScenario }: Side, text: string): unknown {
+  const scenario = parseScenario(text)
+  return [
+    predict(scenario, { design: 'floating' }).schedulable,
+    predictedSensitivity(scenario, { design: 'floating' }),
+    predict(scenario, { design: 'floating', scheduler: 'edf' }).schedulable,
+  ]
+}
+
+function cpuNs(work: () => void): number {
+  const start = process.cpuUsage()
+  work()
+  const { user, system } = process.cpuUsage(start)
+  return (user + system) * 1000
+}
+
+/** One file of the sources in `folder`, under `name` in `out/`. */
+async function bundle(folder: string, name: string): Promise<Side> {
+  const outfile = resolve('out', `${name}.js`)
+  mkdirSync('out', { recursive: true })
+  await build({
+    stdin: { contents: ENTRY, resolveDir: folder, loader: 'ts' },
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    outfile,
+    logLevel: 'error',
+  })
+  return (await import(pathToFileURL(outfile).href)) as Side
+}
+
+/** The sources of `commit`. Throws where git does not know it. */
+async function sideOf(commit: string): Promise<Side> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-against-'))
+  try {
+    execFileSync('git', ['worktree', 'add', '--quiet', '--detach', '--force', folder, commit])
+    return await bundle(folder, `bench-against-${commit.replaceAll(/\W/g, '-')}`)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+    execFileSync('git', ['worktree', 'prune'])
+  }
+}
+
+export const suite: BenchSuite = {
+  name: 'prediction',
+  async run({ seed, effort, against, progress }) {
+    const results: BenchResult[] = []
+    const ratios: BenchRatio[] = []
+    const here = await bundle('.', 'bench-prediction')
+    const there = against === undefined ? null : await sideOf(against)
+
+    const measure = (name: string, runs: number, other: Side | null, work: (side: Side) => void) => {
+      const samples: { here: number[]; there: number[] } = { here: [], there: [] }
+      for (let run = 0; run < runs; run++) {
+        progress(`${name}, run ${run + 1} of ${runs}`)
+        samples.here.push(cpuNs(() => work(here)))
+        if (other !== null) samples.there.push(cpuNs(() => work(other)))
+      }
+      results.push(benchResult(name, 'here', samples.here))
+      if (other !== null) results.push(benchResult(name, against!, samples.there))
+      return other === null ? null : median(samples.there) / median(samples.here)
+    }
+
+    const one = manyFlows(PREDICTIONS.flows, seed)
+    const predictOnce = ({ predict, parseScenario }: Side) => {
+      predict(parseScenario(one), { design: 'floating' })
+    }
+    // Both warm.
+    for (const side of there === null ? [here] : [here, there]) for (let k = 0; k < 5; k++) predictOnce(side)
+    const runs = Math.max(1, Math.round(PREDICTIONS.runs * effort))
+    const factor = measure(`a prediction, ${PREDICTIONS.flows} flows`, runs, there, predictOnce)
+    if (factor !== null) {
+      ratios.push({
+        name: `a prediction, ${PREDICTIONS.flows} flows: ${against} / here`,
+        value: factor,
+        unit: 'x',
+        atLeast: 2,
+      })
+    }
+    for (const { flows, runs, against: compared, atLeast, atMostSeconds } of ANALYSES) {
+      if (effort * runs < 0.5 && flows > 20) continue
+      const text = manyFlows(flows, seed)
+      const name = `analyze with its tables, ${flows} flows`
+      const other = compared ? there : null
+      const factor = measure(name, Math.max(1, Math.round(runs * effort)), other, (side) => void analyse(side, text))
+      if (factor !== null)
+        ratios.push({
+          name: `${name}: ${against} / here`,
+          value: factor,
+          unit: 'x',
+          ...(atLeast === undefined ? {} : { atLeast }),
+        })
+      if (atMostSeconds !== undefined) {
+        ratios.push({ name, value: results.at(-1)!.nsPerOp / 1e9, unit: 'CPU s', atMost: atMostSeconds })
+      }
+    }
+    return { results, ratios }
+  },
+}
