@@ -48,10 +48,12 @@ export function analysisObject({ scenario, profile, prediction, priorities, sens
       window: flow.window,
       slackNs: slackOf(flow),
       largestLengthBytes: sensitivity.largestLengthBytes[i] ?? null,
+      lengthsThatFit: sensitivity.lengthsThatFit[i] ?? [],
     })),
     schedulable,
     sensitivity: {
       lengthPermille: sensitivity.lengthPermille,
+      permilleThatFit: sensitivity.permilleThatFit,
       failsFirst: sensitivity.failsFirst,
       smallestBudgetNs: sensitivity.smallestBudgetNs,
     },
@@ -244,14 +246,27 @@ function sensitivityRows({ scenario, prediction, sensitivity }: Analysis): Cell[
   ]
 }
 
+/** Which way the pages of a message go, for people. */
+const WAYS = { copied: 'copied', tried: 'moved as far as they can be', moved: 'moved' } as const
+
 function whatFits({ scenario, sensitivity }: Analysis): string {
-  const { lengthPermille, failsFirst, smallestBudgetNs } = sensitivity
+  const { lengthPermille, lengthsThatFit, permilleThatFit, failsFirst, smallestBudgetNs } = sensitivity
   const first = `${failsFirst.join(', ') || 'a chain of waiting'} ${failsFirst.length > 1 ? 'fail' : 'fails'} first`
-  const lines = [
+  const lines: string[] = []
+  lengthsThatFit.forEach((ranges, i) => {
+    // One range from the shortest message on is in the table.
+    if (ranges.length === 0 || (ranges.length === 1 && ranges[0]!.from === 1)) return
+    const listed = ranges.map(({ from, to, pages }) => `${count(from)} to ${count(to)} bytes (pages ${WAYS[pages]})`)
+    lines.push(`${scenario.flows[i]!.name} fits with ${listed.join(', and with ')}.`)
+  })
+  const factor = (permille: number) => (permille / 1000).toFixed(3)
+  const one = permilleThatFit.length === 1 && permilleThatFit[0]!.from === 1
+  const factors = permilleThatFit.map(({ from, to }) => `${factor(from)} to ${factor(to)}`).join(', and times ')
+  lines.push(
     lengthPermille === 0
       ? 'No factor on all messages makes it fit.'
-      : `All messages times ${(lengthPermille / 1000).toFixed(3)} fit; beyond, ${first}.`,
-  ]
+      : `All messages times ${one ? factor(lengthPermille) : factors} fit; beyond ${factor(lengthPermille)}, ${first}.`,
+  )
   const { regulator } = scenario.broker
   if (regulator.kind === 'budget') {
     lines.push(

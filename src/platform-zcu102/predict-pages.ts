@@ -21,8 +21,7 @@ export function pageStepNs(system: System): number {
   const putNs = lends ? entriesNs : entriesNs + LINES * worst(CostOp.cacheCleanPerLine)
   const pageNs = Math.max(putNs, 2 * worst(CostOp.tlbInvalidate))
   const copies = Math.min(PAGE_BATCH, 2 * moving.length)
-  const shortest = Math.min(...moving.map(({ lengthBytes }) => Math.floor(lengthBytes / PAGE_SIZE)))
-  const runs = 1 + Math.ceil(PAGE_BATCH / (2 * Math.max(1, shortest)))
+  const runs = pageStepRuns(system)
   const revokedNs = lends ? worstNs(system, sumCharges(returnCharges(REVOKE_BATCH, 1), revokeCharges(REVOKE_BATCH))) : 0
   return (
     copies * Math.max(pageNs, LINES * worst(CostOp.copyPerLine)) +
@@ -30,6 +29,14 @@ export function pageStepNs(system: System): number {
     runs * 2 * (worst(CostOp.smmuInvalidate) + worst(CostOp.tlbInvalidate)) +
     revokedNs
   )
+}
+
+/** Runs of pages that one step can have a part of: the shorter the shortest message, the more. 0: no pages are moved. */
+export function pageStepRuns({ flows }: System): number {
+  const moving = flows.filter(({ pages }) => pages !== 'copied')
+  if (moving.length === 0) return 0
+  const shortest = Math.min(...moving.map(({ lengthBytes }) => Math.floor(lengthBytes / PAGE_SIZE)))
+  return 1 + Math.ceil(PAGE_BATCH / (2 * Math.max(1, shortest)))
 }
 
 /** Receive buffers that one step takes because of pages: for pages, and to look for lent ones; and in how many batches. */

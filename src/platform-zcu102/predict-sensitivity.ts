@@ -1,70 +1,218 @@
 /**
- * What breaks a scenario first, and what would make it fit: by search over whole predictions, A4. Each search stands on the
- * verdict being monotone in what is searched, which docs/analysis.md §12 shows for the DMA stage; before and after it longer
- * messages and smaller budgets only lengthen.
+ * What breaks a scenario first, and what would make it fit: by search over whole predictions, A4.
+ *
+ * A longer message is not always worse. Where its pages can be exchanged or lent, it is from some length on; and receive buffers
+ * are posted by the length of messages. So nothing here is taken for monotone over a whole range of lengths: the range is cut into
+ * classes, within which every page goes the same way, each class is probed at both ends and at every doubling from the present
+ * length, and only between two neighbouring probes with different verdicts is there a bisection. The borders so found are
+ * exact, X fits and X + 1 does not, or the other way about. That lengths between two probes with the same verdict have it too is
+ * assumed; docs/analysis.md §12 shows it for the DMA stage of copied messages. The verdict is monotone in the budget.
  */
-import { greatestWhere, leastWhere } from '../analysis/index.ts'
+import { leastWhere } from '../analysis/index.ts'
 import type { Scenario } from '../scenario/index.ts'
+import { builtInProfile } from './boards.ts'
 import { type PredictionOptions, predict } from './predict.ts'
+import { pageStepRuns } from './predict-pages.ts'
+import { type SystemFlow, systemOf } from './predict-system.ts'
 import { prioritiesOf } from './priorities.ts'
 
+/** What fits is all from one value to another, both included. */
+export interface FittingRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** Lengths of a message with which everything fits, in bytes, and which way its pages go then. */
+export interface FittingLengths extends FittingRange {
+  readonly pages: SystemFlow['pages']
+}
+
 export interface PredictedSensitivity {
-  /** By flow: the longest message with which everything fits, the others as they are; null: none. */
+  /**
+   * By flow: the longest message, up to which from the present length, or from where it begins to fit, everything fits, the others as they
+   * are; null: none.
+   */
   readonly largestLengthBytes: readonly (number | null)[]
-  /** Largest factor on all lengths, in thousandths; 0: none. */
+  /** By flow: all lengths with which everything fits, ascending; a range ends at the latest where pages go another way. */
+  readonly lengthsThatFit: readonly (readonly FittingLengths[])[]
+  /** Largest factor on all lengths, in thousandths, up to which from the present ones everything fits; 0: none. */
   readonly lengthPermille: number
-  /** Flows that miss their deadlines one thousandth above that. */
+  /** All factors on all lengths with which everything fits, in thousandths, ascending. */
+  readonly permilleThatFit: readonly FittingRange[]
+  /** Flows, chains and tasks that miss their deadlines one thousandth above `lengthPermille`. */
   readonly failsFirst: readonly string[]
   /** Least budget with which everything fits; null: none, or no budget regulator. */
   readonly smallestBudgetNs: number | null
 }
 
+/** Does everything fit: every flow, chain and task? */
+export type Judge = (scenario: Scenario) => boolean
+
 /** A message longer than this is not looked for: vsock and the queues have a GiB for one. */
 const LONGEST_BYTES = 2 ** 30
+const MOST_PERMILLE = 1_000_000
 
-/** `onFlow` hears how many flows have been searched: each takes some thirty predictions. */
+/** `onFlow` hears how many flows have been searched. `fits`: for tests; default: as `predict` says. */
 export function predictedSensitivity(
   scenario: Scenario,
   options: PredictionOptions,
   onFlow: (searched: number) => void = () => {},
+  judge?: Judge,
 ): PredictedSensitivity {
   // Deadlines do not change here, so neither do priorities.
   const fixed = { ranks: prioritiesOf(scenario.flows), ...options }
-  const predicted = (changed: Scenario) => predict(changed, fixed)
-  const fits = (changed: Scenario) => predicted(changed).schedulable.A4
-  const withLengths = (of: (bytes: number, i: number) => number): Scenario => ({
+  const fits = judge ?? ((changed: Scenario) => lateIn(changed, fixed).length === 0)
+  const profile = options.profile ?? builtInProfile(scenario)
+  const waysOf = (changed: Scenario) => {
+    const system = systemOf(changed, options.design, profile)
+    return { flows: system.flows, key: `${system.flows.map(({ pages }) => pages)} ${pageStepRuns(system)}` }
+  }
+
+  const lengthsThatFit = scenario.flows.map((flow, i): FittingLengths[] => {
+    onFlow(i)
+    const withLength = (bytes: number) => withLengths(scenario, (own, j) => (j === i ? bytes : own))
+    // More than its whole period's worth of wire never fits.
+    const most = Math.min(LONGEST_BYTES, 16 * flow.periodNs)
+    return classesOf(1, most, (bytes) => waysOf(withLength(bytes)).key).flatMap(({ from, to }) =>
+      fittingIn(from, to, flow.lengthBytes, (bytes) => fits(withLength(bytes))).map((range) => ({
+        ...range,
+        pages: waysOf(withLength(range.from)).flows[i]!.pages,
+      })),
+    )
+  })
+
+  const scaled = (permille: number) => withLengths(scenario, (bytes) => Math.ceil((bytes * permille) / 1000))
+  const longest = Math.max(...scenario.flows.map((flow) => flow.lengthBytes))
+  const most = Math.min(MOST_PERMILLE, Math.max(1, Math.floor((1000 * LONGEST_BYTES) / longest)))
+  const permilleThatFit = joined(
+    classesOf(1, most, (permille) => waysOf(scaled(permille)).key).flatMap(({ from, to }) =>
+      fittingIn(from, to, 1000, (permille) => fits(scaled(permille))),
+    ),
+  )
+  const lengthPermille = endFrom(permilleThatFit, 1000) ?? 0
+
+  const { regulator } = scenario.broker
+  const withBudget = (budgetNs: number): Scenario =>
+    regulator.kind === 'budget'
+      ? { ...scenario, broker: { ...scenario.broker, regulator: { ...regulator, budgetNs } } }
+      : scenario
+  return {
+    largestLengthBytes: lengthsThatFit.map((ranges, i) => endFrom(joined(ranges), scenario.flows[i]!.lengthBytes)),
+    lengthsThatFit,
+    lengthPermille,
+    permilleThatFit,
+    failsFirst: lateIn(scaled(lengthPermille + 1), fixed),
+    smallestBudgetNs:
+      regulator.kind === 'budget' && fits(withBudget(regulator.periodNs))
+        ? leastWhere(1, regulator.periodNs, (budgetNs) => fits(withBudget(budgetNs)))
+        : null,
+  }
+}
+
+/** What may be late under A4: flows by their names, `chain NAME`, `task NAME of VM`. */
+function lateIn(scenario: Scenario, options: PredictionOptions): string[] {
+  const { flows, chains, tasks } = predict(scenario, options)
+  return [
+    ...flows.filter(({ schedulable }) => !schedulable.A4).map(({ name }) => name),
+    ...chains.filter(({ schedulable }) => !schedulable).map(({ name }) => `chain ${name}`),
+    ...tasks.filter(({ schedulable }) => !schedulable).map(({ vm, name }) => `task ${name} of ${vm}`),
+  ]
+}
+
+function withLengths(scenario: Scenario, of: (bytes: number, i: number) => number): Scenario {
+  return {
     ...scenario,
     flows: scenario.flows.map((flow, i) => {
       const lengthBytes = of(flow.lengthBytes, i)
       // A receiver's window that holds as many messages as before.
       return { ...flow, lengthBytes, creditBytes: Math.max(flow.creditBytes, 16 * lengthBytes) }
     }),
-  })
-  const { regulator } = scenario.broker
-  const withBudget = (budgetNs: number): Scenario =>
-    regulator.kind === 'budget'
-      ? { ...scenario, broker: { ...scenario.broker, regulator: { ...regulator, budgetNs } } }
-      : scenario
-
-  const largestLengthBytes = scenario.flows.map((flow, i) => {
-    onFlow(i)
-    // More than its whole period's worth of wire never fits.
-    return greatestWhere(1, Math.min(LONGEST_BYTES, 16 * flow.periodNs), (bytes) =>
-      fits(withLengths((own, j) => (j === i ? bytes : own))),
-    )
-  })
-  const scaled = (permille: number) => withLengths((bytes) => Math.ceil((bytes * permille) / 1000))
-  const longest = Math.max(...scenario.flows.map((flow) => flow.lengthBytes))
-  const mostPermille = Math.max(1, Math.floor((1000 * LONGEST_BYTES) / longest))
-  const lengthPermille = greatestWhere(1, Math.min(mostPermille, 1_000_000), (permille) => fits(scaled(permille))) ?? 0
-  const failing = predicted(scaled(Math.max(1, lengthPermille + 1))).flows.filter(({ schedulable }) => !schedulable.A4)
-  return {
-    largestLengthBytes,
-    lengthPermille,
-    failsFirst: failing.map(({ name }) => name),
-    smallestBudgetNs:
-      regulator.kind === 'budget' && fits(withBudget(regulator.periodNs))
-        ? leastWhere(1, regulator.periodNs, (budgetNs) => fits(withBudget(budgetNs)))
-        : null,
   }
+}
+
+/**
+ * The parts of [low, high] in each of which `keyOf` is one string. Each part of the key must change in one direction only, so that two
+ * equal keys have no other between them.
+ */
+export function classesOf(low: number, high: number, keyOf: (value: number) => string): FittingRange[] {
+  const keys = new Map<number, string>()
+  const keyAt = (value: number) => {
+    const known = keys.get(value) ?? keyOf(value)
+    keys.set(value, known)
+    return known
+  }
+  const classes: FittingRange[] = []
+  for (let from = low; from <= high; ) {
+    let [same, other] = [from, high + 1]
+    if (keyAt(high) === keyAt(from)) same = high
+    while (other - same > 1) {
+      const middle = same + Math.floor((other - same) / 2)
+      if (keyAt(middle) === keyAt(from)) same = middle
+      else other = middle
+    }
+    classes.push({ from, to: same })
+    from = same + 1
+  }
+  return classes
+}
+
+/**
+ * The values in [low, high] that fit, as far as probes show: both ends, `present`, and every doubling and halving from it. Borders
+ * between neighbouring probes that differ are exact.
+ */
+export function fittingIn(
+  low: number,
+  high: number,
+  present: number,
+  fits: (value: number) => boolean,
+): FittingRange[] {
+  const start = Math.min(high, Math.max(low, present))
+  const probes = new Set([low, start, high])
+  for (let value = start * 2; value < high; value *= 2) probes.add(value)
+  for (let value = Math.floor(start / 2); value > low; value = Math.floor(value / 2)) probes.add(value)
+  const points = [...probes].sort((a, b) => a - b)
+  const verdicts = points.map(fits)
+  const ranges: FittingRange[] = []
+  let from: number | null = null
+  points.forEach((value, k) => {
+    if (k > 0 && verdicts[k] !== verdicts[k - 1]) {
+      const border = firstUnlike(points[k - 1]!, value, verdicts[k - 1]!, fits)
+      if (from === null) from = border
+      else {
+        ranges.push({ from, to: border - 1 })
+        from = null
+      }
+    } else if (k === 0 && verdicts[0]) from = value
+  })
+  if (from !== null) ranges.push({ from, to: high })
+  return ranges
+}
+
+/** The first value in (like, unlike] whose verdict is not that of `like`, if there is one border between them. */
+function firstUnlike(like: number, unlike: number, verdict: boolean, fits: (value: number) => boolean): number {
+  let [low, high] = [like, unlike]
+  while (high - low > 1) {
+    const middle = low + Math.floor((high - low) / 2)
+    if (fits(middle) === verdict) low = middle
+    else high = middle
+  }
+  return high
+}
+
+/** Ranges that follow one another without a gap are one. */
+function joined(ranges: readonly FittingRange[]): FittingRange[] {
+  const all: FittingRange[] = []
+  for (const { from, to } of ranges) {
+    const last = all.at(-1)
+    if (last !== undefined && last.to + 1 === from) all[all.length - 1] = { from: last.from, to }
+    else all.push({ from, to })
+  }
+  return all
+}
+
+/** The end of the range that has `present`; else of the nearest one below it, else of the first one above. */
+function endFrom(ranges: readonly FittingRange[], present: number): number | null {
+  const holding = ranges.find(({ from, to }) => from <= present && present <= to)
+  const below = ranges.filter(({ to }) => to < present).at(-1)
+  return (holding ?? below ?? ranges[0])?.to ?? null
 }
