@@ -3,7 +3,7 @@ import type { BoardProfile } from '../platform-zcu102/index.ts'
 import type { Campaign } from './experiment.ts'
 
 /** Changes whenever files written before cannot be merged with files written now. */
-export const MANIFEST_FORMAT = 1
+export const MANIFEST_FORMAT = 2
 
 export interface Manifest {
   readonly format: typeof MANIFEST_FORMAT
@@ -26,6 +26,8 @@ export interface ManifestExperiment {
   readonly name: string
   readonly title: string
   readonly file: string
+  /** Of the bytes of `file`, in hexadecimal. */
+  readonly sha256: string
   readonly rows: number
   /** Rows that prove something wrong: 0 unless a bound, or a simulation, is faulty. */
   readonly refuted: number

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import {
   appendFileSync,
   existsSync,
@@ -19,9 +19,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../../src/cli/run-cli.ts'
 import { EXPERIMENTS, type Experiment, type Manifest } from '../../src/evaluation/index.ts'
 import { BOARD_PROFILES, type BoardProfile } from '../../src/platform-zcu102/index.ts'
-
-/** What is CommonJS among the dependencies asks for `require`. */
-const REQUIRE = `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url)`
+import { buildCli, REQUIRE } from './built-cli.ts'
 
 let root = ''
 let workerFile = ''
@@ -222,12 +220,59 @@ describe('evaluate --resume', () => {
     expect(other.stderr).toContain('sets is 20, not 21')
   })
 
-  it('refuses a journal that is damaged before its end', async () => {
-    await interrupted('damaged', 2, '')
-    const journal = join(root, 'damaged/parts/acceptance.journal')
-    const text = readFileSync(journal, 'utf8')
-    writeFileSync(journal, `#${text.slice(1)}`)
-    expect((await evaluate('damaged', '--resume')).stderr).toContain('damaged at byte 0')
+  const DAMAGES: readonly [what: string, damage: (journal: Buffer, first: number) => Buffer][] = [
+    [
+      'a digit of the first rows',
+      (journal) =>
+        journal.fill(journal[journal.length >> 2] === 0x31 ? '2' : '1', journal.length >> 2, (journal.length >> 2) + 1),
+    ],
+    ['a digit of the first header', (journal) => journal.fill('9', 8, 9)],
+    ['a digit of a checksum', (journal) => flipped(journal, journal.indexOf('"sum":"') + 7)],
+    ['a digit of the last rows', (journal) => flipped(journal, journal.length - 20)],
+    ['a new line in a header', (journal, first) => journal.fill('\n', first + 3, first + 4)],
+    ['a number that is none', (journal) => Buffer.concat([Buffer.from('null\n'), journal])],
+    ['a long line', (journal, first) => Buffer.concat([journal.subarray(0, first), Buffer.alloc(100_000, 'x')])],
+    ['a tail of zeroes', (journal) => Buffer.concat([journal, Buffer.alloc(4096)])],
+    ['zeroes in the place of its tail', (journal) => journal.fill(0, journal.length - 512)],
+    ['zeroes only', (journal) => journal.fill(0)],
+    ['a record twice', (journal, first) => Buffer.concat([journal, journal.subarray(0, first)])],
+  ]
+
+  it.each(DAMAGES)('goes on from the last good record of a journal with %s', async (what, damage) => {
+    const folder = `damaged, ${what}`
+    await interrupted(folder, 2, '')
+    const path = join(root, folder, 'parts/acceptance.journal')
+    const journal = readFileSync(path)
+    const damaged = damage(Buffer.from(journal), journal.indexOf('{"unit":1'))
+    writeFileSync(path, damaged)
+    const { code, stderr } = await evaluate(folder, '--resume')
+    expect(code).toBe(0)
+    expect(files(folder)).toEqual(files('reference'))
+    const [, kept, cut] = /: (\d+) whole records are kept, (\d+) bytes behind them cut off\n/.exec(stderr) ?? [
+      0,
+      '2',
+      '0',
+    ]
+    expect(Number(kept)).toBeLessThanOrEqual(2)
+    expect(Number(cut) > 0).toBe(what !== 'a record twice')
+  })
+
+  function flipped(bytes: Buffer, at: number): Buffer {
+    bytes[at]! ^= 1
+    return bytes
+  }
+
+  it('refuses a journal, and what was asked for, that are no files', async () => {
+    for (const name of ['acceptance.journal', 'request.json']) {
+      const folder = `no file ${name}`
+      await interrupted(folder, 1, '')
+      const path = join(root, folder, 'parts', name)
+      rmSync(path)
+      execFileSync('mkfifo', [path])
+      const { code, stderr } = await evaluate(folder, '--resume')
+      expect(code).toBe(2)
+      expect(stderr).toContain(`cannot read ${path}: it is a named pipe, not a regular file`)
+    }
   })
 })
 
@@ -279,11 +324,7 @@ describe('evaluate, interrupted', () => {
   })
 
   it('by SIGINT, as a process', async () => {
-    const entry = new URL('../../src/cli/main.ts', import.meta.url).pathname
-    writeFileSync(join(root, 'package.json'), '{ "version": "1.2.3" }')
-    const banner = { js: REQUIRE }
-    const outfile = join(root, 'cli.mjs')
-    await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile, banner })
+    const outfile = await buildCli(join(root, 'built'))
     const args = [
       'evaluate',
       '--only',
@@ -348,6 +389,27 @@ describe('merge', () => {
     expect((await merge('half-1', 'cut', '--out', 'm3')).stderr).toContain('version is 1.2.4, not 1.2.3')
     writeFileSync(path, '{')
     expect((await merge('half-1', 'cut', '--out', 'm4')).stderr).toContain('cannot read')
+  })
+
+  it('refuses a shard with one digit changed, before it writes anything', async () => {
+    await evaluate('changed', '--shard', '2/2')
+    const data = join(root, 'changed/data/acceptance.ndjson')
+    const text = readFileSync(data, 'utf8')
+    writeFileSync(
+      data,
+      text.replace(/\d(?=[^\d]*$)/, (digit) => String((Number(digit) + 1) % 10)),
+    )
+    const { code, stderr } = await merge('half-1', 'changed', '--out', 'm5')
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `${data} has changed since it was written; run that shard again\n`,
+    })
+    expect(existsSync(join(root, 'm5'))).toBe(false)
+    rmSync(data)
+    expect(await merge('half-1', 'changed', '--out', 'm5')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`cannot read ${data}: ENOENT`),
+    })
   })
 })
 

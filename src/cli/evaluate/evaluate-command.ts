@@ -1,11 +1,13 @@
 /** `evaluate`: runs a campaign, or a shard of one, into a folder. */
 import { join } from 'node:path'
 import type { Experiment, Manifest, RenderReport } from '../../evaluation/index.ts'
+import { makeFolder } from '../output-files.ts'
 import { progress } from '../progress.ts'
 import { type PlatformFlags, profileOfFlags } from '../scenario-profile.ts'
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal, UsageError } from '../terminal.ts'
 import { differences, type Request, ResultFolder, requestOf, requestOfManifest, writeTable } from './folder.ts'
 import { Journal } from './journal.ts'
+import { FolderLock } from './lock.ts'
 import { campaignOf, experimentsOf, jobsOf, outFolderOf, shardOf } from './options.ts'
 import { finishFolder } from './outcome.ts'
 import { runTasks } from './pool.ts'
@@ -43,17 +45,62 @@ export async function evaluateCommand(
   const experiments = experimentsOf(flags.only)
   const shard = shardOf(flags.shard)
   const request = requestOf(version, campaignOf(flags), shard, profileOfFlags(flags, terminal.cwd), experiments)
-  const jobs = jobsOf(flags.jobs)
   const folder = new ResultFolder(outFolderOf(flags.out, terminal.cwd, DEFAULT_OUT))
-  if (!prepare(folder, request, flags.resume === true)) {
-    if (!flags.quiet) terminal.stdout.write(`${folder.path} is finished already\n`)
-    return EXIT_OK
+  const resume = flags.resume === true
+  const run: Run = { request, experiments, jobs: jobsOf(flags.jobs), folder, flags, terminal, args, parts }
+  // A finished folder is nobody's: nothing more is written to it.
+  if (folder.finished) return alreadyFinished(run)
+  makeFolder(folder.path)
+  const note = (text: string) => flags.quiet || terminal.stderr.write(`note: ${text}\n`)
+  const lock = await FolderLock.acquire(folder.path, (owner) =>
+    note(`${folder.path} was being written by ${owner}; watching whether it still is`),
+  )
+  try {
+    if (folder.finished) return alreadyFinished(run)
+    mayBegin(folder, request, resume)
+    if (lock.predecessor !== null) {
+      const { pid, host } = lock.predecessor
+      note(`process ${pid} on ${host} left ${folder.path} unfinished; this one takes over`)
+    }
+    folder.begin(request)
+    return await runCampaign(run, lock, note)
+  } finally {
+    await lock.release()
   }
+}
 
+interface Run {
+  readonly request: Request
+  readonly experiments: readonly Experiment[]
+  readonly jobs: number
+  readonly folder: ResultFolder
+  readonly flags: EvaluateFlags
+  readonly terminal: Terminal
+  readonly args: readonly string[]
+  readonly parts: EvaluationParts
+}
+
+function alreadyFinished({ folder, request, flags, terminal }: Run): number {
+  if (flags.resume !== true) {
+    throw new UsageError(`${folder.path} holds a finished run; name another folder with --out, or remove it`)
+  }
+  mustAgree(folder, 'a finished run', requestOfManifest(folder.readManifest()), request)
+  if (!flags.quiet) terminal.stdout.write(`${folder.path} is finished already\n`)
+  return EXIT_OK
+}
+
+async function runCampaign(run: Run, lock: FolderLock, note: (text: string) => void): Promise<number> {
+  const { request, experiments, jobs, folder, flags, terminal, args, parts } = run
   const started = terminal.now()
   const journals = new Map<string, Journal>()
   try {
-    for (const { name } of experiments) journals.set(name, new Journal(join(folder.parts, `${name}.journal`)))
+    for (const { name } of experiments) {
+      const journal = new Journal(join(folder.parts, `${name}.journal`))
+      journals.set(name, journal)
+      if (journal.cutBytes > 0) {
+        note(`${journal.path}: ${journal.size} whole records are kept, ${journal.cutBytes} bytes behind them cut off`)
+      }
+    }
     const all = experiments.flatMap((experiment) => tasksOf(experiment, request))
     const left = all.filter(({ experiment, unit }) => !journals.get(experiment)!.has(unit))
     const line = progress(terminal, !flags.quiet)
@@ -63,6 +110,7 @@ export async function evaluateCommand(
     const listensNoMore = terminal.onInterrupt?.(() => interruption.abort())
     try {
       await runTasks(left, { jobs, workerFile: parts.workerFile, signal }, (task, result) => {
+        lock.assertOwned()
         journals.get(task.experiment)!.add(task.unit, result)
         line.update(task.experiment.padEnd(20), ++done, all.length)
       })
@@ -71,13 +119,15 @@ export async function evaluateCommand(
       line.clear()
     }
     if (signal.aborted && done < all.length) {
+      for (const journal of journals.values()) journal.sync()
       const command = ['virtio-sdk', ...args, ...(flags.resume === true ? [] : ['--resume'])].map(quoted).join(' ')
       terminal.stderr.write(`interrupted; ${done} of ${all.length} units are done and kept. To go on:\n  ${command}\n`)
       return EXIT_INTERRUPTED
     }
 
-    const whole = shard.count === 1
+    const whole = request.shard.count === 1
     const tables = experiments.map((experiment) => {
+      lock.assertOwned(true)
       const journal = journals.get(experiment.name)!
       const units = tasksOf(experiment, request).map(({ unit }) => unit)
       return writeTable(folder, experiment, textsOf(journal, units), whole)
@@ -85,6 +135,7 @@ export async function evaluateCommand(
     const { experiments: _, ...rest } = request
     const manifest: Manifest = { ...rest, experiments: tables.map(({ entry }) => entry) }
     const wallMs = terminal.now() - started
+    lock.assertOwned(true)
     return finishFolder(folder, manifest, tables, terminal, { quiet: flags.quiet === true, wallMs }, parts.renderReport)
   } finally {
     for (const journal of journals.values()) journal.close()
@@ -96,23 +147,14 @@ function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
 
-/** Makes the folder ready to run in; false: it is finished. Refuses what would mix two runs. */
-function prepare(folder: ResultFolder, request: Request, resume: boolean): boolean {
-  if (folder.finished) {
-    if (!resume)
-      throw new UsageError(`${folder.path} holds a finished run; name another folder with --out, or remove it`)
-    mustAgree(folder, 'a finished run', requestOfManifest(folder.readManifest()), request)
-    return false
+/** Refuses what would mix two runs. */
+function mayBegin(folder: ResultFolder, request: Request, resume: boolean): void {
+  if (!folder.interrupted) return
+  if (!resume) {
+    throw new UsageError(`${folder.path} holds an interrupted run; add --resume to finish it, or name another folder`)
   }
-  if (folder.interrupted) {
-    if (!resume) {
-      throw new UsageError(`${folder.path} holds an interrupted run; add --resume to finish it, or name another folder`)
-    }
-    const there = folder.readRequest()
-    if (there !== null) mustAgree(folder, 'an interrupted run', there, request)
-  }
-  folder.begin(request)
-  return true
+  const there = folder.readRequest()
+  if (there !== null) mustAgree(folder, 'an interrupted run', there, request)
 }
 
 function mustAgree(folder: ResultFolder, what: string, found: Request, wanted: Request): void {
@@ -136,5 +178,5 @@ function tasksOf(experiment: Experiment, { campaign, shard, platform: profile }:
 }
 
 function* textsOf(journal: Journal, units: readonly number[]) {
-  for (const unit of units) yield { rows: journal.rowsOf(unit), text: journal.textOf(unit).toString() }
+  for (const unit of units) yield { rows: journal.rowsOf(unit), text: journal.textOf(unit) }
 }

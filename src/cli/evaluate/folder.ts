@@ -2,17 +2,8 @@
  * A folder of results. While a run goes on it holds `parts/`: what was asked for, and a journal an experiment. When it is finished it
  * holds `data/`, and `manifest.json`, which is written last.
  */
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { createHash } from 'node:crypto'
+import { closeSync, existsSync, fsyncSync, readSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Campaign,
@@ -24,7 +15,8 @@ import {
   type Shard,
 } from '../../evaluation/index.ts'
 import type { BoardProfile } from '../../platform-zcu102/index.ts'
-import { makeFolder } from '../output-files.ts'
+import { MOST_BYTES, openRegularFile, readTextFile } from '../input-files.ts'
+import { makeFolder, openToWrite, syncFolder, writeAll, writeWhole } from '../output-files.ts'
 import { UsageError } from '../terminal.ts'
 
 /** What a run was asked for: it can be resumed, or merged with others, only by what asks for the same. */
@@ -103,13 +95,14 @@ export class ResultFolder {
   finish(manifest: Manifest): void {
     writeWhole(join(this.path, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
     rmSync(this.parts, { recursive: true, force: true })
+    syncFolder(this.path)
   }
 
   #read<T extends { format: number }>(name: string): T {
     const path = join(this.path, name)
     let value: T
     try {
-      value = JSON.parse(readFileSync(path, 'utf8'))
+      value = JSON.parse(readTextFile(path, MOST_BYTES))
     } catch (error) {
       throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error })
     }
@@ -118,12 +111,6 @@ export class ResultFolder {
     }
     return value
   }
-}
-
-/** Never half: a reader finds the old file or the new one. */
-export function writeWhole(path: string, text: string): void {
-  writeFileSync(`${path}.new`, text)
-  renameSync(`${path}.new`, path)
 }
 
 export interface WrittenTable {
@@ -154,10 +141,12 @@ export function writeTable(
   let rows = 0
   let refuted = 0
   const path = join(folder.data, `${name}.ndjson`)
-  const file = openSync(`${path}.new`, 'w')
+  const file = openToWrite(`${path}.new`)
+  const hash = createHash('sha256')
   try {
     for (const unit of units) {
-      writeSync(file, unit.text)
+      writeAll(file, unit.text)
+      hash.update(unit.text)
       rowsOfUnits.push(unit.rows)
       rows += unit.rows
       for (const line of unit.text.split('\n')) {
@@ -169,10 +158,12 @@ export function writeTable(
         else if (whole) kept.push(row)
       }
     }
+    fsyncSync(file)
   } finally {
     closeSync(file)
   }
   renameSync(`${path}.new`, path)
+  syncFolder(folder.data)
   const summaryRows = summary?.rows()
   if (summaryRows !== undefined) {
     writeWhole(
@@ -185,6 +176,7 @@ export function writeTable(
       name,
       title,
       file: `data/${name}.ndjson`,
+      sha256: hash.digest('hex'),
       rows,
       refuted,
       rowsOfUnits,
@@ -203,18 +195,42 @@ const PIECE_BYTES = 1 << 20
 
 /** Lines without their newlines, piece by piece; a last line without one counts. */
 export function* readLines(path: string): Generator<string> {
-  const file = openSync(path, 'r')
-  const piece = Buffer.alloc(PIECE_BYTES)
   const decoder = new TextDecoder()
   let rest = ''
+  for (const piece of readPieces(path)) {
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
+    rest = lines.pop()!
+    yield* lines
+  }
+  if (rest !== '') yield rest
+}
+
+/** The bytes of a file, each piece only until the next. */
+function* readPieces(path: string): Generator<Buffer> {
+  const file = openRegularFile(path)
+  const piece = Buffer.alloc(PIECE_BYTES)
   try {
-    for (let bytes = readSync(file, piece); bytes > 0; bytes = readSync(file, piece)) {
-      const lines = (rest + decoder.decode(piece.subarray(0, bytes), { stream: true })).split('\n')
-      rest = lines.pop()!
-      yield* lines
-    }
+    for (let bytes = readSync(file, piece); bytes > 0; bytes = readSync(file, piece)) yield piece.subarray(0, bytes)
   } finally {
     closeSync(file)
   }
-  if (rest !== '') yield rest
+}
+
+/** Throws `UsageError` when the data of an experiment is not, bit for bit, what was written. */
+export function checkTable({ path: folder }: ResultFolder, { file, rows, sha256 }: ManifestExperiment): void {
+  const path = join(folder, file)
+  const hash = createHash('sha256')
+  let lines = 0
+  try {
+    for (const piece of readPieces(path)) {
+      hash.update(piece)
+      for (let at = piece.indexOf(10); at >= 0; at = piece.indexOf(10, at + 1)) lines++
+    }
+  } catch (error) {
+    throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error })
+  }
+  if (lines !== rows) throw new UsageError(`${path} has ${lines < rows ? 'fewer' : 'more'} rows than its manifest says`)
+  if (hash.digest('hex') !== sha256) {
+    throw new UsageError(`${path} has changed since it was written; run that shard again`)
+  }
 }

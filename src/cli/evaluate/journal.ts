@@ -2,89 +2,146 @@
  * What a run has finished so far, one file an experiment: a record a unit, in the order in which they end, so that a run that was
  * interrupted at any byte goes on where it was. A record is one line of JSON and then its rows.
  *
- *   {"unit":3,"rows":2,"bytes":180}\n{"seed":…}\n{"seed":…}\n
+ *   {"unit":3,"rows":2,"bytes":180,"sum":"5f0c…"}\n{"seed":…}\n{"seed":…}\n
+ *
+ * `sum` is over all the rest of the record. What is not whole and as it was written, and all that follows it, is cut off: after a
+ * power cut there may be zeroes, and on a bad disk anything.
  */
-import { closeSync, existsSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, readSync } from 'node:fs'
+import { openRegularFile } from '../input-files.ts'
+import { writeAll } from '../output-files.ts'
 import { UsageError } from '../terminal.ts'
 import type { UnitResult } from './worker.ts'
 
-interface Record {
+interface Header {
+  readonly unit: number
   readonly rows: number
-  readonly offset: number
   readonly bytes: number
+  readonly sum: string
+}
+
+interface Record extends Header {
+  readonly offset: number
 }
 
 /** Headers are shorter than this. */
 const HEADER_BYTES = 256
 
+/** What a power cut may cost of the work done. */
+const SYNC_MS = 1_000
+
 export class Journal {
   readonly path: string
+  /** Bytes that were no record, cut off when it was opened; 0: it was as it was written. */
+  readonly cutBytes: number
   readonly #file: number
   readonly #records = new Map<number, Record>()
   #end = 0
+  #synced = 0
 
-  /** Opens or creates the file; what was half written at its end is cut off. */
+  /** Opens or creates the file, in a folder that nobody else writes to. */
   constructor(path: string) {
     this.path = path
-    this.#file = openSync(path, existsSync(path) ? 'r+' : 'w+')
-    const size = statSync(path).size
-    while (this.#readRecord(size)) {}
-    if (this.#end < size) ftruncateSync(this.#file, this.#end)
+    try {
+      this.#file = openRegularFile(path, constants.O_RDWR | constants.O_CREAT)
+    } catch (error) {
+      throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error })
+    }
+    try {
+      const { size } = fstatSync(this.#file)
+      while (this.#readRecord(size)) {}
+      this.cutBytes = size - this.#end
+      if (this.cutBytes > 0) ftruncateSync(this.#file, this.#end)
+    } catch (error) {
+      closeSync(this.#file)
+      throw error
+    }
+  }
+
+  /** Units that are done. */
+  get size(): number {
+    return this.#records.size
   }
 
   has(unit: number): boolean {
     return this.#records.has(unit)
   }
 
+  /** On the disk a second later, unless `sync` is called before. */
   add(unit: number, { rows, text }: UnitResult): void {
     if (this.#records.has(unit)) return
     const body = Buffer.from(text)
-    const header = Buffer.from(`${JSON.stringify({ unit, rows, bytes: body.length })}\n`)
-    writeSync(this.#file, Buffer.concat([header, body]), 0, header.length + body.length, this.#end)
-    this.#records.set(unit, { rows, offset: this.#end + header.length, bytes: body.length })
+    const fields = { unit, rows, bytes: body.length }
+    const record = { ...fields, sum: sumOf(fields, body) }
+    const header = Buffer.from(`${JSON.stringify(record)}\n`)
+    writeAll(this.#file, Buffer.concat([header, body]), this.#end)
+    this.#records.set(unit, { ...record, offset: this.#end + header.length })
     this.#end += header.length + body.length
+    if (performance.now() - this.#synced > SYNC_MS) this.sync()
   }
 
   rowsOf(unit: number): number {
     return this.#records.get(unit)!.rows
   }
 
-  textOf(unit: number): Buffer {
-    const { offset, bytes } = this.#records.get(unit)!
-    const text = Buffer.alloc(bytes)
-    readSync(this.#file, text, 0, bytes, offset)
-    return text
+  /** Throws `UsageError` when it is not what was written. */
+  textOf(unit: number): string {
+    const record = this.#records.get(unit)!
+    const body = this.#read(record.offset, record.bytes)
+    if (body === null || sumOf(record, body) !== record.sum) {
+      throw new UsageError(`${this.path} has changed while it was used; run again with --resume`)
+    }
+    return body.toString()
+  }
+
+  sync(): void {
+    fsyncSync(this.#file)
+    this.#synced = performance.now()
   }
 
   close(): void {
     closeSync(this.#file)
   }
 
-  /** False: no further whole record. A record that makes no sense before the end is damage, not an interruption. */
+  /** False: no further record as it was written. */
   #readRecord(size: number): boolean {
-    const head = Buffer.alloc(Math.min(HEADER_BYTES, size - this.#end))
-    readSync(this.#file, head, 0, head.length, this.#end)
-    const newline = head.indexOf(10)
-    if (newline < 0) {
-      if (head.length === HEADER_BYTES) throw this.#damaged()
-      return false
-    }
-    let header: { unit: number; rows: number; bytes: number }
-    try {
-      header = JSON.parse(head.toString('utf8', 0, newline))
-    } catch {
-      throw this.#damaged()
-    }
-    const { unit, rows, bytes } = header
-    if (![unit, rows, bytes].every((value) => Number.isSafeInteger(value) && value >= 0)) throw this.#damaged()
+    const head = this.#read(this.#end, Math.min(HEADER_BYTES, size - this.#end))
+    const newline = head?.indexOf(10) ?? -1
+    if (head === null || newline < 0) return false
+    const header = headerOf(head.toString('utf8', 0, newline))
     const offset = this.#end + newline + 1
-    if (offset + bytes > size) return false
-    this.#records.set(unit, { rows, offset, bytes })
-    this.#end = offset + bytes
+    if (header === null || offset + header.bytes > size) return false
+    const body = this.#read(offset, header.bytes)
+    if (body === null || sumOf(header, body) !== header.sum) return false
+    this.#records.set(header.unit, { ...header, offset })
+    this.#end = offset + header.bytes
     return true
   }
 
-  #damaged(): UsageError {
-    return new UsageError(`${this.path} is damaged at byte ${this.#end}; remove the folder and start again`)
+  /** Null: so many are not there. */
+  #read(offset: number, bytes: number): Buffer | null {
+    const buffer = Buffer.alloc(bytes)
+    for (let done = 0; done < bytes; ) {
+      const more = readSync(this.#file, buffer, done, bytes - done, offset + done)
+      if (more === 0) return null
+      done += more
+    }
+    return buffer
   }
+}
+
+/** Null: no header. */
+function headerOf(line: string): Header | null {
+  try {
+    const { unit, rows, bytes, sum } = JSON.parse(line) as Header
+    const whole = [unit, rows, bytes].every((value) => Number.isSafeInteger(value) && value >= 0)
+    return whole && typeof sum === 'string' ? { unit, rows, bytes, sum } : null
+  } catch {
+    return null
+  }
+}
+
+function sumOf({ unit, rows, bytes }: Omit<Header, 'sum'>, body: Uint8Array): string {
+  return createHash('sha256').update(`${unit} ${rows} ${bytes}\n`).update(body).digest('hex').slice(0, 32)
 }

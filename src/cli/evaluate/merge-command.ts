@@ -1,9 +1,10 @@
 /** `merge`: the shards of one campaign to what a single run would have written, byte for byte. */
 import { join, resolve } from 'node:path'
 import { EXPERIMENTS, type Manifest, type ManifestExperiment, type RenderReport } from '../../evaluation/index.ts'
-import { shownPath } from '../output-files.ts'
+import { makeFolder, shownPath } from '../output-files.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
-import { differences, ResultFolder, readLines, requestOfManifest, writeTable } from './folder.ts'
+import { checkTable, differences, ResultFolder, readLines, requestOfManifest, writeTable } from './folder.ts'
+import { FolderLock } from './lock.ts'
 import { outFolderOf } from './options.ts'
 import { finishFolder } from './outcome.ts'
 
@@ -17,15 +18,15 @@ interface ShardFolder {
   readonly manifest: Manifest
 }
 
-export function mergeCommand(
+export async function mergeCommand(
   paths: readonly string[],
   flags: MergeFlags,
   terminal: Terminal,
   version: string,
   renderReport?: RenderReport,
-): number {
+): Promise<number> {
   const out = new ResultFolder(outFolderOf(flags.out, terminal.cwd))
-  if (out.finished || out.interrupted) throw new UsageError(`${out.path} holds a run; name another folder with --out`)
+  if (out.finished || out.interrupted) throw inUse(out)
   const shown = (folder: ResultFolder) => shownPath(folder.path, terminal.cwd)
   const shards = complete(
     paths.map((path) => open(resolve(terminal.cwd, path), path)),
@@ -38,11 +39,34 @@ export function mergeCommand(
     )
   }
 
+  for (const { folder, manifest } of shards) for (const entry of manifest.experiments) checkTable(folder, entry)
+  makeFolder(out.path)
+  const lock = await FolderLock.acquire(out.path)
+  try {
+    if (out.finished || out.interrupted) throw inUse(out)
+    return merged(shards, out, terminal, flags.quiet === true, renderReport)
+  } finally {
+    await lock.release()
+  }
+}
+
+function inUse(out: ResultFolder): UsageError {
+  return new UsageError(`${out.path} holds a run; name another folder with --out`)
+}
+
+function merged(
+  shards: readonly ShardFolder[],
+  out: ResultFolder,
+  terminal: Terminal,
+  quiet: boolean,
+  renderReport?: RenderReport,
+): number {
+  const [first] = shards as readonly [ShardFolder, ...ShardFolder[]]
   const started = terminal.now()
   const tables = first.manifest.experiments.map(({ name }, place) => {
     const experiment = EXPERIMENTS.find((candidate) => candidate.name === name)
     if (experiment === undefined)
-      throw new UsageError(`${shown(first.folder)} has an experiment ${name} that is not known`)
+      throw new UsageError(`${shownPath(first.folder.path, terminal.cwd)} has an experiment ${name} that is not known`)
     const sources = shards.map(({ folder, manifest }) => ({ folder, entry: manifest.experiments[place]! }))
     return writeTable(out, experiment, interleaved(sources), true)
   })
@@ -52,7 +76,7 @@ export function mergeCommand(
     experiments: tables.map(({ entry }) => entry),
   }
   const wallMs = terminal.now() - started
-  return finishFolder(out, manifest, tables, terminal, { quiet: flags.quiet === true, wallMs }, renderReport)
+  return finishFolder(out, manifest, tables, terminal, { quiet, wallMs }, renderReport)
 }
 
 function open(path: string, asWritten: string): ShardFolder {

@@ -1,9 +1,9 @@
 /** The end of a run or of a merge: report, manifest, and what to tell. */
 import { join } from 'node:path'
 import type { Manifest, RenderReport } from '../../evaluation/index.ts'
-import { shownPath } from '../output-files.ts'
+import { shownPath, writeWhole } from '../output-files.ts'
 import { EXIT_NEGATIVE, EXIT_OK, painter, type Terminal } from '../terminal.ts'
-import { type ResultFolder, type WrittenTable, writeWhole } from './folder.ts'
+import type { ResultFolder, WrittenTable } from './folder.ts'
 
 export function finishFolder(
   folder: ResultFolder,
