@@ -26,6 +26,8 @@ interface Shape {
   readonly credit: 'plenty' | 'updates' | 'little'
   /** A core sleeps for several periods of the flows at a time. */
   readonly starves: boolean
+  /** Cores have budgets of cache refills that last for most of a period. */
+  readonly throttled: boolean
 }
 
 const VMS = [2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8]
@@ -37,21 +39,27 @@ const MESSAGES = 160
 /** The `index`-th case of a seed: the same for ever, whichever process draws it. */
 export function drawCase(seed: number, index: number): DrawnCase {
   const random = new Random(seed, index)
-  const costs = drawCosts(random)
-  const costNs = (op: CostOpName) => (costs.calibration?.costsNs[op] ?? zcu102.costsNs[op].value)[2]
-  const overload = random.chance(0.15)
-  const load = overload ? 0.9 + 1.5 * random.unit() : 0.05 + 0.65 * random.unit() ** 1.5
-  const placement = random.pick(['floating', 'floating', 'dedicated'] as const)
-  const regulator = drawRegulator(random)
-  const broker = drawBroker(random, placement, regulator)
-  const vms = drawVms(random, broker)
   const shape: Shape = {
     bulk: random.chance(0.3),
     late: random.chance(0.3),
-    patient: random.chance(0.1),
+    patient: random.chance(0.15),
     credit: random.chance(0.06) ? 'little' : random.chance(0.3) ? 'updates' : 'plenty',
     starves: random.chance(0.08),
+    throttled: random.chance(0.2),
   }
+  const placement = random.pick(['floating', 'floating', 'dedicated'] as const)
+  const regulator = drawRegulator(random)
+  const broker = drawBroker(random, placement, regulator)
+  const moves = placement === 'floating' && broker.transfer !== 'copy'
+  const costs = drawCosts(random, { moves, looks: shape.starves || shape.throttled })
+  const costNs = (op: CostOpName) => (costs.calibration?.costsNs[op] ?? zcu102.costsNs[op].value)[2]
+  const overload = random.chance(0.15)
+  const load = overload
+    ? 0.95 + 1.5 * random.unit()
+    : costs.kind === 'ones'
+      ? 0.95 * random.unit()
+      : 0.05 + 0.65 * random.unit()
+  const vms = drawVms(random, broker)
   const flows = drawFlows(random, vms, shape)
   const loads = flows.map((_, i) => -Math.log(1 - random.unit()) * (shape.bulk && i === 0 ? 4 * flows.length : 1))
   const total = loads.reduce((sum, share) => sum + share, 0)
@@ -248,8 +256,13 @@ function drawTimes(random: Random, flow: FlowEntry, flows: number, shape: Shape)
 }
 
 /** Some cores get a budget of cache refills: some of them one that lasts for a small part of a long period. */
-function throttle(random: Random, vms: readonly VmEntry[], flows: readonly FlowEntry[], { starves }: Shape): void {
-  if (!starves && !random.chance(0.2)) return
+function throttle(
+  random: Random,
+  vms: readonly VmEntry[],
+  flows: readonly FlowEntry[],
+  { starves, throttled }: Shape,
+): void {
+  if (!starves && !throttled) return
   const longest = Math.max(...flows.map((flow) => flow.period))
   for (let core = 0; core < CORES; core++) {
     if (random.chance(0.5)) continue

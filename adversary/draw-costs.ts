@@ -27,12 +27,21 @@ const SPIKES: readonly CostKind[] = [
 /** Paid 64 times a page, or for all of a TLB: a spike of theirs is smaller, or messages take no time beside it. */
 const BY_LINE: readonly CostOpName[] = ['cacheCleanPerLine', 'copyPerLine']
 
-export function drawCosts(random: Random): { kind: CostKind; calibration: CalibrationFile | null } {
+/** Only where pages move, where cores are throttled, and where interrupts can go to another core. */
+const OF_PAGES: readonly CostOpName[] = [...BY_LINE, 'pteUpdate', 'tlbInvalidate', 'tlbRefill', 'smmuInvalidate']
+const OF_LOOKS: readonly CostOpName[] = ['gicAccess']
+
+/** `moves`: pages may change owners; `looks`: cores may be throttled. Spikes are of actions that are then taken. */
+export function drawCosts(
+  random: Random,
+  { moves, looks }: { readonly moves: boolean; readonly looks: boolean },
+): { kind: CostKind; calibration: CalibrationFile | null } {
+  const ops = DRAWN_OPS.filter((op) => (moves || !OF_PAGES.includes(op)) && (looks || !OF_LOOKS.includes(op)))
   const kind = random.pick(SPIKES)
   const prefetched = random.chance(0.3) ? random.between(1, 8) : 0
   if (kind === 'board') return { kind, calibration: null }
   const costsNs: Partial<Record<CostOpName, CostTriple>> = {}
-  const spikes = kind === 'spike' ? [random.pick(DRAWN_OPS)] : [random.pick(DRAWN_OPS), random.pick(DRAWN_OPS)]
+  const spikes = kind === 'spike' ? [random.pick(ops)] : [random.pick(ops), random.pick(ops)]
   for (const op of COST_OPS) costsNs[op] = costOf(kind, op, spikes.includes(op), random)
   return {
     kind,

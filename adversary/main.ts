@@ -185,6 +185,11 @@ function figures(seed: number, summary: Summary, elapsed: number, jobs: number, 
       ...nearest.comparison,
     },
     failures: kept.map(({ index, path, failure }) => ({ case: index, path, failure })),
+    failing: summary.failures.map(({ index, exceeded, crashed: why }) => ({
+      case: index,
+      ...(why === null ? {} : { crashed: why }),
+      exceeded: exceeded.map(describe),
+    })),
     covered: Object.fromEntries([...covered].map(([option, values]) => [option, Object.fromEntries(values)])),
     holds: summary.holds,
   }

@@ -29,10 +29,12 @@ export interface Outcome {
   readonly events: number
 }
 
-const FIRST_RUNS = 3
-/** Further ones where that much of a bound was seen. */
-const NEAR = 0.75
-const MORE_RUNS = 3
+/** Runs that every case gets, and how many so much of a bound that was seen is worth. */
+const FIRST_RUNS = 2
+const WORTH: readonly (readonly [share: number, runs: number])[] = [
+  [0.8, 6],
+  [0.4, 3],
+]
 
 /** `attack` of the case is all that is run where it has one. Throws what `predict` and the machine throw. */
 export function tryCase(found: Case, random: Random): Outcome {
@@ -49,8 +51,12 @@ export function tryCase(found: Case, random: Random): Outcome {
     const ranges = scenario.costs === 'worst' ? ranged : []
     const first = boundedFlows === 0 ? 1 : FIRST_RUNS
     for (let round = 0; round < first; round++) attempts.run(drawAttack(random, scenario, ranges, round))
-    for (let more = 0; more < MORE_RUNS && attempts.nearest >= NEAR && attempts.nearest <= 1; more++) {
-      attempts.run(mutate(random, attempts.best!, scenario, ranges))
+    const worth = () => WORTH.find(([share]) => attempts.nearest >= share)?.[1] ?? 0
+    for (let round = first; round < worth() && attempts.nearest <= 1; round++) {
+      const near = round > FIRST_RUNS || random.chance(0.5)
+      attempts.run(
+        near ? mutate(random, attempts.best!, scenario, ranges) : drawAttack(random, scenario, ranges, round),
+      )
     }
   }
   return { comparisons: attempts.comparisons(), ...counts, runs: attempts.runs, events: attempts.events }
