@@ -4,13 +4,9 @@
  */
 import { Document, isCollection, parseDocument, visit } from 'yaml'
 import type { CostOpName } from '../src/platform/index.ts'
-import {
-  type BoardProfile,
-  builtInProfile,
-  type CostTriple,
-  calibrated,
-  parseCalibration,
-} from '../src/platform-zcu102/index.ts'
+import { fact } from '../src/platform-zcu102/board-profile.ts'
+import { type BoardProfile, builtInProfile, type CostTriple, parseCalibration } from '../src/platform-zcu102/index.ts'
+import { leastRamOf } from '../src/platform-zcu102/vm.ts'
 import { parseScenario, type Scenario } from '../src/scenario/index.ts'
 
 /** As in a scenario file (docs/scenario.md), times in ns and sizes in bytes. */
@@ -61,7 +57,6 @@ export interface CalibrationFile {
   date: string
   method: string
   costsNs: Partial<Record<CostOpName, CostTriple>>
-  dmaBytesPerNs?: number
   dmaPrefetchedPieces?: number
 }
 
@@ -90,16 +85,31 @@ export interface Case {
 
 /** What `predict` and the machine take. */
 export interface Inputs {
+  /** VMs have the least RAM that will do: less to set up. */
   readonly scenario: Scenario
   readonly profile: BoardProfile
 }
 
-/** Throws `InputError` for what no scenario or calibration file may say. */
+/** Throws `InputError` for what no scenario file may say. */
 export function inputsOf({ scenario: file, calibration }: Pick<Case, 'scenario' | 'calibration'>): Inputs {
   const scenario = parseScenario(JSON.stringify(file))
-  const board = builtInProfile(scenario)
-  const profile = calibration === null ? board : calibrated(board, parseCalibration(JSON.stringify(calibration)))
-  return { scenario, profile }
+  const vms = scenario.vms.map((vm, index) => {
+    const { privateBytes, payloadBytes } = leastRamOf(scenario, index)
+    return { ...vm, ramBytes: privateBytes + payloadBytes }
+  })
+  return { scenario: { ...scenario, vms }, profile: profileOf(builtInProfile(scenario), calibration) }
+}
+
+function profileOf(board: BoardProfile, calibration: CalibrationFile | null): BoardProfile {
+  if (calibration === null) return board
+  const { costsNs, dmaPrefetchedPieces } = calibration
+  const drawn = <T>(value: T) => fact(value, 'MEASURED', `${calibration.by}: ${calibration.method}`)
+  const costs = Object.entries(costsNs).map(([op, value]) => [op, drawn(value)])
+  return {
+    ...board,
+    costsNs: { ...board.costsNs, ...Object.fromEntries(costs) },
+    ...(dmaPrefetchedPieces !== undefined && { dmaPrefetchedPieces: drawn(dmaPrefetchedPieces) }),
+  }
 }
 
 /** One YAML document with the keys `scenario`, `calibration` and `attack`; a VM, a flow or a cost is a line. */
@@ -114,7 +124,7 @@ export function formatCase(found: Case): string {
   return document.toString({ lineWidth: 0 })
 }
 
-/** Throws `Error` for text that is no case. */
+/** Throws `Error` for text that is no case, `InputError` for a calibration that is none. */
 export function parseCase(text: string): Case {
   const document = parseDocument(text)
   const fault = document.errors[0]
@@ -123,5 +133,6 @@ export function parseCase(text: string): Case {
   if (typeof found !== 'object' || found === null || typeof found.scenario !== 'object') {
     throw new Error('a case has the keys scenario, calibration and attack, as --keep writes it')
   }
+  if (found.calibration) parseCalibration(JSON.stringify(found.calibration))
   return { scenario: found.scenario, calibration: found.calibration ?? null, attack: found.attack ?? null }
 }

@@ -34,7 +34,7 @@ const VMS = [2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8]
 const CORES = 4
 const MAX_BYTES = 128 * 1024
 /** Messages of a run, about. */
-const MESSAGES = 160
+const MESSAGES = 100
 
 /** The `index`-th case of a seed: the same for ever, whichever process draws it. */
 export function drawCase(seed: number, index: number): DrawnCase {

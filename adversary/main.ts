@@ -1,5 +1,7 @@
 /**
  * `npm run adversary`: scenarios drawn to break what `predict` promises, each attacked on the simulated machine. docs/adversary.md.
+ * `--seconds N` or `--count N` scenarios of `--seed S`, on `--jobs N` threads; `--first` stops at the first failure; `--shrunk N` failures of
+ * each kind are shrunk and written to `--keep DIR`; `--case N` examines one scenario of the seed, `--replay FILE` a written one.
  * Exit code 0: all held; 1: something did not, or too few flows had a bound; 2: misuse.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -16,8 +18,6 @@ import { shrink } from './shrink.ts'
 import { formatCovered, LEAST_BOUNDED, Summary } from './summary.ts'
 import { BOUND_KINDS, type Comparison } from './try-case.ts'
 
-/** Of each kind of bound. */
-const MAX_SHRUNK = 2
 const MAX_TOLD = 20
 
 /** What all workers look at: the next case, and whether to stop. */
@@ -50,7 +50,8 @@ async function main(): Promise<number> {
       jobs: { type: 'string', default: String(Math.min(8, availableParallelism())) },
       json: { type: 'boolean', default: false },
       keep: { type: 'string', default: join('out', 'adversary') },
-      'shrink-all': { type: 'boolean', default: false },
+      shrunk: { type: 'string', default: '2' },
+      first: { type: 'boolean', default: false },
       case: { type: 'string' },
       replay: { type: 'string' },
     },
@@ -68,25 +69,34 @@ async function main(): Promise<number> {
   const limit = seconds ?? (count < Number.POSITIVE_INFINITY ? null : 60)
   const startedMs = performance.now()
   const summary = new Summary()
-  await campaign({ seed, count: Math.min(count, 2 ** 31 - 1), jobs, seconds: limit }, (record) => summary.add(record))
+  await campaign({ seed, count: Math.min(count, 2 ** 31 - 1), jobs, seconds: limit }, (record) => {
+    summary.add(record)
+    return values.first && summary.failures.length > 0
+  })
   const elapsed = (performance.now() - startedMs) / 1000
   summary.failures.sort((a, b) => a.index - b.index)
-  const kept = keepFailures(seed, summary, values.keep, values['shrink-all'] ? summary.failures.length : MAX_SHRUNK)
+  const kept = keepFailures(seed, summary, values.keep, whole('--shrunk', values.shrunk, 0))
   if (values.json) process.stdout.write(`${JSON.stringify(figures(seed, summary, elapsed, jobs, kept))}\n`)
   else print(seed, summary, elapsed, jobs, kept)
   return summary.holds ? 0 : 1
 }
 
-/** Runs until `count` cases were examined, or the time is over; then workers finish the case they are at. */
+/** Runs until `count` cases were examined, the time is over, or `onRecord` says so; then workers finish the case they are at. */
 function campaign(
   { seed, count, jobs, seconds }: { seed: number; count: number; jobs: number; seconds: number | null },
-  onRecord: (record: Record) => void,
+  onRecord: (record: Record) => boolean,
 ): Promise<void> {
   const shared = new Int32Array(new SharedArrayBuffer(8))
   const timer = seconds === null ? undefined : setTimeout(() => Atomics.store(shared, STOP, 1), seconds * 1000)
   const workers = Array.from({ length: jobs }, () => {
-    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { seed, count, shared } satisfies Task })
-    worker.on('message', onRecord)
+    const worker = new Worker(fileURLToPath(import.meta.url), {
+      workerData: { seed, count, shared } satisfies Task,
+      // Machines are short-lived: most of what they are made of should not be moved before it dies.
+      resourceLimits: { maxYoungGenerationSizeMb: 96 },
+    })
+    worker.on('message', (record: Record) => {
+      if (onRecord(record)) Atomics.store(shared, STOP, 1)
+    })
     return new Promise<void>((resolve, reject) => {
       worker.on('error', reject)
       worker.on('exit', () => resolve())

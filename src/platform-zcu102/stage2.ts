@@ -105,12 +105,12 @@ export class Stage2Table {
   /** Maps new frames from guest address `base` on, area after area; all page multiples. */
   constructor(dram: Dram, base: number, areas: readonly RamArea[]) {
     this.base = base
-    this.frames = Int32Array.from(
-      areas.flatMap(({ bytes, colors }) => {
-        const first = dram.takeFrames(bytes / PAGE_SIZE, colors)
-        return Array.from({ length: bytes / PAGE_SIZE }, (_, page) => first + page)
-      }),
-    )
+    this.frames = new Int32Array(areas.reduce((pages, { bytes }) => pages + bytes / PAGE_SIZE, 0))
+    let page = 0
+    for (const { bytes, colors } of areas) {
+      const first = dram.takeFrames(bytes / PAGE_SIZE, colors)
+      for (let i = 0; i < bytes / PAGE_SIZE; i++) this.frames[page++] = first + i
+    }
     this.readOnly = new Uint8Array(this.frames.length)
     const { frames, readOnly } = this
     const size = frames.length * PAGE_SIZE

@@ -152,17 +152,9 @@ export interface GuestRam {
 
 /** Throws `VirtioError` TOO_LITTLE_RAM. */
 export function guestRamOf(scenario: Scenario, vm: number): GuestRam {
-  const { name, queueSize, ramBytes, buffers: kind } = scenario.vms[vm]!
-  const buffers = receiveBuffersOf(scenario, vm)
-  const rings = splitQueueBytes(queueSize ?? receiveQueueSize(buffers)) + 2 * splitQueueBytes(TRANSMIT_QUEUE_SIZE)
-  const transmit = scenario.flows
-    .filter((flow) => flow.from === name)
-    .reduce((sum, flow) => sum + BUFFERS_PER_FLOW * bufferBytes(kind, flow.lengthBytes), 0)
-  const payloadBytes = pageMultiple(buffers * bufferBytes(kind, RECEIVE_PAYLOAD_BYTES) + transmit)
-  const outgoing = scenario.flows.filter((flow) => flow.from === name).length
-  const headers = (buffers + CONTROL_SLOTS + BUFFERS_PER_FLOW * outgoing) * HEADER_SLOT_BYTES
-  const leastPrivateBytes = pageMultiple(2 * rings + headers + 64 * PAGE_SIZE)
-  const least = leastPrivateBytes + payloadBytes
+  const { name, ramBytes } = scenario.vms[vm]!
+  const { privateBytes, payloadBytes } = leastRamOf(scenario, vm)
+  const least = privateBytes + payloadBytes
   if (ramBytes === null) return { privateBytes: roundUp(least, 2 * 1024 * 1024) - payloadBytes, payloadBytes }
   if (ramBytes < least) {
     throw new VirtioError(
@@ -171,6 +163,20 @@ export function guestRamOf(scenario: Scenario, vm: number): GuestRam {
     )
   }
   return { privateBytes: pageMultiple(ramBytes) - payloadBytes, payloadBytes }
+}
+
+/** What its rings and the buffers of its flows need. */
+export function leastRamOf(scenario: Scenario, vm: number): GuestRam {
+  const { name, queueSize, buffers: kind } = scenario.vms[vm]!
+  const buffers = receiveBuffersOf(scenario, vm)
+  const rings = splitQueueBytes(queueSize ?? receiveQueueSize(buffers)) + 2 * splitQueueBytes(TRANSMIT_QUEUE_SIZE)
+  const transmit = scenario.flows
+    .filter((flow) => flow.from === name)
+    .reduce((sum, flow) => sum + BUFFERS_PER_FLOW * bufferBytes(kind, flow.lengthBytes), 0)
+  const payloadBytes = pageMultiple(buffers * bufferBytes(kind, RECEIVE_PAYLOAD_BYTES) + transmit)
+  const outgoing = scenario.flows.filter((flow) => flow.from === name).length
+  const headers = (buffers + CONTROL_SLOTS + BUFFERS_PER_FLOW * outgoing) * HEADER_SLOT_BYTES
+  return { privateBytes: pageMultiple(2 * rings + headers + 64 * PAGE_SIZE), payloadBytes }
 }
 
 /** The areas behind a VM's RAM: payload buffers take the pool's colours where pages of the pool change owners. */
