@@ -6,7 +6,8 @@ import { Machine } from '../src/platform-zcu102/machine.ts'
 import type { Scenario } from '../src/scenario/index.ts'
 import { latenessOf } from './attack.ts'
 import type { Attack, Inputs } from './case.ts'
-import { Witness } from './witness.ts'
+import { watchDrivers } from './tasks.ts'
+import { type Intervals, Witness } from './witness.ts'
 
 export interface Observation {
   /** By flow: the longest from nominal release to having been read; of what has not been read, so far. From its own release `after` others. */
@@ -15,6 +16,9 @@ export interface Observation {
   readonly chainNs: readonly number[]
   readonly lockHoldNs: number
   readonly witness: Witness
+  /** By core: when it did anything more urgent than tasks; null where no VM has tasks. */
+  readonly busy: readonly Intervals[] | null
+  readonly endNs: number
   readonly events: number
 }
 
@@ -42,6 +46,7 @@ export function runAttack({ scenario, profile }: Inputs, design: Design, attack:
   })
   machine.start()
   witness.start()
+  const busy = scenario.vms.some(({ tasks }) => tasks.length > 0) ? watchDrivers(machine.cores, machine.kernel) : null
   const { kernel } = machine
   for (let step = 1; step <= STEPS * DRAIN_FACTOR && kernel.processed < MAX_EVENTS; step++) {
     if (!machine.run(Math.ceil((scenario.durationNs * step) / STEPS))) break
@@ -50,6 +55,8 @@ export function runAttack({ scenario, profile }: Inputs, design: Design, attack:
     ...responses(attacked, machine.epochNs, kernel.now, witness),
     lockHoldNs: machine.counters.longestLockHoldNs,
     witness,
+    busy,
+    endNs: kernel.now,
     events: kernel.processed,
   }
 }

@@ -5,9 +5,10 @@ import { type Design, type Prediction, predict } from '../src/platform-zcu102/in
 import { drawAttack, mutate } from './attack.ts'
 import { type Attack, type Case, type Inputs, inputsOf } from './case.ts'
 import { type Observation, runAttack } from './run-attack.ts'
-import type { Stolen } from './witness.ts'
+import { longestResponses } from './tasks.ts'
+import type { Intervals } from './witness.ts'
 
-export const BOUND_KINDS = ['response', 'chain', 'stolen', 'window', 'lock'] as const
+export const BOUND_KINDS = ['response', 'chain', 'stolen', 'lock', 'task', 'window'] as const
 /** `window`: that EL2 takes no more of a window than the window has. */
 export type BoundKind = (typeof BOUND_KINDS)[number]
 
@@ -100,6 +101,7 @@ class Attempts {
     if (lockHoldNs !== null && lockHoldNs < Number.POSITIVE_INFINITY)
       this.#compare('lock', '', lockHoldNs, observed.lockHoldNs, attack)
     for (const core of cores) this.#compareStolen(core, observed, attack)
+    this.#compareTasks(observed, attack)
     if (nearest > this.nearest || this.best === null) {
       this.nearest = nearest
       this.best = attack
@@ -107,11 +109,27 @@ class Attempts {
   }
 
   #compareStolen({ core, stolenWithin }: Prediction['cores'][number], { witness }: Observation, attack: Attack): void {
-    for (const [windowNs, stolenNs] of densestWindows(witness.stolen[core]!)) {
+    for (const [windowNs, stolenNs] of densestWindows(witness.stolen(core))) {
       const boundNs = stolenWithin(windowNs)
       if (boundNs === Number.POSITIVE_INFINITY) continue
       this.#compare('stolen', `core ${core}`, boundNs, stolenNs, attack)
       this.#compare('window', `core ${core}`, windowNs, boundNs, attack)
+    }
+  }
+
+  #compareTasks({ busy, endNs }: Observation, attack: Attack): void {
+    if (busy === null) return
+    const { tasks: predicted } = this.#prediction
+    for (const { name: vm, core, tasks: specs } of this.#inputs.scenario.vms) {
+      // Most urgent first.
+      const tasks = predicted.filter((task) => task.vm === vm && task.responseNs !== null)
+      if (tasks.length < specs.length) continue
+      const spec = (name: string) => specs.find((task) => task.name === name)!
+      const withSpecs = tasks.map((task) => ({ ...spec(task.name), ...task }))
+      const longestNs = longestResponses(withSpecs, busy[core]!, endNs)
+      tasks.forEach(({ name, responseNs }, i) => {
+        this.#compare('task', `${vm}.${name}`, responseNs!, longestNs[i]!, attack)
+      })
     }
   }
 
@@ -125,7 +143,7 @@ class Attempts {
 }
 
 /** Windows from the start of one interval to the end of another, and what was stolen in them: the shortest of so many, and the fullest. */
-function densestWindows({ startNs, endNs, sumNs }: Stolen): [windowNs: number, stolenNs: number][] {
+function densestWindows({ startNs, endNs, sumNs }: Intervals): [windowNs: number, stolenNs: number][] {
   const windows: [number, number][] = []
   for (let count = 1; count <= startNs.length; count = Math.ceil(count * 1.7)) {
     let [shortest, fullest] = [0, 0]

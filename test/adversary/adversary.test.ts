@@ -5,8 +5,11 @@ import { drawCase } from '../../adversary/draw-case.ts'
 import { examine, examineCase, ingredientsOf } from '../../adversary/examine.ts'
 import { shrink } from '../../adversary/shrink.ts'
 import { Summary } from '../../adversary/summary.ts'
+import { longestResponses } from '../../adversary/tasks.ts'
 import { tryCase } from '../../adversary/try-case.ts'
+import { Intervals, Witness } from '../../adversary/witness.ts'
 import { Random } from '../../src/internal/random.ts'
+import { Machine } from '../../src/platform-zcu102/machine.ts'
 
 const SEED = 7
 
@@ -66,6 +69,44 @@ describe('what is drawn', () => {
       expect(spikes.length).toBeLessThanOrEqual(1)
     }
     expect(dear.size).toBeGreaterThanOrEqual(18)
+  })
+})
+
+describe('what is seen', () => {
+  it('of EL2 is what the machine counts', () => {
+    for (let index = 0; index < 6; index++) {
+      const { scenario, profile } = inputsOf(drawCase(SEED, index))
+      const witness = new Witness(scenario.flows.length)
+      const design = scenario.broker.placement
+      const machine = new Machine(scenario, { design, profile, payload: () => null, trace: witness })
+      machine.start()
+      witness.start()
+      machine.run(2 * scenario.durationNs)
+      for (const core of new Set(scenario.vms.map((vm) => vm.core))) {
+        const open = machine.cores.isEntered(core) ? machine.stolenNs(core) : 0
+        const seenNs = witness.stolen(core).sumNs.at(-1)!
+        expect({
+          index,
+          core,
+          least: seenNs <= machine.stolenNs(core),
+          most: seenNs >= machine.stolenNs(core) - open,
+        }).toEqual({
+          index,
+          core,
+          least: true,
+          most: true,
+        })
+      }
+    }
+  })
+
+  it('of tasks is their response in what is left of a core', () => {
+    const busy = new Intervals()
+    for (const startNs of [100, 200, 300, 400]) busy.add(startNs, startNs + 60)
+    const task = (name: string, periodNs: number, wcetNs: number) => ({ name, periodNs, wcetNs })
+    // 60 busy, 30 of its own; below it 60 busy, 30, 10, 60 busy, 30 of which it needs 20.
+    expect(longestResponses([task('a', 1000, 30), task('b', 1000, 30)], busy, 10_000)).toEqual([90, 180])
+    expect(longestResponses([task('a', 1000, 30)], busy, 150)).toEqual([0])
   })
 })
 
