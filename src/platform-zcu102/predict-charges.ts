@@ -59,15 +59,15 @@ export function pieceCharges(system: System): Charges {
   )
 }
 
-/** Around one transfer, its pieces apart. */
-export function transferCharges(system: System): Charges {
+/** Around one transfer, its pieces apart. `kicks`: receivers kick when they hand buffers back; default, as the scenario says. */
+export function transferCharges(system: System, kicks = !system.interrupts.suppressRefill): Charges {
   const { chains, design, regulator } = system
   const floating = design === 'floating'
   return sumCharges(
     TRANSFER_CHARGES,
     INTERRUPT_CHARGES,
     STEP_CHARGES,
-    floating ? sumCharges(INJECT_CHARGES, refillKickCharges(system)) : NOTHING,
+    floating ? sumCharges(INJECT_CHARGES, kicks ? REFILL_KICK_CHARGES : NOTHING) : NOTHING,
     // Steps that find the chain's end.
     floating && chains ? timesCharges(3, STEP_CHARGES) : NOTHING,
     // Told by another core than its own.
@@ -123,9 +123,7 @@ function descriptors({ scenario }: System): number {
 }
 
 /** The trap with which a receiver hands its buffers back; the dedicated broker's core has no part in it. */
-export function refillKickCharges({ interrupts }: System): Charges {
-  return interrupts.suppressRefill ? NOTHING : sumCharges(DOORBELL_CHARGES, STEP_CHARGES)
-}
+export const REFILL_KICK_CHARGES: Charges = sumCharges(DOORBELL_CHARGES, STEP_CHARGES)
 
 /** A core that lets its guest run while it chains comes back by its timer, for every batch. */
 export function chainTimerCharges({ chains }: System, flow: SystemFlow): Charges {

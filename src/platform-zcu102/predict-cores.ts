@@ -15,7 +15,7 @@ import {
   worstNs,
 } from './predict-charges.ts'
 import { pageStepNs, tlbRefillsWithin } from './predict-pages.ts'
-import { awaitedNs, interruptWorstNs, refillKickNs, type SoftwareCosts, transfersOf } from './predict-software.ts'
+import { awaitedNs, interruptWorstNs, type SoftwareCosts } from './predict-software.ts'
 import { messagesWithin, type System, type SystemFlow, sendsWithin, type Throttle } from './predict-system.ts'
 
 /** What is constant in a window of 18 minutes does not show in its rate. */
@@ -54,7 +54,7 @@ export class CoreLoad {
       floating ? floatingMessage(system, software, core, flow) : dedicatedMessage(system, core, flow),
     )
     this.#transfers = system.flows.map((flow) =>
-      floating ? floatingTransfer(system, software, core, flow) : dedicatedTransfer(system, core, flow),
+      floating ? floatingTransfer(system, software, core, flow) : dedicatedTransfer(system, software, core, flow),
     )
   }
 
@@ -69,12 +69,13 @@ export class CoreLoad {
     let othersTransfersNs = 0
     let transferLocks = 0
     let arrivals = 0
+    let restarts = 0
     let pieces = 0
     flows.forEach((flow, i) => {
       const messages = messagesWithin(flow, this.#spans[i]!, windowNs)
       const message = this.#messages[i]!
       const transfer = this.#transfers[i]!
-      const count = messages * transfersOf(flow, this.#software)
+      const count = messages * this.#software.transfers(flow)
       ownNs += messages * message.ownNs
       othersNs += messages * message.othersNs
       locks += messages * message.locks
@@ -82,6 +83,7 @@ export class CoreLoad {
       othersTransfersNs += count * transfer.othersNs
       transferLocks += count * transfer.locks
       arrivals += messages
+      restarts += messages * this.#software.restarts(flow)
       pieces += messages * flow.pieces
       const steps = this.#software.loanSteps(flow)
       if (steps === 0) return
@@ -93,7 +95,7 @@ export class CoreLoad {
     ownNs += takeOvers * (worstNs(this.#system, TAKE_OVER_CHARGES) + this.#software.beginNs)
     locks += takeOvers
     // What comes in between makes one transfer two: a more urgent message, or the end of the budget.
-    const split = this.#system.chains ? arrivals + this.#refillsWithin(windowNs) : 0
+    const split = restarts + this.#software.transfersABreak * this.#refillsWithin(windowNs)
     const worst = this.#worstTransfer()
     // The one DMA ends no more of them than it can copy pieces, of which a message has one that may be short.
     const copied = this.#copiedWithin(windowNs) + arrivals + 1
@@ -201,7 +203,7 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
       worst(CostOp.mmioTrap) +
       doorbellNs +
       injectionNs +
-      control * (injectionNs * 2 + refillKickNs(system) + software.beginNs)
+      control * (injectionNs * 2 + software.refillKickNs + software.beginNs)
   } else othersNs += doorbellNs + control * (lockNs + software.beginNs)
   if (receives)
     ownNs +=
@@ -217,7 +219,7 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
 function floatingTransfer(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): Share {
   const { chains, worst } = system
   const lockNs = worst(CostOp.lockCriticalSection)
-  const kickNs = refillKickNs(system)
+  const kickNs = software.refillKickNs
   const kickHoldNs = kickNs > 0 ? lockNs + software.beginNs : 0
   const endNs = lockNs + software.beginNs + worst(CostOp.injectListRegister)
   // What has arrived may wait for a timer before its receiver is told, and then for another core.
@@ -257,10 +259,10 @@ function dedicatedMessage(system: System, core: number, flow: SystemFlow): Share
   }
 }
 
-function dedicatedTransfer(system: System, core: number, flow: SystemFlow): Share {
-  const { interrupts, worst } = system
+function dedicatedTransfer(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): Share {
+  const { worst } = system
   if (flow.destinationCore !== core) return NOTHING
-  const kickNs = interrupts.suppressRefill ? 0 : worst(CostOp.mmioTrap)
+  const kickNs = software.refillKickNs > 0 ? worst(CostOp.mmioTrap) : 0
   return { ownNs: interruptWorstNs(system) + worst(CostOp.injectListRegister) + kickNs, othersNs: 0, locks: 0 }
 }
 
@@ -276,18 +278,19 @@ export function handlerRunsWithin(
   const vms = vmCores.filter((other) => other === core).length
   const polls = interrupts.pollingNs > 0
   let runs = polls ? vms * (Math.floor(windowNs / interrupts.pollingNs) + 2) : 0
-  let arrivals = 0
+  let restarts = 0
   for (const flow of flows) {
     // Its sender hears of lent pages when they are back.
     const messages = messagesWithin(flow, Math.max(spans[flow.index]!, software.loanSpanNs(flow)), windowNs)
-    arrivals += messages
+    restarts += messages * software.restarts(flow)
     // Sent buffers that come back interrupt their sender even if it polls.
     if (!polls || flow.sourceCore === core) runs += messages * injectionsOf(system, software, core, flow)
   }
   // Transfers that were interrupted are two.
   const receives = flows.some(({ destinationCore }) => destinationCore === core)
   if (chains && receives && !polls) {
-    runs += arrivals + (regulator.kind === 'budget' ? Math.floor(windowNs / regulator.periodNs) + 2 : 0)
+    const refills = regulator.kind === 'budget' ? Math.floor(windowNs / regulator.periodNs) + 2 : 0
+    runs += restarts + software.transfersABreak * refills
   }
   return runs
 }
@@ -325,6 +328,6 @@ export function handledWorstNs(system: System): number {
 export function injectionsOf(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): number {
   const control = Math.min(1, system.controls)
   const sends = flow.sourceCore === core ? 1 + 2 * control : 0
-  const receives = flow.destinationCore === core ? transfersOf(flow, software) + control : 0
+  const receives = flow.destinationCore === core ? software.transfers(flow) + control : 0
   return sends + receives
 }

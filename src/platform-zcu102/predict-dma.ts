@@ -17,7 +17,7 @@ import { CostOp } from '../platform/index.ts'
 import { restCharges, TAKE_OVER_CHARGES, TAKE_OVERS, worstNs } from './predict-charges.ts'
 import { handledWorstNs, injectionsOf } from './predict-cores.ts'
 import { tlbRefillNs } from './predict-pages.ts'
-import { type SoftwareCosts, transfersOf } from './predict-software.ts'
+import type { SoftwareCosts } from './predict-software.ts'
 import { allAsleep, messagesWithin, type System, type SystemFlow } from './predict-system.ts'
 
 /** Software that goes before every flow: `costNs` every `periodNs`, and as often more as `jitterNs` allows. */
@@ -35,7 +35,7 @@ export function flowSetOf(system: System, software: SoftwareCosts, jitterNs: rea
   const { bytesPerNs, chunkBytes, longestPieceNs, regulator, worst } = system
   const { bestAfterChoiceNs, bestBeforeChoiceNs } = software
   // Where a transfer can be of one piece, all of it belongs to that piece.
-  const worstNs = software.pieceNs + (software.piecesATransfer === 1 ? software.transferNs : 0)
+  const worstNs = software.pieceNs + (software.byPiece ? software.transferNs : 0)
   // Of the pieces of one refill period the first may have been prepared for before it began (docs/analysis.md, Lemma 4).
   const pieces = regulator.kind === 'budget' ? Math.max(1, Math.ceil(regulator.budgetNs / longestPieceNs) - 1) : 1
   const bestNs = Math.floor(bestAfterChoiceNs + (bestBeforeChoiceNs * (pieces - 1)) / pieces)
@@ -83,7 +83,7 @@ export function modelOf(
   const blockers = 1 + system.committedPieces
   const overheadNs = join(none(model.overheadNs), (task) => task.costNs)
   system.flows.forEach((flow, i) => {
-    overheadNs[i]! += transferOverheadNs(flow, system, software)
+    overheadNs[i]! += transferOverheadNs(flow, software)
   })
   return {
     ...model,
@@ -105,13 +105,9 @@ function movedNs(flow: SystemFlow, { pieceNs }: SoftwareCosts): number {
 }
 
 /** Starts of transfers, where not every piece has one: its own, and that of a less urgent message which it stopped. */
-function transferOverheadNs(flow: SystemFlow, { chains }: System, software: SoftwareCosts): number {
-  if (software.piecesATransfer === 1 || flow.pages === 'moved') return 0
-  return (transfersOf(flow, software) + (chains ? 1 : 0)) * software.transferNs
-}
-
-function finiteOr(timeNs: number, otherwiseNs: number): number {
-  return timeNs < Number.POSITIVE_INFINITY ? timeNs : otherwiseNs
+function transferOverheadNs(flow: SystemFlow, software: SoftwareCosts): number {
+  if (software.byPiece || flow.pages === 'moved') return 0
+  return (software.transfers(flow) + software.restarts(flow)) * software.transferNs
 }
 
 /** `leftovers`: with what is left of messages whose pieces are not counted, because they were queued before the window. */
@@ -121,7 +117,7 @@ function softwareTasks(
   spans: readonly number[],
   leftovers: boolean,
 ): SoftwareTask[] {
-  const { chains, committedPieces, controls, design, flows, pinned, regulator, worst, interrupts } = system
+  const { chains, committedPieces, controls, design, flows, pinned, regulator, worst } = system
   if (pinned && system.throttles.size === 0) return []
   const { controlNs, message, pieceNs, stepNs, surplusNs, timerNs, transferNs } = software
   const tasks: SoftwareTask[] = []
@@ -129,18 +125,18 @@ function softwareTasks(
   // Arrived pieces of earlier messages may still have to be announced when a window starts.
   let leftNs = 0
   flows.forEach((flow, i) => {
-    const jitterNs = finiteOr(spans[i]!, 4 * flow.periodNs)
+    const jitterNs = spans[i]!
     // One that comes early waits for its time: another timer, and one that came too soon.
     add(flow.periodNs, jitterNs, message(flow) + movedNs(flow, software) + 2 * timerNs)
     if (flow.creditEvery < Number.POSITIVE_INFINITY) add(flow.creditEvery * flow.periodNs, jitterNs, controlNs)
     const loanNs = software.loan(flow)
-    if (loanNs > 0) add(flow.periodNs, finiteOr(software.loanSpanNs(flow), 4 * flow.periodNs), loanNs)
+    if (loanNs > 0) add(flow.periodNs, software.loanSpanNs(flow), loanNs)
     if (leftovers && (chains || flow.pages !== 'copied'))
       leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
   })
   if (regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs) {
     // The end of a budget may close a chain, which then needs another start.
-    add(regulator.periodNs, regulator.periodNs, 2 * timerNs + (chains ? transferNs : 0))
+    add(regulator.periodNs, regulator.periodNs, 2 * timerNs + software.transfersABreak * transferNs)
   }
   addRests(system, software, add)
   // MemGuard interrupts; and a core that then takes no others keeps everybody waiting.
@@ -153,7 +149,7 @@ function softwareTasks(
   const asleep = system.roams ? allAsleep(system) : null
   if (asleep !== null) add(asleep.periodNs, 0, asleep.throttledNs)
   // The piece before the window and those it is committed to, a step under way, and per VM a handler's refill.
-  const kicks = design === 'floating' && !interrupts.suppressRefill ? 2 * system.vmCores.length : 0
+  const kicks = design === 'floating' && software.refillKickNs > 0 ? 2 * system.vmCores.length : 0
   const kickNs = worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
   const underWayNs = leftovers ? (1 + committedPieces) * pieceNs + 2 * transferNs + leftNs : 0
   const onceNs = underWayNs + surplusNs + kicks * kickNs
@@ -176,14 +172,17 @@ function addRests(
   for (const flow of flows) {
     // A transfer that it interrupts is two.
     const handled =
-      cores.reduce((runs, core) => runs + injectionsOf(system, software, core, flow), 0) + (chains ? cores.length : 0)
+      cores.reduce((runs, core) => runs + injectionsOf(system, software, core, flow), 0) +
+      software.restarts(flow) * cores.length
     const busyNs = handled * handledNs + worst(CostOp.guestSend) + tlbRefillNs(system, flow)
     // Its sender hears of lent pages when they are back.
-    const jitterNs = finiteOr(software.loanSpanNs(flow), 4 * flow.periodNs)
-    add(flow.periodNs, jitterNs, come(1 + handled, busyNs))
+    add(flow.periodNs, software.loanSpanNs(flow), come(1 + handled, busyNs))
   }
   const { periodNs } = regulator.kind === 'budget' ? regulator : { periodNs: 0 }
-  if (chains && periodNs > 0) add(periodNs, periodNs, come(cores.length, cores.length * handledNs))
+  if (chains && periodNs > 0) {
+    const again = software.transfersABreak * cores.length
+    add(periodNs, periodNs, come(again, again * handledNs))
+  }
   const { pollingNs } = interrupts
   if (pollingNs > 0) add(pollingNs, pollingNs, come(vmCores.length, vmCores.length * handledNs))
   for (const { periodNs, interruptsNs } of throttles.values()) add(periodNs, periodNs, come(0, interruptsNs))
@@ -206,7 +205,7 @@ export function softwareWithin(
     for (const flow of system.flows) {
       if (flow.pages === 'moved') continue
       const messages = messagesWithin(flow, spans[flow.index]!, windowNs)
-      const transfersNs = (transfersOf(flow, software) + 1) * software.transferNs
+      const transfersNs = (software.transfers(flow) + Math.max(1, software.restarts(flow))) * software.transferNs
       softwareNs += messages * (flow.pieces * software.pieceNs + transfersNs + system.worst(CostOp.messageOverhead))
     }
     return softwareNs

@@ -1,69 +1,88 @@
 /**
- * Preconditions that a scenario can break: what a message may have to wait for besides the DMA. Where one is broken no bound is
- * given, and the reason is.
+ * What a message may have to wait for besides the DMA: its sender's buffers, receive buffers, credit. Some of these waits are in the
+ * bounds (`Scarcity`, docs/prediction.md §4); for the others, where they can occur, no bound is given, and the reason is.
  */
 import { MAX_QUEUE_SIZE } from '../virtqueue/index.ts'
+import { CONTROL_SLOTS } from './guest.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
-import { receiveBuffersOf } from './vm.ts'
+import { receiveBuffersOf, TRANSMIT_QUEUE_SIZE } from './vm.ts'
 
-export interface Obstacles {
-  readonly blocked: readonly boolean[]
-  readonly obstacles: readonly string[]
+/** What can be all in use at once. */
+export interface Scarcity {
+  /** By VM: its receive buffers. */
+  readonly receivers: readonly boolean[]
+  /** By flow: the message buffers of its sender. */
+  readonly senders: readonly boolean[]
+  /** None of either. */
+  readonly none: boolean
 }
 
 /** Half a window is announced at a time: room for that, for what is under way, and for the announcement's own way. */
 const CREDIT_MESSAGES = 12
+/** Of a transmit queue: a message's header and payload. */
+const DESCRIPTORS_A_MESSAGE = 2
 
-/**
- * `underWay`: messages of a flow between release and the return of all buffers, but for the sender's of lent pages; `withLoans`: those
- * as well.
- */
-export function obstaclesOf(
-  system: System,
-  underWay: (flow: SystemFlow) => number,
-  withLoans: (flow: SystemFlow) => number,
-): Obstacles {
-  const { flows, scenario } = system
-  const blocked = flows.map(() => false)
-  const obstacles: string[] = []
-  const block = (of: (flow: SystemFlow) => boolean, why: string) => {
-    obstacles.push(why)
-    for (const flow of flows) if (of(flow)) blocked[flow.index] = true
-  }
-  for (const flow of flows) {
-    const messages = withLoans(flow)
-    if (messages > MOST_UNDER_WAY && messages < Number.POSITIVE_INFINITY) {
-      const lent = messages > underWay(flow) ? ', of which lent pages hold each for a period and more' : ''
-      block(
-        (other) => other === flow,
-        `flow ${flow.name}: its sender may run out of its ${MOST_UNDER_WAY} buffers${lent}`,
-      )
-    }
-    const { creditBytes } = scenario.flows[flow.index]!
-    if (flow.creditEvery < Number.POSITIVE_INFINITY && creditBytes < CREDIT_MESSAGES * flow.lengthBytes) {
-      block(
-        (other) => other === flow,
-        `flow ${flow.name}: its sender may wait for credit; ${CREDIT_MESSAGES} messages of credit are enough`,
-      )
-    }
-  }
-  scenario.vms.forEach((vm, index) => {
-    const incoming = flows.filter(({ destination }) => destination === index)
-    const control = flows.filter(
-      ({ source, creditEvery }) => source === index && creditEvery < Number.POSITIVE_INFINITY,
-    )
+/** `underWay`: messages of a flow between release and the return of all buffers. */
+export function scarcityOf(system: System, underWay: (flow: SystemFlow) => number): Scarcity {
+  const { flows } = system
+  const senders = flows.map((flow) => underWay(flow) > MOST_UNDER_WAY)
+  const receivers = system.vmCores.map((_, vm) => {
+    const incoming = flows.filter(({ destination }) => destination === vm)
+    const control = flows.filter(({ source, creditEvery }) => source === vm && creditEvery < Number.POSITIVE_INFINITY)
     const needed = incoming.reduce(
       // What is only tried to be moved may need one buffer more, for a head.
       (sum, flow) => sum + Math.min(MOST_UNDER_WAY, underWay(flow)) * (flow.pieces + (flow.pages === 'tried' ? 1 : 0)),
       control.length,
     )
-    const posted = Math.min(receiveBuffersOf(scenario, index), MAX_QUEUE_SIZE / 2)
-    if (needed > posted) {
-      block(
-        ({ destination }) => destination === index,
-        `VM ${vm.name}: ${needed} receive buffers can be in use at once, it has ${posted}`,
+    return needed > postedBuffers(system, vm)
+  })
+  return { receivers, senders, none: !senders.includes(true) && !receivers.includes(true) }
+}
+
+/** Receive buffers that a VM keeps posted. */
+export function postedBuffers({ scenario }: System, vm: number): number {
+  return Math.min(receiveBuffersOf(scenario, vm), MAX_QUEUE_SIZE / 2)
+}
+
+/** Waits that no analysis here bounds, whatever the load: each with what removes it. */
+export function obstaclesOf(system: System): string[] {
+  const { flows, scenario, vmCores } = system
+  const obstacles: string[] = []
+  for (const flow of flows) {
+    const { creditBytes } = scenario.flows[flow.index]!
+    if (flow.creditEvery < Number.POSITIVE_INFINITY && creditBytes < CREDIT_MESSAGES * flow.lengthBytes) {
+      obstacles.push(
+        `flow ${flow.name}: its sender may wait for credit; ${CREDIT_MESSAGES} messages of credit are enough`,
+      )
+    }
+  }
+  vmCores.forEach((_, vm) => {
+    const { name } = scenario.vms[vm]!
+    const updates = flows.filter(({ source, destination, creditEvery }) => {
+      return (source === vm || destination === vm) && creditEvery < Number.POSITIVE_INFINITY
+    }).length
+    if (updates > CONTROL_SLOTS) {
+      obstacles.push(
+        `VM ${name}: ${updates} flows may have credit updates under way at once, it has buffers for ${CONTROL_SLOTS}`,
+      )
+    }
+    const sent = flows.filter(({ source }) => source === vm).length
+    const descriptors = sent * MOST_UNDER_WAY * DESCRIPTORS_A_MESSAGE + CONTROL_SLOTS
+    if (descriptors > TRANSMIT_QUEUE_SIZE) {
+      obstacles.push(
+        `VM ${name}: the messages of ${sent} flows may fill its transmit queue of ${TRANSMIT_QUEUE_SIZE} descriptors; ` +
+          `${Math.floor((TRANSMIT_QUEUE_SIZE - CONTROL_SLOTS) / (MOST_UNDER_WAY * DESCRIPTORS_A_MESSAGE))} flows a sender are enough`,
       )
     }
   })
-  return { blocked, obstacles }
+  return obstacles
+}
+
+/** A sender whose buffers are all lent waits for a time, which nobody shortens. `withLoans`: as `underWay`, until all pages are back. */
+export function loanObstacle(flow: SystemFlow, withLoans: number): string | null {
+  if (flow.pages === 'copied' || withLoans <= MOST_UNDER_WAY) return null
+  return (
+    `flow ${flow.name}: its sender may run out of its ${MOST_UNDER_WAY} buffers, of which lent pages hold each for a period and ` +
+    'more; exchange or copy them, or send less often'
+  )
 }

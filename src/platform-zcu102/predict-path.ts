@@ -6,7 +6,7 @@ import { CostOp } from '../platform/index.ts'
 import { leastFixedPoint } from './least-fixed-point.ts'
 import { type CoreLoad, handlerRunsWithin } from './predict-cores.ts'
 import { tlbRefillsWithin } from './predict-pages.ts'
-import { interruptWorstNs, refillKickNs, type SoftwareCosts } from './predict-software.ts'
+import { interruptWorstNs, type SoftwareCosts } from './predict-software.ts'
 import { messagesWithin, type System, type SystemFlow, sendsWithin, throttledWithin } from './predict-system.ts'
 
 /** From nominal release, jitter apart, until the message is queued. */
@@ -110,6 +110,8 @@ export function movedNs(
   software: SoftwareCosts,
   spans: readonly number[],
   softwareWithin: (windowNs: number) => number,
+  /** Messages of the flow that it may have to wait for, because they have all buffers of its sender. */
+  returns: number,
 ): number {
   const { interrupts, worst } = system
   const windowNs = leastFixedPoint(
@@ -121,7 +123,30 @@ export function movedNs(
       softwareWithin(windowNs),
   )
   const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) + deafNs(system) : 0
-  return windowNs + worst(CostOp.sgi) + heldNs + interrupts.pollingNs
+  return windowNs + (1 + 3 * returns) * worst(CostOp.sgi) + heldNs + interrupts.pollingNs
+}
+
+/**
+ * From when all of a message has arrived until its sender, which waits for its buffer, has sent the next one: it is announced, the
+ * sender is told, and its guest runs.
+ */
+export function returnedNs(
+  system: System,
+  flow: SystemFlow,
+  load: CoreLoad,
+  software: SoftwareCosts,
+  spans: readonly number[],
+  softwareWithin: (windowNs: number) => number,
+): number {
+  const { design, worst } = system
+  const windowNs = leastFixedPoint(
+    (windowNs) =>
+      softwareWithin(windowNs) +
+      (design === 'dedicated' ? load.within(windowNs) : 0) +
+      driversWithin(system, software, flow.sourceCore, windowNs, spans) +
+      throttledWithin(system, flow.sourceCore, windowNs),
+  )
+  return windowNs + 3 * worst(CostOp.sgi)
 }
 
 /** From the release of a computation to its end: lowest on its core, in turn with the others there. */
@@ -181,7 +206,7 @@ export function trailNs(system: System, software: SoftwareCosts): number {
     worst(CostOp.sgi) +
     interruptWorstNs(system) +
     worst(CostOp.injectListRegister) +
-    refillKickNs(system) +
+    software.refillKickNs +
     cores.length * software.stepNs
   )
 }

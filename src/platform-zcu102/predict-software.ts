@@ -22,7 +22,7 @@ import {
   looksForInterrupts,
   messageCharges,
   pieceCharges,
-  refillKickCharges,
+  REFILL_KICK_CHARGES,
   TIMER_CHARGES,
   transferCharges,
   worstNs,
@@ -52,8 +52,16 @@ export interface SoftwareCosts {
   /** What of the software around a piece surely passes before it is chosen, and after, at best. */
   readonly bestBeforeChoiceNs: number
   readonly bestAfterChoiceNs: number
-  /** Pieces that a transfer surely has, unless its message ends, the budget does, or something more urgent comes. */
-  readonly piecesATransfer: number
+  /** A transfer can be of one piece, whatever its message: what belongs to a transfer belongs to each piece then. */
+  readonly byPiece: boolean
+  /** Transfers that a message takes when nothing interrupts it. */
+  readonly transfers: (flow: SystemFlow) => number
+  /** Transfers that a message takes more whenever its chain is interrupted. */
+  readonly transfersABreak: number
+  /** Transfers that other messages take more because of one of this flow, which interrupts them. */
+  readonly restarts: (flow: SystemFlow) => number
+  /** The trap with which a receiver hands its buffers back; 0: it does not. */
+  readonly refillKickNs: number
   /** Receive buffers taken before anybody needs them. */
   readonly surplusNs: number
 }
@@ -66,6 +74,8 @@ export interface UnderWay {
   handedBackNs(flow: SystemFlow): number
   /** From nominal release until nothing of the message is lent any more, ns. */
   loanSpanNs(flow: SystemFlow): number
+  /** The VM can be without receive buffers while messages wait for some. */
+  starves(vm: number): boolean
 }
 
 export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
@@ -76,11 +86,16 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   // A loan is due a period after it began, which is after the release, and what was handed back by then is found.
   const revokes = (flow: SystemFlow) => underWay.handedBackNs(flow) > flow.periodNs
   const begin = sumCharges(TRANSFER_CHARGES, FIRST_TRANSFER_CHARGES)
+  const starves = (flow: SystemFlow) => underWay.starves(flow.destination)
+  // Who is starved is told of every refill.
+  const kicks = system.flows.some(starves) || !system.interrupts.suppressRefill
+  const growth = growthOf(system)
+  const transfersABreak = chains ? (growth === 'late' ? 2 : 1) : 0
   return {
     stepNs: stepNs(system, underWay),
     beginNs: worstNs(system, begin),
     pieceNs: worstNs(system, pieceCharges(system)),
-    transferNs: worstNs(system, transferCharges(system)),
+    transferNs: worstNs(system, transferCharges(system, kicks)),
     message: (flow) => worstNs(system, messageCharges(system, flow)) + awaitedNs(system, flow),
     loan: (flow) => worstNs(system, loanCharges(system, flow, revokes(flow))),
     loanSteps: (flow) => loanSteps(system, flow, revokes(flow)),
@@ -92,7 +107,15 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
       ? 0
       : interruptBestNs + (floating ? best(CostOp.lockCriticalSection) : best(CostOp.usedRing)),
     bestAfterChoiceNs: best(CostOp.dmaPerDescriptor) + (chains ? 0 : best(CostOp.pick) + best(CostOp.dmaSetup)),
-    piecesATransfer: piecesATransfer(system),
+    byPiece: growth === 'none',
+    transfers: (flow) => {
+      if (flow.pages === 'moved') return 0
+      return starves(flow) ? flow.pieces : transfersAtMost(flow.pieces, growth)
+    },
+    // A message that has to wait for buffers comes back for each.
+    restarts: (flow) => transfersABreak * (starves(flow) ? flow.pieces : 1),
+    transfersABreak,
+    refillKickNs: kicks ? worstNs(system, REFILL_KICK_CHARGES) : 0,
     surplusNs: surplusNs(system),
   }
 }
@@ -110,15 +133,28 @@ function surplusNs(system: System): number {
 }
 
 /**
- * A chain grows by a batch right after it was started, a few buffers at a time: that succeeds when those are fetched before
- * the first piece has been copied. Later batches may come too late.
+ * How chains grow. `prompt`: the first batch behind the first piece is there before that has been copied, so that a transfer has
+ * `1 + EXTEND_BATCH` pieces at least. `late`: it may come too late; but then its buffers are at hand for the next transfer, which has
+ * them all at once, and those that it fetches next have the time of all of these. `none`: every piece has a transfer of its own.
  */
-function piecesATransfer(system: System): number {
+type Growth = 'prompt' | 'late' | 'none'
+
+/** A chain grows by a batch right after it was started, a few buffers at a time. */
+function growthOf(system: System): Growth {
   const { best, chains, fullPieceNs, regulator, worst } = system
+  if (!chains || regulator.kind === 'bucket') return 'none'
   const givenBackNs = worstNs(system, givenBackCharges(system, CHAIN_BATCH, 1))
   const fetchedNs = CHAIN_BATCH * worst(CostOp.fetchDescriptor) + givenBackNs
-  const inTime = fetchedNs < fullPieceNs + best(CostOp.dmaPerDescriptor)
-  return chains && inTime && regulator.kind !== 'bucket' ? 1 + EXTEND_BATCH : 1
+  const pieceNs = fullPieceNs + best(CostOp.dmaPerDescriptor)
+  if (fetchedNs < pieceNs) return 'prompt'
+  return fetchedNs < CHAIN_BATCH * pieceNs ? 'late' : 'none'
+}
+
+/** Transfers of a message without interruption. */
+function transfersAtMost(pieces: number, growth: Growth): number {
+  if (growth === 'none') return pieces
+  if (growth === 'prompt') return Math.ceil(pieces / (1 + EXTEND_BATCH))
+  return Math.min(pieces, 2 * Math.ceil(pieces / (2 + EXTEND_BATCH)))
 }
 
 function stepNs(system: System, underWay: UnderWay): number {
@@ -162,16 +198,6 @@ function stepNs(system: System, underWay: UnderWay): number {
 /** Entry of an interrupt, or noticing one in the waiting loop of a throttled core. */
 export function interruptWorstNs(system: System): number {
   return worstNs(system, { irqEntryAck: 1 })
-}
-
-/** Transfers that a message takes when nothing interrupts it. */
-export function transfersOf(flow: SystemFlow, { piecesATransfer }: SoftwareCosts): number {
-  return flow.pages === 'moved' ? 0 : Math.ceil(flow.pieces / piecesATransfer)
-}
-
-/** The trap with which a receiver hands its buffers back. */
-export function refillKickNs(system: System): number {
-  return worstNs(system, refillKickCharges(system))
 }
 
 /** A core that waits for its short transfer between two VMs of its own takes steps until it is over, and one more. */

@@ -1,5 +1,6 @@
 /** A scenario under one design as its prediction sees it: where flows run, how they are cut, and what every action costs. */
 import { type Regulator, transferTimeNs } from '../analysis/index.ts'
+import { assert } from '../internal/assert.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { FlowSpec, InterruptSpec, Scenario } from '../scenario/index.ts'
@@ -202,11 +203,13 @@ function regulatorOf({ broker }: Scenario, bytesPerNs: number): Regulator {
 /** Messages of a flow that can be between its guests at once: a sender has so many buffers. */
 export const MOST_UNDER_WAY = 4
 
-/** `spanNs`: from nominal release until nothing is done for the message any more; Infinity: not known. */
+/**
+ * Messages of a flow that anything can be done for in a window: those nominally released in it, or at most `spanNs` before it. Nothing
+ * is counted from a span that is not known: whoever does not know it has no bound.
+ */
 export function messagesWithin(flow: SystemFlow, spanNs: number, windowNs: number): number {
-  if (spanNs < Number.POSITIVE_INFINITY) return Math.floor((windowNs + spanNs) / flow.periodNs) + 1
-  // As many as there are buffers, then one for each that the DMA can finish, or that is released.
-  return 1 + MOST_UNDER_WAY + Math.floor(windowNs / flow.workNs) + Math.floor(windowNs / flow.periodNs)
+  if (!(spanNs < Number.POSITIVE_INFINITY)) assert(false, `the messages of ${flow.name} are under way for a known time`)
+  return Math.floor((windowNs + spanNs) / flow.periodNs) + 1
 }
 
 /** Messages that the VMs of a core send. */

@@ -22,25 +22,27 @@ export interface TaskPrediction {
 export function tasksOf(
   system: System,
   software: SoftwareCosts,
-  loads: ReadonlyMap<number, CoreLoad>,
+  /** null: what the broker takes from the cores is not known, and no task has a bound. */
+  loads: ReadonlyMap<number, CoreLoad> | null,
   spans: readonly number[],
 ): TaskPrediction[] {
   const { scenario, vmCores } = system
   return scenario.vms.flatMap(({ name: vm, core, tasks }) => {
     const ordered = byPriority(tasks)
-    const load = loads.get(core)!
+    const load = loads?.get(core)
     const within = (windowNs: number) => {
       const driversNs = driversWithin(system, software, core, windowNs, spans)
-      return load.within(windowNs) + throttledWithin(system, core, windowNs) + driversNs
+      return load!.within(windowNs) + throttledWithin(system, core, windowNs) + driversNs
     }
     const alone = vmCores.filter((other) => other === core).length === 1
-    const terms = alone
-      ? guestResponseTimes(
-          ordered.map(({ periodNs, deadlineNs, wcetNs }) => ({ periodNs, deadlineNs, executionNs: wcetNs })),
-          // What is under way at a release is in the window's count already.
-          { within, rate: within(LONG_NS) / LONG_NS, blockingNs: 0 },
-        )
-      : ordered.map(() => null)
+    const terms =
+      alone && load !== undefined
+        ? guestResponseTimes(
+            ordered.map(({ periodNs, deadlineNs, wcetNs }) => ({ periodNs, deadlineNs, executionNs: wcetNs })),
+            // What is under way at a release is in the window's count already.
+            { within, rate: within(LONG_NS) / LONG_NS, blockingNs: 0 },
+          )
+        : ordered.map(() => null)
     return ordered.map(({ name, deadlineNs }, i): TaskPrediction => {
       const responseNs = terms[i]?.responseNs ?? null
       const schedulable = responseNs !== null && responseNs <= deadlineNs

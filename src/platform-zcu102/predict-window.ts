@@ -7,13 +7,15 @@ import { type AnalysisModel, finishOf } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { LIMIT_NS, leastFixedPoint } from './least-fixed-point.ts'
 import type { CoreLoad } from './predict-cores.ts'
+import { postedBuffers, type Scarcity } from './predict-obstacles.ts'
 import { deafNs, deviceWorkWithin, driversWithin } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
-import { MOST_UNDER_WAY, messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
+import { messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
 
 export interface WindowParts {
   readonly system: System
   readonly software: SoftwareCosts
+  readonly scarcity: Scarcity
   readonly spans: readonly number[]
   readonly loads: ReadonlyMap<number, CoreLoad>
   readonly scheduler: 'fp' | 'edf'
@@ -40,6 +42,9 @@ export interface WindowTerms {
   readonly totalNs: number
 }
 
+/** IPIs for one message besides that of its receiver: its sender gets a buffer back, and kicks a dedicated broker. */
+const SIGNALS_A_MESSAGE = 3
+
 /**
  * From nominal release until read; null: no bound. `model`: of the DMA, under one analysis. `startNs`: as in the terms; `jitterNs`: of
  * the message when it is queued.
@@ -51,22 +56,22 @@ export function oneWindow(
   startNs: number,
   jitterNs: number,
 ): WindowTerms | null {
-  const { system, spans, scheduler, ranks } = parts
-  const { design, flows, interrupts, worst } = system
+  const { system, scarcity, spans, scheduler, ranks } = parts
+  const { flows, worst } = system
   const i = flow.index
-  const goesFirst = (other: SystemFlow) => scheduler === 'edf' || ranks[other.index]! <= ranks[i]!
+  // While a message waits for receive buffers, any that are on their way to the same receiver may have them.
+  const starves = scarcity.receivers[flow.destination]!
+  const goesFirst = (other: SystemFlow) => starves || scheduler === 'edf' || ranks[other.index]! <= ranks[i]!
   // Under EDF only what is released early enough is due by the message's deadline, which the broker counts from its arrival.
   const reachNs = (other: SystemFlow) =>
-    scheduler === 'edf' ? jitterNs + flow.deadlineNs - other.deadlineNs : Number.POSITIVE_INFINITY
+    scheduler === 'edf' && !starves ? jitterNs + flow.deadlineNs - other.deadlineNs : Number.POSITIVE_INFINITY
   const others = flows.filter((other) => other !== flow)
-  const before = Math.min(MOST_UNDER_WAY, Math.floor(spans[i]! / flow.periodNs))
-  const ownWorkNs = (1 + before) * model.workNs[i]!
-  const blockingNs = Math.max(
-    0,
-    ...others
-      .filter((other) => scheduler === 'edf' || !goesFirst(other))
-      .map((other) => model.longestChunkNs[other.index]!),
-  )
+  const earlier = Math.floor(spans[i]! / flow.periodNs)
+  const ownWorkNs = (1 + earlier) * model.workNs[i]!
+  const blockers = others.filter((other) => scheduler === 'edf' || !goesFirst(other))
+  const blockerNs = Math.max(0, ...blockers.map((other) => model.longestChunkNs[other.index]!))
+  // Where the message waits for a buffer of its sender, its flow's queue may be empty when it comes, as it may at those before.
+  const blockingNs = (scarcity.senders[i] ? 1 + earlier : 1) * blockerNs
   const interferenceNs = (windowNs: number) => {
     let workNs = 0
     for (const other of others) {
@@ -77,15 +82,14 @@ export function oneWindow(
     return workNs
   }
   const copyingNs = (windowNs: number) => ownWorkNs + blockingNs + interferenceNs(windowNs)
-  const otherNs = (windowNs: number) => parts.softwareWithin(windowNs) + guestsWithin(parts, flow, windowNs)
-  const windowNs = leastFixedPoint((nowNs) => {
-    const [workNs, elseNs] = [copyingNs(nowNs), otherNs(nowNs)]
-    return workNs + elseNs > LIMIT_NS ? Number.POSITIVE_INFINITY : finishOf(model, workNs, elseNs)
-  })
+  const waitsNs = (windowNs: number) =>
+    (starves ? refillWaitsNs(system, flow.destination, windowNs, spans) : 0) +
+    (scarcity.senders[i] ? earlier * SIGNALS_A_MESSAGE * worst(CostOp.sgi) : 0)
+  const otherNs = (windowNs: number) =>
+    parts.softwareWithin(windowNs) + guestsWithin(parts, flow, windowNs) + waitsNs(windowNs)
+  const windowNs = leastFixedPoint((nowNs) => finishNs(model, copyingNs(nowNs), otherNs(nowNs)))
   if (windowNs === Number.POSITIVE_INFINITY || startNs === Number.POSITIVE_INFINITY) return null
-  const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) + deafNs(system) : 0
-  // The kick of a dedicated broker, and the receiver's interrupt where another core than its own sees to it.
-  const signalNs = (design === 'dedicated' ? 2 : 1) * worst(CostOp.sgi) + heldNs + interrupts.pollingNs
+  const signalNs = toldNs(system)
   return {
     startNs,
     ownWorkNs,
@@ -94,21 +98,94 @@ export function oneWindow(
     softwareNs: parts.softwareWithin(windowNs),
     guestsNs: guestsWithin(parts, flow, windowNs),
     supplyNs: windowNs - copyingNs(windowNs) - otherNs(windowNs),
-    signalNs,
+    signalNs: signalNs + waitsNs(windowNs),
     totalNs: startNs + windowNs + signalNs,
   }
 }
 
+/** inv- as far as it is looked at. */
+export function finishNs(model: AnalysisModel, workNs: number, elseNs: number): number {
+  return workNs + elseNs > LIMIT_NS ? Number.POSITIVE_INFINITY : finishOf(model, workNs, elseNs)
+}
+
+/** Until a receiver notices what has come, when nothing runs: an IPI, an interrupt that is held back, a polling period. */
+export function toldNs(system: System): number {
+  const { design, interrupts, worst } = system
+  const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) + deafNs(system) : 0
+  // The kick of a dedicated broker, and the receiver's interrupt where another core than its own sees to it.
+  return (design === 'dedicated' ? 2 : 1) * worst(CostOp.sgi) + heldNs + interrupts.pollingNs
+}
+
+/**
+ * Time in which all of a VM's receive buffers have been filled, and nothing runs to give them back: IPIs on their way to it and back, or
+ * its polling period. Before each such wait but the first all of its buffers were filled anew. No interrupt is held back then.
+ */
+export function refillWaitsNs(system: System, vm: number, windowNs: number, spans: readonly number[]): number {
+  let pieces = 0
+  for (const flow of system.flows) {
+    if (flow.destination === vm) pieces += messagesWithin(flow, spans[flow.index]!, windowNs) * (flow.pieces + 1)
+  }
+  const waits = 1 + Math.floor(pieces / postedBuffers(system, vm))
+  return waits * (2 * system.worst(CostOp.sgi) + system.interrupts.pollingNs)
+}
+
 /** What the guests at both ends do first, and when they may not run; of a dedicated broker's machine, EL2 on their cores as well. */
-function guestsWithin({ system, software, spans, loads }: WindowParts, flow: SystemFlow, windowNs: number): number {
-  const { design, worst } = system
+function guestsWithin(
+  { system, software, scarcity, spans, loads }: WindowParts,
+  flow: SystemFlow,
+  windowNs: number,
+): number {
+  const { design, flows, worst } = system
   const cores = new Set([flow.sourceCore, flow.destinationCore])
+  const copies =
+    flow.pages === 'copied' && (!scarcity.receivers[flow.destination] || flows.every(({ pages }) => pages === 'copied'))
   let guestsNs = worst(CostOp.guestIsr)
   for (const core of cores) {
     guestsNs += throttledWithin(system, core, windowNs)
     if (design === 'dedicated') guestsNs += loads.get(core)!.within(windowNs)
-    if (flow.pages === 'copied') guestsNs += driversWithin(system, software, core, windowNs, spans)
+    if (copies) guestsNs += driversWithin(system, software, core, windowNs, spans)
   }
   // Whichever core moves pages leaves them for its guests.
-  return flow.pages === 'copied' ? guestsNs : guestsNs + deviceWorkWithin(system, software, windowNs, spans)
+  return copies ? guestsNs : guestsNs + deviceWorkWithin(system, software, windowNs, spans)
+}
+
+/** Everything that any message can be waiting for, as one window that begins when none was under way (docs/prediction.md §3). */
+export function drainNs(
+  {
+    system,
+    software,
+    scarcity,
+    loads,
+    softwareWithin,
+  }: Pick<WindowParts, 'system' | 'software' | 'scarcity' | 'loads' | 'softwareWithin'>,
+  model: AnalysisModel,
+  /** By flow: a message counts if it was released at most so long before the window. */
+  reaches: readonly number[],
+): number {
+  const { cores, design, flows, roams, vmCores, worst } = system
+  const sgiNs = worst(CostOp.sgi)
+  const starving = scarcity.receivers.flatMap((starves, vm) => (starves ? [vm] : []))
+  // What no message accounts for any more: an entry of each core, and an interrupt that a VM has still to handle.
+  const onceNs =
+    cores.length * (software.stepNs + worst(CostOp.irqEntryAck) + worst(CostOp.mmioTrap)) +
+    vmCores.length * (2 * worst(CostOp.guestIsr) + worst(CostOp.injectListRegister) + software.timerNs + sgiNs)
+  return leastFixedPoint((windowNs) => {
+    let workNs = 0
+    let elseNs = onceNs + softwareWithin(windowNs) + deviceWorkWithin(system, software, windowNs, reaches)
+    for (const core of cores) {
+      elseNs += throttledWithin(system, core, windowNs)
+      if (design === 'dedicated') elseNs += loads.get(core)!.within(windowNs)
+    }
+    for (const flow of flows) {
+      const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
+      workNs += messages * model.workNs[flow.index]!
+      const signals =
+        SIGNALS_A_MESSAGE +
+        (flow.creditEvery < Number.POSITIVE_INFINITY ? 4 : 0) +
+        (design === 'dedicated' || roams ? software.transfers(flow) : 0)
+      elseNs += messages * (signals * sgiNs + (flow.after >= 0 ? flow.computeNs : 0))
+    }
+    for (const vm of starving) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
+    return finishNs(model, workNs, elseNs)
+  })
 }

@@ -22,7 +22,7 @@ import { BUFFERS_PER_FLOW, CONTROL_SLOTS, Guest, type GuestHost, RECEIVE_PAYLOAD
 import { type BufferKind, bufferBytes, HEADER_SLOT_BYTES } from './guest-buffers.ts'
 import type { RamArea, Stage2Table } from './stage2.ts'
 
-const TRANSMIT_QUEUE_SIZE = 256
+export const TRANSMIT_QUEUE_SIZE = 256
 /** Receive buffers beyond those for messages: control packets. */
 const SPARE_RECEIVE_BUFFERS = 32
 

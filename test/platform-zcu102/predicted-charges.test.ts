@@ -23,12 +23,12 @@ import {
   pieceCharges,
   transferCharges,
 } from '../../src/platform-zcu102/predict-charges.ts'
-import { softwareOf, transfersOf } from '../../src/platform-zcu102/predict-software.ts'
+import { softwareOf } from '../../src/platform-zcu102/predict-software.ts'
 import { systemOf } from '../../src/platform-zcu102/predict-system.ts'
 import { parseScenario, type Scenario } from '../../src/scenario/index.ts'
 
 const PAGE = 4096
-const ONE = { messages: () => 1, handedBackNs: () => Number.POSITIVE_INFINITY, loanSpanNs: () => 0 }
+const ONE = { messages: () => 1, handedBackNs: () => Number.POSITIVE_INFINITY, loanSpanNs: () => 0, starves: () => false }
 
 function scenarioOf(lengthBytes: number, broker: string, messages = 1, buffers = 'page-aligned'): Scenario {
   return parseScenario(`
@@ -49,7 +49,7 @@ function predicted(scenario: Scenario, design: Design): Charges {
     flow.pages === 'moved' ? {} : FIRST_TRANSFER_CHARGES,
     messageCharges(system, flow),
     timesCharges(flow.pieces, pieceCharges(system)),
-    timesCharges(transfersOf(flow, softwareOf(system, ONE)), transferCharges(system)),
+    timesCharges(softwareOf(system, ONE).transfers(flow), transferCharges(system)),
     loanCharges(system, flow, true),
   )
 }

@@ -1,0 +1,41 @@
+/** Why there are flows without a bound: overload first, whatever it is of, then what a message may have to wait for. */
+import { LONG_NS } from './predict-cores.ts'
+import { softwareWithin } from './predict-dma.ts'
+import { deviceWorkWithin } from './predict-path.ts'
+import type { State } from './predict-rounds.ts'
+import { softwareOf } from './predict-software.ts'
+import { type System, throttledWithin } from './predict-system.ts'
+import { IN_TIME, overloadLines, type ResourceUse } from './predict-utilization.ts'
+
+/** `statics`: the obstacles that need no search. At least one line. */
+export function reasonsOf(
+  system: System,
+  { obstacles, spans }: State,
+  utilization: readonly ResourceUse[],
+  statics: readonly string[],
+): string[] {
+  const lines = [...overloadLines(utilization), ...statics, ...obstacles]
+  return lines.length > 0 ? lines : [backlogOf(system, spans)]
+}
+
+/** Nothing is overloaded, but all of it together: the windows of docs/prediction.md §3 count one after another what may run at once. */
+function backlogOf(system: System, spans: readonly number[]): string {
+  const { cores, flows } = system
+  const software = softwareOf(system, IN_TIME)
+  const still = flows.map(() => 0)
+  const dma = flows.reduce((sum, flow) => sum + (flow.pages === 'moved' ? 0 : flow.workNs / flow.periodNs), 0)
+  const broker = softwareWithin(system, software, still)(LONG_NS) / LONG_NS
+  const guests = deviceWorkWithin(system, software, LONG_NS, still) / LONG_NS
+  const throttled = cores.reduce((sum, core) => sum + throttledWithin(system, core, LONG_NS), 0) / LONG_NS
+  const unknown = flows.filter(({ index }) => !(spans[index]! < Number.POSITIVE_INFINITY)).map(({ name }) => name)
+  const throttling = throttled > 0 ? `, MemGuard stops cores for ${percent(throttled)}` : ''
+  return (
+    `at worst costs the DMA copies for ${percent(dma)} of the time, the broker's software needs ${percent(broker)}, the guests' drivers ` +
+    `${percent(guests)}${throttling}: counted one after another there is no end of the backlog of ` +
+    `${unknown.length > 0 ? unknown.join(', ') : 'all flows'}; send less often, or in larger pieces`
+  )
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)} %`
+}

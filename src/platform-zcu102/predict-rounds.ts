@@ -1,0 +1,390 @@
+/**
+ * How long messages are under way depends on how much the machine does meanwhile, and that on how long messages are under way. Here
+ * both are found: in rounds from below, until nothing changes. A time that is not known stays so, and whatever may depend on it
+ * is not known either (docs/prediction.md §3, "Around and around").
+ */
+import { type FlowSet, type ResponseTerms, TIGHTNESS } from '../analysis/index.ts'
+import { assert } from '../internal/assert.ts'
+import { PAGE_SIZE } from '../memory/index.ts'
+import { CostOp, chargedNs } from '../platform/index.ts'
+import { moveCharges, TransferWay } from '../zero-copy/index.ts'
+import { arrivalToleranceNs } from './hops.ts'
+import { LIMIT_NS } from './least-fixed-point.ts'
+import { CoreLoad } from './predict-cores.ts'
+import { flowSetOf, modelOf, softwareWithin, stageBounds } from './predict-dma.ts'
+import { loanObstacle, type Scarcity, scarcityOf } from './predict-obstacles.ts'
+import { afterNs, beforeNs, computedNs, movedNs, pagesNs, returnedNs, trailNs } from './predict-path.ts'
+import { type SoftwareCosts, softwareOf } from './predict-software.ts'
+import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
+import { drainNs, oneWindow, toldNs, type WindowParts, type WindowTerms } from './predict-window.ts'
+
+export type Tightening = keyof typeof TIGHTNESS
+
+export interface Rounds {
+  readonly scheduler: 'fp' | 'edf'
+  readonly ranks: readonly number[]
+  /** The whole way as one window is a bound too. */
+  readonly asWindow: boolean
+}
+
+/** What is known of a system once nothing changes any more. */
+export interface State {
+  readonly set: FlowSet
+  readonly software: SoftwareCosts
+  readonly loads: ReadonlyMap<number, CoreLoad>
+  /** How long messages are under way, from nominal release until nothing is done for them any more; Infinity: not known. */
+  readonly spans: readonly number[]
+  /** From when a loan is due until its pages are back. */
+  readonly settledNs: number
+  /** Bounds of the DMA stage under A4, and under another analysis. */
+  readonly stage: readonly (ResponseTerms | null)[]
+  stageOf(name: Tightening): readonly (ResponseTerms | null)[]
+  /** The whole way as one window, under A4, and under another analysis. */
+  readonly windows: readonly (WindowTerms | null)[]
+  windowsOf(name: Tightening): readonly (WindowTerms | null)[]
+  /** From nominal release until read, as part of a window in which everything that was under way is done; Infinity: none. */
+  readonly drained: readonly number[]
+  drainedOf(name: Tightening): readonly number[]
+  readonly beforeNs: readonly number[]
+  readonly afterNs: readonly number[]
+  /** What a flow's releases inherit of jitter from those that cause them. */
+  readonly inheritedNs: readonly number[]
+  /** Every span is known. Where it is not, nothing of the above means anything, but for the stage of pinned overheads. */
+  readonly known: boolean
+  /** What stands in the way of a sender whose buffers are lent. */
+  readonly obstacles: readonly string[]
+}
+
+/** More rounds than that: something grows without end, and is taken for it. */
+const MOST_ROUNDS = 100
+
+export function settle(system: System, rounds: Rounds): State {
+  const drain = system.pinned || !rounds.asWindow ? NO_DRAIN : settleDrain(system)
+  let spans: readonly number[] = system.flows.map(() => 0)
+  let settledNs = 0
+  for (let round = 0; ; round++) {
+    const state = step(system, rounds, drain, spans, settledNs)
+    const grow = (nowNs: number, nextNs: number) => {
+      const grownNs = round > MOST_ROUNDS && nextNs > nowNs ? Number.POSITIVE_INFINITY : Math.max(nowNs, nextNs)
+      // One way: what is not known is never known again.
+      assert(grownNs >= nowNs, 'times only grow from round to round')
+      return grownNs
+    }
+    const grown = state.spans.map((span, i) => grow(spans[i]!, span))
+    const settledNow = grow(settledNs, state.settledNs)
+    if (grown.includes(Number.POSITIVE_INFINITY) || settledNow === Number.POSITIVE_INFINITY) {
+      return system.pinned ? stageAlone(system, rounds, grown) : { ...state, spans: grown, known: false }
+    }
+    if (settledNow === settledNs && grown.every((span, i) => span === spans[i])) return state
+    spans = grown
+    settledNs = settledNow
+  }
+}
+
+interface Drain {
+  /** By flow: from nominal release until read, and until nothing is done any more. */
+  readonly readNs: readonly number[]
+  readonly spans: readonly number[]
+  readNsOf(name: Tightening): readonly number[]
+}
+
+const NO_DRAIN: Drain = { readNs: [], spans: [], readNsOf: () => [] }
+
+/** As `settle`, with the one window in which everything is done that was under way: it needs no other bound. */
+function settleDrain(system: System): Drain {
+  const { flows } = system
+  const none = flows.map(() => Number.POSITIVE_INFINITY)
+  let spans = flows.map(() => 0)
+  let settledNs = 0
+  for (let round = 0; ; round++) {
+    const parts = partsOf(system, spans, settledNs)
+    if (parts.obstacles.length > 0) return { ...NO_DRAIN, spans: none, readNs: none, readNsOf: () => none }
+    const early = earlyOf(parts)
+    const reaches = reachesOf(
+      system,
+      spans,
+      early.map(({ earlyNs }) => earlyNs),
+    )
+    const { software, scarcity } = parts
+    const inWindow = {
+      system,
+      software,
+      scarcity,
+      loads: new Map(system.cores.map((core) => [core, new CoreLoad(system, core, software, reaches)])),
+      softwareWithin: softwareWithin(system, software, reaches),
+    }
+    const set = flowSetOf(
+      system,
+      software,
+      flows.map(() => 0),
+    )
+    const readNsOf = (name: Tightening) => {
+      const windowNs = drainNs(inWindow, modelOf(system, set, software, spans, TIGHTNESS[name]), reaches)
+      return flows.map((flow, i) => limited(windowNs + reaches[i]! + toldNs(system) - pathBestNs(system, flow)))
+    }
+    const readNs = readNsOf('A4')
+    const settledNow = system.lends ? limited(pagesNs(system, software, spans, parts.everything)) : 0
+    const grown = readNs.map((read, i) => Math.max(spans[i]!, read + parts.trailNs))
+    if (grown.includes(Number.POSITIVE_INFINITY) || settledNow === Number.POSITIVE_INFINITY || round > MOST_ROUNDS) {
+      return { ...NO_DRAIN, spans: none, readNs: none, readNsOf: () => none }
+    }
+    if (settledNow <= settledNs && grown.every((span, i) => span === spans[i])) return { readNs, spans, readNsOf }
+    spans = grown
+    settledNs = Math.max(settledNs, settledNow)
+  }
+}
+
+/** By flow: a message counts in a drain if its chain began at most so long before it, or it may only compete from then on. */
+function reachesOf(system: System, spans: readonly number[], earlyNs: readonly number[]): number[] {
+  const { flows } = system
+  const reaches: number[] = []
+  const reachOf = (flow: SystemFlow): number => {
+    const known = reaches[flow.index]
+    if (known !== undefined) return known
+    let reachNs = Math.max(flow.jitterNs, earlyNs[flow.index]!)
+    if (flow.after >= 0) {
+      const before = flows[flow.after]!
+      const startNs = pathBestNs(system, flow)
+      reachNs = Math.max(
+        reachOf(before),
+        // A wait for its time, or the jitter of its own, comes when all that was under way may be done.
+        earlyNs[flow.index]! > 0 ? startNs + earlyNs[flow.index]! : 0,
+        flow.jitterNs > 0 ? pathBestNs(system, before) + spans[flow.after]! + flow.computeNs + flow.jitterNs : 0,
+      )
+    }
+    reaches[flow.index] = reachNs
+    return reachNs
+  }
+  return flows.map(reachOf)
+}
+
+interface Parts {
+  readonly system: System
+  readonly spans: readonly number[]
+  readonly software: SoftwareCosts
+  readonly scarcity: Scarcity
+  readonly loads: ReadonlyMap<number, CoreLoad>
+  readonly everything: (windowNs: number) => number
+  readonly sentNs: readonly number[]
+  readonly inheritedNs: readonly number[]
+  readonly trailNs: number
+  readonly obstacles: readonly string[]
+}
+
+/** What one round is made of, from how long messages, and then their loans, are under way. */
+function partsOf(system: System, spans: readonly number[], settledNs: number): Parts {
+  const { flows, lends, pinned } = system
+  const within = (flow: SystemFlow, spanNs: number) => Math.floor(spanNs / flow.periodNs) + 1
+  const underWay = (flow: SystemFlow) => within(flow, spans[flow.index]!)
+  // A loan begins before its message arrives, and is due a period later.
+  const loanSpanNs = (flow: SystemFlow) =>
+    lends && flow.pages !== 'copied' ? spans[flow.index]! + flow.periodNs + settledNs : spans[flow.index]!
+  const scarcity = scarcityOf(system, underWay)
+  const software = softwareOf(system, {
+    // A sender has no more buffers.
+    messages: (flow) => Math.min(MOST_UNDER_WAY, underWay(flow)),
+    handedBackNs: (flow) => spans[flow.index]!,
+    loanSpanNs,
+    starves: (vm) => scarcity.receivers[vm]!,
+  })
+  const loads = new Map(system.cores.map((core) => [core, new CoreLoad(system, core, software, spans)]))
+  // With pinned overheads nothing takes time but the preparation of pieces, and a message that comes meanwhile is seen before
+  // that piece has been copied: as if it had come to the abstract server at once.
+  const sentNs = flows.map((flow) =>
+    pinned && system.throttles.size === 0 ? 0 : beforeNs(system, flow, loads.get(flow.sourceCore)!, software, spans),
+  )
+  // Of a flow after another: how much later than at best its release comes.
+  const inheritedNs = flows.map((flow) => {
+    if (flow.after < 0) return 0
+    const computed = computedNs(system, flow, loads.get(flow.sourceCore)!, software, spans)
+    return Math.max(0, spans[flow.after]! - bestNs(system, flows[flow.after]!) + computed - flow.computeNs)
+  })
+  const obstacles = lends ? flows.map((flow) => loanObstacle(flow, within(flow, loanSpanNs(flow)))) : []
+  return {
+    system,
+    spans,
+    software,
+    scarcity,
+    loads,
+    everything: softwareWithin(system, software, spans),
+    sentNs,
+    inheritedNs,
+    trailNs: trailNs(system, software),
+    obstacles: obstacles.filter((why) => why !== null),
+  }
+}
+
+/** By flow: latest that a message is queued, and latest that one that came early may compete; from its nominal release. */
+function earlyOf({ system, spans, software, scarcity, loads, everything, sentNs, inheritedNs }: Parts) {
+  return system.flows.map((flow, i) => {
+    const toleranceNs = arrivalToleranceNs(system.scenario, i)
+    const pathNs = flow.jitterNs + inheritedNs[i]! + sentNs[i]!
+    const earlyNs = Math.max(0, pathNs - toleranceNs)
+    if (!scarcity.senders[i]) return { queuedNs: pathNs, earlyNs }
+    // What comes late because the broker held all buffers is not early afterwards (src/broker/policing.ts), under these conditions.
+    const backNs = returnedNs(system, flow, loads.get(flow.sourceCore)!, software, spans, everything)
+    const forgiven = !scarcity.receivers[flow.destination] && earlyNs === 0 && 2 * backNs <= flow.periodNs
+    return { queuedNs: spans[i]!, earlyNs: forgiven ? 0 : Math.max(0, spans[i]! - toleranceNs) }
+  })
+}
+
+/** One round: how long messages are under way, given how long they were. */
+function step(system: System, rounds: Rounds, drain: Drain, spans: readonly number[], settledNs: number): State {
+  const { flows, lends, pinned } = system
+  const { scheduler, ranks, asWindow } = rounds
+  const parts = partsOf(system, spans, settledNs)
+  const { software, scarcity, loads, everything, sentNs, inheritedNs } = parts
+  const early = earlyOf(parts)
+  const tries = (flow: SystemFlow) => !pinned && flow.pages === 'tried'
+  const pages = lends || flows.some(tries) ? pagesNs(system, software, spans, everything) : 0
+  const before = flows.map((flow, i) => {
+    if (flow.pages !== 'moved') return sentNs[i]! + (tries(flow) ? pages : 0)
+    const returns = scarcity.senders[i] ? Math.floor(spans[i]! / flow.periodNs) : 0
+    return Math.max(0, early[i]!.earlyNs - flow.jitterNs) + movedNs(system, flow, software, spans, everything, returns)
+  })
+  const after = flows.map((flow) =>
+    flow.pages === 'moved' ? 0 : afterNs(system, flow, loads.get(flow.destinationCore)!, software, spans, everything),
+  )
+  const own = flows.map((flow, i) => flow.jitterNs + before[i]!)
+  const jitter = own.map((ownNs, i) => ownNs + inheritedNs[i]!)
+  const finite = jitter.every((jitterNs) => jitterNs < LIMIT_NS)
+  // The theorems are about messages that wait for the DMA and nothing else. Pinned bounds are theirs, whatever the machine waits for.
+  const staged = finite && (pinned || scarcity.none)
+  const set = flowSetOf(system, software, finite ? jitter : flows.map(() => 0))
+  const model = (name: Tightening) => modelOf(system, set, software, spans, TIGHTNESS[name])
+  const stageOf = (name: Tightening) => {
+    const bounds = staged ? stageBounds(model(name), scheduler, ranks, own) : []
+    return flows.map((flow, i) => {
+      if (flow.pages !== 'moved') return bounds[i] ?? null
+      return scarcity.receivers[flow.destination] ? null : withoutDma(own[i]!)
+    })
+  }
+  const stage = stageOf('A4')
+  const inWindow: WindowParts = {
+    system,
+    software,
+    scarcity,
+    spans,
+    loads,
+    scheduler,
+    ranks,
+    softwareWithin: everything,
+  }
+  const windowsOf = (name: Tightening) => {
+    const ofDma = model(name)
+    return flows.map((flow, i) =>
+      pinned || !asWindow || flow.pages === 'moved'
+        ? null
+        : oneWindow(inWindow, ofDma, flow, Math.max(flow.jitterNs, early[i]!.earlyNs), early[i]!.queuedNs),
+    )
+  }
+  const windows = windowsOf('A4')
+  // Pinned overheads have the theorems alone, which are about the DMA.
+  const waits = parts.obstacles.length > 0 || (pinned && !scarcity.none)
+  return {
+    set,
+    software,
+    loads,
+    stage,
+    stageOf,
+    windows,
+    windowsOf,
+    drained: drain.readNs,
+    drainedOf: (name) => drain.readNsOf(name),
+    // From the release that the flow's first one would have had: inherited jitter is part of it.
+    spans: flows.map((_, i) => {
+      const readNs = wholeNs(stage[i]!, after[i]!, windows[i]!, Number.POSITIVE_INFINITY)
+      const ownNs = waits ? Number.POSITIVE_INFINITY : limited(inheritedNs[i]! + readNs + parts.trailNs)
+      return Math.min(ownNs, drain.spans[i] ?? Number.POSITIVE_INFINITY)
+    }),
+    settledNs: lends ? limited(pages) : 0,
+    beforeNs: before,
+    afterNs: after,
+    inheritedNs,
+    known: true,
+    obstacles: parts.obstacles,
+  }
+}
+
+/** Overheads are pinned, and how long some message is under way is not known: the stages of all are those of the theorems. */
+function stageAlone(system: System, { scheduler, ranks }: Rounds, spans: readonly number[]): State {
+  const { flows } = system
+  // Nothing that the machine does costs anything, so that it does not matter for how many messages.
+  const parts = partsOf(
+    system,
+    flows.map(() => 0),
+    0,
+  )
+  const waits = (flow: SystemFlow) => flow.after >= 0 && !(spans[flow.after]! < Number.POSITIVE_INFINITY)
+  const own = flows.map((flow, i) => flow.jitterNs + parts.sentNs[i]!)
+  const inherits = flows.some(waits)
+  const set = flowSetOf(system, parts.software, own)
+  const none = flows.map(() => null)
+  const stageOf = (name: Tightening) =>
+    inherits
+      ? none
+      : stageBounds(modelOf(system, set, parts.software, parts.spans, TIGHTNESS[name]), scheduler, ranks, own)
+  return {
+    set,
+    software: parts.software,
+    loads: parts.loads,
+    spans,
+    settledNs: 0,
+    stage: stageOf('A4'),
+    stageOf,
+    windows: none,
+    windowsOf: () => none,
+    drained: [],
+    drainedOf: () => [],
+    beforeNs: parts.sentNs,
+    afterNs: flows.map(() => Number.POSITIVE_INFINITY),
+    inheritedNs: parts.inheritedNs,
+    known: false,
+    obstacles: [],
+  }
+}
+
+/** From nominal release until read: the sum of the stages, one window, or the one that drains the machine; Infinity: no bound. */
+export function wholeNs(
+  terms: ResponseTerms | null,
+  afterNs: number,
+  window: WindowTerms | null,
+  drainedNs = Number.POSITIVE_INFINITY,
+): number {
+  const stagesNs = terms === null ? Number.POSITIVE_INFINITY : terms.responseNs + afterNs
+  return Math.min(stagesNs, window?.totalNs ?? Number.POSITIVE_INFINITY, drainedNs)
+}
+
+/** A message that is exchanged is through when the CPU is, which is in its jitter. */
+function withoutDma(jitterNs: number): ResponseTerms {
+  const nothing = { ownWorkNs: 0, interferenceNs: 0, blockingNs: 0, overheadNs: 0, supplyNs: 0, releaseNs: 0 }
+  return { ...nothing, responseNs: jitterNs, jitterNs, instance: 1, instances: 1 }
+}
+
+function limited(timeNs: number): number {
+  return timeNs < LIMIT_NS ? timeNs : Number.POSITIVE_INFINITY
+}
+
+/** From the nominal release of the first flow of a chain to that of a later one, at best. */
+export function pathBestNs(system: System, flow: SystemFlow): number {
+  let startNs = 0
+  for (let hop = flow; hop.after >= 0; hop = system.flows[hop.after]!) {
+    startNs += bestNs(system, system.flows[hop.after]!) + hop.computeNs
+  }
+  return startNs
+}
+
+/** From nominal release to arrival at best. */
+function bestNs({ best, interrupts, design, flushPages, lends }: System, flow: SystemFlow): number {
+  const guestNs = best(CostOp.guestSend) + best(CostOp.guestIsr)
+  const waitsNs = interrupts.pollingNs > 0 || design === 'dedicated' ? 0 : best(CostOp.irqEntryAck)
+  const inNs = best(CostOp.mmioTrap) + best(CostOp.fetchDescriptor)
+  const copiedNs = best(CostOp.pick) + best(CostOp.dmaSetup) + flow.workNs
+  if (flow.pages === 'copied') return guestNs + inNs + copiedNs + waitsNs
+  // As many whole pages as it surely has, and all of them scrubbed later.
+  const way = lends ? TransferWay.lend : TransferWay.exchange
+  const pages = Math.max(1, Math.floor(flow.lengthBytes / PAGE_SIZE) - 1)
+  const { arrival } = moveCharges({ way, pages, flushPages, smmu: true, spares: pages })
+  const movedNs = chargedNs({ ...arrival, tlbRefill: 0 }, (op) => best(CostOp[op]))
+  return guestNs + inNs + Math.min(copiedNs, movedNs)
+}
