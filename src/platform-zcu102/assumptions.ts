@@ -20,7 +20,7 @@ export function assumptionsOf(scenario: Scenario, profile: BoardProfile = builtI
     `Costs are ${scenario.costs === 'random' ? 'drawn between best and worst, mostly near typical' : scenario.costs}; ASSUMED among them: ${assumed.join(', ') || 'none'}.`,
     'The dedicated broker is reconstructed from the public guest-side code of RTSS 2021; its broker and figures were not available.',
     'Guests are driver models: sending and interrupt handling cost time, producing and consuming payload does not.',
-    `The broker accepts messages up to ${ARRIVAL_TOLERANCE_NS / 1000} us early beyond a flow's jitter, and shapes what comes earlier.`,
+    `The broker accepts messages up to ${100 * ARRIVAL_TOLERANCE} % of a period, at least ${ARRIVAL_TOLERANCE_NS / 1000} us, early beyond a flow's jitter, and shapes what comes earlier.`,
     'Cache misses and memory interference are not simulated: costs are the same however busy the memory is.',
   ]
   lines.push(...memguardLines(scenario))
@@ -77,5 +77,9 @@ function measurements(profile: BoardProfile): string[] {
   return [...bySource].map(([source, names]) => `MEASURED (${source}): ${names.join(', ')}.`)
 }
 
-/** Variation of the path from a flow's release to the broker (P6 of the analysis): send, trap, preemption. */
+/**
+ * Variation of the path from a flow's release to the broker (P6 of the analysis): send, trap, preemption. A share of the flow's period,
+ * and at least so many ns.
+ */
+export const ARRIVAL_TOLERANCE = 0.5
 export const ARRIVAL_TOLERANCE_NS = 50_000

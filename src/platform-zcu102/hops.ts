@@ -4,7 +4,7 @@
  * FIFO and so are the computations of a core; so the k-th message of a chain is the k-th of each of its flows.
  */
 import type { Scenario } from '../scenario/index.ts'
-import { ARRIVAL_TOLERANCE_NS } from './assumptions.ts'
+import { ARRIVAL_TOLERANCE, ARRIVAL_TOLERANCE_NS } from './assumptions.ts'
 import { FlowLedger } from './message-ledger.ts'
 
 export class Hops {
@@ -47,8 +47,8 @@ export class Hops {
  */
 export function arrivalToleranceNs(scenario: Scenario, flow: number): number {
   const { flows } = scenario
-  const { after, from, jitterNs } = flows[flow]!
-  const own = jitterNs + ARRIVAL_TOLERANCE_NS
+  const { after, from, jitterNs, periodNs } = flows[flow]!
+  const own = jitterNs + Math.max(ARRIVAL_TOLERANCE_NS, ARRIVAL_TOLERANCE * periodNs)
   const before = flows.findIndex(({ name }) => name === after)
   if (before < 0) return own
   const computationNs = flows.reduce((sum, other) => sum + (other.from === from ? other.computeNs : 0), 0)

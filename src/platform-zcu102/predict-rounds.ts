@@ -9,7 +9,7 @@ import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp, chargedNs } from '../platform/index.ts'
 import { moveCharges, TransferWay } from '../zero-copy/index.ts'
 import { arrivalToleranceNs } from './hops.ts'
-import { LIMIT_NS } from './least-fixed-point.ts'
+import { LIMIT_NS, leastFixedPoint } from './least-fixed-point.ts'
 import { CoreLoad } from './predict-cores.ts'
 import { flowSetOf, modelOf, softwareWithin, stageBounds } from './predict-dma.ts'
 import { loanObstacle, type Scarcity, scarcityOf } from './predict-obstacles.ts'
@@ -82,80 +82,95 @@ export function settle(system: System, rounds: Rounds): State {
 }
 
 interface Drain {
-  /** By flow: from nominal release until read, and until nothing is done any more. */
+  /** By flow: from nominal release until read, until nothing is done any more, and until one that came early may compete. */
   readonly readNs: readonly number[]
   readonly spans: readonly number[]
+  readonly earlyNs: readonly number[]
   readNsOf(name: Tightening): readonly number[]
 }
 
-const NO_DRAIN: Drain = { readNs: [], spans: [], readNsOf: () => [] }
+const NO_DRAIN: Drain = { readNs: [], spans: [], earlyNs: [], readNsOf: () => [] }
 
 /** As `settle`, with the one window in which everything is done that was under way: it needs no other bound. */
 function settleDrain(system: System): Drain {
   const { flows } = system
   const none = flows.map(() => Number.POSITIVE_INFINITY)
+  const noDrain = { ...NO_DRAIN, spans: none, readNs: none, readNsOf: () => none }
   let spans = flows.map(() => 0)
   let settledNs = 0
-  for (let round = 0; ; round++) {
+  for (let round = 0; round <= MOST_ROUNDS; round++) {
     const parts = partsOf(system, spans, settledNs)
-    if (parts.obstacles.length > 0) return { ...NO_DRAIN, spans: none, readNs: none, readNsOf: () => none }
-    const early = earlyOf(parts)
-    const reaches = reachesOf(
-      system,
-      spans,
-      early.map(({ earlyNs }) => earlyNs),
-    )
-    const { software, scarcity } = parts
-    const inWindow = {
-      system,
-      software,
-      scarcity,
-      loads: new Map(system.cores.map((core) => [core, new CoreLoad(system, core, software, reaches)])),
-      softwareWithin: softwareWithin(system, software, reaches),
-    }
+    if (parts.obstacles.length > 0) return noDrain
+    const forgiven = forgivenOf(parts)
     const set = flowSetOf(
       system,
-      software,
+      parts.software,
       flows.map(() => 0),
     )
     const readNsOf = (name: Tightening) => {
-      const windowNs = drainNs(inWindow, modelOf(system, set, software, spans, TIGHTNESS[name]), reaches)
-      return flows.map((flow, i) => limited(windowNs + reaches[i]! + toldNs(system) - pathBestNs(system, flow)))
+      const model = modelOf(system, set, parts.software, spans, TIGHTNESS[name])
+      const windowNs = leastFixedPoint((nowNs) => {
+        const reaches = reachesOf(system, nowNs, forgiven)
+        return reaches === null ? Number.POSITIVE_INFINITY : drainNs(parts, model, reaches.countedNs, nowNs)
+      })
+      const reaches = windowNs < Number.POSITIVE_INFINITY ? reachesOf(system, windowNs, forgiven) : null
+      if (reaches === null) return none
+      const startsNs = flows.map((flow, i) => Math.max(0, reaches.startNs[i]! - pathBestNs(system, flow)))
+      if (name === 'A4') earlyNs = startsNs
+      return startsNs.map((startNs) => limited(windowNs + startNs + toldNs(system)))
     }
+    let earlyNs: readonly number[] = none
     const readNs = readNsOf('A4')
-    const settledNow = system.lends ? limited(pagesNs(system, software, spans, parts.everything)) : 0
+    const settledNow = system.lends ? limited(pagesNs(system, parts.software, spans, parts.everything)) : 0
     const grown = readNs.map((read, i) => Math.max(spans[i]!, read + parts.trailNs))
-    if (grown.includes(Number.POSITIVE_INFINITY) || settledNow === Number.POSITIVE_INFINITY || round > MOST_ROUNDS) {
-      return { ...NO_DRAIN, spans: none, readNs: none, readNsOf: () => none }
-    }
-    if (settledNow <= settledNs && grown.every((span, i) => span === spans[i])) return { readNs, spans, readNsOf }
+    if (grown.includes(Number.POSITIVE_INFINITY) || settledNow === Number.POSITIVE_INFINITY) return noDrain
+    if (settledNow <= settledNs && grown.every((span, i) => span === spans[i]))
+      return { readNs, spans, earlyNs, readNsOf }
     spans = grown
     settledNs = Math.max(settledNs, settledNow)
   }
+  return noDrain
 }
 
-/** By flow: a message counts in a drain if its chain began at most so long before it, or it may only compete from then on. */
-function reachesOf(system: System, spans: readonly number[], earlyNs: readonly number[]): number[] {
-  const { flows } = system
-  const reaches: number[] = []
-  const reachOf = (flow: SystemFlow): number => {
-    const known = reaches[flow.index]
-    if (known !== undefined) return known
-    let reachNs = Math.max(flow.jitterNs, earlyNs[flow.index]!)
-    if (flow.after >= 0) {
-      const before = flows[flow.after]!
-      const startNs = pathBestNs(system, flow)
-      reachNs = Math.max(
-        reachOf(before),
-        // A wait for its time, or the jitter of its own, comes when all that was under way may be done.
-        earlyNs[flow.index]! > 0 ? startNs + earlyNs[flow.index]! : 0,
-        flow.jitterNs > 0 ? pathBestNs(system, before) + spans[flow.after]! + flow.computeNs + flow.jitterNs : 0,
-      )
-    }
-    reaches[flow.index] = reachNs
-    return reachNs
+interface Reaches {
+  /** By flow: a message counts in the window if the release of its chain was at most so long before it. */
+  readonly countedNs: readonly number[]
+  /** By flow: latest that a message counts as under way, from the release of its chain: it is released, and may compete. */
+  readonly startNs: readonly number[]
+}
+
+/**
+ * Which messages are in a drain of `windowNs`: released in it, or held back by the broker's rate test until then (docs/prediction.md §3).
+ * Null: a sender may wait for buffers that messages have which are held back.
+ */
+function reachesOf(system: System, windowNs: number, forgiven: readonly boolean[]): Reaches | null {
+  const { flows, scenario } = system
+  const countedNs: number[] = []
+  const startNs: number[] = []
+  for (const flow of chainOrder(flows)) {
+    const { after, index, jitterNs, periodNs } = flow
+    const bestNs = pathBestNs(system, flow)
+    const toleranceNs = arrivalToleranceNs(scenario, index)
+    // Of a flow after another its own jitter passes when all that was under way may be done.
+    const again = jitterNs > 0 ? windowNs + jitterNs : 0
+    const releasedNs = after < 0 ? jitterNs : startNs[after]! + again
+    const arisesNs = after < 0 ? jitterNs : countedNs[after]! + again
+    // Queued at most a window later; what is above the tolerance holds the next ones back.
+    const lateNs = forgiven[index] ? 0 : Math.max(0, releasedNs + windowNs - bestNs - toleranceNs)
+    if (lateNs > 0 && windowNs > MOST_UNDER_WAY * periodNs) return null
+    // Never are all buffers of the sender held: then the rate test lets so many compete, however late they come.
+    const tested = windowNs <= (MOST_UNDER_WAY - 1) * periodNs - toleranceNs
+    const heldNs = lateNs > 0 ? bestNs + lateNs : 0
+    countedNs[index] = Math.max(arisesNs, tested ? Math.min(heldNs, toleranceNs) : heldNs)
+    startNs[index] = Math.max(releasedNs, heldNs)
   }
-  return flows.map(reachOf)
+  return { countedNs, startNs }
+}
+
+/** Each flow behind the one that releases it. */
+function chainOrder(flows: readonly SystemFlow[]): SystemFlow[] {
+  const depth = (flow: SystemFlow): number => (flow.after < 0 ? 0 : 1 + depth(flows[flow.after]!))
+  return [...flows].sort((a, b) => depth(a) - depth(b))
 }
 
 interface Parts {
@@ -215,16 +230,24 @@ function partsOf(system: System, spans: readonly number[], settledNs: number): P
 }
 
 /** By flow: latest that a message is queued, and latest that one that came early may compete; from its nominal release. */
-function earlyOf({ system, spans, software, scarcity, loads, everything, sentNs, inheritedNs }: Parts) {
+function earlyOf(parts: Parts, drain: Drain) {
+  const { system, spans, scarcity, sentNs, inheritedNs } = parts
+  const forgiven = forgivenOf(parts)
   return system.flows.map((flow, i) => {
     const toleranceNs = arrivalToleranceNs(system.scenario, i)
-    const pathNs = flow.jitterNs + inheritedNs[i]! + sentNs[i]!
-    const earlyNs = Math.max(0, pathNs - toleranceNs)
-    if (!scarcity.senders[i]) return { queuedNs: pathNs, earlyNs }
-    // What comes late because the broker held all buffers is not early afterwards (src/broker/policing.ts), under these conditions.
-    const backNs = returnedNs(system, flow, loads.get(flow.sourceCore)!, software, spans, everything)
-    const forgiven = !scarcity.receivers[flow.destination] && earlyNs === 0 && 2 * backNs <= flow.periodNs
-    return { queuedNs: spans[i]!, earlyNs: forgiven ? 0 : Math.max(0, spans[i]! - toleranceNs) }
+    const queuedNs = scarcity.senders[i] ? spans[i]! : flow.jitterNs + inheritedNs[i]! + sentNs[i]!
+    const earlyNs = forgiven[i] ? 0 : Math.max(0, queuedNs - toleranceNs)
+    return { queuedNs, earlyNs: Math.min(earlyNs, drain.earlyNs[i] ?? Number.POSITIVE_INFINITY) }
+  })
+}
+
+/** By flow: what comes late because the broker held all buffers is not early afterwards (src/broker/policing.ts has the conditions). */
+function forgivenOf({ system, spans, software, scarcity, loads, everything, sentNs, inheritedNs }: Parts): boolean[] {
+  return system.flows.map((flow, i) => {
+    if (!scarcity.senders[i] || scarcity.receivers[flow.destination]) return false
+    const lateNs = flow.jitterNs + inheritedNs[i]! + sentNs[i]!
+    if (lateNs > arrivalToleranceNs(system.scenario, i)) return false
+    return 2 * returnedNs(system, flow, loads.get(flow.sourceCore)!, software, spans, everything) <= flow.periodNs
   })
 }
 
@@ -234,7 +257,7 @@ function step(system: System, rounds: Rounds, drain: Drain, spans: readonly numb
   const { scheduler, ranks, asWindow } = rounds
   const parts = partsOf(system, spans, settledNs)
   const { software, scarcity, loads, everything, sentNs, inheritedNs } = parts
-  const early = earlyOf(parts)
+  const early = earlyOf(parts, drain)
   const tries = (flow: SystemFlow) => !pinned && flow.pages === 'tried'
   const pages = lends || flows.some(tries) ? pagesNs(system, software, spans, everything) : 0
   const before = flows.map((flow, i) => {

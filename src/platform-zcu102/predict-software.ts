@@ -90,7 +90,7 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   // Who is starved is told of every refill.
   const kicks = system.flows.some(starves) || !system.interrupts.suppressRefill
   const growth = growthOf(system)
-  const transfersABreak = chains ? (growth === 'late' ? 2 : 1) : 0
+  const transfersABreak = chains ? (growth === 'prompt' || growth === 'none' ? 1 : 2) : 0
   return {
     stepNs: stepNs(system, underWay),
     beginNs: worstNs(system, begin),
@@ -135,9 +135,10 @@ function surplusNs(system: System): number {
 /**
  * How chains grow. `prompt`: the first batch behind the first piece is there before that has been copied, so that a transfer has
  * `1 + EXTEND_BATCH` pieces at least. `late`: it may come too late; but then its buffers are at hand for the next transfer, which has
- * them all at once, and those that it fetches next have the time of all of these. `none`: every piece has a transfer of its own.
+ * them all at once, and those that it fetches next have the time of all of these. `slow`: not even these are there in time, so that
+ * every transfer but the first has a batch. `none`: every piece has a transfer of its own.
  */
-type Growth = 'prompt' | 'late' | 'none'
+type Growth = 'prompt' | 'late' | 'slow' | 'none'
 
 /** A chain grows by a batch right after it was started, a few buffers at a time. */
 function growthOf(system: System): Growth {
@@ -147,13 +148,14 @@ function growthOf(system: System): Growth {
   const fetchedNs = CHAIN_BATCH * worst(CostOp.fetchDescriptor) + givenBackNs
   const pieceNs = fullPieceNs + best(CostOp.dmaPerDescriptor)
   if (fetchedNs < pieceNs) return 'prompt'
-  return fetchedNs < CHAIN_BATCH * pieceNs ? 'late' : 'none'
+  return fetchedNs < CHAIN_BATCH * pieceNs ? 'late' : 'slow'
 }
 
 /** Transfers of a message without interruption. */
 function transfersAtMost(pieces: number, growth: Growth): number {
   if (growth === 'none') return pieces
   if (growth === 'prompt') return Math.ceil(pieces / (1 + EXTEND_BATCH))
+  if (growth === 'slow') return 1 + Math.ceil((pieces - 1) / CHAIN_BATCH)
   return Math.min(pieces, 2 * Math.ceil(pieces / (2 + EXTEND_BATCH)))
 }
 

@@ -22,7 +22,12 @@ export interface ResourceUse {
 }
 
 /** Rates do not depend on how long messages are under way: as if each were over at once, and its loan when it is due. */
-export const IN_TIME: UnderWay = { messages: () => 1, handedBackNs: () => 0, loanSpanNs: (flow) => flow.periodNs, starves: () => false }
+export const IN_TIME: UnderWay = {
+  messages: () => 1,
+  handedBackNs: () => 0,
+  loanSpanNs: (flow) => flow.periodNs,
+  starves: () => false,
+}
 
 /** Above that it is more than all; sums of shares are off by less. */
 const ALL = 1 + 1e-9

@@ -6,7 +6,8 @@
 import { type AnalysisModel, finishOf } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { LIMIT_NS, leastFixedPoint } from './least-fixed-point.ts'
-import type { CoreLoad } from './predict-cores.ts'
+import { CoreLoad } from './predict-cores.ts'
+import { softwareWithin } from './predict-dma.ts'
 import { postedBuffers, type Scarcity } from './predict-obstacles.ts'
 import { deafNs, deviceWorkWithin, driversWithin } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
@@ -149,43 +150,41 @@ function guestsWithin(
   return copies ? guestsNs : guestsNs + deviceWorkWithin(system, software, windowNs, spans)
 }
 
-/** Everything that any message can be waiting for, as one window that begins when none was under way (docs/prediction.md §3). */
+/**
+ * When a window of `windowNs` that began when no message was under way, or only such as had to wait for their time, is through with
+ * everything that any message in it can wait for (docs/prediction.md §3). `reaches`, by flow: a message is in it if it was released
+ * at most so long before.
+ */
 export function drainNs(
-  {
-    system,
-    software,
-    scarcity,
-    loads,
-    softwareWithin,
-  }: Pick<WindowParts, 'system' | 'software' | 'scarcity' | 'loads' | 'softwareWithin'>,
+  { system, software, scarcity }: Pick<WindowParts, 'system' | 'software' | 'scarcity'>,
   model: AnalysisModel,
-  /** By flow: a message counts if it was released at most so long before the window. */
   reaches: readonly number[],
+  windowNs: number,
 ): number {
   const { cores, design, flows, roams, vmCores, worst } = system
   const sgiNs = worst(CostOp.sgi)
-  const starving = scarcity.receivers.flatMap((starves, vm) => (starves ? [vm] : []))
+  let workNs = 0
   // What no message accounts for any more: an entry of each core, and an interrupt that a VM has still to handle.
-  const onceNs =
+  let elseNs =
     cores.length * (software.stepNs + worst(CostOp.irqEntryAck) + worst(CostOp.mmioTrap)) +
-    vmCores.length * (2 * worst(CostOp.guestIsr) + worst(CostOp.injectListRegister) + software.timerNs + sgiNs)
-  return leastFixedPoint((windowNs) => {
-    let workNs = 0
-    let elseNs = onceNs + softwareWithin(windowNs) + deviceWorkWithin(system, software, windowNs, reaches)
-    for (const core of cores) {
-      elseNs += throttledWithin(system, core, windowNs)
-      if (design === 'dedicated') elseNs += loads.get(core)!.within(windowNs)
-    }
-    for (const flow of flows) {
-      const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
-      workNs += messages * model.workNs[flow.index]!
-      const signals =
-        SIGNALS_A_MESSAGE +
-        (flow.creditEvery < Number.POSITIVE_INFINITY ? 4 : 0) +
-        (design === 'dedicated' || roams ? software.transfers(flow) : 0)
-      elseNs += messages * (signals * sgiNs + (flow.after >= 0 ? flow.computeNs : 0))
-    }
-    for (const vm of starving) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
-    return finishNs(model, workNs, elseNs)
+    vmCores.length * (2 * worst(CostOp.guestIsr) + worst(CostOp.injectListRegister) + software.timerNs + sgiNs) +
+    softwareWithin(system, software, reaches)(windowNs) +
+    deviceWorkWithin(system, software, windowNs, reaches)
+  for (const core of cores) {
+    elseNs += throttledWithin(system, core, windowNs)
+    if (design === 'dedicated') elseNs += new CoreLoad(system, core, software, reaches).within(windowNs)
+  }
+  for (const flow of flows) {
+    const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
+    workNs += messages * model.workNs[flow.index]!
+    const signals =
+      SIGNALS_A_MESSAGE +
+      (flow.creditEvery < Number.POSITIVE_INFINITY ? 4 : 0) +
+      (design === 'dedicated' || roams ? software.transfers(flow) : 0)
+    elseNs += messages * (signals * sgiNs + (flow.after >= 0 ? flow.computeNs : 0))
+  }
+  scarcity.receivers.forEach((starves, vm) => {
+    if (starves) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
   })
+  return finishNs(model, workNs, elseNs)
 }

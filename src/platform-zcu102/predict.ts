@@ -3,7 +3,7 @@
  * analysis, and what comes before and after it. Each depends on the others, so they are iterated from below until nothing
  * changes; docs/prediction.md says why that is sound, and what is assumed.
  */
-import { type AnalysisName, type FlowSet, type ResponseTerms } from '../analysis/index.ts'
+import type { AnalysisName, FlowSet, ResponseTerms } from '../analysis/index.ts'
 import { assert } from '../internal/assert.ts'
 import type { Scenario } from '../scenario/index.ts'
 import type { BoardProfile } from './board-profile.ts'

@@ -28,7 +28,12 @@ import { systemOf } from '../../src/platform-zcu102/predict-system.ts'
 import { parseScenario, type Scenario } from '../../src/scenario/index.ts'
 
 const PAGE = 4096
-const ONE = { messages: () => 1, handedBackNs: () => Number.POSITIVE_INFINITY, loanSpanNs: () => 0, starves: () => false }
+const ONE = {
+  messages: () => 1,
+  handedBackNs: () => Number.POSITIVE_INFINITY,
+  loanSpanNs: () => 0,
+  starves: () => false,
+}
 
 function scenarioOf(lengthBytes: number, broker: string, messages = 1, buffers = 'page-aligned'): Scenario {
   return parseScenario(`
