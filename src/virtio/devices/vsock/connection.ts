@@ -244,14 +244,22 @@ export class VsockConnection {
     if (this.#shutdownDue && (sendable === 0 || this.localShutdown === SHUTDOWN_RECEIVE))
       return VIRTIO_VSOCK_OP_SHUTDOWN
     if (sendable > 0 && room > 0 && this.credit > 0) return VIRTIO_VSOCK_OP_RW
-    // Half a buffer of news: the peer is told before it runs dry, but not for every read.
-    if ((this.fwdCnt - this.#announcedFwdCnt) >>> 0 >= Math.max(1, this.bufAlloc / 2)) {
-      return VIRTIO_VSOCK_OP_CREDIT_UPDATE
-    }
+    if (this.#newsIsDue) return VIRTIO_VSOCK_OP_CREDIT_UPDATE
     if (this.#creditRequestDue || (sendable > 0 && this.credit === 0 && !this.#creditAsked)) {
       return VIRTIO_VSOCK_OP_CREDIT_REQUEST
     }
     return 0
+  }
+
+  /**
+   * Half a buffer of news: the peer is told before it runs dry, but not for every read. Of messages any news, once it has: the
+   * rest of a message may be all that our application waits for, and what it read before too little to be half a buffer.
+   */
+  get #newsIsDue(): boolean {
+    const news = (this.fwdCnt - this.#announcedFwdCnt) >>> 0
+    if (news >= Math.max(1, this.bufAlloc / 2)) return true
+    const isDry = (this.rxCnt - this.#announcedFwdCnt) >>> 0 >= this.bufAlloc
+    return news > 0 && isDry && this.type === VIRTIO_VSOCK_TYPE_SEQPACKET
   }
 
   #receiveShutdown(flags: number): VsockIndication {

@@ -195,6 +195,7 @@ export class VsockEndpoint {
   /** Communication was interrupted (TRANSPORT_RESET): connections end, listeners stay, under the present CID. */
   transportReset(cid: number): void {
     this.cid = cid
+    this.#offline = null
     this.#endAll(undefined)
   }
 
