@@ -25,10 +25,10 @@ interface CitingTest {
   readonly name: string
 }
 
-/** Chapters 2, 3 and 6: basic facilities, initialisation, reserved feature bits. */
+/** Chapters 2, 3 and 6 (basic facilities, initialisation, reserved feature bits), and of chapter 5 the devices that are there. */
 const clauses: Clause[] = [
   ...readCsv('clauses.csv')
-    .filter((row) => /^[236]\b/.test(row.section_path!))
+    .filter((row) => /^([236]\b|5\.4\b|5\.10\b)/.test(row.section_path!))
     .map((row) => ({
       id: row.id!,
       section: row.section_path!.split(' ')[0]!,
@@ -89,8 +89,8 @@ function page(): string {
   return `# Conformance
 
 Every statement of virtio 1.4 (committee specification 01) on status, features, configuration, reset, notifications and split
-virtqueues (chapters 2, 3 and 6), and the rules that it only implies, with the tests that cite them. Paraphrased; ids are this
-project's. Generated from the names of the tests: \`npx vitest run test/conformance -u\`.
+virtqueues (chapters 2, 3 and 6), on the entropy and the socket device (§5.4, §5.10), and the rules that it only implies, with
+the tests that cite them. Paraphrased; ids are this project's. Generated from the names of the tests: \`npx vitest run test/conformance -u\`.
 
 | level | tested | does not apply | open |
 |---|---|---|---|
