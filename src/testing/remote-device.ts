@@ -5,6 +5,7 @@
  */
 import { VirtioError } from '../internal/error.ts'
 import type { GuestMemory } from '../memory/index.ts'
+import { CallTimeout, TargetGone } from './museum/bounded-call.ts'
 import type { PackedRing } from './packed/packed-ring-format.ts'
 import type {
   DeviceQueueTarget,
@@ -17,7 +18,11 @@ import type {
 import type { ByteRange } from './reference-split-ring.ts'
 import type { SplitRing } from './split-ring-format.ts'
 
-/** Lines to and from the other process, without their ends. `receive` waits for one, and throws when there will be none. */
+/**
+ * Lines to and from the other process, without their ends. `receive` waits for one, and throws when there will be none: `TargetGone`
+ * when the process has ended, `CallTimeout` when it was ended because it said nothing. Then the next thing that is sent is a
+ * `create`, for which the channel may start another process.
+ */
 export interface LineChannel {
   send(line: string): void
   receive(): string
@@ -70,6 +75,8 @@ class Conversation {
   #unanswered = false
   /** The target waits for the reply to a line of its own. */
   #owed = false
+  /** There is nobody to talk to until the next `create`. */
+  #gone = false
 
   constructor(channel: LineChannel) {
     this.#channel = channel
@@ -77,8 +84,20 @@ class Conversation {
 
   /** Sends a request and serves what the target asks until its answer comes. */
   ask(request: string, serve: (line: string) => string): string {
-    if (this.#unanswered) this.#end()
+    if (this.#unanswered && !this.#gone) this.#end()
+    if (this.#gone && !request.startsWith('create')) throw new TargetGone("the target's process has ended")
+    this.#gone = false
     this.#unanswered = true
+    this.#owed = false
+    try {
+      return this.#converse(request, serve)
+    } catch (error) {
+      this.#gone = error instanceof TargetGone || error instanceof CallTimeout
+      throw error
+    }
+  }
+
+  #converse(request: string, serve: (line: string) => string): string {
     this.#channel.send(request)
     for (;;) {
       const line = this.#channel.receive()
@@ -172,10 +191,10 @@ class RemoteDevice implements DeviceQueueUnderTest {
 
   #serve(line: string): string {
     const [what, address, argument = ''] = line.split(' ')
-    const at = number(address)
-    if (what === 'valid') return this.#memory.contains(at, number(argument)) ? '1' : '0'
+    const at = number(address, line)
+    if (what === 'valid') return this.#memory.contains(at, number(argument, line)) ? '1' : '0'
     if (what === 'read') {
-      const length = number(argument)
+      const length = number(argument, line)
       if (!this.#memory.contains(at, length)) return '-'
       return Array.from({ length }, (_, i) => hexByte(this.#memory.readU8(at + i))).join('')
     }
@@ -203,8 +222,8 @@ function ranges(words: readonly string[]): ByteRange[] {
   return list
 }
 
-function number(word: string | undefined): number {
-  return word !== undefined && /^\d+$/.test(word) ? Number(word) : malformed(word ?? 'nothing')
+function number(word: string | undefined, line = word ?? ''): number {
+  return word !== undefined && /^\d+$/.test(word) ? Number(word) : malformed(line)
 }
 
 function flag(answer: string): boolean {

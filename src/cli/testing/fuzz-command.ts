@@ -6,6 +6,7 @@ import { progress } from '../progress.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Terminal, UsageError } from '../terminal.ts'
 import { timeFlag } from '../time-flag.ts'
 import { keep, readCorpus } from './corpus.ts'
+import { guardingExit } from './target-guard.ts'
 import { loadTargets } from './target-module.ts'
 
 export interface FuzzFlags {
@@ -30,16 +31,25 @@ export async function fuzzCommand(flags: FuzzFlags, terminal: Terminal): Promise
   const fuzzer = await load()
   let clean = true
   for (const target of targets) {
-    const failing = corpus === null ? [] : replayCorpus(fuzzer, target, corpus, terminal)
-    const found = search(fuzzer, target, { seed, runs, limitMs: limitMs / targets.length }, terminal)
+    const failing = await guardingExit(`the target ${target.name}`, terminal, async () =>
+      corpus === null ? [] : replayCorpus(fuzzer, target, corpus, terminal),
+    )
+    const found = await guardingExit(`the target ${target.name}`, terminal, async () =>
+      search(fuzzer, target, { seed, runs, limitMs: limitMs / targets.length }, terminal),
+    )
     if (found !== null) {
-      terminal.stdout.write(`${oneLine(`${target.name}: FAIL ${found.message}`)}\n`)
+      terminal.stdout.write(failureOf(target, '', found))
       if (corpus === null) terminal.stdout.write(`as a corpus file: ${JSON.stringify(found.case)}\n`)
       else terminal.stdout.write(`kept as ${kept(corpus, found.case)}\n`)
     }
     clean &&= found === null && failing.length === 0
   }
   return clean ? EXIT_OK : EXIT_NEGATIVE
+}
+
+/** The message has a drawing of the ring in lines of its own. */
+function failureOf({ name }: FuzzTarget, file: string, { message }: FuzzFinding): string {
+  return `${oneLine(`${name}: ${file}FAIL`)} ${message.replaceAll('\n', '\n  ')}\n`
 }
 
 /** Keeps a case, or, where the corpus cannot be written, tells it in the error. */
@@ -68,7 +78,7 @@ function replayCorpus(fuzzer: Fuzzer, target: FuzzTarget, folder: string, termin
     const finding = fuzzer.replay(target, one)
     if (finding === null) continue
     failed.push(finding)
-    terminal.stdout.write(`${oneLine(`${target.name}: ${file} FAIL ${finding.message}`)}\n`)
+    terminal.stdout.write(failureOf(target, `${file} `, finding))
   }
   terminal.stdout.write(`${oneLine(target.name)}: ${kept.length - failed.length} of ${kept.length} kept cases pass\n`)
   return failed

@@ -8,6 +8,7 @@ import { writeFile } from '../output-files.ts'
 import { progress } from '../progress.ts'
 import { type Cell, renderTable } from '../table.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Paint, painter, type Terminal, UsageError } from '../terminal.ts'
+import { guardingExit } from './target-guard.ts'
 import { loadTargets } from './target-module.ts'
 
 export interface MuseumFlags {
@@ -25,11 +26,13 @@ export async function museumCommand(flags: MuseumFlags, terminal: Terminal): Pro
   const junit = flags.junit === undefined ? null : fileName('--junit', flags.junit)
   const targets = await loadTargets(flags.target, terminal)
   const line = progress(terminal, true)
-  const reports = targets.map((target) => {
+  const reports: MuseumReport[] = []
+  for (const target of targets) {
     let shown = 0
     const onResult = () => line.update(target.name, ++shown, EXHIBITS)
-    return runMuseum(target, { onResult, ...(exhibits === null ? {} : { exhibits }) })
-  })
+    const options = { onResult, ...(exhibits === null ? {} : { exhibits }) }
+    reports.push(await guardingExit(`the target ${target.name}`, terminal, async () => runMuseum(target, options)))
+  }
   line.clear()
   if (reports.every(({ results }) => results.length === 0)) {
     throw new UsageError(`there is no exhibit ${String(flags.exhibit)} for a ${targets[0]!.side} queue`)

@@ -2,13 +2,19 @@
 import { existsSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
+import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
+import { VirtioError } from '../../internal/error.ts'
+import { GuestMemory } from '../../memory/index.ts'
+import { TargetGone } from '../../testing/museum/bounded-call.ts'
 import type { MuseumTarget } from '../../testing/museum/run-museum.ts'
 import { remoteDevice, remotePackedDevice } from '../../testing/remote-device.ts'
 import { kindOf } from '../input-files.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
 import { ProcessChannel } from './process-channel.ts'
 import { callable, listOf, mistakeIn, oneOf, optional, text } from './shapes.ts'
+import { guardingExit } from './target-guard.ts'
 
 export type QueueTarget = MuseumTarget
 
@@ -20,14 +26,16 @@ const HOW = 'export a DeviceQueueTarget or DriverQueueTarget, or several; docs/t
  */
 export async function loadTargets(path: unknown, terminal: Terminal): Promise<QueueTarget[]> {
   if (typeof path !== 'string' || path === '') throw new UsageError('--target needs the path of a module')
-  const process = /^exec(-packed)?:(.*)$/s.exec(path)
-  if (process?.[2]?.trim() === '') throw new UsageError(`--target ${path} names no command, e.g. exec:./device`)
-  if (process) return [processTarget(process[2]!, terminal.cwd, process[1] ? remotePackedDevice : remoteDevice)]
-  const exported = await load(path, terminal.cwd)
-  const values = await Promise.all(
-    Object.values(exported)
-      .flat()
-      .map((value) => called(value, path)),
+  const exec = /^exec(-packed)?:(.*)$/s.exec(path)
+  if (exec?.[2]?.trim() === '') throw new UsageError(`--target ${path} names no command, e.g. exec:./device`)
+  if (exec) return [await processTarget(exec[2]!, terminal.cwd, exec[1] === undefined ? 'split' : 'packed')]
+  const exported = await load(path, terminal)
+  const values = await guardingExit(path, terminal, () =>
+    Promise.all(
+      Object.values(exported)
+        .flat()
+        .map((value) => called(value, path)),
+    ),
   )
   const targets = [...new Set(values.flat().filter(meansTarget))]
   for (const target of targets) check(target, path)
@@ -35,17 +43,46 @@ export async function loadTargets(path: unknown, terminal: Terminal): Promise<Qu
   return targets
 }
 
-function processTarget(
-  command: string,
-  cwd: string,
-  attach: (name: string, channel: ProcessChannel) => QueueTarget,
-): QueueTarget {
-  const channel = new ProcessChannel(command, cwd)
+/** Some languages take their time to begin. */
+const FIRST_ANSWER_MS = 10_000
+/** The system may tell a moment later how a process ended. */
+const ENDING_MS = 1_000
+
+/** Holds one conversation with it first: what is no target at all is an error, at once, not a failure of every exhibit. */
+async function processTarget(command: string, cwd: string, format: 'split' | 'packed'): Promise<QueueTarget> {
+  const channel = new ProcessChannel(command, cwd, { firstAnswerMs: FIRST_ANSWER_MS })
   process.once('exit', () => channel.close())
-  return attach(command, channel)
+  const [target, greet] =
+    format === 'packed' ? greeting(remotePackedDevice(command, channel)) : greeting(remoteDevice(command, channel))
+  try {
+    greet()
+  } catch (error) {
+    // What refuses this ring may take others.
+    if (error instanceof VirtioError && error.code === 'REFUSED') return target
+    if (error instanceof TargetGone) {
+      for (let waited = 0; channel.ending === null && waited < ENDING_MS; waited += 20) await sleep(20)
+    }
+    const how = error instanceof TargetGone && channel.ending !== null ? ` ${channel.ending}` : ''
+    const why = `${(error as Error).message}${how}; it has to answer as docs/testing.md says`
+    throw new UsageError(`${command} is no target: ${why}`, { cause: error })
+  }
+  return target
 }
 
-async function load(path: string, cwd: string): Promise<Record<string, unknown>> {
+type Ring = Parameters<ReturnType<typeof remotePackedDevice>['create']>[1]
+
+/** Every ring of a remote device begins like this. */
+function greeting<T extends QueueTarget & { create(memory: GuestMemory, ring: Ring): unknown }>(
+  target: T,
+): readonly [T, () => void] {
+  const base = 0x10000
+  const areas = { descriptorArea: base, driverArea: base + 0x400, deviceArea: base + 0x800 }
+  const ring = { size: 2, ...areas, eventIdx: false, indirect: false, inOrder: false }
+  return [target, () => void target.create(GuestMemory.ofSize(0x1000, base), ring)]
+}
+
+async function load(path: string, terminal: Terminal): Promise<Record<string, unknown>> {
+  const { cwd } = terminal
   const file = resolve(cwd, path)
   let url: string
   try {
@@ -56,7 +93,7 @@ async function load(path: string, cwd: string): Promise<Record<string, unknown>>
   const kind = existsSync(file) ? kindOf(statSync(file)) : null
   if (kind !== null) throw new UsageError(`cannot load ${path}: it is ${kind}, not a module`)
   try {
-    return (await import(url)) as Record<string, unknown>
+    return await guardingExit(path, terminal, async () => (await import(url)) as Record<string, unknown>)
   } catch (error) {
     const types = (error as { code?: unknown }).code === 'ERR_UNKNOWN_FILE_EXTENSION'
     const cure = types ? '; this Node does not run TypeScript: use Node 22.18 or newer, or compile it' : ''

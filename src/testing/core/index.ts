@@ -39,7 +39,7 @@ export {
 export { QueueMismatch } from '../mismatch.ts'
 export { type MockChain, MockDevice } from '../mock-device.ts'
 export { type Framing, MockDriver, type MockDriverOptions, MockRequest } from '../mock-driver.ts'
-export { CallTimeout } from '../museum/bounded-call.ts'
+export { CallTimeout, TargetGone } from '../museum/bounded-call.ts'
 export type { ExhibitResult, MuseumReport, Verdict } from '../museum/exhibit.ts'
 export { museumJUnit, museumTable } from '../museum/render.ts'
 export { type MuseumOptions, type MuseumTarget, runMuseum } from '../museum/run-museum.ts'

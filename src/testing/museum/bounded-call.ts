@@ -8,6 +8,11 @@ export class CallTimeout extends Error {
   override readonly name = 'CallTimeout'
 }
 
+/** The process that was the target has ended, and with it the call. A channel may start another at the next `create`. */
+export class TargetGone extends Error {
+  override readonly name = 'TargetGone'
+}
+
 interface VmModule {
   readonly Script: new (source: string) => { runInThisContext(options: { timeout: number }): unknown }
 }

@@ -1,13 +1,15 @@
+import { TargetGone } from './bounded-call.ts'
 import { ExhibitFailure, NotShown } from './exhibit.ts'
 import { isEndless, type WatchedMemory } from './watched-memory.ts'
 
-/** Calls the target over `ram`: an exception, or a loop without an end, is a failure of `what`. */
+/** Calls the target over `ram`: an exception, a loop without an end, or the end of its process, is a failure of `what`. */
 export function callTarget<T>(ram: WatchedMemory, what: string, action: () => T): T {
   try {
     return ram.call(action)
-  } catch (error) {
-    if (error instanceof ExhibitFailure || error instanceof NotShown) throw error
-    if (isEndless(error)) throw new ExhibitFailure(`${what} does not end: ${(error as Error).message}`)
-    throw new ExhibitFailure(`${what} threw ${error}`)
+  } catch (cause) {
+    if (cause instanceof ExhibitFailure || cause instanceof NotShown) throw cause
+    if (isEndless(cause)) throw new ExhibitFailure(`${what} does not end: ${(cause as Error).message}`, { cause })
+    if (cause instanceof TargetGone) throw new ExhibitFailure(`${what}: ${cause.message}`, { cause })
+    throw new ExhibitFailure(`${what} threw ${cause}`, { cause })
   }
 }

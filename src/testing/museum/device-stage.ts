@@ -29,6 +29,7 @@ import {
   type WideAddress,
   writeDescriptor,
 } from '../split-ring-format.ts'
+import { TargetGone } from './bounded-call.ts'
 import { callTarget } from './call-target.ts'
 import { ExhibitFailure, NotShown, type Verdict } from './exhibit.ts'
 import { isEndless, WatchedMemory } from './watched-memory.ts'
@@ -204,7 +205,7 @@ export class DeviceStage {
         device.restore(saved)
         return true
       } catch (error) {
-        if (isEndless(error)) throw error
+        if (isEndless(error) || error instanceof TargetGone) throw error
         if (error instanceof VirtioError && error.code === 'UNSUPPORTED') throw new NotShown(error.message)
         return false
       }

@@ -30,7 +30,7 @@ export interface Exhibit<Stage> {
 /** What an exhibit cannot be shown without. `watched`: the target's accesses can be seen one by one. `caches`: `createCached`. */
 export type Need = TargetLack | PackedFeature | 'watched' | 'caches'
 
-/** The target did what it must not. */
+/** The target did what it must not; `cause` is what it threw, or how it was found out that it does not end. */
 export class ExhibitFailure extends Error {
   override readonly name = 'ExhibitFailure'
 }

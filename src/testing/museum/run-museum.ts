@@ -1,4 +1,5 @@
 /** Leads a target through the museum: every exhibit of its side, each over a ring of its own. */
+import { checkInteger, MAX_SAFE } from '../../internal/check-option.ts'
 import type { DeviceQueueTarget, DriverQueueTarget, PackedDeviceTarget, PackedDriverTarget } from '../queue-targets.ts'
 import { CallTimeout, callWithin } from './bounded-call.ts'
 import { CONCURRENCY_OF_DEVICES, CONCURRENCY_OF_DRIVERS } from './concurrency.ts'
@@ -28,6 +29,8 @@ export interface MuseumOptions {
   readonly exhibits?: readonly number[]
   /** A long exhibit that takes longer is FAIL; of the others each call may take a second. Default 10 s; needs `node:vm`. */
   readonly exhibitMs?: number
+  /** After so many exhibits that did not end in time the rest is not shown, but SKIP: each of them costs a second or more. Default 3. */
+  readonly mostTimeouts?: number
   readonly onResult?: (result: ExhibitResult) => void
 }
 
@@ -85,6 +88,7 @@ function chosen<One extends Exhibit<never>>(exhibits: readonly One[], { exhibits
 
 /** Of an exhibit of 100 000 calls, ten times what our queue takes. */
 const EXHIBIT_LIMIT_MS = 10_000
+const MOST_TIMEOUTS = 3
 
 function lead<Options, Stage extends { readonly ram: WatchedMemory }>(
   exhibits: readonly Exhibit<(options?: Options) => Stage>[],
@@ -93,15 +97,25 @@ function lead<Options, Stage extends { readonly ram: WatchedMemory }>(
   openStage: (options: Options | undefined) => Stage,
 ): ExhibitResult[] {
   const { exhibitMs = ('exhibitMs' in target && target.exhibitMs) || EXHIBIT_LIMIT_MS, onResult } = options
+  const { mostTimeouts = MOST_TIMEOUTS } = options
+  checkInteger('mostTimeouts', mostTimeouts, 1, MAX_SAFE)
+  let timeouts = 0
   return chosen(exhibits, options).map((exhibit) => {
     const { number, side, title, clauses } = exhibit
+    if (timeouts >= mostTimeouts) {
+      const detail = `the target did not end in time ${timeouts} times: show this exhibit alone`
+      const result: ExhibitResult = { number, side, title, verdict: 'SKIP', detail, clauses, reads: null }
+      onResult?.(result)
+      return result
+    }
     const stages: Stage[] = []
     const open = (show?: Options): Stage => {
       const stage = openStage(show)
       stages.push(stage)
       return stage
     }
-    const { verdict, detail } = judge(exhibit, target, open, exhibitMs)
+    const { verdict, detail, timedOut = false } = judge(exhibit, target, open, exhibitMs)
+    if (timedOut) timeouts++
     const watched = stages.filter(({ ram }) => ram.watched)
     const reads = watched.length > 0 ? Math.max(...watched.map(({ ram }) => ram.mostReads)) : null
     const result = { number, side, title, verdict, detail, clauses, reads }
@@ -115,7 +129,7 @@ function judge<Stage>(
   target: MuseumTarget,
   stage: Stage,
   limitMs: number,
-): { verdict: Verdict; detail: string } {
+): { verdict: Verdict; detail: string; timedOut?: boolean } {
   const missing = (exhibit.needs ?? []).filter((need) => lacks(target, need))
   if (missing.length > 0) return { verdict: 'SKIP', detail: `the target lacks: ${missing.join(', ')}` }
   try {
@@ -123,8 +137,10 @@ function judge<Stage>(
     const verdict = (exhibit.long ? callWithin(play, limitMs) : play()) ?? 'PASS'
     return { verdict, detail: verdict === 'SKIP' ? 'the target has no such function' : '' }
   } catch (error) {
-    if (error instanceof ExhibitFailure || error instanceof CallTimeout)
-      return { verdict: 'FAIL', detail: error.message }
+    if (error instanceof ExhibitFailure || error instanceof CallTimeout) {
+      const timedOut = error instanceof CallTimeout || error.cause instanceof CallTimeout
+      return { verdict: 'FAIL', detail: error.message, timedOut }
+    }
     if (error instanceof NotShown) return { verdict: 'SKIP', detail: error.message }
     throw error
   }

@@ -1,0 +1,118 @@
+/** Targets that end the process, never answer, talk without an end, or are none: each is an error or a failure, soon, and said. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ProcessChannel } from '../../src/cli/testing/process-channel.ts'
+import { remoteDevice, runMuseum } from '../../src/testing/index.ts'
+import { buildCli, runProcess } from './built-cli.ts'
+
+let folder: string
+let cli: string
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'virtio-sdk-'))
+  cli = await buildCli(folder)
+}, 60_000)
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
+const run = (...args: string[]) => runProcess(cli, args, { cwd: folder })
+
+const QUEUE =
+  'side: "device", name: "mine", create: () => ({ complete() {}, publish() {}, wantsNotification: () => true, setNotifications: () => false, reset() {}'
+const MODULES: readonly [what: string, code: string, whose: string][] = [
+  ['when it is loaded', 'process.exit(0)', './target.mjs'],
+  ['in a function for a target', 'export const target = () => process.exit(0)', './target.mjs'],
+  [
+    'in create',
+    'export const target = { side: "device", name: "mine", create: () => process.exit(0) }',
+    'the target mine',
+  ],
+  ['in take', `export const target = { ${QUEUE}, take: () => process.exit(0) }) }`, 'the target mine'],
+  ['by an exit code', `export const target = { ${QUEUE}, take: () => process.exit(1) }) }`, 'the target mine'],
+  ['never, but is not loaded to its end', 'await new Promise(() => {})', './target.mjs'],
+  ['never, but promises a target', 'export const target = () => new Promise(() => {})', './target.mjs'],
+]
+
+describe('a module that ends the process', () => {
+  it.each(MODULES)('%s', (_, code, whose) => {
+    write('target.mjs', code)
+    for (const command of [['museum'], ['fuzz', '--runs', '5']]) {
+      expect(run(...command, '--target', './target.mjs')).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: `${whose} ended the process, or waits for what never comes; a target has to leave the process alone\n`,
+      })
+    }
+  })
+})
+
+describe('a target that loops', () => {
+  it('is shown no more than three exhibits that it does not leave', () => {
+    write('target.mjs', `export const target = { ${QUEUE}, take() { for (;;); } }) }`)
+    const { code, stdout } = run('museum', '--target', './target.mjs')
+    expect(code).toBe(1)
+    expect(stdout.match(/take does not end: still running after 1000 ms\n/g)).toHaveLength(3)
+    expect(stdout).toContain('skipped: the target did not end in time 3 times: show this exhibit alone\n')
+    expect(run('museum', '--target', './target.mjs', '--exhibit', '10').stdout).toContain('take does not end')
+  })
+})
+
+describe('a process', () => {
+  const COMMANDS: readonly [command: string, why: string | RegExp][] = [
+    [
+      './nosuch',
+      "./nosuch is no target: the target's process has ended with code 127; it has to answer as docs/testing.md says",
+    ],
+    ['true', "true is no target: the target's process has ended with code 0; it has"],
+    ['kill -TERM $$', "kill -TERM $$ is no target: the target's process has ended by SIGTERM; it has"],
+    ['/usr/bin/yes', '/usr/bin/yes is no target: the target said "y", which is no line of the protocol; it has'],
+    ['yes 1', 'the target said "1", which is no line of the protocol'],
+    ['cat /dev/zero', 'cat /dev/zero is no target: the target said a line of more than 4194304 bytes; it has'],
+    ['cat', /cat is no target: the target said "create(-packed)? 2/],
+  ]
+  it.each(COMMANDS)('that is no target is an error at once: %s', (command, why) => {
+    for (const format of ['exec', 'exec-packed']) {
+      const { code, stdout, stderr } = run('museum', '--target', `${format}:${command}`)
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      if (typeof why === 'string') expect(stderr).toContain(why)
+      else expect(stderr).toMatch(why)
+    }
+  })
+
+  const talk = (answer: string) =>
+    `while read line; do case "$line" in create*) echo "= ok";; *) ${answer};; esac; done`
+
+  it.each([
+    ['asks for ever', talk('yes "valid 0 1" | head -c 100000000'), 'take does not end'],
+    ['says nothing', talk('sleep 60'), 'take does not end: the target said nothing for 800 ms'],
+    ['reads nothing', talk('echo "read 65536 4096"; yes "read 65536 4096"'), /take (?:does not end|threw)/],
+  ])('that %s is ended soon', (_, script, message) => {
+    write('target.sh', script)
+    const channel = new ProcessChannel('sh target.sh', folder)
+    try {
+      const report = runMuseum(remoteDevice('target.sh', channel), {
+        exhibits: [1, 2, 3, 4, 5, 6, 7, 8],
+        mostTimeouts: 2,
+      })
+      expect(report.counts.PASS + report.counts.REJECT).toBe(0)
+      expect(report.results.map(({ detail }) => detail).join('\n')).toMatch(message)
+    } finally {
+      channel.close()
+    }
+  })
+
+  it('that crashes is started again for the next exhibit', () => {
+    write('target.sh', talk('exit 7'))
+    const channel = new ProcessChannel('sh target.sh', folder)
+    try {
+      const { results } = runMuseum(remoteDevice('target.sh', channel), { exhibits: [1, 2, 3] })
+      // Each says of a call, not of the creation, that the process ended in it.
+      for (const { verdict, detail } of results) {
+        expect([verdict, detail]).toEqual(['FAIL', "take: the target's process has ended"])
+      }
+    } finally {
+      channel.close()
+    }
+  })
+})
