@@ -14,9 +14,11 @@ import {
   TAKE_OVERS,
   worstNs,
 } from './predict-charges.ts'
+import { onceFor } from './predict-once.ts'
 import { pageStepNs, tlbRefillsWithin } from './predict-pages.ts'
 import { awaitedNs, interruptWorstNs, type SoftwareCosts } from './predict-software.ts'
-import { messagesWithin, type System, type SystemFlow, sendsWithin, type Throttle } from './predict-system.ts'
+import { knownSpan, type System, type SystemFlow, sendsWithin, type Throttle } from './predict-system.ts'
+import { Staircase } from './staircase.ts'
 
 /** What is constant in a window of 18 minutes does not show in its rate. */
 export const LONG_NS = 2 ** 40
@@ -29,15 +31,23 @@ interface Share {
 }
 
 const NOTHING: Share = { ownNs: 0, othersNs: 0, locks: 0 }
+const COUNTED_WORDS = 10
 
 export class CoreLoad {
   readonly #system: System
   readonly #core: number
   readonly #software: SoftwareCosts
   readonly #spans: readonly number[]
-  /** By flow: of one message, its transfers apart; and of one transfer. */
-  readonly #messages: readonly Share[]
-  readonly #transfers: readonly Share[]
+  /**
+   * By flow: its period, its span, and of one message the time on this core, on others, and the locks; of its transfers the same; how often it
+   * makes others restart, and its pieces.
+   */
+  readonly #counted: Float64Array
+  /** Of lent pages that come back: time on this core, and locks. */
+  readonly #loansNs = new Staircase()
+  readonly #loanLocks = new Staircase()
+  /** Of a transfer of whatever flow. */
+  readonly #worst: Share
   /** Some flow's transfers end here. */
   readonly #receives: boolean
   readonly #throttle: Throttle | undefined
@@ -50,17 +60,46 @@ export class CoreLoad {
     this.#spans = spans
     this.#throttle = system.throttles.get(core)
     this.#receives = system.roams || system.flows.some((flow) => flow.destinationCore === core)
-    this.#messages = system.flows.map((flow) =>
+    const { flows } = system
+    const messages = flows.map((flow) =>
       floating ? floatingMessage(system, software, core, flow) : dedicatedMessage(system, core, flow),
     )
-    this.#transfers = system.flows.map((flow) =>
+    const transfers = flows.map((flow) =>
       floating ? floatingTransfer(system, software, core, flow) : dedicatedTransfer(system, software, core, flow),
     )
+    this.#worst = {
+      ownNs: Math.max(0, ...transfers.map(({ ownNs }) => ownNs)),
+      othersNs: Math.max(0, ...transfers.map(({ othersNs }) => othersNs)),
+      locks: Math.max(0, ...transfers.map(({ locks }) => locks)),
+    }
+    this.#counted = new Float64Array(COUNTED_WORDS * flows.length)
+    flows.forEach((flow, i) => {
+      const [message, transfer] = [messages[i]!, transfers[i]!]
+      const count = software.transfers(flow)
+      const known = [
+        flow.periodNs,
+        knownSpan(flow, spans[i]!),
+        message.ownNs,
+        message.othersNs,
+        message.locks,
+        count * transfer.ownNs,
+        count * transfer.othersNs,
+        count * transfer.locks,
+        software.restarts(flow),
+        flow.pieces,
+      ]
+      this.#counted.set(known, COUNTED_WORDS * i)
+      const steps = software.loanSteps(flow)
+      if (steps === 0) return
+      const loanSpanNs = knownSpan(flow, software.loanSpanNs(flow))
+      this.#loansNs.add(flow.periodNs, loanSpanNs, software.loan(flow) + steps * software.beginNs)
+      this.#loanLocks.add(flow.periodNs, loanSpanNs, steps)
+    })
   }
 
   /** I_k(t): most that the core loses in any window of `windowNs`. */
   within(windowNs: number): number {
-    const { cores, design, flows } = this.#system
+    const { cores, design } = this.#system
     const { stepNs, surplusNs } = this.#software
     let ownNs = this.#memguardWithin(windowNs)
     let othersNs = 0
@@ -71,32 +110,27 @@ export class CoreLoad {
     let arrivals = 0
     let restarts = 0
     let pieces = 0
-    flows.forEach((flow, i) => {
-      const messages = messagesWithin(flow, this.#spans[i]!, windowNs)
-      const message = this.#messages[i]!
-      const transfer = this.#transfers[i]!
-      const count = messages * this.#software.transfers(flow)
-      ownNs += messages * message.ownNs
-      othersNs += messages * message.othersNs
-      locks += messages * message.locks
-      transfersNs += count * transfer.ownNs
-      othersTransfersNs += count * transfer.othersNs
-      transferLocks += count * transfer.locks
+    const counted = this.#counted
+    for (let at = 0; at < counted.length; at += COUNTED_WORDS) {
+      const messages = Math.floor((windowNs + counted[at + 1]!) / counted[at]!) + 1
+      ownNs += messages * counted[at + 2]!
+      othersNs += messages * counted[at + 3]!
+      locks += messages * counted[at + 4]!
+      transfersNs += messages * counted[at + 5]!
+      othersTransfersNs += messages * counted[at + 6]!
+      transferLocks += messages * counted[at + 7]!
+      restarts += messages * counted[at + 8]!
+      pieces += messages * counted[at + 9]!
       arrivals += messages
-      restarts += messages * this.#software.restarts(flow)
-      pieces += messages * flow.pieces
-      const steps = this.#software.loanSteps(flow)
-      if (steps === 0) return
-      const loans = messagesWithin(flow, this.#software.loanSpanNs(flow), windowNs)
-      ownNs += loans * (this.#software.loan(flow) + steps * this.#software.beginNs)
-      locks += loans * steps
-    })
+    }
+    ownNs += this.#loansNs.within(windowNs)
+    locks += this.#loanLocks.within(windowNs)
     const takeOvers = this.#takeOversWithin(windowNs)
-    ownNs += takeOvers * (worstNs(this.#system, TAKE_OVER_CHARGES) + this.#software.beginNs)
+    ownNs += takeOvers * (takeOverNs(this.#system) + this.#software.beginNs)
     locks += takeOvers
     // What comes in between makes one transfer two: a more urgent message, or the end of the budget.
     const split = restarts + this.#software.transfersABreak * this.#refillsWithin(windowNs)
-    const worst = this.#worstTransfer()
+    const worst = this.#worst
     // The one DMA ends no more of them than it can copy pieces, of which a message has one that may be short.
     const copied = this.#copiedWithin(windowNs) + arrivals + 1
     const ownTransfersNs = Math.min(transfersNs + split * worst.ownNs, copied * worst.ownNs)
@@ -105,7 +139,7 @@ export class CoreLoad {
     const timers = this.#timersWithin(windowNs, pieces) + (this.#system.pinned ? 0 : 2 * arrivals)
     const rests = restsWithin(this.#system, this.#software, this.#core, windowNs, this.#spans)
     ownNs += timers * (this.#software.timerNs + this.#software.beginNs) + surplusNs
-    ownNs += rests * (worstNs(this.#system, restCharges(this.#system)) + this.#software.beginNs)
+    ownNs += rests * (restNs(this.#system) + this.#software.beginNs)
     locks += timers + Math.min(transferLocks + split * worst.locks, copied * worst.locks)
     // Every transfer is this core's or another's, and so is every hold: it spins for as many as it asks, and as there are.
     const allTransfersNs = Math.min(
@@ -121,18 +155,6 @@ export class CoreLoad {
   /** Share of the core that is lost in the long run. */
   get rate(): number {
     return this.within(LONG_NS) / LONG_NS
-  }
-
-  /** Of whatever flow. */
-  #worstTransfer(): Share {
-    return this.#transfers.reduce(
-      (most, { ownNs, othersNs, locks }) => ({
-        ownNs: Math.max(most.ownNs, ownNs),
-        othersNs: Math.max(most.othersNs, othersNs),
-        locks: Math.max(most.locks, locks),
-      }),
-      NOTHING,
-    )
   }
 
   /** MemGuard's own interrupts. */
@@ -190,8 +212,8 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   const extendNs =
     flow.pieces * fetchNs +
     (system.chains ? batches * lockNs : 0) +
-    worstNs(system, chainTimerCharges(system, flow)) +
-    worstNs(system, pageCharges(system, flow)) +
+    onceFor(system, `chain timers ${flow.index}`, () => worstNs(system, chainTimerCharges(system, flow))) +
+    onceFor(system, `pages ${flow.index}`, () => worstNs(system, pageCharges(system, flow))) +
     pageSteps(flow) * software.beginNs
   const updateNs = control * (2 * lockNs + 2 * fetchNs + software.beginNs + 2 * usedNs)
   const held = flow.pages !== 'copied' && system.interrupts.coalesceCount > 1 ? 1 : 0
@@ -274,25 +296,63 @@ export function handlerRunsWithin(
   windowNs: number,
   spans: readonly number[],
 ): number {
-  const { chains, flows, interrupts, regulator, vmCores } = system
-  const vms = vmCores.filter((other) => other === core).length
-  const polls = interrupts.pollingNs > 0
-  let runs = polls ? vms * (Math.floor(windowNs / interrupts.pollingNs) + 2) : 0
-  let restarts = 0
-  for (const flow of flows) {
-    // Its sender hears of lent pages when they are back.
-    const messages = messagesWithin(flow, Math.max(spans[flow.index]!, software.loanSpanNs(flow)), windowNs)
-    restarts += messages * software.restarts(flow)
-    // Sent buffers that come back interrupt their sender even if it polls.
-    if (!polls || flow.sourceCore === core) runs += messages * injectionsOf(system, software, core, flow)
+  return handlersOf(system, software, core, spans).within(windowNs)
+}
+
+/** By spans, which are of one round: of every core, with the costs of that round. */
+const known = new WeakMap<readonly number[], Map<number, HandlerRuns>>()
+
+function handlersOf(system: System, software: SoftwareCosts, core: number, spans: readonly number[]): HandlerRuns {
+  let byCore = known.get(spans)
+  if (byCore === undefined) {
+    byCore = new Map()
+    known.set(spans, byCore)
   }
-  // Transfers that were interrupted are two.
-  const receives = flows.some(({ destinationCore }) => destinationCore === core)
-  if (chains && receives && !polls) {
-    const refills = regulator.kind === 'budget' ? Math.floor(windowNs / regulator.periodNs) + 2 : 0
-    runs += restarts + software.transfersABreak * refills
+  let runs = byCore.get(core)
+  if (runs === undefined || runs.software !== software) {
+    runs = new HandlerRuns(system, software, core, spans)
+    byCore.set(core, runs)
   }
   return runs
+}
+
+class HandlerRuns {
+  readonly software: SoftwareCosts
+  readonly #byMessage = new Staircase()
+  /** VMs that poll, and their period. */
+  readonly #polling: number
+  readonly #pollingNs: number
+  /** Transfers that the end of a budget interrupts are two. */
+  readonly #restarts: number
+  readonly #refillNs: number
+
+  constructor(system: System, software: SoftwareCosts, core: number, spans: readonly number[]) {
+    const { chains, flows, interrupts, regulator, vmCores } = system
+    this.software = software
+    this.#pollingNs = interrupts.pollingNs
+    const polls = interrupts.pollingNs > 0
+    this.#polling = polls ? vmCores.filter((other) => other === core).length : 0
+    const receives = flows.some(({ destinationCore }) => destinationCore === core)
+    const split = chains && receives && !polls
+    for (const flow of flows) {
+      // Sent buffers that come back interrupt their sender even if it polls.
+      const injections = !polls || flow.sourceCore === core ? injectionsOf(system, software, core, flow) : 0
+      // Transfers that were interrupted are two.
+      const runs = injections + (split ? software.restarts(flow) : 0)
+      // Its sender hears of lent pages when they are back.
+      const spanNs = knownSpan(flow, Math.max(spans[flow.index]!, software.loanSpanNs(flow)))
+      if (runs > 0) this.#byMessage.add(flow.periodNs, spanNs, runs)
+    }
+    this.#restarts = split && regulator.kind === 'budget' ? software.transfersABreak : 0
+    this.#refillNs = regulator.kind === 'budget' ? regulator.periodNs : 1
+  }
+
+  within(windowNs: number): number {
+    let runs = this.#byMessage.within(windowNs)
+    if (this.#polling > 0) runs += this.#polling * (Math.floor(windowNs / this.#pollingNs) + 2)
+    if (this.#restarts > 0) runs += this.#restarts * (Math.floor(windowNs / this.#refillNs) + 2)
+    return runs
+  }
 }
 
 /**
@@ -317,6 +377,16 @@ export function restsWithin(
     tlbRefillsWithin(system, core, windowNs, spans) +
     (throttle === undefined ? 0 : (Math.floor(windowNs / throttle.periodNs) + 2) * throttle.interruptsNs)
   return runs + sends + Math.floor(busyNs / PAGE_REST_NS) + 1
+}
+
+/** A core that moves pages comes back from its guests. */
+export function restNs(system: System): number {
+  return onceFor(system, 'rest', () => worstNs(system, restCharges(system)))
+}
+
+/** A core takes over what a throttled one would have noticed. */
+export function takeOverNs(system: System): number {
+  return onceFor(system, 'take over', () => worstNs(system, TAKE_OVER_CHARGES))
 }
 
 /** A virtual interrupt: injected for another core, and handled. */

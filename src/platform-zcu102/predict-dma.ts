@@ -14,11 +14,12 @@ import {
 } from '../analysis/index.ts'
 import { PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
-import { restCharges, TAKE_OVER_CHARGES, TAKE_OVERS, worstNs } from './predict-charges.ts'
-import { handledWorstNs, injectionsOf } from './predict-cores.ts'
+import { TAKE_OVERS } from './predict-charges.ts'
+import { handledWorstNs, injectionsOf, restNs, takeOverNs } from './predict-cores.ts'
 import { tlbRefillNs } from './predict-pages.ts'
 import type { SoftwareCosts } from './predict-software.ts'
-import { allAsleep, messagesWithin, type System, type SystemFlow } from './predict-system.ts'
+import { allAsleep, knownSpan, type System, type SystemFlow } from './predict-system.ts'
+import { Staircase } from './staircase.ts'
 
 /** Software that goes before every flow: `costNs` every `periodNs`, and as often more as `jitterNs` allows. */
 interface SoftwareTask {
@@ -144,7 +145,7 @@ function softwareTasks(
   for (const { periodNs, throttledNs, interruptsNs } of design === 'floating' ? system.throttles.values() : []) {
     add(periodNs, periodNs, interruptsNs)
     if (deaf) add(periodNs, 0, throttledNs)
-    if (system.roams) add(periodNs, periodNs, TAKE_OVERS * worstNs(system, TAKE_OVER_CHARGES) + worst(CostOp.sgi))
+    if (system.roams) add(periodNs, periodNs, TAKE_OVERS * takeOverNs(system) + worst(CostOp.sgi))
   }
   const asleep = system.roams ? allAsleep(system) : null
   if (asleep !== null) add(asleep.periodNs, 0, asleep.throttledNs)
@@ -165,7 +166,7 @@ function addRests(
 ): void {
   const { chains, cores, flows, interrupts, regulator, throttles, vmCores, worst } = system
   if (flows.every(({ pages }) => pages === 'copied')) return
-  const costNs = worstNs(system, restCharges(system))
+  const costNs = restNs(system)
   const handledNs = handledWorstNs(system)
   // For what they have done; and, so long as that takes, by their timer: less than one for each that the time has room for.
   const come = (count: number, busyNs: number) => Math.ceil((count + busyNs / PAGE_REST_NS) * costNs)
@@ -197,19 +198,15 @@ export function softwareWithin(
 ): (windowNs: number) => number {
   // All messages that are under way when the window starts are counted, with all of their pieces.
   const tasks = softwareTasks(system, software, spans, false)
-  return (windowNs) => {
-    let softwareNs = 0
-    for (const { periodNs, jitterNs, costNs } of tasks) {
-      softwareNs += (Math.floor((windowNs + jitterNs) / periodNs) + 1) * costNs
-    }
-    for (const flow of system.flows) {
-      if (flow.pages === 'moved') continue
-      const messages = messagesWithin(flow, spans[flow.index]!, windowNs)
-      const transfersNs = (software.transfers(flow) + Math.max(1, software.restarts(flow))) * software.transferNs
-      softwareNs += messages * (flow.pieces * software.pieceNs + transfersNs + system.worst(CostOp.messageOverhead))
-    }
-    return softwareNs
+  const all = new Staircase()
+  for (const flow of system.flows) {
+    if (flow.pages === 'moved') continue
+    const transfersNs = (software.transfers(flow) + Math.max(1, software.restarts(flow))) * software.transferNs
+    const messageNs = flow.pieces * software.pieceNs + transfersNs + system.worst(CostOp.messageOverhead)
+    all.add(flow.periodNs, knownSpan(flow, spans[flow.index]!), messageNs)
   }
+  for (const { periodNs, jitterNs, costNs } of tasks) all.add(periodNs, jitterNs, costNs)
+  return (windowNs) => all.within(windowNs)
 }
 
 /**

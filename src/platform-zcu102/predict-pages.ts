@@ -8,12 +8,17 @@ import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp, sumCharges } from '../platform/index.ts'
 import { LINE_BYTES, returnCharges, revokeCharges } from '../zero-copy/index.ts'
 import { pageRunsOf, worstNs } from './predict-charges.ts'
+import { onceFor } from './predict-once.ts'
 import { messagesWithin, type System, type SystemFlow } from './predict-system.ts'
 
 const LINES = PAGE_SIZE / LINE_BYTES
 
 /** In one step of the broker: units, of which a message copies its head and its tail, and the ends of runs. */
 export function pageStepNs(system: System): number {
+  return onceFor(system, 'page step', () => pageStepWorstNs(system))
+}
+
+function pageStepWorstNs(system: System): number {
   const { flows, lends, worst } = system
   const moving = flows.filter(({ pages }) => pages !== 'copied')
   if (moving.length === 0) return 0

@@ -27,6 +27,7 @@ import {
   transferCharges,
   worstNs,
 } from './predict-charges.ts'
+import { onceFor } from './predict-once.ts'
 import { pageStepBuffers, pageStepNs } from './predict-pages.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
 import { receiveBuffersOf } from './vm.ts'
@@ -85,37 +86,50 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   const interruptBestNs = looksForInterrupts(system) ? best(CostOp.gicAccess) : best(CostOp.irqEntryAck)
   // A loan is due a period after it began, which is after the release, and what was handed back by then is found.
   const revokes = (flow: SystemFlow) => underWay.handedBackNs(flow) > flow.periodNs
-  const begin = sumCharges(TRANSFER_CHARGES, FIRST_TRANSFER_CHARGES)
   const starves = (flow: SystemFlow) => underWay.starves(flow.destination)
   // Who is starved is told of every refill.
   const kicks = system.flows.some(starves) || !system.interrupts.suppressRefill
   const growth = growthOf(system)
+  // Asked for in every window, so found once.
+  const ofFlow = (find: (flow: SystemFlow) => number) => {
+    const found = system.flows.map(find)
+    return (flow: SystemFlow) => found[flow.index]!
+  }
   const transfersABreak = chains ? (growth === 'prompt' || growth === 'none' ? 1 : 2) : 0
   return {
     stepNs: stepNs(system, underWay),
-    beginNs: worstNs(system, begin),
-    pieceNs: worstNs(system, pieceCharges(system)),
-    transferNs: worstNs(system, transferCharges(system, kicks)),
-    message: (flow) => worstNs(system, messageCharges(system, flow)) + awaitedNs(system, flow),
-    loan: (flow) => worstNs(system, loanCharges(system, flow, revokes(flow))),
-    loanSteps: (flow) => loanSteps(system, flow, revokes(flow)),
-    loanSpanNs: (flow) => underWay.loanSpanNs(flow),
-    controlNs: worstNs(system, controlCharges(system)),
-    timerNs: worstNs(system, TIMER_CHARGES),
+    beginNs: onceFor(system, 'begin', () => worstNs(system, sumCharges(TRANSFER_CHARGES, FIRST_TRANSFER_CHARGES))),
+    pieceNs: onceFor(system, 'piece', () => worstNs(system, pieceCharges(system))),
+    transferNs: onceFor(system, `transfer ${kicks}`, () => worstNs(system, transferCharges(system, kicks))),
+    message: ofFlow((flow) =>
+      onceFor(
+        system,
+        `message ${flow.index}`,
+        () => worstNs(system, messageCharges(system, flow)) + awaitedNs(system, flow),
+      ),
+    ),
+    loan: ofFlow((flow) => {
+      const again = revokes(flow)
+      return onceFor(system, `loan ${flow.index} ${again}`, () => worstNs(system, loanCharges(system, flow, again)))
+    }),
+    loanSteps: ofFlow((flow) => loanSteps(system, flow, revokes(flow))),
+    loanSpanNs: ofFlow((flow) => underWay.loanSpanNs(flow)),
+    controlNs: onceFor(system, 'control', () => worstNs(system, controlCharges(system))),
+    timerNs: onceFor(system, 'timer', () => worstNs(system, TIMER_CHARGES)),
     // Chained descriptors have nothing but themselves between them.
     bestBeforeChoiceNs: chains
       ? 0
       : interruptBestNs + (floating ? best(CostOp.lockCriticalSection) : best(CostOp.usedRing)),
     bestAfterChoiceNs: best(CostOp.dmaPerDescriptor) + (chains ? 0 : best(CostOp.pick) + best(CostOp.dmaSetup)),
     byPiece: growth === 'none',
-    transfers: (flow) => {
+    transfers: ofFlow((flow) => {
       if (flow.pages === 'moved') return 0
       return starves(flow) ? flow.pieces : transfersAtMost(flow.pieces, growth)
-    },
+    }),
     // A message that has to wait for buffers comes back for each.
-    restarts: (flow) => transfersABreak * (starves(flow) ? flow.pieces : 1),
+    restarts: ofFlow((flow) => transfersABreak * (starves(flow) ? flow.pieces : 1)),
     transfersABreak,
-    refillKickNs: kicks ? worstNs(system, REFILL_KICK_CHARGES) : 0,
+    refillKickNs: kicks ? onceFor(system, 'kick', () => worstNs(system, REFILL_KICK_CHARGES)) : 0,
     surplusNs: surplusNs(system),
   }
 }
@@ -199,7 +213,7 @@ function stepNs(system: System, underWay: UnderWay): number {
 
 /** Entry of an interrupt, or noticing one in the waiting loop of a throttled core. */
 export function interruptWorstNs(system: System): number {
-  return worstNs(system, { irqEntryAck: 1 })
+  return onceFor(system, 'interrupt', () => worstNs(system, { irqEntryAck: 1 }))
 }
 
 /** A core that waits for its short transfer between two VMs of its own takes steps until it is over, and one more. */

@@ -208,8 +208,13 @@ export const MOST_UNDER_WAY = 4
  * is counted from a span that is not known: whoever does not know it has no bound.
  */
 export function messagesWithin(flow: SystemFlow, spanNs: number, windowNs: number): number {
+  return Math.floor((windowNs + knownSpan(flow, spanNs)) / flow.periodNs) + 1
+}
+
+/** `spanNs`, which nothing is counted from if it is not known. */
+export function knownSpan(flow: SystemFlow, spanNs: number): number {
   if (!(spanNs < Number.POSITIVE_INFINITY)) assert(false, `the messages of ${flow.name} are under way for a known time`)
-  return Math.floor((windowNs + spanNs) / flow.periodNs) + 1
+  return spanNs
 }
 
 /** Messages that the VMs of a core send. */
