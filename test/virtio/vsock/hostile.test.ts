@@ -207,8 +207,11 @@ describe('addresses', () => {
   it('IMP-VSK-02: EOM and EOR mean nothing on a stream, and no packet but RW of a seqpacket has them', () => {
     const guest = connected({ features: ['stream', 'seqpacket'] })
     const [socket] = guest.accepted
+    let readable = 0
+    socket!.events.on('readable', () => readable++)
     for (const flags of [1, 2, 3, 0xffff_fffc]) guest.send({ op: RW, len: 4, flags })
-    expect(socket?.readableBytes).toBe(16)
+    for (const flags of [1, 3]) guest.send({ op: RW, len: 0, flags })
+    expect([socket!.readableBytes, readable]).toEqual([16, 4])
     guest.send({ op: CREDIT_REQUEST, flags: 3 })
     socket?.write(new Uint8Array(5))
     socket?.read(new Uint8Array(16))
@@ -356,6 +359,16 @@ describe('one port pair, again and again', () => {
     expect(guest.ops()).toEqual([RESPONSE])
     expect(guest.accepted.map(({ connection }) => connection.state)).toEqual(['closed', 'established'])
     expect(guest.host.endpoint.connectionCount).toBe(1)
+  })
+
+  it('the RST of the peer cancels ours also when nothing follows', () => {
+    const guest = new RawGuest({ rxBuffers: 0 })
+    guest.send({ op: REQUEST })
+    guest.send({ op: SHUTDOWN, flags: 3 })
+    guest.send({ op: RST })
+    expect(guest.host.endpoint.connectionCount).toBe(0)
+    guest.refill(8)
+    expect(guest.ops()).toEqual([])
   })
 
   it('a REQUEST while our RST waits: the old connection is over on both sides, the new one stands', () => {
