@@ -1,6 +1,6 @@
 /**
- * Events for observers, off every hot path: synchronous, in the order of subscription, typed by `typed-emitter`'s map. A
- * listener that throws is our own mistake and reaches whoever emitted.
+ * Events for observers, off every hot path: synchronous, in the order of subscription, typed by `typed-emitter`'s map. What a
+ * listener throws reaches whoever emitted, after all others were called: an observer is not to break what it observes.
  */
 import type { EventMap } from 'typed-emitter'
 
@@ -42,7 +42,17 @@ export class Emitter<E extends EventMap> implements Events<E> {
   emit<K extends keyof E>(event: K, ...args: Parameters<E[K]>): boolean {
     const listeners = this.#listeners.get(event)
     if (listeners === undefined || listeners.length === 0) return false
-    for (const listener of listeners) listener(...args)
+    let failed = false
+    let thrown: unknown
+    for (const listener of listeners) {
+      try {
+        listener(...args)
+      } catch (error) {
+        if (!failed) thrown = error
+        failed = true
+      }
+    }
+    if (failed) throw thrown
     return true
   }
 

@@ -42,6 +42,12 @@ export class BumpAllocator {
   reset(): void {
     this.#next = this.base
   }
+
+  /** Everything below `next`, an address as an earlier `end - remaining` was, counts as handed out. */
+  resumeAt(next: number): void {
+    assert(Number.isSafeInteger(next) && next >= this.base && next <= this.end, `${hex(next)} is not in the range`)
+    this.#next = next
+  }
 }
 
 /** Runs of pages, first fit from the last one found; for buffers that come and go. */

@@ -4,9 +4,10 @@
  *
  *   driver ── registers ────────────▶ DeviceRegisters
  *          ── notify ── doorbell ───▶ the device runs       default: inline, a trap that is emulated on the driver's core
- *          ◀── handler ── interrupt ─ the device raises     default: taken when the trap returns
+ *          ◀── handler ── interrupt ─ the device raises     default: taken when the trap returns, else in a microtask
  *
- * Both edges are hooks, so that a simulated board makes them an exit with a cost and an injected interrupt.
+ * Both edges are hooks, so that a simulated board makes them an exit with a cost and an injected interrupt. Neither side ever runs
+ * inside a turn of the other: what a device raises while it runs waits until it has returned.
  */
 import { VirtioError } from '../internal/error.ts'
 import { GuestMemory } from '../memory/index.ts'
@@ -28,14 +29,31 @@ export interface SharedMemoryOptions {
   readonly grants?: readonly MemoryGrant[]
   /** A kick trapped. The hook, now or later, calls `registers.notify(queue)`. Default: at once, until the device is idle. */
   readonly doorbell?: (queue: number) => void
-  /** The device raised an interrupt. The hook, now or later, calls `takeInterrupt()`. Default: when no trap is running. */
+  /**
+   * The device raised an interrupt. The hook calls `takeInterrupt()` later, when the device has returned. Default: when the trap
+   * returns; for a device that was woken by its own host, in a microtask. Reason 0: the driver itself asks to be called again.
+   */
   readonly interrupt?: (reason: number, queue: number) => void
+  /**
+   * The device has work left that no kick will bring on: its host woke it, and a turn's bound stopped it. The hook, later, calls
+   * `registers.poll()` until that says false. Default: in a microtask.
+   */
+  readonly workLeft?: () => void
 }
 
 export interface BufferAllocator {
   allocate(lengthBytes: number, align: number): number
   free(address: number, lengthBytes: number): void
+  /** For snapshots: plain data, as JSON keeps it, and back. Left out: whoever owns the allocator sees to it. */
+  saveState?(): unknown
+  restoreState?(state: unknown): void
 }
+
+/**
+ * Steps that one side may cause in a row before the event loop gets its turn: two peers that always have an answer for each other
+ * would otherwise hold the program for ever.
+ */
+const STEPS_IN_A_ROW = 1024
 
 export interface MemoryGrant {
   readonly address: number
@@ -54,10 +72,15 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
   readonly memory: GuestMemory
   readonly #allocator: BufferAllocator
   readonly #doorbell: (queue: number) => void
+  readonly #interrupt: (reason: number, queue: number) => void
   #handler: (() => void) | null = null
   #interruptPending = false
+  #workPending = false
   #traps = 0
   #inHandler = false
+  /** Since the event loop was last given its turn. */
+  #steps = 0
+  #yielding = false
 
   /** Throws `VirtioError` INVALID_GRANT for a range that is not the driver's to grant. */
   constructor(device: TransportableDevice<C>, options: SharedMemoryOptions = {}) {
@@ -66,10 +89,12 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
     this.memory = options.memory ?? GuestMemory.ofSize(16 * 1024 * 1024, 0x4000_0000)
     this.#allocator = options.allocator ?? heapOf(this.memory)
     this.#doorbell = options.doorbell ?? ((queue) => this.#trap(queue))
-    const interrupt = options.interrupt ?? (() => this.#raise())
+    this.#interrupt = options.interrupt ?? (() => this.#raise())
+    const workLeft = options.workLeft ?? (() => this.#leaveWork())
     const deviceSide: DeviceTransport = {
       memory: options.grants === undefined ? this.memory : grantedMemory(this.memory, options.grants),
-      raiseInterrupt: interrupt,
+      raiseInterrupt: this.#interrupt,
+      requestPoll: workLeft,
     }
     this.registers.attach(deviceSide)
   }
@@ -152,10 +177,16 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
 
   onInterrupt(handler: (() => void) | null): void {
     this.#handler = handler
+    if (this.#interruptPending) this.#soon()
+  }
+
+  get deviceFault(): unknown {
+    return this.registers.resetCause
   }
 
   /** The driver's core takes the interrupt: runs the driver's handler. For an `interrupt` hook, once per injection. */
   takeInterrupt(): void {
+    this.#interruptPending = false
     this.#handler?.()
   }
 
@@ -167,36 +198,88 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
     this.#allocator.free(address, lengthBytes)
   }
 
+  requestPoll(): void {
+    this.#interrupt(0, -1)
+  }
+
+  /** The allocator's blocks, for a snapshot of the driver. */
+  saveState(): unknown {
+    return this.#allocator.saveState?.() ?? null
+  }
+
+  restoreState(state: unknown): void {
+    this.#allocator.restoreState?.(state)
+  }
+
   /** Trap and emulate: the driver's core runs the device until it is idle, then takes what was raised. */
   #trap(queue: number): void {
     this.#traps++
     try {
-      let workLeft = this.registers.notify(queue)
-      while (workLeft) workLeft = this.registers.poll()
+      this.#workPending = this.registers.notify(queue)
+      this.#runDevice()
     } finally {
       this.#traps--
     }
-    this.#takePending()
+    this.settle()
   }
 
   #raise(): void {
+    if (this.#interruptPending) return
     this.#interruptPending = true
-    this.#takePending()
+    if (this.#traps === 0 && !this.#inHandler) this.#soon()
   }
 
-  /** Interrupts are masked during a trap and during the handler itself, and one pending interrupt is one call. */
-  #takePending(): void {
+  #leaveWork(): void {
+    if (this.#workPending) return
+    this.#workPending = true
+    if (this.#traps === 0) this.#soon()
+  }
+
+  #soon(): void {
+    if (!this.#yielding) queueMicrotask(() => this.settle())
+  }
+
+  #runDevice(): void {
+    while (this.#workPending && this.#step()) this.#workPending = this.registers.poll()
+  }
+
+  /**
+   * Runs device and driver in turn until both are idle: what a microtask does otherwise, for a host that does not want to wait for it.
+   * Interrupts are masked during a trap and during the handler itself; called from within one of them it does nothing.
+   */
+  settle(): void {
     if (this.#traps > 0 || this.#inHandler) return
     this.#inHandler = true
     try {
-      while (this.#interruptPending) {
-        this.#interruptPending = false
-        this.takeInterrupt()
-      }
+      do {
+        this.#runDevice()
+        // One pending interrupt is one call; without a handler it stays pending.
+        if (this.#interruptPending && this.#handler !== null && this.#step()) this.takeInterrupt()
+      } while (!this.#yielding && (this.#workPending || (this.#interruptPending && this.#handler !== null)))
     } finally {
       this.#inHandler = false
     }
   }
+
+  /** False: enough for now, the event loop has its turn first. */
+  #step(): boolean {
+    if (this.#yielding) return false
+    if (++this.#steps < STEPS_IN_A_ROW) return true
+    this.#yielding = true
+    afterEvents(() => {
+      this.#yielding = false
+      this.#steps = 0
+      this.settle()
+    })
+    return false
+  }
+}
+
+/** `setImmediate` does not wait, where there is one. */
+function afterEvents(run: () => void): void {
+  const { setImmediate } = globalThis as { setImmediate?: (run: () => void) => void }
+  if (setImmediate === undefined) setTimeout(run, 0)
+  else setImmediate(run)
 }
 
 function heapOf(memory: GuestMemory): BufferHeap {

@@ -4,7 +4,7 @@
  * what is wanted and not offered is simply not there (FEAT-DRV-06).
  */
 import { VirtioError } from '../internal/error.ts'
-import { layoutSplitQueue, SplitDriverQueue } from '../virtqueue/index.ts'
+import { layoutSplitQueue, SplitDriverQueue, type SplitDriverState, type Violation } from '../virtqueue/index.ts'
 import {
   ACKNOWLEDGE,
   DEVICE_NEEDS_RESET,
@@ -20,7 +20,7 @@ import {
 } from './constants.ts'
 import { contractDependencies, type DeviceContract, type FeatureName, type QueueName } from './device-contract.ts'
 import { featureNames } from './device-features.ts'
-import { type Driver, type DriverBlock, DriverCore } from './driver.ts'
+import { type Driver, type DriverBlock, DriverCore, needsReset, type QueuePlace, replaceDriver } from './driver.ts'
 import { DriverConfig } from './driver-config.ts'
 import { DriverQueue } from './driver-queue.ts'
 import type { DriverTransport } from './driver-transport.ts'
@@ -66,6 +66,7 @@ export function startDriver<
   const R extends FeatureName<C> = never,
 >(transport: DriverTransport<C>, options: DriverOptions<C, W, R> = {}): Driver<C, FeatureFlags<W, R>> {
   const contract = contractOf(transport, options)
+  replaceDriver(transport, 'reset the device')
   transport.writeStatus(0)
   for (let polls = 0; transport.readStatus() !== 0; polls++) if (polls === RESET_POLLS) throw resetTimeout()
   return new DriverStart(transport, contract, options).run() as Driver<C, FeatureFlags<W, R>>
@@ -79,6 +80,7 @@ export async function connect<
 >(transport: DriverTransport<C>, options: ConnectOptions<C, W, R> = {}): Promise<Driver<C, FeatureFlags<W, R>>> {
   const contract = contractOf(transport, options)
   options.signal?.throwIfAborted()
+  replaceDriver(transport, 'reset the device')
   transport.writeStatus(0)
   for (let polls = 0; transport.readStatus() !== 0; polls++) {
     if (polls === RESET_POLLS) throw resetTimeout()
@@ -94,6 +96,7 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
   readonly #contract: C
   readonly #options: DriverOptions<C, W, R>
   readonly #blocks: DriverBlock[] = []
+  readonly #places: QueuePlace[] = []
   #status = 0
   #driver: DriverCore<C, FeatureFlags<W, R>> | null = null
 
@@ -137,15 +140,12 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
       queues,
       config,
       this.#blocks,
+      this.#places,
     )
-    for (const queue of queues) {
-      if (queue.name in driver) throw new VirtioError('CONTRACT', `a queue cannot be called ${queue.name}`)
-      Object.defineProperty(driver, queue.name, { value: queue, enumerable: true })
-    }
     this.#driver = driver
     this.#addStatus(DRIVER_OK)
     if ((this.#transport.readStatus() & DEVICE_NEEDS_RESET) !== 0) {
-      throw new VirtioError('DEVICE_NEEDS_RESET', 'the device asked for a reset as soon as it was live')
+      throw needsReset(this.#transport)
     }
     return driver
   }
@@ -203,21 +203,22 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
     const size = 2 ** Math.floor(Math.log2(Math.min(wanted, max)))
     const indirect = accepted.has(VIRTIO_F_INDIRECT_DESC)
     const indirectLength = indirect ? Math.min(this.#options.indirectLength ?? 0, size) : 0
-    const areas = layoutSplitQueue(size, this.#allocate(layoutSplitQueue(size, 0).bytes))
-    const ring = new SplitDriverQueue(this.#transport.memory, {
+    const { descriptorArea, driverArea, deviceArea } = layoutSplitQueue(
       size,
-      ...areas,
-      index,
-      eventIdx: accepted.has(VIRTIO_F_EVENT_IDX),
-      indirect,
-      ...(indirectLength > 0 && { indirectArea: this.#allocate(size * indirectLength * 16), indirectLength }),
-      onViolation: (violation) => this.#driver?.onViolation(violation),
-    })
-    this.#transport.setupQueue(index, { size, ...areas })
+      this.#allocate(layoutSplitQueue(size, 0).bytes),
+    )
+    const addresses = { size, descriptorArea, driverArea, deviceArea }
+    const indirectArea = indirectLength > 0 ? this.#allocate(size * indirectLength * 16) : 0
+    const place = { addresses, indirectArea, indirectLength }
+    this.#places.push(place)
+    const ring = driverRing(this.#transport, place, index, accepted, (violation) =>
+      this.#driver?.onViolation(violation),
+    )
+    this.#transport.setupQueue(index, addresses)
     if (!this.#transport.enableQueue(index)) {
       throw new VirtioError('QUEUE_REFUSED', `the device refuses queue ${index} (${name}) of size ${size}`)
     }
-    return new DriverQueue(name, ring, this.#transport, indirectLength)
+    return new DriverQueue(name, ring, this.#transport, indirectLength, (error) => this.#driver?.onFault(error, index))
   }
 
   #allocate(lengthBytes: number): number {
@@ -233,7 +234,30 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
   }
 }
 
-function contractOf<C extends DeviceContract>(transport: DriverTransport<C>, options: { readonly contract?: C }): C {
+/** A ring at its place, new or with its saved state. */
+export function driverRing(
+  transport: DriverTransport,
+  { addresses, indirectArea, indirectLength }: QueuePlace,
+  index: number,
+  accepted: FeatureSet,
+  onViolation: (violation: Violation) => void,
+  state?: SplitDriverState,
+): SplitDriverQueue {
+  const config = {
+    ...addresses,
+    index,
+    eventIdx: accepted.has(VIRTIO_F_EVENT_IDX),
+    indirect: accepted.has(VIRTIO_F_INDIRECT_DESC),
+    ...(indirectLength > 0 && { indirectArea, indirectLength }),
+    onViolation,
+  }
+  return new SplitDriverQueue(transport.memory, config, state)
+}
+
+export function contractOf<C extends DeviceContract>(
+  transport: DriverTransport<C>,
+  options: { readonly contract?: C },
+): C {
   const contract = options.contract ?? transport.contract
   if (contract === undefined) {
     throw new VirtioError('CONTRACT', 'the transport does not know its device: pass options.contract')

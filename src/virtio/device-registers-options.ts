@@ -33,6 +33,10 @@ export type DeviceEvents = {
   violation: (violation: Violation | ProtocolViolation) => void
   status: (status: number, previous: number) => void
   interrupt: (reason: number, queue: number) => void
-  /** A device model failed while it served a queue: the request came back, the reason is ours, not the driver's. */
+  /**
+   * Your own code threw: the handler of queue `queue`, or (-1) a hook or a listener. A handler's request came back to the driver; unless
+   * the policy is `reject`, a handler or a hook that throws leaves a device that needs a reset, with the error as its `resetCause`. What
+   * nobody listens for is printed.
+   */
   fault: (error: unknown, queue: number) => void
 }

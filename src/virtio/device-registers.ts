@@ -6,7 +6,8 @@
  * (museum 23). Whatever a driver writes, in whatever order, is either legal or ignored and told to observers.
  */
 import { assert } from '../internal/assert.ts'
-import { Emitter, type Events } from '../internal/emitter.ts'
+import type { Events } from '../internal/emitter.ts'
+import { FaultEmitter } from '../internal/fault-emitter.ts'
 import { STATE_VERSION } from '../internal/saved-state.ts'
 import type { Violation, ViolationPolicy } from '../virtqueue/index.ts'
 import { type ConfigRegisters, ConfigSpace } from './config-space.ts'
@@ -19,52 +20,37 @@ import {
   VIRTIO_INTERRUPT_CONFIG,
   VIRTIO_INTERRUPT_USED,
 } from './constants.ts'
-import { featureDependencies } from './device-features.ts'
-import {
-  type DeviceEvents,
-  type DeviceRegistersOptions,
-  SUPPORTED_COMMON_FEATURES,
-} from './device-registers-options.ts'
+import type { DeviceEvents, DeviceRegistersOptions } from './device-registers-options.ts'
 import { checkDeviceShape, type DeviceState, requireIdle, requireState, savedFeatures } from './device-state.ts'
 import type { DeviceModel, DeviceTransport } from './device-transport.ts'
-import { type FeatureDependency, FeatureSet } from './features.ts'
-import { checkAccepted, checkOffer } from './negotiation.ts'
+import { FeatureRegisters } from './feature-registers.ts'
+import { FeatureSet } from './features.ts'
 import { type ProtocolRule, type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
 import { QueueRegisters } from './queue-registers.ts'
 import { checkStatusWrite } from './status.ts'
 
-export class DeviceRegisters {
-  readonly deviceId: number
-  readonly offeredFeatures: FeatureSet
+export class DeviceRegisters extends FeatureRegisters {
   readonly config: ConfigRegisters
   readonly events: Events<DeviceEvents>
-  /** Window selectors and the queue selector, as the driver wrote them; out of range is harmless (museum 24). */
-  deviceFeaturesSelect = 0
-  driverFeaturesSelect = 0
+  /** As the driver wrote it; out of range is harmless (museum 24). */
   queueSelect = 0
   readonly #model: DeviceModel
   readonly #policy: ViolationPolicy
-  readonly #dependencies: readonly FeatureDependency[]
   readonly #queues: readonly QueueRegisters[]
-  readonly #events = new Emitter<DeviceEvents>()
+  readonly #events = new FaultEmitter<DeviceEvents>('the device')
   #transport: DeviceTransport | null = null
   #status = 0
   /** The driver wrote 0, and the model has still something under way. */
   #resetting = false
-  #driverFeatures = FeatureSet.empty
   #interruptStatus = 0
+  #resetCause: unknown = null
 
   /** Throws `VirtioError` FEATURES for an offer that is not closed, or lacks VERSION_1. */
   constructor(options: DeviceRegistersOptions, model: DeviceModel) {
-    this.deviceId = options.deviceId
+    super(options)
     this.config = options.config ?? new ConfigSpace({})
     this.config.notifyConfigChange = () => this.notifyConfigChange()
     this.#model = model
-    this.#dependencies = [...featureDependencies(options.deviceId), ...(options.dependencies ?? [])]
-    this.offeredFeatures = (options.features ?? FeatureSet.empty).union(
-      options.commonFeatures ?? SUPPORTED_COMMON_FEATURES,
-    )
-    checkOffer(this.offeredFeatures, this.#dependencies, this.deviceId)
     this.#policy = options.policy ?? 'needs-reset'
     const onViolation = (violation: Violation) => this.#violation(violation)
     this.#queues = options.queueSizes.map((size, index) => new QueueRegisters(index, size, this.#policy, onViolation))
@@ -91,7 +77,7 @@ export class DeviceRegisters {
 
   /** What was negotiated; empty before FEATURES_OK. */
   get features(): FeatureSet {
-    return (this.#status & FEATURES_OK) !== 0 ? this.#driverFeatures : FeatureSet.empty
+    return (this.#status & FEATURES_OK) !== 0 ? this.driverFeatures : FeatureSet.empty
   }
 
   /** DRIVER_OK, and nothing broken since: the device may use its queues (STATUS-DEV-01). */
@@ -116,7 +102,7 @@ export class DeviceRegisters {
     }
     const added = value & ~this.#status & ~DEVICE_NEEDS_RESET
     if ((added & FEATURES_OK) !== 0) {
-      const refusal = checkAccepted(this.#driverFeatures, this.offeredFeatures, this.#dependencies, this.deviceId)
+      const refusal = this.refusalOf(this.driverFeatures)
       // FEAT-DEV-03: FEATURES_OK reads back clear, and that is the driver's answer.
       if (refusal !== null) {
         this.reportViolation(refusal)
@@ -127,35 +113,40 @@ export class DeviceRegisters {
     if ((added & DRIVER_OK) !== 0) this.#activate()
   }
 
-  readDeviceFeatures(): number {
-    return this.offeredFeatures.window(this.deviceFeaturesSelect)
-  }
-
   /** Ignored once FEATURES_OK is set (INIT-DRV-04). There is no way to read it back (museum 46). */
   writeDriverFeatures(word: number): void {
     if ((this.#status & FEATURES_OK) !== 0) {
       this.#reject('features-after-features-ok', 'INIT-DRV-04', 'features were written after FEATURES_OK')
       return
     }
-    this.#driverFeatures = this.#driverFeatures.withWindow(this.driverFeaturesSelect, word)
+    this.selectDriverFeatures(word)
   }
 
-  /** The device met an error that only a reset clears (STATUS-DEV-02); a live driver is told (STATUS-DEV-03). */
-  setNeedsReset(): void {
+  /**
+   * The device met an error that only a reset clears (STATUS-DEV-02); a live driver is told (STATUS-DEV-03). `cause`, an error or a
+   * violation, is for people: a driver in the same process shows it.
+   */
+  setNeedsReset(cause: unknown = null): void {
     if ((this.#status & DEVICE_NEEDS_RESET) !== 0 || this.#status === 0 || this.#resetting) return
+    this.#resetCause = cause
     this.#setStatus(this.#status | DEVICE_NEEDS_RESET)
     this.notifyConfigChange()
   }
 
-  /** Tells observers what the driver did wrong; a device model does so for its own kind of request. */
-  reportViolation(violation: ProtocolViolation): void {
-    this.#events.emit('violation', violation)
+  /** Why the device needs a reset: what `setNeedsReset` was told; null while it needs none. */
+  get resetCause(): unknown {
+    return this.#resetCause
   }
 
-  /** A model's handler threw. Unless the policy is `reject`, the device is broken until a reset. */
+  /** Tells observers what the driver did wrong; a device model does so for its own kind of request. */
+  reportViolation(violation: ProtocolViolation): void {
+    this.#events.tell('violation', violation)
+  }
+
+  /** A model's handler or hook threw (queue -1: a hook). Unless the policy is `reject`, the device is broken until a reset. */
   reportFault(error: unknown, queue: number): void {
-    this.#events.emit('fault', error, queue)
-    if (this.#policy !== 'reject') this.setNeedsReset()
+    this.#events.fault(error, queue)
+    if (this.#policy !== 'reject') this.setNeedsReset(error)
   }
 
   // --- queues ----------------------------------------------------------------------------------------------------------
@@ -203,7 +194,7 @@ export class DeviceRegisters {
       this.#reject('queue-before-features-ok', 'INIT-DRV-01', 'enabled before FEATURES_OK', queue.index)
       return
     }
-    const refusal = queue.enable(this.#attached.memory, this.#driverFeatures)
+    const refusal = queue.enable(this.#attached.memory, this.driverFeatures)
     if (refusal !== null) {
       this.reportViolation(refusal)
       this.setNeedsReset()
@@ -248,6 +239,14 @@ export class DeviceRegisters {
       return false
     }
     return this.#model.onNotify(index)
+  }
+
+  /** For a model that its own host woke: `poll` is to be called later. False: this transport cannot, see to it yourself. */
+  requestPoll(): boolean {
+    const { requestPoll } = this.#attached
+    if (requestPoll === undefined) return false
+    requestPoll()
+    return true
   }
 
   /** Lets the model go on with work that a turn's bound left over. True: call again. */
@@ -302,7 +301,7 @@ export class DeviceRegisters {
     if ((this.#status & DRIVER_OK) === 0 || this.#resetting) return
     this.#interruptStatus |= reason
     this.#attached.raiseInterrupt(reason, queue)
-    this.#events.emit('interrupt', reason, queue)
+    this.#events.tell('interrupt', reason, queue)
   }
 
   // --- snapshots ---------------------------------------------------------------------------------------------------------
@@ -316,7 +315,7 @@ export class DeviceRegisters {
       version: STATE_VERSION,
       deviceId: this.deviceId,
       status: this.#status,
-      featureWindows: [0, 1, 2, 3].map((window) => this.#driverFeatures.window(window)),
+      featureWindows: [0, 1, 2, 3].map((window) => this.driverFeatures.window(window)),
       selectors: [this.deviceFeaturesSelect, this.driverFeaturesSelect, this.queueSelect],
       interruptStatus: this.#interruptStatus,
       configGeneration: this.config.generation,
@@ -336,7 +335,7 @@ export class DeviceRegisters {
     checkDeviceShape(state, this.deviceId, this.#queues.length, this.config.lengthBytes)
     const features = savedFeatures(state)
     if ((state.status & FEATURES_OK) !== 0) {
-      const refusal = checkAccepted(features, this.offeredFeatures, this.#dependencies, this.deviceId)
+      const refusal = this.refusalOf(features)
       requireState(refusal === null, refusal?.message ?? '')
     }
     try {
@@ -344,7 +343,7 @@ export class DeviceRegisters {
         queue.restoreState(state.queues[index]!, this.#attached.memory, features)
       }
       this.config.restore(Uint8Array.from(state.config), state.configGeneration)
-      this.#driverFeatures = features
+      this.driverFeatures = features
       this.#status = state.status
       this.#restoreModel(state.model)
     } catch (error) {
@@ -353,7 +352,7 @@ export class DeviceRegisters {
       throw error
     }
     ;[this.deviceFeaturesSelect, this.driverFeaturesSelect, this.queueSelect] = state.selectors
-    if (state.status !== 0) this.#events.emit('status', state.status, 0)
+    if (state.status !== 0) this.#events.tell('status', state.status, 0)
     if (state.interruptStatus !== 0 && (this.#status & DRIVER_OK) !== 0) {
       this.#interruptStatus |= state.interruptStatus
       this.#attached.raiseInterrupt(state.interruptStatus, -1)
@@ -375,17 +374,15 @@ export class DeviceRegisters {
   #configurable(): QueueRegisters | undefined {
     const queue = this.#selected
     if (queue === undefined) this.#reportAbsent()
-    else if (queue.ring !== null) {
-      this.#reject('queue-rewritten-while-enabled', 'MMIO-REG-DRV-15', 'registers written while enabled', queue.index)
-      return undefined
-    }
-    return queue
+    if (queue === undefined || queue.ring === null) return queue
+    this.#reject('queue-rewritten-while-enabled', 'MMIO-REG-DRV-15', 'registers written while enabled', queue.index)
+    return undefined
   }
 
   #activate(): void {
     this.#model.onActivate(
       this.#queues.map((queue) => queue.ring),
-      this.#driverFeatures,
+      this.driverFeatures,
     )
   }
 
@@ -393,7 +390,7 @@ export class DeviceRegisters {
     const wasActivated = (this.#status & DRIVER_OK) !== 0
     const rings = this.#queues.map((queue) => (wasActivated ? queue.ring : null))
     if (this.#model.onRestore !== undefined) {
-      this.#model.onRestore(saved, rings, this.#driverFeatures)
+      this.#model.onRestore(saved, rings, this.driverFeatures)
       return
     }
     requireIdle(rings)
@@ -422,22 +419,21 @@ export class DeviceRegisters {
       queue.disable()
       queue.clear()
     }
-    this.#driverFeatures = FeatureSet.empty
+    this.clearFeatures()
     this.#interruptStatus = 0
-    this.deviceFeaturesSelect = 0
-    this.driverFeaturesSelect = 0
+    this.#resetCause = null
     this.queueSelect = 0
   }
 
   #setStatus(status: number): void {
     const previous = this.#status
     this.#status = status
-    if (status !== previous) this.#events.emit('status', status, previous)
+    if (status !== previous) this.#events.tell('status', status, previous)
   }
 
   #violation(violation: Violation): void {
-    this.#events.emit('violation', violation)
-    if (this.#policy === 'needs-reset') this.setNeedsReset()
+    this.#events.tell('violation', violation)
+    if (this.#policy === 'needs-reset') this.setNeedsReset(violation)
   }
 
   #reject(rule: ProtocolRule, clause: string, message: string, queue = -1): void {

@@ -10,8 +10,16 @@ import type { FeatureSet } from './features.ts'
 export interface DeviceTransport {
   /** The driver's memory as far as the device may touch it: rings, tables and buffers lie in it. */
   readonly memory: GuestMemory
-  /** `reason` is VIRTIO_INTERRUPT_USED with a queue index, or VIRTIO_INTERRUPT_CONFIG with -1. Must not call back inline. */
+  /**
+   * `reason` is VIRTIO_INTERRUPT_USED with a queue index, or VIRTIO_INTERRUPT_CONFIG with -1. Must not call back inline: the device
+   * may be in the middle of a turn.
+   */
   raiseInterrupt(reason: number, queue: number): void
+  /**
+   * The device has work left that no kick will bring on, because its own host woke it: call `registers.poll()` later, until that says
+   * false. Must not call back inline. A transport without it has its device go on to its end in the wake itself, within a bound.
+   */
+  requestPoll?(): void
 }
 
 /**

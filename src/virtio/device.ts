@@ -17,6 +17,8 @@ import { FeatureSet } from './features.ts'
 
 /** Handler calls in one run, after which `onNotify` and `poll` report that work is left. */
 const TURNS_PER_RUN = 64
+/** Runs in a row of a woken device whose transport cannot come back to it: more are a device that never becomes idle. */
+const RUNS_PER_WAKE = 1024
 
 export type NegotiatedFeatures<C extends DeviceContract> = { readonly [K in FeatureName<C>]: boolean }
 
@@ -141,20 +143,16 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
   onActivate(rings: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void {
     this.#features = this.#named(features)
     for (const queue of this.#queues) queue.start(rings[queue.index] ?? null)
-    this.#running = true
-    try {
-      this.#hooks.onActivate?.(this.#context)
-    } finally {
-      this.#running = false
-    }
+    this.#callHook(() => this.#hooks.onActivate?.(this.#context))
     this.#lookAtAll()
+    this.#goOn()
   }
 
   onReset(): void {
     for (const queue of this.#queues) queue.start(null)
     this.#pending.clear()
     this.#features = this.#named(FeatureSet.empty)
-    this.#hooks.onReset?.()
+    this.#callHook(() => this.#hooks.onReset?.())
   }
 
   onNotify(index: number): boolean {
@@ -189,7 +187,10 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
   }
 
   onConfigWrite(): void {
-    this.#hooks.onConfigWrite?.(this.#context)
+    const before = this.#pending.size
+    this.#callHook(() => this.#hooks.onConfigWrite?.(this.#context))
+    // The hook woke a queue.
+    if (this.#pending.size > before) this.#goOn()
   }
 
   onSave(): ModelState {
@@ -225,6 +226,8 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     }
     for (const index of pending) this.#pending.add(index)
     this.#lookAtAll()
+    // The driver's own next kick may never come, and the owner's loop is not to see work done out of its turn.
+    if (this.#pending.size > 0 && !this.registers.requestPoll()) this.#goOn()
   }
 
   #checkModelState(saved: unknown): ModelState {
@@ -237,10 +240,32 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     return saved as ModelState
   }
 
-  /** A restored driver does not repeat its kick (museum 29), so what waits already is served now. */
+  /** A restored driver does not repeat its kick (museum 29), so what waits already gets its turn. */
   #lookAtAll(): void {
     for (const queue of this.#queues) if (queue.waiting > 0) this.#pending.add(queue.index)
-    while (this.onPoll()) {}
+  }
+
+  /**
+   * Runs what is pending, where no kick stands behind it. One run is enough for a transport that comes back for the rest: whoever wakes
+   * the device is not held by a driver that is quicker than it.
+   */
+  #goOn(): void {
+    for (let run = 0; run < RUNS_PER_WAKE; run++) if (!this.onPoll() || this.registers.requestPoll()) return
+    const turns = RUNS_PER_WAKE * TURNS_PER_RUN
+    this.registers.reportFault(new VirtioError('NEVER_IDLE', `the device still had work after ${turns} turns`), -1)
+  }
+
+  /** What a hook throws is a fault of the device; a wake in it waits for its end. */
+  #callHook(hook: () => void): void {
+    const wasRunning = this.#running
+    this.#running = true
+    try {
+      hook()
+    } catch (error) {
+      this.registers.reportFault(error, -1)
+    } finally {
+      this.#running = wasRunning
+    }
   }
 
   #turn(queue: DeviceQueue): void {
@@ -259,7 +284,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
   #wake(index: number): void {
     if (!this.registers.isLive) return
     this.#pending.add(index)
-    while (this.onPoll()) {}
+    this.#goOn()
   }
 
   #named(features: FeatureSet): NegotiatedFeatures<C> {

@@ -9,14 +9,17 @@ export type DriverErrorCode =
   | 'DEVICE_NEEDS_RESET'
   /** `close` was called. */
   | 'DRIVER_CLOSED'
+  /** Another driver was started on the same transport. */
+  | 'DRIVER_REPLACED'
 
 export class DriverError extends VirtioError {
   override readonly name = 'DriverError'
   declare readonly code: DriverErrorCode
   readonly violation: Violation | null
 
-  constructor(code: DriverErrorCode, message: string, violation: Violation | null = null) {
-    super(code, message)
+  /** `cause` in `options`: what the device died of, when the transport knows. */
+  constructor(code: DriverErrorCode, message: string, violation: Violation | null = null, options?: ErrorOptions) {
+    super(code, message, options)
     this.violation = violation
   }
 }

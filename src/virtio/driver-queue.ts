@@ -4,25 +4,14 @@
  */
 import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
-import { WaitList } from '../internal/wait-list.ts'
 import { BufferList, type SplitDriverQueue, UsedBuffer } from '../virtqueue/index.ts'
 import type { DriverError } from './driver-error.ts'
+import { checkCalls, type QueueCalls, requireDriverState } from './driver-state.ts'
 import type { DriverTransport } from './driver-transport.ts'
+import { type CallOptions, PendingCall, type Reply } from './pending-call.ts'
 
-export interface CallOptions {
-  /** Bytes of room for the device's answer; default none. */
-  readonly reply?: number
-  /** Stops the wait. The request itself cannot be taken back: its buffers stay the device's until it returns them. */
-  readonly signal?: AbortSignal
-}
-
-export interface Reply {
-  /** What the device says it wrote: at most the room there was. */
-  readonly bytes: Uint8Array
-}
-
-/** What happens when the device returns a chain: `writtenBytes` of it, or an error when the device is given up. */
-type Completion = (writtenBytes: number, error: DriverError | null) => void
+/** What happens when the device returns a chain of the caller's own buffers. */
+type Completion = (writtenBytes: number) => void
 
 export class DriverQueue {
   readonly name: string
@@ -31,49 +20,76 @@ export class DriverQueue {
   readonly ring: SplitDriverQueue
   /** Called for each used buffer notification instead of the queue's own reaping. */
   onUsed: (() => void) | null = null
+  /** @internal A turn ended at its bound: the next interrupt is one of ours. */
+  hasMore = false
   readonly #transport: DriverTransport
   readonly #indirectLength: number
+  readonly #report: (error: unknown) => void
+  /** By head: what `add` was given; and the calls that the device has, oldest first. */
   readonly #completions: (Completion | undefined)[]
+  readonly #calls = new Map<number, PendingCall>()
+  /** Calls that found no room, oldest first. */
+  readonly #waiting: PendingCall[] = []
   readonly #buffers = new BufferList()
   readonly #used = new UsedBuffer()
-  readonly #room = new WaitList()
+  #resumed: readonly PendingCall[] = []
   #error: DriverError | null = null
 
-  /** Made by `startDriver` only. */
-  constructor(name: string, ring: SplitDriverQueue, transport: DriverTransport, indirectLength: number) {
+  /** Made by `startDriver` and `restoreDriver` only. `report` is told what the caller's own functions throw. */
+  constructor(
+    name: string,
+    ring: SplitDriverQueue,
+    transport: DriverTransport,
+    indirectLength: number,
+    report: (error: unknown) => void,
+  ) {
     this.name = name
     this.index = ring.index
     this.ring = ring
     this.#transport = transport
     this.#indirectLength = indirectLength
+    this.#report = report
     this.#completions = new Array(ring.size).fill(undefined)
   }
 
   /**
-   * Sends `readable` and resolves with the device's answer; waits for room when the ring is full (museum 45). Each element is a
-   * descriptor of its own. Rejects with `DriverError` when the device is given up, `VirtioError` REQUEST_TOO_LONG when the
-   * ring can never hold it, OUT_OF_MEMORY, or the signal's reason.
+   * Sends `readable` and resolves with the device's answer; waits for room when the ring is full, in the order of the calls (museum
+   * 45). Each element is a descriptor of its own. Rejects with `DriverError` when the device is given up, `VirtioError`
+   * REQUEST_TOO_LONG when the ring can never hold it, OUT_OF_MEMORY, INVALID_OPTION, or the signal's reason.
    */
-  async call(readable: readonly Uint8Array[], options: CallOptions = {}): Promise<Reply> {
-    const { reply = 0, signal } = options
-    signal?.throwIfAborted()
-    const parts = readable.filter((part) => part.length > 0)
-    const count = parts.length + (reply > 0 ? 1 : 0)
-    assert(count > 0, 'a call sends or receives at least one byte')
-    const indirect = count > 1 && count <= this.#indirectLength
-    this.#requireRing(count)
-    while (this.#error === null && this.ring.freeDescriptors < (indirect ? 1 : count)) await this.#room.wait(signal)
-    return this.#send(parts, reply, indirect ? 0 : count, signal)
+  call(readable: readonly Uint8Array[], options: CallOptions = {}): Promise<Reply> {
+    let call: PendingCall
+    try {
+      call = new PendingCall(readable, options, (aborted) => this.#forget(aborted), this.#report)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    try {
+      this.#requireRing(call.buffers)
+      if (this.#error !== null) throw this.#error
+      if (this.#waiting.length > 0 || !this.#fits(call)) this.#waiting.push(call)
+      else {
+        this.#send(call)
+        this.kick()
+      }
+    } catch (error) {
+      call.fail(error)
+    }
+    return call.promise
   }
 
   /**
    * Stages one chain of the caller's own buffers; `kick` shows it to the device. False: no room now. Throws `DriverError` when the
-   * device is given up, `VirtioError` REQUEST_TOO_LONG when the ring, whose size the device may limit, can never hold it.
+   * device is given up, `VirtioError` REQUEST_TOO_LONG when the ring, whose size the device may limit, can never hold it. What
+   * `completion` throws is a `fault` of the driver.
    */
   add(buffers: BufferList, completion: (writtenBytes: number) => void, direct?: number): boolean {
     if (this.#error !== null) throw this.#error
     this.#requireRing(buffers.count)
-    return this.#add(buffers, (writtenBytes, error) => error === null && completion(writtenBytes), direct)
+    const head = this.ring.add(buffers, direct)
+    if (head < 0) return false
+    this.#completions[head] = completion
+    return true
   }
 
   /** `add`, then `kick`. */
@@ -89,63 +105,158 @@ export class DriverQueue {
     if (this.ring.needsNotification()) this.#transport.notify(this.index)
   }
 
-  /** Completes what the device has returned; says how many. Called by the driver's interrupt handler, or to poll. */
+  /**
+   * Completes what the device has returned; says how many. Called by the driver's interrupt handler, or to poll. A turn has as many
+   * completions as the ring has entries: more are of requests that were made in it, and come in the next turn.
+   */
   reap(): number {
     let count = 0
     while (this.#error === null && this.ring.popUsed(this.#used)) {
       const { id, writtenBytes } = this.#used
       const completion = this.#completions[id]
-      this.#completions[id] = undefined
-      completion?.(writtenBytes, null)
+      if (completion === undefined) this.#finish(id, writtenBytes)
+      else {
+        this.#completions[id] = undefined
+        try {
+          completion(writtenBytes)
+        } catch (error) {
+          this.#report(error)
+        }
+      }
       count++
+      if (count < this.ring.size || this.#transport.requestPoll === undefined) continue
+      this.#transport.requestPoll()
+      this.hasMore = true
+      break
     }
-    if (count > 0) this.#room.wake()
+    if (count > 0) this.#sendWaiting()
     return count
+  }
+
+  /** Calls that a snapshot brought back, in the order in which they were made: the device has them, or they wait for room. */
+  get resumed(): readonly Pick<PendingCall, 'promise' | 'onSettled'>[] {
+    return this.#resumed
   }
 
   /** @internal Rejects everything that waits, and whatever comes. */
   fail(error: DriverError): void {
     if (this.#error !== null) return
     this.#error = error
-    for (const [id, completion] of this.#completions.entries()) {
-      this.#completions[id] = undefined
-      completion?.(0, error)
-    }
-    this.#room.wake()
+    this.#completions.fill(undefined)
+    // A device that was given up may still write: its buffers are lost until the reset.
+    for (const call of [...this.#calls.values(), ...this.#waiting.splice(0)]) call.fail(error)
   }
 
-  #send(parts: readonly Uint8Array[], reply: number, direct: number, signal: AbortSignal | undefined): Promise<Reply> {
-    if (this.#error !== null) throw this.#error
+  /** @internal The device was reset: the buffers of its calls are free. */
+  releaseBuffers(): void {
+    for (const { address, sentBytes, replyBytes } of this.#calls.values()) {
+      this.#transport.free(address, sentBytes + replyBytes)
+    }
+    this.#calls.clear()
+  }
+
+  /** @internal */
+  saveCalls(): QueueCalls {
+    return {
+      ownsRing: this.onUsed !== null,
+      posted: this.#completions.flatMap((completion, id) => (completion === undefined ? [] : [id])),
+      calls: Array.from(this.#calls, ([id, { address, sentBytes, replyBytes }]) => ({
+        id,
+        address,
+        sentBytes,
+        replyBytes,
+      })),
+      waiting: this.#waiting.map(({ parts, replyBytes }) => ({
+        parts: parts.map((part) => [...part]),
+        replyBytes,
+      })),
+    }
+  }
+
+  /** @internal `completionOf` gives a chain that was added with a callback another one. */
+  restoreCalls(state: QueueCalls, completionOf: ((id: number) => Completion) | undefined): void {
+    checkCalls(state, this.name, this.ring)
+    const resumed = (readable: readonly Uint8Array[], reply: number) => {
+      const call = new PendingCall(readable, { reply }, (aborted) => this.#forget(aborted), this.#report)
+      // Whoever made it is gone, and may never ask for it again.
+      call.promise.catch(() => {})
+      return call
+    }
+    for (const { id, address, sentBytes, replyBytes } of state.calls) {
+      const call = resumed([new Uint8Array(sentBytes)], replyBytes)
+      call.address = address
+      this.#calls.set(id, call)
+    }
+    for (const { parts, replyBytes } of state.waiting) {
+      const readable = parts.map((part) => Uint8Array.from(part))
+      this.#waiting.push(resumed(readable, replyBytes))
+    }
+    for (const id of state.posted) {
+      requireDriverState(
+        completionOf !== undefined,
+        `chain ${id} of queue ${this.name} was added with a callback: pass options.completion`,
+      )
+      this.#completions[id] = completionOf?.(id)
+    }
+    this.#resumed = [...this.#calls.values(), ...this.#waiting]
+    // Its owner sets the real one.
+    if (state.ownsRing) this.onUsed = () => {}
+  }
+
+  #fits({ buffers }: PendingCall): boolean {
+    return this.ring.freeDescriptors >= (this.#inTable(buffers) ? 1 : buffers)
+  }
+
+  #inTable(buffers: number): boolean {
+    return buffers > 1 && buffers <= this.#indirectLength
+  }
+
+  /** There is room for it. Throws `VirtioError` OUT_OF_MEMORY. */
+  #send(call: PendingCall): void {
     const { memory } = this.#transport
-    const sent = parts.reduce((sum, part) => sum + part.length, 0)
-    const address = this.#transport.allocate(sent + reply, 16)
+    const { parts, sentBytes, replyBytes } = call
+    call.address = this.#transport.allocate(sentBytes + replyBytes, 16)
     const buffers = this.#buffers.clear()
-    let end = address
+    let end = call.address
     for (const part of parts) {
       memory.write(end, part)
       buffers.addReadable(end, part.length)
       end += part.length
     }
-    if (reply > 0) buffers.addWritable(end, reply)
-    return new Promise((resolve, reject) => {
-      const abort = () => reject(signal?.reason)
-      const added = this.#add(
-        buffers,
-        (writtenBytes, error) => {
-          signal?.removeEventListener('abort', abort)
-          // A device that was given up may still write: its buffers are lost until the reset.
-          if (error !== null) return reject(error)
-          const bytes = new Uint8Array(writtenBytes)
-          memory.read(address + sent, bytes)
-          this.#transport.free(address, sent + reply)
-          resolve({ bytes })
-        },
-        direct,
-      )
-      assert(added, 'there was room before the buffers were written')
-      signal?.addEventListener('abort', abort, { once: true })
-      this.kick()
-    })
+    if (replyBytes > 0) buffers.addWritable(end, replyBytes)
+    const head = this.ring.add(buffers, this.#inTable(buffers.count) ? 0 : buffers.count)
+    assert(head >= 0, 'there was room before the buffers were written')
+    this.#calls.set(head, call)
+  }
+
+  #sendWaiting(): void {
+    let sent = 0
+    for (let next = this.#waiting[0]; next !== undefined && this.#error === null; next = this.#waiting[0]) {
+      if (!this.#fits(next)) break
+      this.#waiting.shift()
+      try {
+        this.#send(next)
+        sent++
+      } catch (error) {
+        next.fail(error)
+      }
+    }
+    if (sent > 0) this.kick()
+  }
+
+  #finish(id: number, writtenBytes: number): void {
+    const call = this.#calls.get(id)
+    if (call === undefined) return
+    this.#calls.delete(id)
+    const bytes = new Uint8Array(writtenBytes)
+    this.#transport.memory.read(call.address + call.sentBytes, bytes)
+    this.#transport.free(call.address, call.sentBytes + call.replyBytes)
+    call.succeed(bytes)
+  }
+
+  #forget(call: PendingCall): void {
+    const index = this.#waiting.indexOf(call)
+    if (index >= 0) this.#waiting.splice(index, 1)
   }
 
   /** VQS-IND-DRV-03: a table holds no more than the ring does. */
@@ -154,12 +265,5 @@ export class DriverQueue {
     if (count > size) {
       throw new VirtioError('REQUEST_TOO_LONG', `${count} buffers do not fit queue ${this.name}, a ring of ${size}`)
     }
-  }
-
-  #add(buffers: BufferList, completion: Completion, direct?: number): boolean {
-    const head = this.ring.add(buffers, direct)
-    if (head < 0) return false
-    this.#completions[head] = completion
-    return true
   }
 }

@@ -45,12 +45,29 @@ export interface DriverTransport<C extends DeviceContract = DeviceContract> {
   /** Available buffer notification (§2.9). Never called before DRIVER_OK (INIT-DRV-07). */
   notify(queue: number): void
 
+  /** Why the device asks for a reset, where that can be known: its model runs in the same process, and threw. Else null. */
+  readonly deviceFault?: unknown
+
   /** Reads and acknowledges what the device signalled: VIRTIO_INTERRUPT_* bits, 0 for nothing. */
   takeInterrupts(): number
-  /** Called once per interrupt that reaches the driver; the handler calls `takeInterrupts`. One handler, null for none. */
+  /**
+   * Called once per interrupt that reaches the driver; the handler calls `takeInterrupts`. One handler, null for none. An interrupt
+   * that came while there was none is kept for the next.
+   */
   onInterrupt(handler: (() => void) | null): void
 
   /** Memory for a ring or a buffer, at a multiple of `align` (a power of two). Throws `VirtioError` OUT_OF_MEMORY. */
   allocate(lengthBytes: number, align: number): number
   free(address: number, lengthBytes: number): void
+
+  /**
+   * The driver has let go of its turn with completions left: call the interrupt handler again, later. A transport without it has its
+   * driver go on until nothing is left, however quick the device is.
+   */
+  requestPoll?(): void
+
+  /** What the transport has to know again when a driver is restored: its allocator's blocks. Plain data, as JSON keeps it. */
+  saveState?(): unknown
+  /** Takes over what `saveState` returned, before the driver does. Throws `VirtioError` INVALID_STATE. */
+  restoreState?(state: unknown): void
 }

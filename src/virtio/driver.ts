@@ -2,7 +2,12 @@
  * A driver that runs: the queues of one device, its negotiated features and configuration, and what to do when it interrupts or
  * breaks. It has no thread: the transport's interrupt, or a call of `poll`, moves it.
  */
-import { Emitter, type Events } from '../internal/emitter.ts'
+import { assert } from '../internal/assert.ts'
+import type { Events } from '../internal/emitter.ts'
+import { VirtioError } from '../internal/error.ts'
+import { FaultEmitter } from '../internal/fault-emitter.ts'
+import { messageOf } from '../internal/report-error.ts'
+import { STATE_VERSION } from '../internal/saved-state.ts'
 import type { Violation } from '../virtqueue/index.ts'
 import type { ConfigValues } from './config-layout.ts'
 import { DEVICE_NEEDS_RESET, FAILED, VIRTIO_INTERRUPT_CONFIG, VIRTIO_INTERRUPT_USED } from './constants.ts'
@@ -10,7 +15,8 @@ import type { DeviceContract, QueueName } from './device-contract.ts'
 import type { DriverConfig } from './driver-config.ts'
 import { DriverError } from './driver-error.ts'
 import type { DriverQueue } from './driver-queue.ts'
-import type { DriverTransport } from './driver-transport.ts'
+import type { DriverState } from './driver-state.ts'
+import type { DriverTransport, QueueAddresses } from './driver-transport.ts'
 import type { FeatureSet } from './features.ts'
 
 export type DriverEvents = {
@@ -20,12 +26,32 @@ export type DriverEvents = {
   config: () => void
   /** The device was given up, or the driver closed: start a new driver to go on. */
   stopped: (error: DriverError) => void
+  /**
+   * Your own code threw: a completion, an `onSettled`, an `onUsed` or a listener, on queue `queue` (-1: none). The driver goes on. What
+   * nobody listens for is printed.
+   */
+  fault: (error: unknown, queue: number) => void
 }
 
 /** A block of the transport's memory that lives as long as the driver. */
 export interface DriverBlock {
   readonly address: number
   readonly lengthBytes: number
+}
+
+/** Where a queue and its indirect tables are, for a snapshot. */
+export interface QueuePlace {
+  readonly addresses: QueueAddresses
+  readonly indirectArea: number
+  readonly indirectLength: number
+}
+
+/** The driver that runs on each transport: a transport has one interrupt handler, and a device one driver. */
+const RUNNING = new WeakMap<DriverTransport, DriverCore>()
+
+/** Before another driver starts: what the present one has under way is rejected, not forgotten. */
+export function replaceDriver(transport: DriverTransport, device: 'reset the device' | 'keep the device'): void {
+  RUNNING.get(transport)?.giveWay(device)
 }
 
 export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> implements Disposable {
@@ -38,10 +64,11 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
   readonly queues: readonly DriverQueue[]
   readonly #config: DriverConfig<C['config']>
   readonly #blocks: readonly DriverBlock[]
-  readonly #events = new Emitter<DriverEvents>()
+  readonly #places: readonly QueuePlace[]
+  readonly #events = new FaultEmitter<DriverEvents>('the driver')
   #error: DriverError | null = null
 
-  /** Made by `startDriver` only. */
+  /** Made by `startDriver` and `restoreDriver` only. */
   constructor(
     contract: C,
     transport: DriverTransport,
@@ -50,6 +77,7 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
     queues: readonly DriverQueue[],
     config: DriverConfig<C['config']>,
     blocks: readonly DriverBlock[],
+    places: readonly QueuePlace[],
   ) {
     this.contract = contract
     this.transport = transport
@@ -58,6 +86,12 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
     this.queues = queues
     this.#config = config
     this.#blocks = blocks
+    this.#places = places
+    for (const queue of queues) {
+      if (queue.name in this) throw new VirtioError('CONTRACT', `a queue cannot be called ${queue.name}`)
+      Object.defineProperty(this, queue.name, { value: queue, enumerable: true })
+    }
+    RUNNING.set(transport, this as unknown as DriverCore)
     transport.onInterrupt(() => this.handleInterrupt())
   }
 
@@ -92,25 +126,78 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
     const reasons = this.transport.takeInterrupts()
     if ((reasons & VIRTIO_INTERRUPT_CONFIG) !== 0) {
       if ((this.transport.readStatus() & DEVICE_NEEDS_RESET) !== 0) {
-        this.#stop(new DriverError('DEVICE_NEEDS_RESET', 'the device asks for a reset'))
+        this.#stop(needsReset(this.transport))
         return
       }
-      this.#events.emit('config')
+      this.#events.tell('config')
     }
-    if ((reasons & VIRTIO_INTERRUPT_USED) !== 0) this.poll()
+    let isUsed = (reasons & VIRTIO_INTERRUPT_USED) !== 0
+    for (const queue of this.queues) {
+      isUsed ||= queue.hasMore
+      queue.hasMore = false
+    }
+    if (isUsed) this.poll()
   }
 
   /** Completes whatever the device has returned on any queue, interrupt or not. */
   poll(): void {
     for (const queue of this.queues) {
-      if (queue.onUsed !== null) queue.onUsed()
-      else queue.reap()
+      if (queue.onUsed === null) queue.reap()
+      else {
+        try {
+          queue.onUsed()
+        } catch (error) {
+          this.onFault(error, queue.index)
+        }
+      }
     }
+  }
+
+  /**
+   * Plain data for `restoreDriver`, taken between turns, when everything added was kicked. Save the memory and the device at the same
+   * time. Throws `VirtioError` NOT_RESTORABLE for a driver that has stopped.
+   */
+  saveState(): DriverState {
+    if (this.#error !== null) {
+      throw new VirtioError('NOT_RESTORABLE', `the driver has stopped: ${this.#error.message}`, { cause: this.#error })
+    }
+    return {
+      version: STATE_VERSION,
+      deviceId: this.contract.id,
+      featureWindows: [0, 1, 2, 3].map((window) => this.featureSet.window(window)),
+      queues: this.queues.map((queue, index) => {
+        const place = this.#places[index]
+        assert(place !== undefined, 'every queue has its place')
+        const { addresses, indirectArea, indirectLength } = place
+        return {
+          name: queue.name,
+          addresses,
+          indirectArea,
+          indirectLength,
+          ring: queue.ring.saveState(),
+          ...queue.saveCalls(),
+        }
+      }),
+      blocks: [...this.#blocks],
+      transport: this.transport.saveState?.() ?? null,
+    }
+  }
+
+  /** @internal Code of the user's threw. */
+  onFault(error: unknown, queue: number): void {
+    this.#events.fault(error, queue)
+  }
+
+  /** @internal Another driver takes over the transport. */
+  giveWay(device: 'reset the device' | 'keep the device'): void {
+    this.#stop(new DriverError('DRIVER_REPLACED', 'another driver was started on the same transport'))
+    if (device === 'reset the device') this.close()
+    else RUNNING.delete(this.transport)
   }
 
   /** @internal A queue's ring found the device at fault. */
   onViolation(violation: Violation): void {
-    this.#events.emit('violation', violation)
+    this.#events.tell('violation', violation)
     this.#stop(new DriverError('DEVICE_VIOLATION', violation.message, violation))
     this.transport.writeStatus(this.transport.readStatus() | FAILED)
   }
@@ -118,11 +205,15 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
   /** Resets the device and frees the rings. Pending calls are rejected. Closing twice is no error. */
   close(): void {
     this.#stop(new DriverError('DRIVER_CLOSED', 'the driver was closed'))
+    // Closing a driver twice must not reset the device of the next one.
+    if (RUNNING.get(this.transport) !== (this as unknown as DriverCore)) return
+    RUNNING.delete(this.transport)
     this.transport.onInterrupt(null)
     this.transport.writeStatus(0)
     // CLEAN-DRV-02: what a device that never resets may still write to is not given back.
     if (this.transport.readStatus() !== 0) return
     for (const { address, lengthBytes } of this.#blocks) this.transport.free(address, lengthBytes)
+    for (const queue of this.queues) queue.releaseBuffers()
   }
 
   [Symbol.dispose](): void {
@@ -133,8 +224,20 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
     if (this.#error !== null) return
     this.#error = error
     for (const queue of this.queues) queue.fail(error)
-    this.#events.emit('stopped', error)
+    this.#events.tell('stopped', error)
   }
+}
+
+/** The error of a device that asks for a reset, with what it died of when the transport knows. */
+export function needsReset(transport: DriverTransport): DriverError {
+  const cause = transport.deviceFault ?? null
+  const why = cause === null ? '' : `: ${messageOf(cause)}`
+  return new DriverError(
+    'DEVICE_NEEDS_RESET',
+    `the device asks for a reset${why}`,
+    null,
+    cause === null ? {} : { cause },
+  )
 }
 
 /** A running driver; its queues are members by name. */

@@ -167,6 +167,11 @@ export class SplitDriverQueue {
     return head
   }
 
+  /** Writable bytes of a chain that is outstanding; -1 for a head that is not. */
+  writableBytesOf(head: number): number {
+    return this.#slots[head] ? this.#writable[head]! : -1
+  }
+
   /** Shows the device everything staged, with one ordered store (VQS-AVL-DRV-04). */
   publish(): void {
     const count = this.#added - this.#published

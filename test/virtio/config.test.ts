@@ -180,12 +180,14 @@ describe('driver side', () => {
 
   it('writes a field, and hears of changes', () => {
     const device = definition.create()
-    const driver = startDriver(new SharedMemoryTransport(device))
+    const transport = new SharedMemoryTransport(device)
+    const driver = startDriver(transport)
     let changes = 0
     driver.events.on('config', () => changes++)
     driver.writeConfig('mode', 4)
     expect(device.config.values.mode).toBe(4)
     device.config.update({ limit: 77 })
+    transport.settle()
     expect(changes).toBe(1)
     expect(driver.config.limit).toBe(77)
   })

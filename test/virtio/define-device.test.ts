@@ -99,6 +99,7 @@ describe('turns', () => {
     expect(device.poll()).toBe(false)
     expect(calls).toBe(100)
     expect(device.poll()).toBe(false)
+    transport.settle()
     expect(done).toBe(100)
   })
 

@@ -13,6 +13,7 @@ function held(options: { size?: number } = {}) {
   const driver = startDriver(transport, options.size ? { queueSizes: { requests: options.size } } : {})
   const run = () => {
     for (const queue of rung.splice(0)) device.registers.notify(queue)
+    transport.settle()
   }
   return { device, driver, transport, run }
 }

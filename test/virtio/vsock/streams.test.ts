@@ -13,10 +13,11 @@ function pattern(bytes: number, seed: number): Uint8Array {
 function pair(options: { queueSize?: number; bufAlloc?: number; rxBufferBytes?: number; plain?: boolean } = {}) {
   const common = options.plain ? { commonFeatures: FeatureSet.of(VIRTIO_F_VERSION_1) } : {}
   const host = new VsockDevice({ guestCid: 3, ...common, ...options })
-  const guest = new VsockDriver(new SharedMemoryTransport(host), { ...common, ...options })
+  const transport = new SharedMemoryTransport(host)
+  const guest = new VsockDriver(transport, { ...common, ...options })
   const violations: string[] = []
   host.device.events.on('violation', ({ rule }) => violations.push(rule))
-  return { host, guest, violations }
+  return { host, guest, violations, settle: () => transport.settle() }
 }
 
 /** Writes back whatever arrives, without losing what does not fit at once. */
@@ -88,7 +89,7 @@ describe('streams', () => {
   })
 
   it('a reader that does not read stops its writer, by credit', () => {
-    const { host, guest } = pair({ queueSize: 8, bufAlloc: 5000 })
+    const { host, guest, settle } = pair({ queueSize: 8, bufAlloc: 5000 })
     let accepted: VsockSocket | undefined
     host.listen(7, (socket) => {
       accepted = socket
@@ -103,6 +104,7 @@ describe('streams', () => {
     let read = 0
     for (;;) {
       const count = accepted!.read(target.subarray(read, read + 1000))
+      settle()
       if (count === 0) break
       read += count
     }
@@ -138,6 +140,7 @@ describe('streams', () => {
     const own = await guest.connect(HOST, 7).opened()
     own.events.on('close', (reason) => reasons.push(reason))
     host.transportReset(5)
+    await Promise.resolve()
     expect(guest.endpoint.cid).toBe(5)
     expect(reasons).toEqual(['reset'])
     expect(before.connection.state).toBe('closed')

@@ -1,0 +1,44 @@
+/** The feature windows of a device's registers (virtio 1.4 §2.2): what it offers, and what its driver has written so far. */
+import { featureDependencies } from './device-features.ts'
+import { type DeviceRegistersOptions, SUPPORTED_COMMON_FEATURES } from './device-registers-options.ts'
+import { type FeatureDependency, FeatureSet } from './features.ts'
+import { checkAccepted, checkOffer } from './negotiation.ts'
+import type { ProtocolViolation } from './protocol-violation.ts'
+
+export class FeatureRegisters {
+  readonly deviceId: number
+  readonly offeredFeatures: FeatureSet
+  /** Window selectors, as the driver wrote them; out of range is harmless (museum 24). */
+  deviceFeaturesSelect = 0
+  driverFeaturesSelect = 0
+  protected driverFeatures = FeatureSet.empty
+  readonly #dependencies: readonly FeatureDependency[]
+
+  /** Throws `VirtioError` FEATURES for an offer that is not closed, or lacks VERSION_1. */
+  constructor(options: DeviceRegistersOptions) {
+    this.deviceId = options.deviceId
+    this.#dependencies = [...featureDependencies(options.deviceId), ...(options.dependencies ?? [])]
+    const common = options.commonFeatures ?? SUPPORTED_COMMON_FEATURES
+    this.offeredFeatures = (options.features ?? FeatureSet.empty).union(common)
+    checkOffer(this.offeredFeatures, this.#dependencies, this.deviceId)
+  }
+
+  readDeviceFeatures(): number {
+    return this.offeredFeatures.window(this.deviceFeaturesSelect)
+  }
+
+  protected selectDriverFeatures(word: number): void {
+    this.driverFeatures = this.driverFeatures.withWindow(this.driverFeaturesSelect, word)
+  }
+
+  /** What is wrong with accepting `features`; null when nothing is. */
+  protected refusalOf(features: FeatureSet): ProtocolViolation | null {
+    return checkAccepted(features, this.offeredFeatures, this.#dependencies, this.deviceId)
+  }
+
+  protected clearFeatures(): void {
+    this.driverFeatures = FeatureSet.empty
+    this.deviceFeaturesSelect = 0
+    this.driverFeaturesSelect = 0
+  }
+}
