@@ -1,50 +1,23 @@
-import {
-  EXPERIMENTS,
-  type Experiment,
-  MANIFEST_FORMAT,
-  type ReportData,
-  type Row,
-  renderReport,
-} from 'virtio-sdk/evaluation'
+import { EXPERIMENTS, renderReport } from 'virtio-sdk/evaluation'
 import { zcu102 } from 'virtio-sdk/platform-zcu102'
 import { describe, expect, it } from 'vitest'
+import { judge } from './claims/oracles.ts'
+import type { Raw } from './claims/rows.ts'
+import { reportData, sentences } from './claims/synthetic.ts'
 
 const CAMPAIGN = { seed: 3, points: 3, sets: 5 }
 
-/** What evaluate hands to the report. */
-function dataOf(names: readonly string[], platform = zcu102): ReportData {
-  const rows = new Map<string, readonly Row[]>()
-  const experiments = EXPERIMENTS.filter(({ name }) => names.includes(name)).map((experiment: Experiment) => {
-    const { name, title, columns, assumptions } = experiment
-    const all = experiment.units(CAMPAIGN, platform).flatMap((unit) => [...experiment.run(unit, platform)])
-    const summary = experiment.summarize?.()
-    for (const row of all) summary?.add(row)
-    rows.set(summary ? `${name}-summary` : name, summary?.rows() ?? all)
-    return {
+function rowsOf(names: readonly string[]): Raw {
+  return Object.fromEntries(
+    EXPERIMENTS.filter(({ name }) => names.includes(name)).map(({ name, units, run }) => [
       name,
-      title,
-      file: `data/${name}.ndjson`,
-      rows: all.length,
-      refuted: 0,
-      sha256: '',
-      rowsOfUnits: [all.length],
-      columns,
-      assumptions,
-      summary: summary ? { file: `data/${name}-summary.ndjson`, columns: summary.columns } : null,
-    }
-  })
-  const manifest = {
-    format: MANIFEST_FORMAT,
-    version: '1.2.3',
-    campaign: CAMPAIGN,
-    shard: { index: 1, count: 1 },
-    platform,
-    experiments,
-  } as const
-  return { manifest, rows }
+      units(CAMPAIGN, zcu102).flatMap((unit) => [...run(unit, zcu102)]),
+    ]),
+  )
 }
 
-const data = dataOf(EXPERIMENTS.map(({ name }) => name).filter((name) => name !== 'priority-levels'))
+const raw = rowsOf(EXPERIMENTS.map(({ name }) => name).filter((name) => name !== 'priority-levels'))
+const data = reportData(raw, CAMPAIGN)
 const html = renderReport(data, '/* drawn */')
 
 describe('the report', () => {
@@ -67,6 +40,12 @@ describe('the report', () => {
       expect(figure).toMatch(/<details[\s\S]*<table>[\s\S]*<td/)
       expect(figure).not.toMatch(/NaN|undefined|Infinity/)
     }
+  })
+
+  it('says what its rows say', () => {
+    const said = sentences(data)
+    expect(said.length).toBeGreaterThan(50)
+    for (const one of said) judge(one, raw, data.manifest)
   })
 
   it('says how to get it again, and what threatens it', () => {

@@ -1,6 +1,6 @@
 /**
  * What a section of the report is made of. Texts are plain text; the page escapes them. A finding, a tile or a verdict says what the
- * rows say and nothing else: words as well as figures are chosen by them.
+ * rows say and nothing else: words as well as figures are chosen by them, and test/evaluation/claims computes each once more.
  */
 import type { Row } from '../experiment.ts'
 import type { ManifestExperiment } from '../manifest.ts'
