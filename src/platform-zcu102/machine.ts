@@ -42,7 +42,7 @@ export interface MachineOptions {
   readonly payload: (flowName: string) => Uint8Array | null
   readonly trace: TraceRecorder
   readonly onMessage?: (message: Delivery) => void
-  readonly intruder?: Intruder
+  readonly intruder?: Intruder | readonly Intruder[]
   readonly latenessNs?: (flow: number, sequence: number) => number
 }
 
@@ -67,6 +67,8 @@ export class Machine {
   violations = 0
   readonly #scenario: Scenario
   readonly #options: MachineOptions
+  /** By VM. */
+  readonly #intruders: ReadonlyMap<number, Intruder>
   readonly #board: Board
   readonly #relay: Relay
   readonly #costs: CostModel
@@ -93,6 +95,7 @@ export class Machine {
     refuseImpossible(scenario, options.design, coreCount)
     this.#scenario = scenario
     this.#options = options
+    this.#intruders = new Map([options.intruder ?? []].flat().map((intruder) => [intruder.vm, intruder]))
     this.#vmCores = scenario.vms.map((vm) => vm.core)
     this.#jitter = new Random(scenario.seed, 2)
     this.#interrupts = interruptsOf(scenario, options.design)
@@ -276,7 +279,7 @@ export class Machine {
   #release(flow: number): void {
     const vm = this.#sources[flow]!
     this.#releasesLeft--
-    if (vm !== this.#options.intruder?.vm) this.#undelivered++
+    if (!this.#intruders.has(vm)) this.#undelivered++
     const { now } = this.kernel
     const sequence = this.ledgers[flow]!.release(now)
     this.#options.trace.begin(TraceKind.message, Track.flow(flow), now, flow, sequence)
@@ -310,10 +313,11 @@ export class Machine {
     if (kind === Activity.interrupt) this.#gic.endOfInterrupt(core, argument)
     if (kind === Activity.poll) this.#polls[argument] = 0
     const guest = this.#guests[argument]!
-    const { intruder } = this.#options
-    if (intruder?.vm === argument && this.epochNs > 0) {
+    const intruder = this.#intruders.get(argument)
+    if (intruder !== undefined && this.epochNs > 0) {
       const behave = () => (sends ? guest.send() : guest.handleInterrupt())
-      this.#kick(argument, attack(intruder, this.memory.stage2[argument]!.memory, behave))
+      const { memory } = this.memory.stage2[argument]!
+      this.#kick(argument, attack(intruder, memory, behave, this.#registers[argument]!))
     } else this.#kick(argument, sends ? guest.send() : guest.handleInterrupt())
   }
 
@@ -333,11 +337,11 @@ export class Machine {
   #resetDevice(vm: number): void {
     const registers = this.#registers[vm]!
     registers.writeStatus(0)
-    this.#options.intruder?.onStatus?.(registers.readStatus(), this.memory.stage2[vm]!.memory)
+    this.#intruders.get(vm)?.onStatus?.(registers.readStatus(), this.memory.stage2[vm]!.memory)
   }
 
   #delivered(flow: GuestFlow, sequence: number, bytes: Uint8Array): void {
-    if (this.#sources[flow.index] !== this.#options.intruder?.vm) this.#undelivered--
+    if (!this.#intruders.has(this.#sources[flow.index]!)) this.#undelivered--
     for (const next of this.#hops.arrived(flow.index, this.kernel.now)) {
       this.#releasesLeft++
       const core = this.#vmCores[this.#sources[next]!]!

@@ -22,8 +22,8 @@ export interface SimulationOptions {
   readonly onProgress?: (simulatedNs: number, totalNs: number) => void
   /** A delivered message; `bytes` are valid during the call. */
   readonly onMessage?: (message: Delivery) => void
-  /** Replaces one VM's guest by a hostile one. */
-  readonly intruder?: Intruder
+  /** Replaces guests of VMs by hostile ones. */
+  readonly intruder?: Intruder | readonly Intruder[]
   /**
    * How late the `sequence`-th message (from 0) of the flow with this index is released, whole ns from 0 to the flow's jitter. Default:
    * drawn from the seed. Asked once a message of a flow that a timer releases, in order.
