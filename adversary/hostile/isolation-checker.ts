@@ -1,0 +1,239 @@
+/**
+ * Watches the simulated hardware of a machine, and shares no code with broker, ledger or intake: who maps which frame, what the DMA reads
+ * and writes, whose bytes lie where. It knows the flows that were declared, and nothing of how they are served.
+ */
+import { Random } from '../../src/internal/random.ts'
+import { PAGE_SIZE } from '../../src/memory/index.ts'
+import type { DmaList } from '../../src/platform/index.ts'
+import { Gdma } from '../../src/platform-zcu102/gdma.ts'
+import type { Machine } from '../../src/platform-zcu102/machine.ts'
+import type { Scenario } from '../../src/scenario/index.ts'
+
+export const BREAK_KINDS = ['crash', 'mapping', 'dma', 'leak', 'lost', 'corrupt', 'hold', 'late'] as const
+export type BreakKind = (typeof BREAK_KINDS)[number]
+
+export interface Break {
+  readonly kind: BreakKind
+  readonly what: string
+}
+
+/** More of a kind say nothing new. */
+const MOST_OF_A_KIND = 3
+const UNMAPPED = -1
+
+interface Mapping {
+  readonly vm: number
+  readonly page: number
+  readonly writable: boolean
+}
+
+/** Engines are told apart by who watches them; a run is one piece of synchronous code. */
+let watching: IsolationChecker | null = null
+const { start, extend, finish } = Gdma.prototype
+Gdma.prototype.start = function (list, nowNs) {
+  watching?.dmaStarts(list)
+  start.call(this, list, nowNs)
+}
+Gdma.prototype.extend = function (nowNs) {
+  const extended = extend.call(this, nowNs)
+  if (extended) watching?.dmaGrows()
+  return extended
+}
+Gdma.prototype.finish = function () {
+  const list = finish.call(this)
+  watching?.dmaEnds(this.completedPieces)
+  return list
+}
+
+export class IsolationChecker {
+  readonly breaks: Break[] = []
+  readonly #machine: Machine
+  readonly #hostile: ReadonlySet<number>
+  /** `source * 256 + destination`. */
+  readonly #declared = new Set<number>()
+  /** By frame: who maps it. The checker's own copy, kept by watching the tables' writes. */
+  readonly #mappings = new Map<number, Mapping[]>()
+  #list: DmaList | null = null
+  /** Entries of the list that were looked at, and the frames in them. */
+  #entries = 0
+  readonly #inFlight = new Set<number>()
+  readonly #secrets: readonly number[]
+
+  constructor(machine: Machine, scenario: Scenario, hostile: ReadonlySet<number>) {
+    this.#machine = machine
+    this.#hostile = hostile
+    const vmOf = (name: string) => scenario.vms.findIndex((vm) => vm.name === name)
+    for (const { from, to } of scenario.flows) this.#declared.add(vmOf(from) * 256 + vmOf(to))
+    const random = new Random(scenario.seed, 0x5ec2)
+    this.#secrets = scenario.vms.map(() => random.u32() | 1)
+  }
+
+  /** Begins to watch, and fills what honest VMs do not use of their RAM with secrets. */
+  watch(): void {
+    this.#machine.memory.stage2.forEach((table, vm) => {
+      table.frames.forEach((frame, page) => {
+        if (frame !== UNMAPPED) this.#add(frame, { vm, page, writable: table.readOnly[page] === 0 })
+      })
+      const { map, protect, unmap } = table
+      const pageOf = (address: number) => (address - table.base) / PAGE_SIZE
+      table.map = (address, frame, writable) => {
+        map.call(table, address, frame, writable)
+        this.#mapped(frame, { vm, page: pageOf(address), writable })
+      }
+      table.unmap = (address) => {
+        const frame = unmap.call(table, address)
+        this.#unmapped(frame, vm, pageOf(address))
+        return frame
+      }
+      table.protect = (address, writable) => {
+        protect.call(table, address, writable)
+        const page = pageOf(address)
+        const frame = table.frames[page]!
+        this.#remove(frame, vm, page)
+        this.#mapped(frame, { vm, page, writable })
+      }
+    })
+    this.#plantSecrets()
+    watching = this
+  }
+
+  /** Stops watching, and looks for secrets where they should not be. */
+  finish(): void {
+    watching = null
+    this.#findSecrets()
+  }
+
+  note(kind: BreakKind, what: string): void {
+    if (this.breaks.filter((found) => found.kind === kind).length < MOST_OF_A_KIND) this.breaks.push({ kind, what })
+  }
+
+  // ---- mappings
+
+  #add(frame: number, mapping: Mapping): void {
+    const known = this.#mappings.get(frame)
+    if (known === undefined) this.#mappings.set(frame, [mapping])
+    else known.push(mapping)
+  }
+
+  #remove(frame: number, vm: number, page: number): void {
+    const left = (this.#mappings.get(frame) ?? []).filter((known) => known.vm !== vm || known.page !== page)
+    this.#mappings.set(frame, left)
+  }
+
+  #mapped(frame: number, mapping: Mapping): void {
+    this.#add(frame, mapping)
+    const mappings = this.#mappings.get(frame)!
+    if (mappings.length > 1) {
+      const where = mappings
+        .map(({ vm, page, writable }) => `VM ${vm} page ${page}${writable ? ' (writable)' : ''}`)
+        .join(', ')
+      if (mappings.some(({ writable }) => writable))
+        this.note('mapping', `frame ${frame} is shared and writable: ${where}`)
+      if (mappings.length > 2) this.note('mapping', `frame ${frame} is mapped ${mappings.length} times: ${where}`)
+      const [a, b] = mappings
+      if (a!.vm === b!.vm) this.note('mapping', `frame ${frame} is mapped twice in one VM: ${where}`)
+      else if (!this.#mayFlow(a!.vm, b!.vm) && !this.#mayFlow(b!.vm, a!.vm)) {
+        this.note('mapping', `frame ${frame} is shared by VMs without a flow: ${where}`)
+      }
+    }
+    if (this.#inFlight.has(frame) && mappings.length > 1 && mapping.writable) {
+      this.note('dma', `frame ${frame} is mapped at VM ${mapping.vm} while the DMA uses it`)
+    }
+  }
+
+  #unmapped(frame: number, vm: number, page: number): void {
+    this.#remove(frame, vm, page)
+    if (this.#inFlight.has(frame)) this.note('dma', `frame ${frame} is taken from VM ${vm} while the DMA uses it`)
+  }
+
+  #mayFlow(source: number, destination: number): boolean {
+    return this.#declared.has(source * 256 + destination)
+  }
+
+  // ---- the DMA
+
+  dmaStarts(list: DmaList): void {
+    this.#list = list
+    this.#entries = 0
+    this.#inFlight.clear()
+    this.dmaGrows()
+  }
+
+  dmaGrows(): void {
+    const list = this.#list!
+    for (; this.#entries < list.entryCount; this.#entries++) {
+      const [source, destination] = [list.source[this.#entries]!, list.destination[this.#entries]!]
+      const bytes = list.bytes[this.#entries]!
+      this.#moves(source, destination, bytes)
+      for (const start of [source, destination]) {
+        for (let frame = Math.floor(start / PAGE_SIZE); frame * PAGE_SIZE < start + bytes; frame++)
+          this.#inFlight.add(frame)
+      }
+    }
+  }
+
+  /** What it has moved it may still have moved. */
+  dmaEnds(pieces: number): void {
+    const list = this.#list!
+    for (let i = 0; i < list.entryCount && list.piece[i]! < pieces; i++) {
+      this.#moves(list.source[i]!, list.destination[i]!, list.bytes[i]!)
+    }
+    this.#inFlight.clear()
+  }
+
+  /** From one VM's own page into another's, which alone has it and may write it. */
+  #moves(source: number, destination: number, bytes: number): void {
+    const from = this.#mappings.get(Math.floor(source / PAGE_SIZE)) ?? []
+    const pages = [destination, destination + bytes - 1].map((at) => Math.floor(at / PAGE_SIZE))
+    for (const frame of new Set(pages)) {
+      const to = this.#mappings.get(frame) ?? []
+      if (to.length !== 1) {
+        this.note('dma', `the DMA writes frame ${frame}, which ${to.length === 0 ? 'no VM has' : 'is shared'}`)
+      } else if (!to[0]!.writable)
+        this.note('dma', `the DMA writes frame ${frame}, which VM ${to[0]!.vm} may only read`)
+      else if (!from.some(({ vm }) => this.#mayFlow(vm, to[0]!.vm))) {
+        const reads = from.map(({ vm }) => vm).join(', ') || 'no VM'
+        this.note('dma', `the DMA copies from frames of ${reads} to VM ${to[0]!.vm}: no flow says so`)
+      }
+    }
+  }
+
+  // ---- secrets
+
+  #plantSecrets(): void {
+    const words = this.#words()
+    this.#machine.memory.stage2.forEach((table, vm) => {
+      if (this.#hostile.has(vm)) return
+      for (const frame of table.frames) {
+        const [first, last] = [(frame * PAGE_SIZE) / 4, ((frame + 1) * PAGE_SIZE) / 4]
+        if (frame !== UNMAPPED && words.subarray(first, last).every((word) => word === 0)) {
+          words.fill(this.#secrets[vm]!, first, last)
+        }
+      }
+    })
+  }
+
+  #findSecrets(): void {
+    const words = this.#words()
+    this.#machine.memory.stage2.forEach((table, vm) => {
+      const others = this.#secrets.filter((_, other) => other !== vm && !this.#hostile.has(other))
+      for (const [page, frame] of table.frames.entries()) {
+        if (frame === UNMAPPED) continue
+        const first = (frame * PAGE_SIZE) / 4
+        for (let i = first; i + 1 < first + PAGE_SIZE / 4; i += 2) {
+          const word = words[i]!
+          // Two in a row, or noise might look like one.
+          if (word !== 0 && words[i + 1] === word && others.includes(word)) {
+            this.note('leak', `VM ${vm} page ${page} has bytes of VM ${this.#secrets.indexOf(word)}`)
+            break
+          }
+        }
+      }
+    })
+  }
+
+  #words(): Uint32Array {
+    const { bytes } = this.#machine.memory.dram
+    return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+  }
+}
