@@ -31,6 +31,8 @@ interface Shape {
 }
 
 const VMS = [2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8]
+/** Share of its period that a computation takes, on an average. */
+const COMPUTED = 0.05
 const CORES = 4
 const MAX_BYTES = 128 * 1024
 /** Messages of a run, about. */
@@ -58,7 +60,7 @@ export function drawCase(seed: number, index: number): DrawnCase {
     ? 0.95 + 1.5 * random.unit()
     : costs.kind === 'ones'
       ? 0.95 * random.unit()
-      : 0.05 + 0.65 * random.unit()
+      : 0.05 + 0.5 * random.unit()
   const vms = drawVms(random, broker)
   const flows = drawFlows(random, vms, shape)
   const loads = flows.map((_, i) => -Math.log(1 - random.unit()) * (shape.bulk && i === 0 ? 4 * flows.length : 1))
@@ -69,9 +71,9 @@ export function drawCase(seed: number, index: number): DrawnCase {
     const isBulk = shape.bulk && i === 0
     flow.length = !isBulk && random.chance(0.2) ? random.between(1, 300) : Math.max(1, Math.min(MAX_BYTES, bytes))
   }
-  stretch(flows, broker, vms, costNs, rate, load)
+  const awake = throttle(random, vms, flows, shape)
+  stretch(flows, broker, vms, costNs, rate, load * awake)
   for (const flow of flows) drawTimes(random, flow, flows.length, shape)
-  throttle(random, vms, flows, shape)
   addTasks(random, vms, flows)
   const periods = flows.map(({ period }) => period)
   const perNs = periods.reduce((sum, period) => sum + 1 / period, 0)
@@ -194,7 +196,9 @@ function stretch(
 ): void {
   let used = 0
   for (const flow of flows) {
-    used += (flow.length / rate + softwareNs(flow, broker, vms, costNs)) / flow.period
+    used +=
+      (flow.length / rate + softwareNs(flow, broker, vms, costNs, rate)) / flow.period +
+      (flow.compute === -1 ? COMPUTED : 0)
   }
   const { polling } = Object(broker.interrupts) as { polling?: number }
   const polls = polling === undefined ? 0 : (vms.length * (costNs('guestIsr') + 200)) / polling
@@ -210,6 +214,7 @@ function softwareNs(
   broker: ScenarioFile['broker'],
   vms: readonly VmEntry[],
   costNs: (op: CostOpName) => number,
+  rate: number,
 ): number {
   const pieceBytes = Math.min(4096, Number(broker.chunk))
   const pieces = Math.ceil(length / pieceBytes)
@@ -225,7 +230,11 @@ function softwareNs(
     costNs('guestSend') +
     2 * tellNs +
     2 * costNs('sgi')
-  const pieceNs = costNs('fetchDescriptor') + descriptors * costNs('dmaPerDescriptor') + costNs('usedRing') + lockNs / 8
+  const pieceNs =
+    costNs('fetchDescriptor') +
+    (descriptors * costNs('dmaPerDescriptor')) / Math.min(1, rate) +
+    costNs('usedRing') +
+    lockNs / 8
   const transferNs =
     costNs('pick') + costNs('dmaSetup') + costNs('irqEntryAck') + 3 * lockNs + tellNs + costNs('mmioTrap')
   const pages = broker.transfer === 'copy' || broker.placement === 'dedicated' ? 0 : Math.floor(length / 4096)
@@ -248,21 +257,25 @@ function drawTimes(random: Random, flow: FlowEntry, flows: number, shape: Shape)
     const most = random.pick(shape.late ? [0.5, 1, 2.5, 2.5] : [0, 0, 0.3, 1])
     const jitter = Math.min(Math.floor(period * most * random.unit()), (flow.deadline ?? period) - 1)
     if (jitter > 0) flow.jitter = jitter
-  } else if (flow.compute === -1) flow.compute = Math.floor(period * 0.2 * random.unit())
+  } else if (flow.compute === -1) flow.compute = Math.floor(period * 2 * COMPUTED * random.unit())
   if (shape.bulk && flow.name === 'f0' && random.chance(0.6)) flow.priority = 0
   else if (random.chance(0.4)) flow.priority = random.between(0, flows)
   if (shape.credit === 'little' && random.chance(0.5)) flow.credit = flow.length * random.between(1, 11)
   else if (shape.credit !== 'plenty' && random.chance(0.5)) flow.credit = flow.length * random.between(12, 40)
 }
 
-/** Some cores get a budget of cache refills: some of them one that lasts for a small part of a long period. */
+/**
+ * Some cores get a budget of cache refills: some of them one that lasts for a small part of a long period. Returns the smallest share of
+ * its time that a core then has, at most 1.
+ */
 function throttle(
   random: Random,
   vms: readonly VmEntry[],
   flows: readonly FlowEntry[],
   { starves, throttled }: Shape,
-): void {
-  if (!starves && !throttled) return
+): number {
+  let awake = 1
+  if (!starves && !throttled) return awake
   const longest = Math.max(...flows.map((flow) => flow.period))
   for (let core = 0; core < CORES; core++) {
     if (random.chance(0.5)) continue
@@ -272,7 +285,9 @@ function throttle(
     const refillsPerUs = random.between(1, 10)
     const memguard = { refills: Math.max(1, Math.floor((period * share * refillsPerUs) / 1000)), period }
     for (const vm of vms) if (vm.core === core) Object.assign(vm, { refillsPerUs, memguard })
+    if (vms.some((vm) => vm.core === core)) awake = Math.min(awake, share)
   }
+  return awake
 }
 
 function addTasks(random: Random, vms: readonly VmEntry[], flows: readonly FlowEntry[]): void {

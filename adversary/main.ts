@@ -13,7 +13,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { Random } from '../src/internal/random.ts'
 import { type Case, formatCase, parseCase } from './case.ts'
 import { drawCase } from './draw-case.ts'
-import { examine, examineCase, failsBy, type Record } from './examine.ts'
+import { crashesBy, examine, examineCase, exceeds, type Record } from './examine.ts'
 import { shrink } from './shrink.ts'
 import { formatCovered, LEAST_BOUNDED, Summary } from './summary.ts'
 import { BOUND_KINDS, type Comparison } from './try-case.ts'
@@ -139,8 +139,11 @@ function worstOf({ exceeded }: Record): Comparison | undefined {
 function shrunkFailure(seed: number, record: Record): { found: Case; failure: string } {
   const worst = worstOf(record)
   const drawn = plain(drawCase(seed, record.index))
-  if (worst === undefined) return { found: drawn, failure: 'crashed' }
-  const found = shrink({ ...drawn, attack: worst.attack }, (candidate) => failsBy(candidate, worst.kind))
+  if (worst === undefined) {
+    const message = record.crashed!
+    return { found: shrink(drawn, (candidate) => crashesBy(candidate, message)), failure: `crashed: ${message}` }
+  }
+  const found = shrink({ ...drawn, attack: worst.attack }, (candidate) => exceeds(candidate, worst.kind))
   const after = examineCase(found, new Random(0)).exceeded.find(({ kind }) => kind === worst.kind)
   return { found, failure: after === undefined ? describe(worst) : describe(after) }
 }
@@ -159,28 +162,25 @@ function report(found: Case, random: Random): number {
   return reportRecord({ ...examineCase(found, random), index: 0, overload: false, ingredients: [] })
 }
 
-function reportRecord({ bounds, crashed, exceeded, flows, boundedFlows, nearest, refused, runs }: Record): number {
+function reportRecord({ bounds, crashed, exceeded, flows, boundedFlows, nearest, runs }: Record): number {
   const lines = [
     `${bounds} bounds of ${boundedFlows} of ${flows} flows compared in ${runs} runs; ${exceeded.length} exceeded`,
   ]
   if (nearest !== null) lines.push(`nearest: ${describe(nearest)}`)
   for (const comparison of exceeded)
     lines.push(`EXCEEDED ${describe(comparison)}\n  under ${JSON.stringify(comparison.attack)}`)
-  if (refused !== null) lines.push(`refused: ${refused}`)
   if (crashed !== null) lines.push(`CRASHED: ${crashed}`)
   process.stdout.write(`${lines.join('\n')}\n`)
   return exceeded.length > 0 || crashed !== null ? 1 : 0
 }
 
 function figures(seed: number, summary: Summary, elapsed: number, jobs: number, kept: readonly Kept[]): unknown {
-  const { cases, refused, bounds, runs, exceeded, crashed, flows, boundedFlows, boundedShare, nearest, covered } =
-    summary
+  const { cases, bounds, runs, exceeded, crashed, flows, boundedFlows, boundedShare, nearest, covered } = summary
   return {
     seed,
     jobs,
     elapsedSeconds: elapsed,
     cases,
-    refused,
     runs,
     bounds,
     boundsPerSecond: bounds / elapsed,
@@ -206,10 +206,10 @@ function figures(seed: number, summary: Summary, elapsed: number, jobs: number, 
 }
 
 function print(seed: number, summary: Summary, elapsed: number, jobs: number, kept: readonly Kept[]): void {
-  const { cases, refused, bounds, runs, exceeded, crashed, flows, boundedFlows, boundedShare, nearest } = summary
+  const { cases, bounds, runs, exceeded, crashed, flows, boundedFlows, boundedShare, nearest } = summary
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`
   const lines = [
-    `seed ${seed}: ${cases} scenarios (${refused} refused), ${runs} runs, ${elapsed.toFixed(0)} s on ${jobs} threads`,
+    `seed ${seed}: ${cases} scenarios, ${runs} runs, ${elapsed.toFixed(0)} s on ${jobs} threads`,
     `${bounds} bounds compared, ${(bounds / elapsed).toFixed(0)} a second; ${exceeded} exceeded${formatKinds(summary)}, ${crashed} scenarios crashed`,
     `${boundedFlows} of ${flows} flows drawn without overload have a bound: ${percent(boundedShare)}` +
       (boundedShare < LEAST_BOUNDED ? `; TOO FEW, at least ${percent(LEAST_BOUNDED)} must` : ''),
@@ -218,11 +218,10 @@ function print(seed: number, summary: Summary, elapsed: number, jobs: number, ke
     lines.push(`nearest to its bound: ${describe(nearest.comparison)}; --seed ${seed} --case ${nearest.index}`)
   }
   lines.push('', 'scenarios with', formatCovered(summary))
-  for (const [why, count] of summary.refusals) lines.push(`refused ${count}: ${why}`)
   for (const { index, path, found, failure } of kept) {
     lines.push(
       '',
-      `EXCEEDED in case ${index}, shrunk: ${failure}`,
+      `FAILED: case ${index}, shrunk: ${failure}`,
       '',
       formatCase(found),
       `replay: npm run adversary -- --replay ${path}`,

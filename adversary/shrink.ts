@@ -4,7 +4,7 @@ import type { Case, FlowEntry, VmEntry } from './case.ts'
 
 const MAX_TRIALS = 400
 
-/** `fails` is asked of cases that may be refused, too; it must then answer false. */
+/** `fails` is also asked of scenarios that cannot be read: it must then answer false, unless the case crashes anyway. */
 export function shrink(found: Case, fails: (candidate: Case) => boolean): Case {
   let smallest = found
   let trials = 0

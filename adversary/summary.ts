@@ -7,7 +7,6 @@ export const LEAST_BOUNDED = 0.6
 
 export class Summary {
   cases = 0
-  refused = 0
   bounds = 0
   runs = 0
   /** Drawn without overload, and those of them that have a bound. */
@@ -15,7 +14,6 @@ export class Summary {
   boundedFlows = 0
   nearest: { readonly index: number; readonly comparison: Comparison } | null = null
   readonly failures: CaseRecord[] = []
-  readonly refusals = new Map<string, number>()
   /** By option, then value: cases. */
   readonly covered = new Map<string, Map<string, number>>()
 
@@ -23,11 +21,6 @@ export class Summary {
     this.cases++
     this.bounds += record.bounds
     this.runs += record.runs
-    if (record.refused !== null) {
-      this.refused++
-      const why = record.refused.replaceAll(/\d+/g, 'N')
-      this.refusals.set(why, (this.refusals.get(why) ?? 0) + 1)
-    }
     if (!record.overload) {
       this.flows += record.flows
       this.boundedFlows += record.boundedFlows

@@ -9,7 +9,7 @@
 import { Random } from '../../internal/random.ts'
 import { type GuestMemory, MemoryError, PAGE_SIZE } from '../../memory/index.ts'
 import { ACKNOWLEDGE, type DeviceRegisters, DRIVER, DRIVER_OK, FEATURES_OK } from '../../virtio/index.ts'
-import { HostileKick, RX, TX } from './hostile-kick.ts'
+import { EVENT, HostileKick, RX, TX } from './hostile-kick.ts'
 import { RawQueue } from './raw-queue.ts'
 import { HOSTILE_STRATEGIES, type HostileStrategyName, STRATEGIES } from './strategies.ts'
 
@@ -129,6 +129,8 @@ export class HostileGuest {
     sizes.forEach((size, queue) => {
       this.placeQueue(queue, size)
     })
+    // Not every driver has a use for the event queue.
+    if (this.random.chance(0.8)) this.placeQueue(EVENT, 8)
     registers.writeStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK)
     this.#queues = null
     this.#isFree = false

@@ -4,3 +4,4 @@ export const HostileKick = { none: 0, receive: 1, transmit: 2, reset: 4 } as con
 /** Queues of a vsock device (virtio 1.4 §5.10.2). */
 export const RX = 0
 export const TX = 1
+export const EVENT = 2
