@@ -1,4 +1,7 @@
-/** How much the relay does in one step. Whoever bounds its steps, or counts them, takes these. */
+/**
+ * How much the relay does in one step. Whoever bounds its steps, or counts them, takes these. What a guest may name in one chain is
+ * bounded too: a step ends between chains, never in one.
+ */
 
 /** Chains looked at in one fetch from a transmit queue. */
 export const FETCH_BATCH = 8
@@ -18,3 +21,13 @@ export const PAGE_REST_NS = 250_000
 export const LOOK_BATCH = 8
 /** Lent pages replaced by copies: those that are due, and those that a VM wants to send on. */
 export const REVOKE_BATCH = 4
+/** Of a VM that is gone or out of reach: messages ended, pages given back to where they were, buffers let go. */
+export const DROP_BATCH = 8
+/** Receive buffers, of each VM, that go back empty because nothing can be received into them. */
+export const USELESS_BATCH = 4
+/** Descriptors that one fetch covers, a cache line of them; each further one of a chain is charged, and counted, as a fetch. */
+export const FETCHED_DESCRIPTORS = 4
+/** Extents that a receive buffer may consist of; one with more goes back empty. */
+export const RECEIVE_EXTENTS = 16
+/** So many extents of a message that follow each other hold at least a page together, or the message is refused. */
+export const EXTENTS_PER_PAGE = 16

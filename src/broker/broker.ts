@@ -5,11 +5,12 @@
 import type { EndpointQueues } from './endpoint.ts'
 
 export interface Broker {
-  /** `core` entered for `cause` (`BrokerCause`); of a doorbell, `argument` is `vm * 2 + queue`. */
+  /** `core` entered for `cause` (`BrokerCause`); of a doorbell, `argument` is `vm * 2 + queue`, of a reset `vm`. */
   enter(core: number, cause: number, argument: number): number
   /** Goes on after `waitLock` (the lock is now held) or `more`. */
   resume(core: number): number
-  /** A VM's queues went live, or its driver resets: see `Relay.attach` and `Relay.detach`. */
+  /** A VM's queues went live: see `Relay.attach`. */
   attach(vm: number, queues: EndpointQueues): void
-  detach(core: number, vm: number): boolean
+  /** Whether the broker may still read and write the VM's memory. A reset (`BrokerCause.detach`) is complete when it may not. */
+  isAttached(vm: number): boolean
 }

@@ -4,11 +4,17 @@
  */
 import { type Charges, sumCharges, timesCharges } from '../platform/index.ts'
 import { type MoveCharges, type MoveShape, moveCharges, pageRuns, TransferWay } from '../zero-copy/index.ts'
-import { ANNOUNCE_BATCH, EXTEND_BATCH, LOOK_BATCH, PAGE_BATCH } from './batches.ts'
+import { ANNOUNCE_BATCH, EXTEND_BATCH, FETCHED_DESCRIPTORS, LOOK_BATCH, PAGE_BATCH } from './batches.ts'
 
 /** One step under the lock. */
 export const STEP_CHARGES: Charges = { lockCriticalSection: 1 }
-/** A chain that comes in: a message, or a receive buffer. A message goes back to its sender in the end. */
+/** Fetches that a chain counts for: one, and one for each descriptor beyond those that a fetch covers. */
+export function fetchesOf(descriptors: number): number {
+  return Math.max(1, 1 + descriptors - FETCHED_DESCRIPTORS)
+}
+
+/** A chain that comes in, of at most as many descriptors as one fetch covers: a message, or a receive buffer. A message goes back to its
+ * sender in the end. */
 export const FETCH_CHARGES: Charges = { fetchDescriptor: 1 }
 export const COMPLETE_CHARGES: Charges = { usedRing: 1 }
 /** A piece of it, however moved: its receive buffer comes in, and goes back. */

@@ -14,17 +14,20 @@ export class DedicatedBroker implements Broker {
   readonly #core: number
   /** By `vm * 2 + queue`: kicked and not looked at since. VMs' cores set it; the broker's core clears it, and looks then. */
   readonly #kicked: Uint8Array
+  /** By VM: its driver resets its device, and that is not complete. */
+  readonly #leaving: Uint8Array
 
   constructor(port: PlatformPort, relay: Relay, core: number) {
     this.#port = port
     this.#relay = relay
     this.#core = core
     this.#kicked = new Uint8Array(2 * relay.endpoints.length)
+    this.#leaving = new Uint8Array(relay.endpoints.length)
   }
 
   enter(core: number, cause: number, argument: number): number {
     if (core !== this.#core) {
-      this.#forward(core, argument)
+      this.#forward(core, cause, argument)
       return StepResult.done
     }
     if (cause === BrokerCause.dmaInterrupt) this.#relay.harvest()
@@ -34,6 +37,7 @@ export class DedicatedBroker implements Broker {
 
   resume(core: number): number {
     const relay = this.#relay
+    relay.beginStep(core)
     let fetching = false
     for (let doorbell = 0; doorbell < this.#kicked.length; doorbell++) {
       if (this.#kicked[doorbell] === 0) continue
@@ -46,23 +50,37 @@ export class DedicatedBroker implements Broker {
         fetching = true
       }
     }
+    let leaving = false
+    for (let vm = 0; vm < this.#leaving.length; vm++) {
+      if (this.#leaving[vm] === 0) continue
+      if (relay.detach(core, vm)) leaving = true
+      else if (!relay.isAttached(vm)) this.#leaving[vm] = 0
+    }
+    const dropping = relay.dropLost(core)
     const moving = relay.moveByCpu(core)
     const announcing = relay.announce(core)
     if (!announcing) relay.dispatch(core)
     relay.releaseHeld(core)
-    return announcing || fetching || moving ? StepResult.more : StepResult.done
+    return announcing || dropping || fetching || leaving || moving ? StepResult.more : StepResult.done
   }
 
   attach(vm: number, queues: EndpointQueues): void {
     this.#relay.attach(vm, queues)
   }
 
-  detach(core: number, vm: number): boolean {
-    return this.#relay.detach(core, vm)
+  isAttached(vm: number): boolean {
+    return this.#relay.isAttached(vm)
   }
 
   /** On a VM's core. A refill matters only to a broker that waits for it. */
-  #forward(core: number, doorbell: number): void {
+  #forward(core: number, cause: number, argument: number): void {
+    if (cause === BrokerCause.detach) {
+      if (!this.#relay.isAttached(argument)) return
+      this.#leaving[argument] = 1
+      this.#port.sendIpi(core, this.#core)
+      return
+    }
+    const doorbell = argument
     if ((doorbell & 1) === BrokerQueue.receive && !this.#relay.endpoints[doorbell >> 1]!.starved) return
     this.#kicked[doorbell] = 1
     this.#port.sendIpi(core, this.#core)

@@ -19,6 +19,9 @@ export class Endpoint {
   pool: ReceivePool | null = null
   /** Its driver resets the device, and something is still under way. */
   leaving = false
+  /** Receive buffers that went back empty in the step `uselessInStep`. */
+  uselessBuffers = 0
+  uselessInStep = -1
   /** The core that holds back an interrupt which its receive ring asks for, or -1; until when (ns), and for how many messages. */
   heldBy = -1
   heldUntilNs = 0

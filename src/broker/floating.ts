@@ -14,9 +14,10 @@ import type { Relay } from './relay.ts'
 export class FloatingBroker implements Broker {
   readonly #port: PlatformPort
   readonly #relay: Relay
-  /** By core: causes still to be handled, as bits; the doorbell's argument; whether the core spins for the lock. */
+  /** By core: causes still to be handled, as bits; the arguments of a doorbell and a reset; whether the core spins for the lock. */
   readonly #causes: Int32Array
   readonly #doorbell: Int32Array
+  readonly #leaving: Int32Array
   readonly #spinning: Uint8Array
 
   constructor(port: PlatformPort, relay: Relay, coreCount: number) {
@@ -24,6 +25,7 @@ export class FloatingBroker implements Broker {
     this.#relay = relay
     this.#causes = new Int32Array(coreCount)
     this.#doorbell = new Int32Array(coreCount)
+    this.#leaving = new Int32Array(coreCount)
     this.#spinning = new Uint8Array(coreCount)
   }
 
@@ -31,6 +33,7 @@ export class FloatingBroker implements Broker {
     if (this.#spinning[core] !== 0) assert(false, `core ${core} enters the broker while it spins for its lock`)
     this.#causes[core]! |= 1 << cause
     if (cause === BrokerCause.doorbell) this.#doorbell[core] = argument
+    if (cause === BrokerCause.detach) this.#leaving[core] = argument
     return this.#lockAndStep(core)
   }
 
@@ -44,8 +47,8 @@ export class FloatingBroker implements Broker {
     this.#relay.attach(vm, queues)
   }
 
-  detach(core: number, vm: number): boolean {
-    return this.#relay.detach(core, vm)
+  isAttached(vm: number): boolean {
+    return this.#relay.isAttached(vm)
   }
 
   #lockAndStep(core: number): number {
@@ -58,16 +61,18 @@ export class FloatingBroker implements Broker {
 
   #step(core: number): number {
     const relay = this.#relay
+    relay.beginStep(core)
     this.#port.charge(CostOp.lockCriticalSection, 1)
     const fetching = this.#handleCauses(core)
     relay.harvestAwaited(core)
+    const dropping = relay.dropLost(core)
     relay.dispatch(core)
     // Before the engine is through with the first piece; what has arrived can wait that long.
     const extending = relay.extend(core)
     const moving = relay.moveByCpu(core)
     const announcing = relay.announce(core)
     relay.releaseHeld(core)
-    let unfinished = fetching || announcing || relay.awaitsDma(core)
+    let unfinished = fetching || dropping || announcing || relay.awaitsDma(core)
     // A guest does not wait until all pages of a message have been moved, however many those are.
     if (moving && (unfinished || !relay.moveLater(core))) unfinished = true
     // A guest that was told of its message does not wait until the chain of the next one is complete.
@@ -77,20 +82,21 @@ export class FloatingBroker implements Broker {
     return unfinished ? StepResult.more : StepResult.done
   }
 
-  /** True: the doorbell needs another step. */
+  /** True: the doorbell, or a reset, needs another step. */
   #handleCauses(core: number): boolean {
     const relay = this.#relay
     const causes = this.#causes[core]!
-    let fetching = false
+    let left = 0
     if (causes & (1 << BrokerCause.dmaInterrupt)) relay.harvest()
     if (causes & (1 << BrokerCause.timer)) relay.timerFired(core)
     if (causes & (1 << BrokerCause.takeOver)) relay.takeOver()
     if (causes & (1 << BrokerCause.doorbell)) {
       const vm = this.#doorbell[core]! >> 1
       if ((this.#doorbell[core]! & 1) === BrokerQueue.receive) relay.refilled(vm)
-      else fetching = relay.fetch(core, vm)
+      else if (relay.fetch(core, vm)) left |= 1 << BrokerCause.doorbell
     }
-    this.#causes[core] = fetching ? 1 << BrokerCause.doorbell : 0
-    return fetching
+    if (causes & (1 << BrokerCause.detach) && relay.detach(core, this.#leaving[core]!)) left |= 1 << BrokerCause.detach
+    this.#causes[core] = left
+    return left !== 0
   }
 }

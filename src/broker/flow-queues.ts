@@ -95,7 +95,8 @@ export class FlowQueues {
     let below = limit
     for (let flow = ready.firstBelow(below); flow >= 0; flow = ready.firstBelow(below, flow + 1)) {
       const message = this.states[flow]!.first!
-      if (endpoints[message.destination]!.unreachable || !movable(message)) continue
+      const { source, destination } = message
+      if (endpoints[destination]!.unreachable || endpoints[source]!.gone || !movable(message)) continue
       best = message
       below = ready.get(flow)
     }

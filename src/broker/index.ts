@@ -2,13 +2,18 @@
 export {
   ANNOUNCE_BATCH,
   CHAIN_BATCH,
+  DROP_BATCH,
   EXTEND_BATCH,
+  EXTENTS_PER_PAGE,
   FETCH_BATCH,
+  FETCHED_DESCRIPTORS,
   FIRST_BUFFERS,
   LOOK_BATCH,
   PAGE_BATCH,
   PAGE_REST_NS,
+  RECEIVE_EXTENTS,
   REVOKE_BATCH,
+  USELESS_BATCH,
 } from './batches.ts'
 export type { Broker } from './broker.ts'
 export {
@@ -18,6 +23,7 @@ export {
   extendSteps,
   FETCH_CHARGES,
   FIRST_TRANSFER_CHARGES,
+  fetchesOf,
   type MoveSteps,
   movedMessageCharges,
   movedPieces,

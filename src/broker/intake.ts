@@ -2,9 +2,12 @@
  * Messages in: takes chains from transmit queues and makes messages of them. The queue has copied and checked every
  * descriptor; here the header is copied before anybody reads it, the flow is found and the guest held to what it declared.
  */
+
+import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { ChainReader, DescriptorChain } from '../virtqueue/index.ts'
-import { FETCH_BATCH, REVOKE_BATCH } from './batches.ts'
+import { EXTENTS_PER_PAGE, FETCH_BATCH, REVOKE_BATCH } from './batches.ts'
+import { fetchesOf } from './charges.ts'
 import type { FlowQueues } from './flow-queues.ts'
 import type { RefusalReason, RelayContext } from './relay-context.ts'
 import { translateAgain } from './translate-again.ts'
@@ -35,9 +38,14 @@ export class Intake {
     for (let looked = 0; more && looked < FETCH_BATCH; looked++) {
       const held = this.#held[vm]!
       if (held !== null || queue.popAvailable(this.#chain)) {
-        if (held === null) port.charge(CostOp.fetchDescriptor, 1)
         const chain = held ?? this.#chain
-        if (!this.#ownPages(vm, chain)) {
+        if (held === null) {
+          const fetches = fetchesOf(chain.descriptorCount)
+          port.charge(CostOp.fetchDescriptor, fetches)
+          looked += fetches - 1
+        }
+        // What was held is from an earlier step: its pages may be other frames by now, or mapped nowhere.
+        if ((held !== null && !this.#findAgain(vm, held)) || !this.#ownPages(vm, chain)) {
           this.#hold(vm, chain)
           break
         }
@@ -45,6 +53,7 @@ export class Intake {
         const refusal = this.#admit(vm, chain)
         if (refusal !== null) {
           queue.addUsed(chain.id, 0)
+          port.charge(CostOp.usedRing, 1)
           this.#context.observer.onRefused?.(vm, refusal)
         }
       } else {
@@ -72,12 +81,18 @@ export class Intake {
    * all pages of the chain are its own.
    */
   #ownPages(vm: number, chain: DescriptorChain): boolean {
-    const { endpoints, zeroCopy } = this.#context
+    const { zeroCopy } = this.#context
     if (zeroCopy === null || zeroCopy.loans.borrowedBy(vm) === 0) return true
-    if (!zeroCopy.loans.noteBorrowed(vm, chain.segments)) return true
-    const all = zeroCopy.loans.revokeNoted(REVOKE_BATCH)
-    chain.readableCount = translateAgain(endpoints[vm]!.queues!.memory, chain.segments, chain.readableCount)
-    return all
+    if (zeroCopy.loans.noteBorrowed(vm, chain.segments) === 0) return true
+    return zeroCopy.loans.revokeNoted(REVOKE_BATCH) && this.#findAgain(vm, chain)
+  }
+
+  /** Translates a chain anew. False: a page of it is on its way from or to another VM, so it has to wait. */
+  #findAgain(vm: number, chain: DescriptorChain): boolean {
+    const { memory } = this.#context.endpoints[vm]!.queues!
+    const readable = translateAgain(memory, chain.segments, chain.readableCount)
+    if (readable >= 0) chain.readableCount = readable
+    return readable >= 0
   }
 
   /** Queues the chain as a message, or says why not. */
@@ -94,6 +109,7 @@ export class Intake {
     if (payloadBytes > flow.maximumBytes) return 'too-long'
     const destination = endpoints[flow.destination]!
     if (destination.unreachable) return 'unreachable'
+    if (isScattered(chain)) return 'scattered'
 
     const message = this.#queues.messages.take()
     message.flow = flowIndex
@@ -116,4 +132,19 @@ export class Intake {
     this.#queues.enqueue(message, port.now())
     return null
   }
+}
+
+/**
+ * Whether a piece of it could take the DMA more entries than a page of bytes is worth: a piece is never split once started, so all
+ * others would wait for them.
+ */
+function isScattered({ segments: { length }, readableCount }: DescriptorChain): boolean {
+  let bytes = 0
+  for (let i = 0; i < readableCount; i++) {
+    bytes += length[i]!
+    if (i < EXTENTS_PER_PAGE) continue
+    bytes -= length[i - EXTENTS_PER_PAGE]!
+    if (bytes < PAGE_SIZE) return true
+  }
+  return false
 }

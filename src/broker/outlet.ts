@@ -41,11 +41,21 @@ export class Outlet {
     endpoints[message.destination]!.arrived.push(transfer)
   }
 
-  /** The receiver of an arrived transfer is gone: what was not announced never will be. */
-  drop(transfer: Transfer): void {
-    const { announced, buffers, pool } = transfer
-    for (let i = announced; i < buffers.length; i++) pool!.release(buffers[i]!)
-    this.finish(transfer)
+  /**
+   * The VM is gone: what has arrived for it and was not announced never will be. Lets go of up to `limit` pieces; returns how many.
+   */
+  drop({ arrived }: Endpoint, limit: number): number {
+    let left = limit
+    while (arrived.length > 0 && left > 0) {
+      const transfer = arrived[0]!
+      for (; transfer.announced < transfer.pieces && left > 0; left--) {
+        transfer.pool!.release(transfer.buffers[transfer.announced++]!)
+      }
+      if (transfer.announced < transfer.pieces) break
+      arrived.shift()
+      this.finish(transfer)
+    }
+    return limit - left
   }
 
   /**

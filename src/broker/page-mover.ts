@@ -56,8 +56,7 @@ export class PageMover {
   #restsUntilNs = Number.POSITIVE_INFINITY
   /** By flow. */
   readonly #jobs: readonly PageJob[]
-  /** By VM: receive buffers looked at for lent pages, ever; and whether there was none left the last time. */
-  readonly #looked: Float64Array
+  /** By VM: there was no receive buffer left when they were last looked through for lent pages. */
   readonly #drained: Uint8Array
   readonly #from = new SegmentCursor()
   readonly #to = new SegmentCursor()
@@ -67,7 +66,6 @@ export class PageMover {
     this.#queues = queues
     this.#outlet = outlet
     this.#jobs = queues.states.map(() => new PageJob())
-    this.#looked = new Float64Array(context.endpoints.length)
     this.#drained = new Uint8Array(context.endpoints.length).fill(1)
   }
 
@@ -126,14 +124,10 @@ export class PageMover {
   #tendLoans({ loans }: ZeroCopy<Message>): boolean {
     if (!loans.open) return false
     let found = false
-    for (const { vm, pool, queues } of this.#context.endpoints) {
+    for (const { vm, queues } of this.#context.endpoints) {
       this.#drained[vm] = 1
       if (queues === null || queues.receive.violation !== null || loans.borrowedBy(vm) === 0) continue
-      const before = pool!.count
-      this.#context.takeBuffers(vm, LOOK_BATCH)
-      const taken = pool!.count - before
-      this.#looked[vm]! += taken
-      if (taken < LOOK_BATCH) continue
+      if (!this.#context.takeBuffers(vm, LOOK_BATCH)) continue
       this.#drained[vm] = 0
       found = true
     }
@@ -149,8 +143,10 @@ export class PageMover {
   readonly #isGone = (loan: Loan<Message>): boolean => {
     const { borrower } = loan
     if (this.#drained[borrower] === 1) return true
-    if (loan.lookedWhenDue < 0) loan.lookedWhenDue = this.#looked[borrower]!
-    return this.#looked[borrower]! - loan.lookedWhenDue >= this.#context.endpoints[borrower]!.queues!.receive.size
+    const { pool, queues } = this.#context.endpoints[borrower]!
+    const { looked } = pool!
+    if (loan.lookedWhenDue < 0) loan.lookedWhenDue = looked
+    return looked - loan.lookedWhenDue >= queues!.receive.size
   }
 
   /** Gives the transmit buffers back whose last lent page is back. */
@@ -307,14 +303,19 @@ export class PageMover {
     else this.#outlet.finish(transfer)
   }
 
-  /** The message at the front of a flow is dropped: its pages go back to where they were, what has been moved arrives. */
-  abandon(flow: number): void {
+  /**
+   * The message at the front of a flow is dropped: its pages go back to where they were, up to `limit` of them, and what has been moved
+   * arrives. Returns the work done; the message has not begun to move, or no longer does, when that is below the limit.
+   */
+  abandon(flow: number, limit: number): number {
     const job = this.#jobs[flow]!
-    if (job.message === null) return
+    if (job.message === null) return 0
     const { run, buffers, transfer } = job
-    this.#context.zeroCopy!.exchange.undo(run)
+    const undone = this.#context.zeroCopy!.exchange.undo(run, limit)
+    if (undone === limit) return undone
     while (buffers.length > run.put) transfer!.pool!.unshift(buffers.pop()!)
     this.#close(job)
+    return undone
   }
 
   /** Revokes a batch of what the VM has lent or borrowed. True: nothing is left. */

@@ -2,10 +2,13 @@
  * Receive buffers of one VM that the broker has taken from its receive queue and not yet filled. Taken ahead in small
  * batches, kept in the order of the ring; what an interrupted transfer did not fill goes back to the front.
  */
+import { assert } from '../internal/assert.ts'
 import { type GuestMemory, SegmentList } from '../memory/index.ts'
 import { CostOp, type PlatformPort } from '../platform/index.ts'
 import { DescriptorChain, type SplitDeviceQueue } from '../virtqueue/index.ts'
 import type { ZeroCopy } from '../zero-copy/index.ts'
+import { RECEIVE_EXTENTS } from './batches.ts'
+import { fetchesOf } from './charges.ts'
 import type { EndpointQueues } from './endpoint.ts'
 import type { Message } from './message-table.ts'
 import { translateAgain } from './translate-again.ts'
@@ -29,6 +32,9 @@ export class ReceiveBuffer {
 }
 
 export class ReceivePool {
+  /** Buffers taken from the ring, ever, and how many of them went back empty at once. */
+  looked = 0
+  refused = 0
   readonly #port: PlatformPort
   readonly #vm: number
   readonly #memory: GuestMemory
@@ -41,12 +47,17 @@ export class ReceivePool {
   #front = 0
   #count = 0
   readonly #free: ReceiveBuffer[] = []
+  /** Those that a refill has taken and that bring lent pages back. */
+  readonly #borrowed: ReceiveBuffer[] = []
+  readonly #leastBytes: number
 
+  /** `leastBytes`: payload that a buffer has to hold. */
   constructor(
     port: PlatformPort,
     vm: number,
     queues: EndpointQueues,
     headerBytes: number,
+    leastBytes: number,
     zeroCopy: ZeroCopy<Message> | null,
   ) {
     this.#port = port
@@ -54,6 +65,7 @@ export class ReceivePool {
     this.#memory = queues.memory
     this.#queue = queues.receive
     this.#headerBytes = headerBytes
+    this.#leastBytes = leastBytes
     this.#zeroCopy = zeroCopy
     this.#ready = new Array(queues.receive.size).fill(null)
   }
@@ -64,19 +76,25 @@ export class ReceivePool {
   }
 
   /**
-   * Takes up to `limit` buffers from the ring; what is lent to the VM and lies in them comes back. A chain without room for
-   * one byte of payload is staged as used, empty: keeping it would leak it, and a message could wait for it for ever. So is
-   * one with a page that the VM itself has lent away, which nobody may write. True: some were, the caller publishes them.
+   * Takes up to `limit` buffers from the ring; what is lent to the VM and lies in them comes back. A chain that holds less than a
+   * whole piece, or is in more parts than a piece is worth, is staged as used, empty: keeping it would leak it, and others would wait
+   * for the many transfers that it takes to fill such. So is one with a page that is not the VM's to write, whatever the queues
+   * remember: one that it has lent away, or is about to. Returns the work done: below the limit, the ring is empty. The caller publishes
+   * if `refused` has grown.
    */
-  refill(limit: number): boolean {
+  refill(limit: number): number {
     const chain = this.#chain
     const before = this.#count
-    let refused = false
-    for (let taken = 0; taken < limit && this.#queue.popAvailable(chain); taken++) {
-      this.#port.charge(CostOp.fetchDescriptor, 1)
-      if (chain.writableBytes <= this.#headerBytes || this.#zeroCopy?.loans.isLentBy(this.#vm, chain.segments)) {
+    let work = 0
+    while (work < limit && this.#queue.popAvailable(chain)) {
+      this.looked++
+      const fetches = fetchesOf(chain.descriptorCount)
+      this.#port.charge(CostOp.fetchDescriptor, fetches)
+      if (!this.#accepts(chain)) {
         this.#queue.addUsed(chain.id, 0)
-        refused = true
+        this.#port.charge(CostOp.usedRing, 1)
+        this.refused++
+        work += fetches
         continue
       }
       const buffer = this.#free.pop() ?? new ReceiveBuffer()
@@ -87,26 +105,35 @@ export class ReceivePool {
       for (let i = chain.readableCount; i < count; i++) {
         buffer.segments.append(region[i]!, offset[i]!, address[i]!, length[i]!)
       }
+      const borrowed = this.#zeroCopy?.loans.noteBorrowed(this.#vm, buffer.segments) ?? 0
+      if (borrowed > 0) this.#borrowed.push(buffer)
+      // Pages that come back count too: each is unmapped, invalidated and mapped.
+      work += Math.max(fetches, borrowed)
       this.#ready[(this.#front + this.#count++) % this.#ready.length] = buffer
     }
-    if (this.#zeroCopy !== null) this.#takeBack(this.#zeroCopy, before)
+    if (this.#borrowed.length > 0) this.#takeBack(this.#zeroCopy!)
     for (let i = before; i < this.#count; i++) {
       const buffer = this.#at(i)
       buffer.findPayload(this.#headerBytes)
       this.#zeroCopy?.ledger.retain(buffer.segments)
     }
-    return refused
+    return work
   }
 
-  /** Borrowed pages in the buffers from `first` on go back to their owners, all at once; the VM's own take their places. */
-  #takeBack({ loans }: ZeroCopy<Message>, first: number): void {
-    if (loans.borrowedBy(this.#vm) === 0) return
-    const borrowed: ReceiveBuffer[] = []
-    for (let i = first; i < this.#count; i++) {
-      if (loans.noteBorrowed(this.#vm, this.#at(i).segments)) borrowed.push(this.#at(i))
-    }
+  #accepts({ segments, readableCount, writableBytes }: DescriptorChain): boolean {
+    if (writableBytes < this.#headerBytes + this.#leastBytes) return false
+    if (segments.count - readableCount > RECEIVE_EXTENTS) return false
+    return this.#zeroCopy === null || this.#zeroCopy.loans.mayReceive(this.#vm, segments)
+  }
+
+  /** Borrowed pages that were noted go back to their owners, all at once; the VM's own take their places. */
+  #takeBack({ loans }: ZeroCopy<Message>): void {
     loans.giveBackNoted()
-    for (const { segments } of borrowed) translateAgain(this.#memory, segments, 0)
+    for (const { segments } of this.#borrowed) {
+      const readable = translateAgain(this.#memory, segments, 0)
+      assert(readable >= 0, 'an extent that came back is mapped')
+    }
+    this.#borrowed.length = 0
   }
 
   /** The buffer `index` places behind the oldest. */
@@ -136,9 +163,11 @@ export class ReceivePool {
     this.#count++
   }
 
-  /** The VM's queue is gone: lets go of every buffer at hand. */
-  close(): void {
-    for (let buffer = this.shift(); buffer !== null; buffer = this.shift()) this.release(buffer)
+  /** The VM's queue is gone: lets go of up to `limit` buffers at hand; returns how many. */
+  close(limit: number): number {
+    let closed = 0
+    for (; closed < limit && this.#count > 0; closed++) this.release(this.shift()!)
+    return closed
   }
 
   /** The buffer has been completed; its slot may be used again. */

@@ -2,7 +2,7 @@
 import type { PlatformPort } from '../platform/index.ts'
 import type { SplitDeviceQueue } from '../virtqueue/index.ts'
 import { type ColorPolicy, type TransferPolicy, ZeroCopy } from '../zero-copy/index.ts'
-import { FIRST_BUFFERS } from './batches.ts'
+import { FIRST_BUFFERS, USELESS_BATCH } from './batches.ts'
 import { Endpoint } from './endpoint.ts'
 import type { BrokerFlow } from './flow.ts'
 import type { Message } from './message-table.ts'
@@ -42,8 +42,8 @@ export interface RelayConfig {
   readonly flows: readonly BrokerFlow[]
 }
 
-/** Why a message was not, or not fully, delivered. */
-export type RefusalReason = 'header' | 'too-long' | 'unreachable'
+/** Why a message was not, or not fully, delivered. `scattered`: it is in more parts than its bytes are worth. */
+export type RefusalReason = 'header' | 'too-long' | 'scattered' | 'unreachable'
 
 export interface RelayObserver {
   onRefused?(vm: number, reason: RefusalReason): void
@@ -60,8 +60,9 @@ export class RelayContext {
   readonly wakeUps: WakeUps
   /** By core: a VM of its own has been interrupted and cannot run until the core leaves the broker. */
   readonly guestWaits: Uint8Array
-  /** The core that runs the current step. */
+  /** The core that runs the current step, and how many there were. */
   core = 0
+  #step = 0
 
   constructor(port: PlatformPort, config: RelayConfig, router: Router, observer: RelayObserver) {
     this.port = port
@@ -132,19 +133,46 @@ export class RelayContext {
     const queue = endpoint.queues!.receive
     if (pool.count === 0) this.takeBuffers(vm, FIRST_BUFFERS)
     if (pool.count === 0 && !endpoint.starved && queue.violation === null) {
-      // Armed until buffers are at hand: those that came meanwhile may be none that a message fits.
+      // Armed until buffers are at hand: those that came meanwhile may be none that a message fits. A VM that posts many of those has
+      // some of them looked at in each step; it gets them back, and kicks when it posts others.
       endpoint.starve(this.port.now())
-      for (let looks = 0; pool.count === 0 && queue.enableNotifications() && looks < queue.size; looks++)
+      while (pool.count === 0 && queue.enableNotifications() && this.#maySpend(endpoint))
         this.takeBuffers(vm, FIRST_BUFFERS)
     }
     if (pool.count > 0 && endpoint.starved) this.refilled(vm)
     return pool.count > 0
   }
 
-  /** Takes up to `limit` receive buffers from the ring. Those without room for payload go straight back, and the VM is told. */
-  takeBuffers(vm: number, limit: number): void {
-    const { pool, queues } = this.endpoints[vm]!
-    if (pool!.refill(limit)) this.publish(vm, queues!.receive)
+  /**
+   * Takes up to `limit` receive buffers from the ring. Those that nothing can be received into go straight back, and the VM is told, up
+   * to a number in each step. True: that ended it, or the limit did, and there may be more.
+   */
+  takeBuffers(vm: number, limit: number): boolean {
+    const endpoint = this.endpoints[vm]!
+    if (!this.#maySpend(endpoint)) return true
+    const pool = endpoint.pool!
+    const before = pool.refused
+    const work = pool.refill(limit)
+    if (pool.refused > before) {
+      endpoint.uselessBuffers += pool.refused - before
+      this.publish(vm, endpoint.queues!.receive)
+    }
+    return work >= limit
+  }
+
+  /** Whether more useless buffers of the VM may be looked at in this step. */
+  #maySpend(endpoint: Endpoint): boolean {
+    if (endpoint.uselessInStep !== this.#step) {
+      endpoint.uselessInStep = this.#step
+      endpoint.uselessBuffers = 0
+    }
+    return endpoint.uselessBuffers < USELESS_BATCH
+  }
+
+  /** `core` begins a step. */
+  beginStep(core: number): void {
+    this.core = core
+    this.#step++
   }
 
   /** The VM posted receive buffers while a message waited for one. */

@@ -8,9 +8,10 @@
  * itself. A message that can no longer arrive is dropped, so that its sender gets its buffer back.
  */
 import { assert } from '../internal/assert.ts'
+import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp, NO_INTERRUPT, PlatformCapability, type PlatformPort } from '../platform/index.ts'
 import type { ZeroCopy } from '../zero-copy/index.ts'
-import { CHAIN_BATCH, EXTEND_BATCH } from './batches.ts'
+import { CHAIN_BATCH, DROP_BATCH, EXTEND_BATCH } from './batches.ts'
 import type { Endpoint, EndpointQueues } from './endpoint.ts'
 import { FlowQueues } from './flow-queues.ts'
 import { Intake } from './intake.ts'
@@ -62,39 +63,55 @@ export class Relay {
     const { config, endpoints, router, zeroCopy } = this.#context
     const endpoint = endpoints[vm]!
     assert(endpoint.queues === null, `VM ${vm} is attached already`)
+    // A piece is never split: a buffer that holds less than one would make more of it.
+    const leastBytes = Math.min(config.chunkBytes, PAGE_SIZE)
     endpoint.queues = queues
-    endpoint.pool = new ReceivePool(this.#port, vm, queues, router.headerBytes, zeroCopy)
+    endpoint.pool = new ReceivePool(this.#port, vm, queues, router.headerBytes, leastBytes, zeroCopy)
     endpoint.feed(this.#port.now())
     zeroCopy?.ledger.retain(queues.rings)
     if (config.suppressRefillKicks) queues.receive.disableNotifications()
   }
 
+  /** From `attach` until the end of a reset: the broker may read and write the VM's memory. */
+  isAttached(vm: number): boolean {
+    return this.endpoints[vm]!.queues !== null
+  }
+
   /**
-   * The VM's driver resets its device. False: the DMA still moves bytes from or to it and has been asked to stop, or pages of
-   * it are lent; the caller asks again after the next DMA interrupt, or at once if none is due. True: from now on nothing of
-   * the VM is read or written, and its RAM is its own.
+   * The VM's driver resets its device: a batch of what has to end before that is complete. True: call again. False: it is complete, and
+   * from now on nothing of the VM is read or written, and its RAM is its own; or, while `isAttached`, the DMA still moves bytes from or
+   * to it and has been asked to stop, and the caller asks again after the next DMA interrupt.
    */
   detach(core: number, vm: number): boolean {
     this.#context.core = core
     const endpoint = this.endpoints[vm]!
-    endpoint.leaving = endpoint.queues !== null
+    const { queues, pool } = endpoint
+    if (queues === null) return false
+    endpoint.leaving = true
     const running = this.#running?.message
     if (running && (running.source === vm || running.destination === vm)) {
       this.#stop(this.#running!)
       return false
     }
-    this.#dropLost()
-    if (!this.#pages.settleLoansOf(vm)) return false
-    if (endpoint.queues !== null) this.#context.zeroCopy?.ledger.release(endpoint.queues.rings)
+    let left = DROP_BATCH
+    left -= this.#dropLostOf(endpoint, left)
+    if (left === 0 || !this.#pages.settleLoansOf(vm)) return true
+    left -= this.#outlet.drop(endpoint, left)
+    left -= pool!.close(left)
+    if (left === 0) return true
+    this.#context.zeroCopy?.ledger.release(queues.rings)
     this.#intake.forget(vm)
-    for (const transfer of endpoint.arrived.splice(0)) this.#outlet.drop(transfer)
-    endpoint.pool?.close()
     endpoint.queues = null
     endpoint.pool = null
     endpoint.leaving = false
     endpoint.announcer = -1
     endpoint.heldBy = -1
-    return true
+    return false
+  }
+
+  /** Called first in each step. */
+  beginStep(core: number): void {
+    this.#context.beginStep(core)
   }
 
   /** Takes a batch of new messages from the VM's transmit queue. True: call again. */
@@ -120,7 +137,6 @@ export class Relay {
    */
   dispatch(core: number): void {
     this.#context.core = core
-    this.#dropLost()
     const now = this.#port.now()
     const running = this.#running
     if (running !== null) {
@@ -282,22 +298,35 @@ export class Relay {
     return this.#context.zeroCopy
   }
 
-  /** Ends what can never arrive: messages to a VM that is gone or broke its receive queue, or from one that is gone. */
-  #dropLost(): void {
-    const { endpoints, observer } = this.#context
-    for (const endpoint of endpoints) {
-      if (!endpoint.unreachable) continue
-      for (const flow of this.#queues.flowsWaitingOf(endpoint.vm)) {
-        const state = this.#queues.states[flow]!
-        const { source, destination } = state.flow
-        if (!endpoints[destination]!.unreachable && !endpoints[source]!.gone) continue
-        this.#pages.abandon(flow)
-        while (state.first !== null && state.first !== this.#running?.message) {
-          observer.onRefused?.(source, 'unreachable')
-          this.#outlet.completeIfOver(this.#queues.dequeue(state, this.#port.now()))
-        }
-      }
+  /**
+   * Ends a batch of what can never arrive: messages to a VM that is gone or broke its receive queue, or from one that is gone. True:
+   * call again.
+   */
+  dropLost(core: number): boolean {
+    this.#context.core = core
+    let left = DROP_BATCH
+    for (const endpoint of this.endpoints) {
+      if (endpoint.unreachable && left > 0) left -= this.#dropLostOf(endpoint, left)
     }
+    return left === 0
+  }
+
+  /** Up to `limit` units of it: messages, and pages that were on their way; returns how many. */
+  #dropLostOf({ vm }: Endpoint, limit: number): number {
+    const { endpoints, observer } = this.#context
+    let left = limit
+    for (const flow of this.#queues.flowsWaitingOf(vm)) {
+      const state = this.#queues.states[flow]!
+      const { source, destination } = state.flow
+      if (!endpoints[destination]!.unreachable && !endpoints[source]!.gone) continue
+      left -= this.#pages.abandon(flow, left)
+      for (; left > 0 && state.first !== null && state.first !== this.#running?.message; left--) {
+        observer.onRefused?.(source, 'unreachable')
+        this.#outlet.completeIfOver(this.#queues.dequeue(state, this.#port.now()))
+      }
+      if (left === 0) break
+    }
+    return limit - left
   }
 
   #wakeAt(timeNs: number): void {

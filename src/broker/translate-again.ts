@@ -1,23 +1,26 @@
-import { assert } from '../internal/assert.ts'
 import { type GuestMemory, SegmentList } from '../memory/index.ts'
 
 const before = new SegmentList()
 
 /**
- * Finds extents anew after pages behind them have changed. They may become more; returns how many the first `leading` are
- * now. Our own pages: each is mapped.
+ * Finds extents anew after pages behind them may have changed. They may become more; returns how many the first `leading` are now.
+ * -1: a page of them is mapped nowhere at the moment, being on its way from or to another VM; nothing has changed then.
  */
 export function translateAgain(memory: GuestMemory, segments: SegmentList, leading: number): number {
-  before.clear()
-  for (let i = 0; i < segments.count; i++) {
-    before.append(segments.region[i]!, segments.offset[i]!, segments.address[i]!, segments.length[i]!)
-  }
+  copyExtents(segments, before)
   segments.clear()
   let leads = 0
   for (let i = 0; i < before.count; i++) {
-    const backed = memory.translate(before.address[i]!, before.length[i]!, segments)
-    assert(backed, 'an extent that was taken stays mapped')
+    if (!memory.translate(before.address[i]!, before.length[i]!, segments)) {
+      copyExtents(before, segments)
+      return -1
+    }
     if (i < leading) leads = segments.count
   }
   return leads
+}
+
+function copyExtents(from: SegmentList, to: SegmentList): void {
+  to.clear()
+  for (let i = 0; i < from.count; i++) to.append(from.region[i]!, from.offset[i]!, from.address[i]!, from.length[i]!)
 }

@@ -1,5 +1,5 @@
 /** What a board is put together from, and the kernel events that it handles. */
-import { BrokerCause } from '../platform/index.ts'
+import { BrokerCause, PlatformCapability } from '../platform/index.ts'
 import type { EventKernel, PreemptiveCores, TicketLock, TraceRecorder } from '../sim/index.ts'
 import type { CostModel } from './cost-model.ts'
 import type { Counters } from './counters.ts'
@@ -28,12 +28,10 @@ export const EL2 = 1
 
 export const MEMGUARD_EVENTS = { exhausted: 10, period: 11, priority: HARDWARE } as const
 
-/** Not causes of the broker's: the IPI that asks this core to inject a virtual interrupt, those of MemGuard, and an
- * access to the registers of a VM's device. */
+/** Not causes of the broker's: the IPI that asks this core to inject a virtual interrupt, and those of MemGuard. */
 export const INJECT = -1
 export const THROTTLE = -2
 const NEW_PERIOD = -3
-export const REGISTERS = -4
 
 export const CAUSE_OF_INTERRUPT: Readonly<Record<number, number>> = {
   [PhysicalInterrupt.dma]: BrokerCause.dmaInterrupt,
@@ -46,6 +44,14 @@ export const CAUSE_OF_INTERRUPT: Readonly<Record<number, number>> = {
 }
 
 export const LINES_PER_PAGE = 64
+
+/** Of the port: the board can do everything that a broker may want. */
+export const CAPABILITIES =
+  PlatformCapability.dmaChaining |
+  PlatformCapability.remap |
+  PlatformCapability.lend |
+  PlatformCapability.vmidInvalidate |
+  PlatformCapability.smmu
 
 export interface BoardParts {
   readonly kernel: EventKernel
@@ -67,7 +73,7 @@ export interface BoardParts {
   readonly guestsBusy: (core: number) => boolean
   /** A virtual interrupt of a VM became pending. */
   readonly onGuestInterrupt: (vm: number) => void
-  /** A VM reads or writes the status of its device; in EL2. */
+  /** A VM resets its device, or asks whether that is complete; in EL2, when the broker has done what it can. */
   readonly onStatusAccess: (vm: number) => void
   /** All of a VM's translations were invalidated: its core refills its TLB, in the VM's own time. */
   readonly onTlbFlush: (vm: number) => void

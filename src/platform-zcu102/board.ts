@@ -12,26 +12,18 @@
 import type { Broker } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
-import {
-  BrokerCause,
-  CostOp,
-  type DmaList,
-  NO_INTERRUPT,
-  PlatformCapability,
-  type PlatformPort,
-  StepResult,
-} from '../platform/index.ts'
+import { BrokerCause, CostOp, type DmaList, NO_INTERRUPT, type PlatformPort, StepResult } from '../platform/index.ts'
 import { CoreLevel } from '../sim/index.ts'
 import {
   BoardEvent,
   type BoardParts,
+  CAPABILITIES,
   CAUSE_OF_INTERRUPT,
   EL2,
   HARDWARE,
   INJECT,
   LINES_PER_PAGE,
   MEMGUARD_EVENTS,
-  REGISTERS,
   THROTTLE,
 } from './board-parts.ts'
 import { DmaChannel } from './dma-channel.ts'
@@ -39,12 +31,7 @@ import { PhysicalInterrupt } from './gic.ts'
 import { TraceKind, Track } from './trace-names.ts'
 
 export class Board implements PlatformPort {
-  readonly capabilities =
-    PlatformCapability.dmaChaining |
-    PlatformCapability.remap |
-    PlatformCapability.lend |
-    PlatformCapability.vmidInvalidate |
-    PlatformCapability.smmu
+  readonly capabilities = CAPABILITIES
   readonly #parts: BoardParts
   #broker: Broker | null = null
 
@@ -64,6 +51,8 @@ export class Board implements PlatformPort {
   readonly #waiting: Uint8Array
   /** By core: the broker left it to its guests and wants it back. */
   readonly #lent: Uint8Array
+  /** By core: the VM whose registers answer before the core leaves, or -1. */
+  readonly #resetting: Int32Array
   readonly #timers: Float64Array
   readonly #channel: DmaChannel
 
@@ -78,6 +67,7 @@ export class Board implements PlatformPort {
     this.#unfinished = new Uint8Array(coreCount)
     this.#waiting = new Uint8Array(coreCount)
     this.#lent = new Uint8Array(coreCount)
+    this.#resetting = new Int32Array(coreCount).fill(-1)
     this.#timers = new Float64Array(coreCount)
   }
 
@@ -92,9 +82,10 @@ export class Board implements PlatformPort {
     this.#trap(core, BrokerCause.doorbell, vm * 2 + queue)
   }
 
-  /** A guest reads or writes the status of its device, whose registers trap. */
-  trapStatus(core: number, vm: number): void {
-    this.#trap(core, REGISTERS, vm)
+  /** A guest resets its device, whose registers trap, or asks whether that is complete: the broker first, then the registers answer. */
+  trapReset(core: number, vm: number): void {
+    this.#resetting[core] = vm
+    this.#trap(core, BrokerCause.detach, vm)
   }
 
   /** A guest of `core` has finished something: if it was the last, it waits for interrupts, and that traps where the broker asked. */
@@ -160,7 +151,6 @@ export class Board implements PlatformPort {
     this.#localNs = this.#parts.kernel.now
     if (cause === INJECT) this.#injectPending(core)
     if (cause === THROTTLE) this.#throttle(core)
-    if (cause === REGISTERS) this.#parts.onStatusAccess(this.#argument[core]!)
     this.#after(core, StepResult.done)
   }
 
@@ -181,7 +171,14 @@ export class Board implements PlatformPort {
     const { kernel } = this.#parts
     if (result === StepResult.waitLock) return // resumed by the lock's release
     if (result === StepResult.more) this.#unfinished[core] = 1
+    else if (this.#unfinished[core] === 0) this.#answerReset(core)
     kernel.schedule(this.#localNs, EL2, BoardEvent.leave, core, 0)
+  }
+
+  #answerReset(core: number): void {
+    const vm = this.#resetting[core]!
+    this.#resetting[core] = -1
+    if (vm >= 0) this.#parts.onStatusAccess(vm)
   }
 
   /** Between steps: pending interrupts first, then unfinished work, then back to the guest unless it is throttled. */

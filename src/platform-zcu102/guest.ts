@@ -33,8 +33,8 @@ export const BUFFERS_PER_FLOW = 4
 /** Payload that one receive buffer takes. */
 export const RECEIVE_PAYLOAD_BYTES = PAGE_SIZE
 const NO_BUFFER: GuestBuffer = { header: 0, payload: 0 }
-/** Header slots for packets without payload. */
-export const CONTROL_SLOTS = 16
+/** Header slots of each connection for packets without payload: a peer that takes none of them stops only that. */
+export const CONTROL_SLOTS = 4
 
 export interface GuestFlow {
   readonly index: number
@@ -65,13 +65,16 @@ export const Kick = { none: 0, receive: 1, transmit: 2, reset: 4 } as const
 class Outgoing {
   readonly flow: GuestFlow
   readonly connection: VsockConnection
+  /** Free header slots for packets without payload. */
+  readonly slots: GuestBuffer[]
   /** Free message buffers. */
   readonly free: GuestBuffer[] = []
   /** Messages that were released and wait to be sent. */
   waiting = 0
 
-  constructor(flow: GuestFlow) {
+  constructor(flow: GuestFlow, slots: GuestBuffer[]) {
     this.flow = flow
+    this.slots = slots
     // Flows are one-way: the page of credit for the other direction is announced and never used.
     const { index, peerCid } = flow
     this.connection = new VsockConnection(CALLING_PORT + index, peerCid, LISTENING_PORT + index, PAGE_SIZE, null)
@@ -84,9 +87,12 @@ class Incoming {
   readonly hash = new StreamHash()
   receivedBytes = 0
   readonly bytes: Uint8Array
+  /** Free header slots for packets without payload. */
+  readonly slots: GuestBuffer[]
 
-  constructor(flow: GuestFlow, keepsBytes: boolean) {
+  constructor(flow: GuestFlow, slots: GuestBuffer[], keepsBytes: boolean) {
     this.flow = flow
+    this.slots = slots
     this.bytes = new Uint8Array(keepsBytes ? flow.lengthBytes : 0)
   }
 }
@@ -103,12 +109,11 @@ export class Guest {
   /** Flows, by number, of which something may have to be sent: of outgoing ones messages and control packets, of the others answers. */
   readonly #sending = new Set<number>()
   readonly #answering = new Set<number>()
-  /** By head: the buffer, and of a transmitted one the flow (-1: a control slot). */
+  /** By head of a transmitted one: the buffer, and where it goes when it is free again. */
   readonly #transmitBuffers: GuestBuffer[]
-  readonly #transmitFlow: Int32Array
+  readonly #transmitHomes: (GuestBuffer[] | null)[]
   readonly #receiveBuffers: GuestBuffer[]
   readonly #bufferKind: BufferKind
-  readonly #controlSlots: GuestBuffer[] = []
   readonly #buffers = new BufferList()
   readonly #used = new UsedBuffer()
   readonly #header = new VsockHeader()
@@ -134,16 +139,13 @@ export class Guest {
     this.#keepsBytes = options.keepsBytes
     this.#bufferKind = options.buffers
     this.#transmitBuffers = new Array(queues.transmit.size).fill(NO_BUFFER)
-    this.#transmitFlow = new Int32Array(queues.transmit.size)
+    this.#transmitHomes = new Array(queues.transmit.size).fill(null)
     this.#receiveBuffers = new Array(queues.receive.size).fill(NO_BUFFER)
-    for (let i = 0; i < CONTROL_SLOTS; i++) {
-      this.#controlSlots.push({ header: queues.allocate(HEADER_SLOT_BYTES, HEADER_SLOT_BYTES), payload: 0 })
-    }
   }
 
   /** The guest sends this flow. */
   addOutgoing(flow: GuestFlow): void {
-    const outgoing = new Outgoing(flow)
+    const outgoing = new Outgoing(flow, this.#controlSlots())
     for (let i = 0; i < BUFFERS_PER_FLOW; i++) {
       outgoing.free.push(allocateBuffer(this.#bufferKind, flow.lengthBytes, this.#queues))
     }
@@ -153,7 +155,12 @@ export class Guest {
 
   /** The guest receives this flow. */
   addIncoming(flow: GuestFlow): void {
-    this.#incoming.set(flow.index, new Incoming(flow, this.#keepsBytes))
+    this.#incoming.set(flow.index, new Incoming(flow, this.#controlSlots(), this.#keepsBytes))
+  }
+
+  #controlSlots(): GuestBuffer[] {
+    const slot = () => this.#queues.allocate(HEADER_SLOT_BYTES, HEADER_SLOT_BYTES)
+    return Array.from({ length: CONTROL_SLOTS }, () => ({ header: slot(), payload: 0 }))
   }
 
   /** Posts `buffers` receive buffers, and calls the receivers of all outgoing flows. Returns the kicks. */
@@ -240,29 +247,38 @@ export class Guest {
     }
   }
 
-  /** One piece of a message, read where it lies. */
+  /**
+   * Bytes of messages, read where they lie. A stream has no borders: a sender that does not keep to the declared length ends a message
+   * wherever so many bytes have come, and the rest begins the next.
+   */
   #take(incoming: Incoming, payload: number, bytes: number): void {
     const { flow, hash } = incoming
-    if (flow.payload !== null) {
-      const { memory } = this.#queues
-      this.#segments.clear()
-      const backed = memory.translate(payload, bytes, this.#segments)
-      assert(backed, 'a receive buffer lies in the guest’s RAM')
-      let at = incoming.receivedBytes
-      for (let i = 0; i < this.#segments.count; i++) {
-        const [offset, length] = [this.#segments.offset[i]!, this.#segments.length[i]!]
-        const region = memory.regions[this.#segments.region[i]!]!.u8
-        hash.update(region, offset, length)
-        if (this.#keepsBytes) incoming.bytes.set(region.subarray(offset, offset + length), at)
-        at += length
-      }
+    for (let done = 0; done < bytes; ) {
+      const part = Math.min(bytes - done, flow.lengthBytes - incoming.receivedBytes)
+      if (flow.payload !== null) this.#read(incoming, payload + done, part)
+      incoming.receivedBytes += part
+      done += part
+      if (incoming.receivedBytes < flow.lengthBytes) return
+      const sequence = flow.ledger.deliver(this.#host.now(), flow.payload === null ? '' : hash.digest())
+      if (sequence >= 0) this.#host.onDelivered(flow, sequence, incoming.bytes)
+      incoming.receivedBytes = 0
+      hash.reset()
     }
-    incoming.receivedBytes += bytes
-    if (incoming.receivedBytes < flow.lengthBytes) return
-    const sequence = flow.ledger.deliver(this.#host.now(), flow.payload === null ? '' : hash.digest())
-    this.#host.onDelivered(flow, sequence, incoming.bytes)
-    incoming.receivedBytes = 0
-    hash.reset()
+  }
+
+  #read({ hash, bytes: target, receivedBytes }: Incoming, payload: number, bytes: number): void {
+    const { memory } = this.#queues
+    this.#segments.clear()
+    const backed = memory.translate(payload, bytes, this.#segments)
+    assert(backed, 'a receive buffer lies in the guest’s RAM')
+    let at = receivedBytes
+    for (let i = 0; i < this.#segments.count; i++) {
+      const [offset, length] = [this.#segments.offset[i]!, this.#segments.length[i]!]
+      const region = memory.regions[this.#segments.region[i]!]!.u8
+      hash.update(region, offset, length)
+      if (this.#keepsBytes) target.set(region.subarray(offset, offset + length), at)
+      at += length
+    }
   }
 
   // ---- sending
@@ -282,9 +298,7 @@ export class Guest {
   #reclaim(): void {
     while (this.#queues.transmit.popUsed(this.#used)) {
       const { id } = this.#used
-      const flow = this.#transmitFlow[id]!
-      if (flow < 0) this.#controlSlots.push(this.#transmitBuffers[id]!)
-      else this.#outgoing.get(flow)!.free.push(this.#transmitBuffers[id]!)
+      this.#transmitHomes[id]!.push(this.#transmitBuffers[id]!)
     }
   }
 
@@ -311,34 +325,34 @@ export class Guest {
       else this.#sending.delete(index)
     }
     for (const index of inOrder(this.#answering)) {
-      const { flow, connection } = this.#incoming.get(index)!
-      while (connection?.wantsToTransmit(0)) {
-        if (!this.#sendControl(connection, flow.peerCid)) return true
-      }
-      this.#answering.delete(index)
+      const { flow, connection, slots } = this.#incoming.get(index)!
+      let blocked = false
+      while (!blocked && connection?.wantsToTransmit(0)) blocked = !this.#sendControl(connection, flow.peerCid, slots)
+      if (blocked) waiting = true
+      else this.#answering.delete(index)
     }
     return waiting
   }
 
   #transmitFlowOf(outgoing: Outgoing): boolean {
-    const { flow, connection, free } = outgoing
+    const { flow, connection, free, slots } = outgoing
     for (;;) {
-      const due = connection.state === 'established' && outgoing.waiting > 0
+      const due = connection.state === 'established' && connection.canSend && outgoing.waiting > 0
       const sendable = due && connection.credit >= flow.lengthBytes
       // A message goes as a whole.
       if (due && !sendable) connection.askForCredit()
       if (connection.wantsToTransmit(0)) {
-        if (!this.#sendControl(connection, flow.peerCid)) return true
+        if (!this.#sendControl(connection, flow.peerCid, slots)) return true
         continue
       }
       if (!sendable) return false
       if (free.length === 0 || this.#queues.transmit.freeDescriptors < 2) return true
       outgoing.waiting--
-      this.#sendMessage(flow, connection, free.pop()!)
+      this.#sendMessage(flow, connection, free.pop()!, free)
     }
   }
 
-  #sendMessage(flow: GuestFlow, connection: VsockConnection, buffer: GuestBuffer): void {
+  #sendMessage(flow: GuestFlow, connection: VsockConnection, buffer: GuestBuffer, home: GuestBuffer[]): void {
     const { memory } = this.#queues
     let digest = ''
     if (flow.payload !== null) {
@@ -355,17 +369,17 @@ export class Guest {
       'the message has credit',
     )
     flow.ledger.send(digest)
-    this.#post(buffer, flow.peerCid, flow.index, flow.lengthBytes)
+    this.#post(buffer, flow.peerCid, home, flow.lengthBytes)
   }
 
-  #sendControl(connection: VsockConnection, peerCid: number): boolean {
-    if (this.#controlSlots.length === 0 || this.#queues.transmit.freeDescriptors < 1) return false
+  #sendControl(connection: VsockConnection, peerCid: number, slots: GuestBuffer[]): boolean {
+    if (slots.length === 0 || this.#queues.transmit.freeDescriptors < 1) return false
     connection.transmit(0, 0, this.#header)
-    this.#post(this.#controlSlots.pop()!, peerCid, -1, 0)
+    this.#post(slots.pop()!, peerCid, slots, 0)
     return true
   }
 
-  #post(buffer: GuestBuffer, peerCid: number, flow: number, payloadBytes: number): void {
+  #post(buffer: GuestBuffer, peerCid: number, home: GuestBuffer[], payloadBytes: number): void {
     const { memory, transmit } = this.#queues
     const { header, payload } = buffer
     this.#header.srcCid = this.cid
@@ -381,7 +395,7 @@ export class Guest {
     const head = transmit.add(list)
     assert(head >= 0, 'the transmit queue has room')
     this.#transmitBuffers[head] = buffer
-    this.#transmitFlow[head] = flow
+    this.#transmitHomes[head] = home
   }
 }
 

@@ -301,7 +301,7 @@ export class Machine {
     }
     if (kind === Activity.stall) return
     if (kind === Activity.reset) {
-      this.#board.trapStatus(core, argument)
+      this.#board.trapReset(core, argument)
       return
     }
     if (kind === Activity.compute) {

@@ -56,8 +56,12 @@ export class FlowLedger {
     this.#digests.push(digest)
   }
 
-  /** The next message of the flow has arrived in full; returns its sequence number. */
+  /** The next message of the flow has arrived in full; returns its sequence number, or -1 when none was released. */
   deliver(nowNs: number, digest: string): number {
+    if (this.delivered === this.released) {
+      this.mismatches++
+      return -1
+    }
     const sequence = this.delivered++
     const responseNs = nowNs - this.#releasesNs[sequence]!
     this.#responsesNs.push(responseNs)

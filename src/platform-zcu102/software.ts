@@ -5,7 +5,7 @@
 import { type Broker, type BrokerFlow, DedicatedBroker, FloatingBroker, Relay } from '../broker/index.ts'
 import type { PlatformPort } from '../platform/index.ts'
 import type { FlowSpec, Scenario } from '../scenario/index.ts'
-import type { DeviceRegisters } from '../virtio/index.ts'
+import { type DeviceRegisters, VSOCK_HEADER_BYTES } from '../virtio/index.ts'
 import { TransferPolicy } from '../zero-copy/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import type { Design } from './design.ts'
@@ -75,6 +75,8 @@ export class Software {
         payloadBytes: memory.ram[index]!.payloadBytes,
         queueSize: vm.queueSize,
         receiveBuffers: receiveBuffersOf(scenario, index),
+        maxMessageBytes:
+          VSOCK_HEADER_BYTES + Math.max(0, ...flows.map((flow) => (flow.from === vm.name ? flow.lengthBytes : 0))),
         buffers: vm.buffers,
         eventIdx,
         lazyReclaim,

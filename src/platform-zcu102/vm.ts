@@ -2,7 +2,7 @@
  * One VM: a vsock device whose registers stand in the hypervisor layer and whose queues the broker serves, a driver that
  * negotiates with it, and the guest behind the driver.
  */
-import type { Broker } from '../broker/index.ts'
+import { type Broker, RECEIVE_EXTENTS } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
 import { BumpAllocator, type GuestMemory, PAGE_SIZE, SegmentList } from '../memory/index.ts'
@@ -26,6 +26,10 @@ export const TRANSMIT_QUEUE_SIZE = 256
 /** Receive buffers beyond those for messages: control packets. */
 const SPARE_RECEIVE_BUFFERS = 32
 
+/** A chain is looked at as a whole, under the lock: as many buffers as Linux' vsock needs for a packet, and some. */
+const MAX_MESSAGE_BUFFERS = 32
+const RECEIVE_LIMITS = { maxChainBuffers: RECEIVE_EXTENTS, maxChainBytes: RECEIVE_EXTENTS * PAGE_SIZE }
+
 export interface VmOptions {
   readonly vm: number
   readonly core: number
@@ -36,6 +40,8 @@ export interface VmOptions {
   /** Of the receive queue; null: as large as its buffers need. */
   readonly queueSize: number | null
   readonly receiveBuffers: number
+  /** Of the longest message that it may send, header included. */
+  readonly maxMessageBytes: number
   readonly eventIdx: boolean
   readonly buffers: BufferKind
   readonly lazyReclaim: boolean
@@ -63,16 +69,20 @@ export function startVm(options: VmOptions): Vm {
       deviceId: contract.id,
       commonFeatures: FeatureSet.of(VIRTIO_F_VERSION_1, ...(options.eventIdx ? [VIRTIO_F_EVENT_IDX] : [])),
       queueSizes: [receiveSize, TRANSMIT_QUEUE_SIZE, 8],
+      chainLimits: [RECEIVE_LIMITS, { maxChainBuffers: MAX_MESSAGE_BUFFERS, maxChainBytes: options.maxMessageBytes }],
       config: new ConfigSpace(contract.config, { guestCid: options.cid }),
     },
     {
       onActivate: ([receive, transmit]) => {
-        const rings = ringExtents(registers, memory)
-        broker.attach(vm, { memory, receive: receive!, transmit: transmit!, rings })
+        // A driver that leaves one of the two out has to begin again.
+        if (receive == null || transmit == null) registers.setNeedsReset()
+        else broker.attach(vm, { memory, receive, transmit, rings: ringExtents(registers, memory) })
       },
       onReset: () => {},
-      // The DMA may still move bytes from or to the VM, and pages of it may be lent.
-      isResetComplete: () => broker.detach(options.core, vm),
+      // The DMA may still move bytes from or to the VM, and pages of it may be lent: the status access entered the broker first.
+      isResetComplete: () => !broker.isAttached(vm),
+      // For the same reasons its queues cannot be taken away one by one.
+      mayDisableQueue: () => !broker.isAttached(vm),
       onNotify: () => false,
     },
   )
@@ -118,6 +128,7 @@ function ringExtents(registers: DeviceRegisters, memory: GuestMemory): SegmentLi
   const extents = new SegmentList()
   for (let queue = 0; queue < registers.queueCount; queue++) {
     registers.queueSelect = queue
+    if (!registers.queueEnabled) continue
     const size = registers.queueSize
     for (const [area, bytes] of [16 * size, 6 + 2 * size, 6 + 8 * size].entries()) {
       const [low, high] = ([0, 1] as const).map((half) => registers.readQueueAddress(area as 0 | 1 | 2, half))
@@ -175,7 +186,8 @@ export function leastRamOf(scenario: Scenario, vm: number): GuestRam {
     .reduce((sum, flow) => sum + BUFFERS_PER_FLOW * bufferBytes(kind, flow.lengthBytes), 0)
   const payloadBytes = pageMultiple(buffers * bufferBytes(kind, RECEIVE_PAYLOAD_BYTES) + transmit)
   const outgoing = scenario.flows.filter((flow) => flow.from === name).length
-  const headers = (buffers + CONTROL_SLOTS + BUFFERS_PER_FLOW * outgoing) * HEADER_SLOT_BYTES
+  const connections = scenario.flows.filter((flow) => flow.from === name || flow.to === name).length
+  const headers = (buffers + CONTROL_SLOTS * connections + BUFFERS_PER_FLOW * outgoing) * HEADER_SLOT_BYTES
   return { privateBytes: pageMultiple(2 * rings + headers + 64 * PAGE_SIZE), payloadBytes }
 }
 

@@ -98,6 +98,8 @@ export const BrokerCause = {
   takeOver: 4,
   /** The guests that this core left for (`yieldToGuest`) wait for interrupts. */
   guestIdle: 5,
+  /** The driver of a VM of this core resets its device, or asks whether that is complete; the argument is the VM. */
+  detach: 6,
 } as const
 
 /** An `interruptCore` of a transfer whose end is polled for. */

@@ -1,5 +1,5 @@
 /** What a device's registers are made of, and what they tell observers. */
-import type { Violation, ViolationPolicy } from '../virtqueue/index.ts'
+import type { ChainLimits, Violation, ViolationPolicy } from '../virtqueue/index.ts'
 import type { ConfigRegisters } from './config-space.ts'
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_RING_RESET, VIRTIO_F_VERSION_1 } from './constants.ts'
 import { type FeatureDependency, FeatureSet } from './features.ts'
@@ -23,6 +23,8 @@ export interface DeviceRegistersOptions {
   readonly dependencies?: readonly FeatureDependency[]
   /** Largest size of each queue. */
   readonly queueSizes: readonly number[]
+  /** What each queue accepts as one chain; default: what the specification does. */
+  readonly chainLimits?: readonly ChainLimits[]
   readonly config?: ConfigRegisters
   /** What a malformed chain does to its queue; default `needs-reset`. */
   readonly policy?: ViolationPolicy

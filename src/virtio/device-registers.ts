@@ -53,7 +53,7 @@ export class DeviceRegisters extends FeatureRegisters {
     this.#model = model
     this.#policy = options.policy ?? 'needs-reset'
     const onViolation = (violation: Violation) => this.#violation(violation)
-    this.#queues = options.queueSizes.map((size, index) => new QueueRegisters(index, size, this.#policy, onViolation))
+    this.#queues = options.queueSizes.map((_, index) => new QueueRegisters(index, options, this.#policy, onViolation))
     this.events = this.#events
   }
 
@@ -201,27 +201,28 @@ export class DeviceRegisters extends FeatureRegisters {
     } else if (this.isLive && queue.ring !== null) this.#model.onQueueEnable?.(queue.index, queue.ring)
   }
 
-  /** MMIO's QueueReady = 0: the device lets go of the queue and its registers can be written again. */
+  /** MMIO's QueueReady = 0: the device lets go of the queue; or, when it may not, the queue stays enabled, as the driver reads back. */
   disableQueue(): void {
     const queue = this.#selected
     if (queue === undefined || queue.ring === null) return
-    this.#model.onQueueReset?.(queue.index)
-    queue.disable()
+    if (this.#model.mayDisableQueue?.(queue.index) === false) {
+      this.#reject('queue-rewritten-while-enabled', 'MMIO-REG-DRV-15', 'disabled while in use', queue.index)
+    } else {
+      this.#model.onQueueReset?.(queue.index)
+      queue.disable()
+    }
   }
 
   /** Queue reset (§2.6.1): complete when this returns, with every register of the queue at its default (VQRST-DEV-02). */
   resetQueue(): void {
     const queue = this.#selected
-    if (queue === undefined) {
-      this.#reportAbsent()
-      return
-    }
-    if (!this.features.has(VIRTIO_F_RING_RESET)) {
+    if (queue === undefined) this.#reportAbsent()
+    else if (!this.features.has(VIRTIO_F_RING_RESET)) {
       this.#reject('queue-reset-not-negotiated', 'VQRST-DRV-01', 'reset without RING_RESET', queue.index)
-      return
+    } else {
+      this.disableQueue()
+      if (queue.ring === null) queue.clear()
     }
-    this.disableQueue()
-    queue.clear()
   }
 
   /** A kick. Ignored unless the device is live and the queue enabled. True: the model has work left, call `poll`. */

@@ -42,6 +42,11 @@ export interface DeviceModel {
   onPoll?(): boolean
   /** A queue was enabled while the device was live, as after a queue reset (VQRST-DEV-03). */
   onQueueEnable?(queue: number, ring: SplitDeviceQueue): void
+  /**
+   * May the driver take this queue away now (MMIO's QueueReady = 0)? False: the device still uses it, and the queue stays enabled, as
+   * the driver reads back. Left out: it may, whenever it likes.
+   */
+  mayDisableQueue?(queue: number): boolean
   /** One queue stops: run none of its requests, write nothing to it (VQRST-DEV-01). */
   onQueueReset?(queue: number): void
   /** The driver changed a field of the configuration space. */

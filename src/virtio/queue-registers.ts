@@ -5,8 +5,9 @@
 import { VirtioError } from '../internal/error.ts'
 import { LE64_HIGH_LIMIT, le64ToNumber } from '../internal/little-endian.ts'
 import type { GuestMemory } from '../memory/index.ts'
-import { SplitDeviceQueue, type Violation, type ViolationPolicy } from '../virtqueue/index.ts'
+import { type ChainLimits, SplitDeviceQueue, type Violation, type ViolationPolicy } from '../virtqueue/index.ts'
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from './constants.ts'
+import type { DeviceRegistersOptions } from './device-registers-options.ts'
 import { type QueueState, requireState } from './device-state.ts'
 import type { FeatureSet } from './features.ts'
 import { type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
@@ -19,13 +20,20 @@ export class QueueRegisters {
   readonly addressWords = new Uint32Array(6)
   ring: SplitDeviceQueue | null = null
   readonly #policy: ViolationPolicy
+  readonly #limits: ChainLimits
   readonly #onViolation: (violation: Violation) => void
 
-  constructor(index: number, sizeMax: number, policy: ViolationPolicy, onViolation: (violation: Violation) => void) {
+  constructor(
+    index: number,
+    { queueSizes, chainLimits }: DeviceRegistersOptions,
+    policy: ViolationPolicy,
+    onViolation: (violation: Violation) => void,
+  ) {
     this.index = index
-    this.sizeMax = sizeMax
-    this.size = sizeMax
+    this.sizeMax = queueSizes[index]!
+    this.size = this.sizeMax
     this.#policy = policy
+    this.#limits = chainLimits?.[index] ?? {}
     this.#onViolation = onViolation
   }
 
@@ -34,6 +42,7 @@ export class QueueRegisters {
     try {
       if (this.size > this.sizeMax) throw new VirtioError('QUEUE_SETUP', `size ${this.size} is over ${this.sizeMax}`)
       this.ring = new SplitDeviceQueue(memory, {
+        ...this.#limits,
         size: this.size,
         descriptorArea: this.#address(0),
         driverArea: this.#address(1),

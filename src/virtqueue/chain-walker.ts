@@ -10,6 +10,7 @@ import type { SegmentList } from '../memory/segment-list.ts'
 import type { DescriptorChain } from './descriptor-chain.ts'
 import { IndirectTable } from './indirect-table.ts'
 import { MAX_CHAIN_BYTES } from './split-layout.ts'
+import type { ChainLimits } from './split-queue-config.ts'
 import type { ViolationRule } from './violation.ts'
 
 export class ChainWalker {
@@ -20,6 +21,7 @@ export class ChainWalker {
   readonly #size: number
   readonly #indirect: boolean
   readonly #maxChainBytes: number
+  readonly #maxChainBuffers: number
   readonly #table: IndirectTable
 
   /**
@@ -33,12 +35,13 @@ export class ChainWalker {
   #windowLow = 0
   #windowBytes = 0
 
-  constructor(memory: GuestMemory, descriptors: Uint32Array, indirect: boolean, maxChainBytes: number) {
+  constructor(memory: GuestMemory, descriptors: Uint32Array, indirect: boolean, limits: ChainLimits) {
     this.#memory = memory
     this.#descriptors = descriptors
     this.#size = descriptors.length / 4
     this.#indirect = indirect
-    this.#maxChainBytes = Math.min(maxChainBytes, MAX_CHAIN_BYTES)
+    this.#maxChainBytes = Math.min(limits.maxChainBytes ?? MAX_CHAIN_BYTES, MAX_CHAIN_BYTES)
+    this.#maxChainBuffers = Math.max(1, Math.min(limits.maxChainBuffers ?? this.#size, this.#size))
     this.#table = new IndirectTable(memory)
   }
 
@@ -62,7 +65,8 @@ export class ChainWalker {
     let piecewise = false
     let index = head | 0
     // Buffers that the walk may still meet, in the ring and in a table together (VQS-IND-DRV-03): so a loop ends as well.
-    let budget = size
+    const most = this.#maxChainBuffers | 0
+    let budget = most
     let count = 0
     let totalBytes = 0
     let writableBytes = 0
@@ -157,7 +161,7 @@ export class ChainWalker {
     chain.readableCount = readableCount < 0 ? count : readableCount
     chain.readableBytes = totalBytes - writableBytes
     chain.writableBytes = writableBytes
-    chain.descriptorCount = size - budget + (inTable ? 1 : 0)
+    chain.descriptorCount = most - budget + (inTable ? 1 : 0)
     return null
   }
 

@@ -21,6 +21,7 @@ export {
   VIRTQ_USED_F_NO_NOTIFY,
 } from './split-layout.ts'
 export type {
+  ChainLimits,
   SplitDeviceQueueConfig,
   SplitDriverQueueConfig,
   SplitQueueConfig,

@@ -16,7 +16,7 @@ import { ChainWalker } from './chain-walker.ts'
 import type { DescriptorChain } from './descriptor-chain.ts'
 import { RingSignals } from './ring-signals.ts'
 import { checkDeviceState, type SplitDeviceState } from './split-device-state.ts'
-import { MAX_CHAIN_BYTES, SplitRing } from './split-layout.ts'
+import { SplitRing } from './split-layout.ts'
 import type { SplitDeviceQueueConfig, ViolationPolicy } from './split-queue-config.ts'
 import { makeViolation, type Violation, type ViolationRule } from './violation.ts'
 
@@ -71,7 +71,7 @@ export class SplitDeviceQueue {
     this.#usedElements = ring.usedElements
     const { used, availEventIndex, available, usedEventIndex, shared } = ring
     this.#signals = new RingSignals(used, availEventIndex, available, usedEventIndex, eventIdx, shared)
-    this.#walker = new ChainWalker(memory, ring.descriptors, indirect, config.maxChainBytes ?? MAX_CHAIN_BYTES)
+    this.#walker = new ChainWalker(memory, ring.descriptors, indirect, config)
     this.#writable = new Float64Array(size).fill(NOT_IN_FLIGHT)
   }
 

@@ -20,11 +20,17 @@ export interface SplitQueueConfig extends SplitQueueLocation {
   readonly onViolation?: (violation: Violation) => void
 }
 
-export interface SplitDeviceQueueConfig extends SplitQueueConfig {
+/** What a device accepts as one chain: a longer one is a violation. For devices that have to bound what one look at a queue takes. */
+export interface ChainLimits {
+  /** In bytes (VQS-FRM-DEV-02). Default and most: 2^32 - 1. */
+  readonly maxChainBytes?: number
+  /** In buffers, at least 1. Default and most: the queue's size. */
+  readonly maxChainBuffers?: number
+}
+
+export interface SplitDeviceQueueConfig extends SplitQueueConfig, ChainLimits {
   /** Default `needs-reset`. */
   readonly policy?: ViolationPolicy
-  /** Longest chain accepted, in bytes (VQS-FRM-DEV-02). Default and most: 2^32 - 1. */
-  readonly maxChainBytes?: number
 }
 
 export interface SplitDriverQueueConfig extends SplitQueueConfig {

@@ -89,31 +89,39 @@ export class Loans<Holder> {
     this.#borrowed[loan.borrower]!++
   }
 
-  /** Whether the VM has lent away a page of these extents: then nothing may be written there. */
-  isLentBy(vm: number, segments: SegmentList): boolean {
-    return this.#find(segments, (page) => page.loan.lender === vm)
-  }
-
-  /** Takes note of the borrowed pages in these extents, for `giveBackNoted`. True: there are some. */
-  noteBorrowed(vm: number, segments: SegmentList): boolean {
-    return this.#find(segments, (page) => {
-      if (page.loan.borrower !== vm) return false
-      if (!this.#batch.includes(page)) this.#batch.push(page)
-      return true
+  /**
+   * Whether the broker may have these extents of the VM written: each frame is the VM's own by the ledger, or one that it has
+   * borrowed and that comes back with them. A page is lent from the moment at which it leaves, before the borrower has it.
+   */
+  mayReceive(vm: number, segments: SegmentList): boolean {
+    return this.#frames(segments, (frame) => {
+      const state = this.#ledger.stateOf(frame)
+      if (state === PageState.owned || state === PageState.offered) return true
+      return state === PageState.lent && this.#pages.get(frame)?.loan.borrower === vm
     })
   }
 
-  #find(segments: SegmentList, matches: (page: LentPage<Holder>) => boolean): boolean {
-    let found = false
-    if (this.#pages.size === 0) return found
+  /** Takes note of the borrowed pages in these extents, for `giveBackNoted` or `revokeNoted`; returns how many it noted. */
+  noteBorrowed(vm: number, segments: SegmentList): number {
+    if (this.#borrowed[vm] === 0) return 0
+    const before = this.#batch.length
+    this.#frames(segments, (frame) => {
+      const page = this.#pages.get(frame)
+      if (page?.loan.borrower === vm && !this.#batch.includes(page)) this.#batch.push(page)
+      return true
+    })
+    return this.#batch.length - before
+  }
+
+  /** Calls `each` for the frames that the extents touch, until one says false. */
+  #frames(segments: SegmentList, each: (frame: number) => boolean): boolean {
     for (let i = 0; i < segments.count; i++) {
       const last = Math.floor((segments.offset[i]! + segments.length[i]! - 1) / PAGE_SIZE)
       for (let frame = Math.floor(segments.offset[i]! / PAGE_SIZE); frame <= last; frame++) {
-        const page = this.#pages.get(frame)
-        if (page !== undefined && matches(page)) found = true
+        if (!each(frame)) return false
       }
     }
-    return found
+    return true
   }
 
   /** The borrower gave the noted pages back: it gets its own frames again, the lender may write. */

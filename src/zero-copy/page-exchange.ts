@@ -182,10 +182,11 @@ export class PageExchange<Holder = unknown> {
     port.stage2Map(vm, address, frame, writable)
   }
 
-  /** Every page that has not arrived goes back to whom it was taken from. What has arrived stays. */
-  undo(run: PageRun<Holder>): void {
+  /** Up to `limit` pages that have not arrived go back to whom they were taken from; returns how many. What has arrived stays. */
+  undo(run: PageRun<Holder>, limit: number): number {
     const { port, ledger } = this.#parts
-    for (; run.put < run.taken; run.taken--) {
+    let undone = 0
+    for (; run.put < run.taken && undone < limit; run.taken--, undone++) {
       const at = run.taken - 1
       const sourceFrame = run.sourceFrame[at]!
       if (run.loan === null) port.stage2Map(run.from, run.sourceAddress[at]!, sourceFrame, true)
@@ -197,5 +198,6 @@ export class PageExchange<Holder = unknown> {
       ledger.move(sourceFrame, PageState.owned)
       ledger.move(run.targetFrame[at]!, PageState.owned)
     }
+    return undone
   }
 }

@@ -49,7 +49,7 @@ describe('a broker that', () => {
   })
 
   it('does not see that a borrower gave pages back', () => {
-    vi.spyOn(Loans.prototype, 'noteBorrowed').mockReturnValue(false)
+    vi.spyOn(Loans.prototype, 'noteBorrowed').mockReturnValue(0)
     expect(found({ transfer: 'lend' })).not.toBe('nothing')
   })
 
@@ -59,7 +59,7 @@ describe('a broker that', () => {
   })
 
   it('leaves pages behind when a VM is reset in the middle', () => {
-    vi.spyOn(PageExchange.prototype, 'undo').mockImplementation(() => {})
+    vi.spyOn(PageExchange.prototype, 'undo').mockReturnValue(0)
     expect(found({ transfer: 'remap', resets: true })).not.toBe('nothing')
   })
 

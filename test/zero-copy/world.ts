@@ -243,8 +243,10 @@ export class World implements PlatformPort {
   /** The guest's driver resets its device, and starts again. */
   reset(vm: number): void {
     this.finishSteps(vm)
-    for (let calls = 0; !this.broker.detach(vm, vm); calls++) {
+    for (let calls = 0; this.broker.isAttached(vm); calls++) {
       expect(calls, 'a reset does not come to an end').toBeLessThan(500)
+      this.#enter(vm, BrokerCause.detach, vm)
+      this.finishSteps(vm)
       this.endDma()
     }
     expect([...this.#frames[vm]!], 'all RAM is back').not.toContain(-1)
