@@ -354,6 +354,32 @@ export class ModelGuest {
     this.#publishReceive()
   }
 
+  /** Makes a receive buffer of these parts of its window available, without a kick; returns its head. */
+  postParts(parts: readonly (readonly [offset: number, length: number])[]): number {
+    this.#list.clear()
+    for (const [offset, bytes] of parts) this.#list.addWritable(WINDOW + offset, bytes)
+    const head = this.#receive.add(this.#list)
+    this.#receive.publish()
+    return head
+  }
+
+  /** Shows the broker what was staged, without a kick. */
+  publish(): void {
+    this.#transmit.publish()
+  }
+
+  kick(queue: number): void {
+    this.#kick(queue)
+  }
+
+  /** What came back in a queue since the last call: heads, and bytes written. */
+  usedOf(queue: number): (readonly [id: number, writtenBytes: number])[] {
+    const ring = queue === 0 ? this.#receive : this.#transmit
+    const used: (readonly [number, number])[] = []
+    while (ring.popUsed(this.#used)) used.push([this.#used.id, this.#used.writtenBytes])
+    return used
+  }
+
   readPage(page: number): Uint8Array {
     const bytes = new Uint8Array(PAGE)
     this.memory.read(WINDOW + page * PAGE, bytes)

@@ -121,6 +121,17 @@ export class StageTwoModel {
     }
   }
 
+  /** The DMA reads or writes these physical bytes for a VM: they are its own, as its table says now. */
+  checkAccess(vm: number, address: number, bytes: number, writes: boolean): void {
+    const entries = [...this.tables[vm]!.values()]
+    for (let frame = Math.floor(address / PAGE); frame * PAGE < address + bytes; frame++) {
+      if (entries.some((entry) => entry.frame === frame && (entry.writable || !writes))) continue
+      this.#fail(
+        `the DMA ${writes ? 'writes' : 'reads'} frame ${frame}, which is not VM ${vm}'s to ${writes ? 'write' : 'read'}`,
+      )
+    }
+  }
+
   /** The same for everything that a VM reaches, but for pages that `skips` names. */
   checkVisible(skips: (page: number) => boolean): void {
     for (const vm of this.tables.keys()) {

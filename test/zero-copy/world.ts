@@ -34,6 +34,10 @@ export interface WorldOptions {
   readonly aligned: readonly boolean[]
   /** Devices reach guest memory through an SMMU. Default true. */
   readonly smmu?: boolean
+  /** VMs send what is not theirs to send, so bytes do not tell who may see them; frames still do. */
+  readonly anyBytes?: boolean
+  /** Flows may come this much early. Default: as early as they like. */
+  readonly toleranceNs?: number
   /** Faults that the tests must find. */
   readonly fault?: Fault
 }
@@ -50,6 +54,11 @@ export type Fault =
 const PERIOD_NS = 50_000
 const SPARE_FRAMES = 3
 const POOL_COLOR = MAX_VMS
+
+/** Of all VMs, before anything is sent. */
+const PRIVATE_BYTES = Uint8Array.from({ length: MAX_VMS * RAM_PAGES * PAGE }, (_, at) =>
+  privateByte(Math.floor(at / (RAM_PAGES * PAGE)), at % PAGE),
+)
 
 /** Messages name their two VMs, a sequence number and a length, four bits a byte. */
 class NibbleRouter implements Router {
@@ -78,8 +87,11 @@ export class World implements PlatformPort {
   readonly relay: Relay
   readonly broker: FloatingBroker
   readonly guests: ModelGuest[]
-  /** By cost op: how often, as a platform charges it. */
+  /** By cost op: how often, as a platform charges it; and the most of one step under the lock. */
   readonly charges = new Float64Array(COST_OPS.length)
+  readonly mostInStep = new Float64Array(COST_OPS.length)
+  readonly #inStep = new Float64Array(COST_OPS.length)
+  #locked = false
   readonly #colors: number[] = []
   readonly #frames: Int32Array[]
   readonly #readOnly: Uint8Array[]
@@ -106,16 +118,21 @@ export class World implements PlatformPort {
     this.random = new Random(options.seed)
     const spares = options.colors === 'pool' ? SPARE_FRAMES : 0
     this.bytes = new Uint8Array(new ArrayBuffer((MAX_VMS * RAM_PAGES + spares) * PAGE))
-    this.model = new StageTwoModel(MAX_VMS, this.bytes, (vm, byte) => maySee(vm, byte, options.hostile), options.smmu)
+    this.model = new StageTwoModel(
+      MAX_VMS,
+      this.bytes,
+      (vm, byte) => options.anyBytes === true || maySee(vm, byte, options.hostile),
+      options.smmu,
+    )
     this.#frames = Array.from({ length: MAX_VMS }, (_, vm) =>
       Int32Array.from({ length: RAM_PAGES }, (_, page) => vm * RAM_PAGES + page),
     )
     this.#readOnly = this.#frames.map(() => new Uint8Array(RAM_PAGES))
+    this.bytes.set(PRIVATE_BYTES)
     for (let vm = 0; vm < MAX_VMS; vm++) {
       for (let page = 0; page < RAM_PAGES; page++) {
         this.model.start(vm, RAM_BASE / PAGE + page, vm * RAM_PAGES + page)
         this.#colors.push(options.colors === 'pool' && page >= PRIVATE_PAGES ? POOL_COLOR : vm)
-        for (let i = 0; i < PAGE; i++) this.bytes[(vm * RAM_PAGES + page) * PAGE + i] = privateByte(vm, i)
       }
     }
     const spareFrames = Array.from({ length: spares }, (_, i) => MAX_VMS * RAM_PAGES + i)
@@ -139,7 +156,7 @@ export class World implements PlatformPort {
         destination: to === source ? (to + 1) % MAX_VMS : to,
         periodNs: PERIOD_NS,
         deadlineNs: 10_000 * (i + 1),
-        toleranceNs: 1e15,
+        toleranceNs: options.toleranceNs ?? 1e15,
         buffers: 4,
         maximumBytes: 1 << 20,
         priority: i,
@@ -209,6 +226,11 @@ export class World implements PlatformPort {
     else if (this.#lent[core] === 1) this.#enter(core, BrokerCause.guestIdle, 0)
   }
 
+  /** The broker has more to do there, so no guest of the core runs. */
+  isBusy(core: number): boolean {
+    return this.#unfinished[core] === 1
+  }
+
   /** A guest runs only while the broker does not, on its core. */
   finishSteps(core: number): void {
     let steps = 0
@@ -224,7 +246,10 @@ export class World implements PlatformPort {
     if (dma === null) return
     this.#dma = null
     const { list, pieces, core } = dma
+    const [from, to] = [Math.floor(list.tag / MAX_VMS), list.tag % MAX_VMS]
     for (let i = 0; i < list.entryCount && list.piece[i]! < pieces; i++) {
+      this.model.checkAccess(from, list.source[i]!, list.bytes[i]!, false)
+      this.model.checkAccess(to, list.destination[i]!, list.bytes[i]!, true)
       this.bytes.copyWithin(list.destination[i]!, list.source[i]!, list.source[i]! + list.bytes[i]!)
     }
     this.#completed = pieces
@@ -290,15 +315,22 @@ export class World implements PlatformPort {
 
   charge(op: number, count: number): void {
     if (!(count >= 0)) expect.fail(`${count} times ${COST_OPS[op]}`)
+    if (!this.#locked) expect.fail(`${COST_OPS[op]} without the lock`)
+    this.#inStep[op]! += count
     this.#time += 5 * count
     this.charges[op]! += count
   }
 
   acquireLock(): boolean {
+    expect(this.#locked).toBe(false)
+    this.#locked = true
+    this.#inStep.fill(0)
     return true
   }
 
   releaseLock(): void {
+    this.#locked = false
+    for (const [op, count] of this.#inStep.entries()) this.mostInStep[op] = Math.max(this.mostInStep[op]!, count)
     for (const late of this.#lateUnmaps.splice(0)) late()
     this.check()
   }
