@@ -53,6 +53,6 @@ describe('a page that is named twice', () => {
     vi.spyOn(FrameLedger.prototype, 'isMovable').mockImplementation(function (this: FrameLedger, frame) {
       return this.stateOf(frame) === PageState.offered
     })
-    expect(() => nameTwice().checkVisible()).toThrow(/VM 1 sees byte 0x10/)
+    expect(() => nameTwice().checkVisible()).toThrow(/the DMA reads frame/)
   })
 })

@@ -3,7 +3,7 @@
  * model of stage 2. Guests, DMA, timer and the steps of the broker interleave as a list of commands says.
  */
 import { expect } from 'vitest'
-import { type BrokerFlow, FloatingBroker, NoRegulator, Relay, type Router } from '../../src/broker/index.ts'
+import { type BrokerFlow, FloatingBroker, NoRegulator, Relay } from '../../src/broker/index.ts'
 import { Random } from '../../src/internal/random.ts'
 import { GuestMemory } from '../../src/memory/index.ts'
 import {
@@ -16,40 +16,13 @@ import {
   StepResult,
 } from '../../src/platform/index.ts'
 import { ColorPolicy, PageState, TransferPolicy, type ZeroCopy } from '../../src/zero-copy/index.ts'
-import { isControl, MAX_VMS, maySee, privateByte } from './byte-classes.ts'
-import { HEADER_BYTES, ModelGuest, PRIVATE_PAGES, RAM_BASE, RAM_PAGES } from './model-guest.ts'
+import { MAX_VMS, maySee, privateByte } from './byte-classes.ts'
+import { ModelGuest, PRIVATE_PAGES, RAM_BASE, RAM_PAGES } from './model-guest.ts'
+import { NibbleRouter } from './nibble-router.ts'
 import { PAGE, StageTwoModel } from './stage-two-model.ts'
+import type { WorldOptions } from './world-options.ts'
 
-export interface WorldOptions {
-  readonly seed: number
-  readonly transfer: 'remap' | 'lend' | 'auto' | 'copy'
-  readonly colors: 'pool' | 'refuse' | 'accept'
-  readonly thresholdPages: number
-  readonly flushPages: number
-  readonly lentPages: number
-  readonly chaining: boolean
-  /** This VM does what it likes; -1: none. */
-  readonly hostile: number
-  /** By VM: its receive buffers, and what it sends, are whole pages. */
-  readonly aligned: readonly boolean[]
-  /** Devices reach guest memory through an SMMU. Default true. */
-  readonly smmu?: boolean
-  /** VMs send what is not theirs to send, so bytes do not tell who may see them; frames still do. */
-  readonly anyBytes?: boolean
-  /** Flows may come this much early. Default: as early as they like. */
-  readonly toleranceNs?: number
-  /** Faults that the tests must find. */
-  readonly fault?: Fault
-}
-
-export type Fault =
-  | 'skip-scrub'
-  | 'forget-tlb'
-  | 'forget-flush'
-  | 'forget-smmu'
-  | 'map-before-unmap'
-  | 'lend-writable'
-  | 'skip-revocation-copy'
+export type { Fault, WorldOptions } from './world-options.ts'
 
 const PERIOD_NS = 50_000
 const SPARE_FRAMES = 3
@@ -59,24 +32,6 @@ const POOL_COLOR = MAX_VMS
 const PRIVATE_BYTES = Uint8Array.from({ length: MAX_VMS * RAM_PAGES * PAGE }, (_, at) =>
   privateByte(Math.floor(at / (RAM_PAGES * PAGE)), at % PAGE),
 )
-
-/** Messages name their two VMs, a sequence number and a length, four bits a byte. */
-class NibbleRouter implements Router {
-  readonly headerBytes = HEADER_BYTES
-
-  route(vm: number, header: Uint8Array, payloadBytes: number): number {
-    if (!header.every(isControl)) return -1
-    const [from, to] = [header[0]! & 15, header[1]! & 15]
-    let length = 0
-    for (let i = 4; i < 9; i++) length = length * 16 + (header[i]! & 15)
-    if (from !== vm || to === vm || to >= MAX_VMS || length !== payloadBytes) return -1
-    return from * MAX_VMS + to
-  }
-
-  writePieceHeader(header: Uint8Array, pieceBytes: number): void {
-    for (let i = 8, rest = pieceBytes; i >= 4; i--, rest >>= 4) header[i] = 0xf0 + (rest & 15)
-  }
-}
 
 export class World implements PlatformPort {
   readonly capabilities: number

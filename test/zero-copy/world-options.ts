@@ -1,0 +1,31 @@
+/** What a world of three guests is like. */
+export interface WorldOptions {
+  readonly seed: number
+  readonly transfer: 'remap' | 'lend' | 'auto' | 'copy'
+  readonly colors: 'pool' | 'refuse' | 'accept'
+  readonly thresholdPages: number
+  readonly flushPages: number
+  readonly lentPages: number
+  readonly chaining: boolean
+  /** This VM does what it likes; -1: none. */
+  readonly hostile: number
+  /** By VM: its receive buffers, and what it sends, are whole pages. */
+  readonly aligned: readonly boolean[]
+  /** Devices reach guest memory through an SMMU. Default true. */
+  readonly smmu?: boolean
+  /** VMs send what is not theirs to send, so bytes do not tell who may see them; frames still do. */
+  readonly anyBytes?: boolean
+  /** Flows may come this much early. Default: as early as they like. */
+  readonly toleranceNs?: number
+  /** Faults that the tests must find. */
+  readonly fault?: Fault
+}
+
+export type Fault =
+  | 'skip-scrub'
+  | 'forget-tlb'
+  | 'forget-flush'
+  | 'forget-smmu'
+  | 'map-before-unmap'
+  | 'lend-writable'
+  | 'skip-revocation-copy'
