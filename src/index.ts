@@ -3,7 +3,7 @@ export { u32le, u64le } from './internal/bytes.ts'
 export { VirtioError } from './internal/error.ts'
 export { GuestMemory } from './memory/index.ts'
 export { SharedMemoryTransport } from './transport/index.ts'
-export { connect, Device, type Driver, defineDevice, startDriver, u8, u16, u32, u64 } from './virtio/index.ts'
+export { connect, Device, type Driver, defineDevice, le64, startDriver, u8, u16, u32, u64 } from './virtio/index.ts'
 export {
   BufferList,
   DescriptorChain,

@@ -25,7 +25,10 @@ export interface SharedMemoryOptions {
   readonly memory?: GuestMemory
   /** Where the driver's rings and buffers go. Default: anywhere in the largest region of `memory`. */
   readonly allocator?: BufferAllocator
-  /** The ranges that the device may touch, multiples of 16 in linear regions. Default: all of `memory`. */
+  /**
+   * The ranges that the device may touch, multiples of 16 in linear regions. Default: all of `memory`. With it the device offers
+   * ACCESS_PLATFORM, and `allocator` hands out what was granted.
+   */
   readonly grants?: readonly MemoryGrant[]
   /** A kick trapped. The hook, now or later, calls `registers.notify(queue)`. Default: at once, until the device is idle. */
   readonly doorbell?: (queue: number) => void
@@ -93,6 +96,7 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
     const workLeft = options.workLeft ?? (() => this.#leaveWork())
     const deviceSide: DeviceTransport = {
       memory: options.grants === undefined ? this.memory : grantedMemory(this.memory, options.grants),
+      limitsAccess: options.grants !== undefined,
       raiseInterrupt: this.#interrupt,
       requestPoll: workLeft,
     }

@@ -2,20 +2,11 @@
  * A device's configuration space or a header, declared field by field as a binary layout (virtio 1.4 §2.5): little-endian,
  * packed in the order of declaration, trailing padding allowed (IMP-CFG-01). Decoding is slow and meant for rare things.
  */
-import {
-  blob,
-  type Layout,
-  u8 as layoutU8,
-  u16 as layoutU16,
-  u32 as layoutU32,
-  nu64,
-  type Structure,
-  struct,
-} from 'buffer-layout'
 import { assert } from '../internal/assert.ts'
+import { checkInteger, MAX_U16 } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 
-type FieldKind = 'u8' | 'u16' | 'u32' | 'u64' | 'mac' | 'bytes'
+type FieldKind = 'u8' | 'u16' | 'u32' | 'u64' | 'le64' | 'mac' | 'bytes'
 
 export interface ConfigField<T> {
   readonly kind: FieldKind
@@ -48,7 +39,9 @@ function field<T>(
   options: FieldOptions<T> = {},
 ): ConfigField<T> {
   const { initial = zero, driverWritable = false, feature } = options
-  return { kind, name, lengthBytes, initial, driverWritable, feature }
+  const declared = { kind, name, lengthBytes, initial, driverWritable, feature }
+  checkValue(declared, initial)
+  return declared
 }
 
 export function u8(name: string, options?: FieldOptions<number>): ConfigField<number> {
@@ -63,9 +56,14 @@ export function u32(name: string, options?: FieldOptions<number>): ConfigField<n
   return field('u32', name, 4, 0, options)
 }
 
-/** A le64 as a Number: 2^53 and above is refused on either side, so the driver may not write it. */
+/** A le64 as a Number: 2^53 and above is refused on either side, so the driver may not write it. For any value: `le64`. */
 export function u64(name: string, options?: Omit<FieldOptions<number>, 'driverWritable'>): ConfigField<number> {
   return field('u64', name, 8, 0, options)
+}
+
+/** A le64 as a bigint, of any value: masks, sizes without a limit. */
+export function le64(name: string, options?: FieldOptions<bigint>): ConfigField<bigint> {
+  return field('le64', name, 8, 0n, options)
 }
 
 /** Six bytes as `'02:00:00:00:00:01'`. */
@@ -73,7 +71,9 @@ export function mac(name: string, options?: FieldOptions<string>): ConfigField<s
   return field('mac', name, 6, '00:00:00:00:00:00', options)
 }
 
+/** Throws `VirtioError` INVALID_OPTION for a length that is none. */
 export function bytes(name: string, lengthBytes: number, options?: FieldOptions<Uint8Array>): ConfigField<Uint8Array> {
+  checkInteger('lengthBytes', lengthBytes, 0, MAX_U16, 'bytes')
   return field('bytes', name, lengthBytes, new Uint8Array(lengthBytes), options)
 }
 
@@ -81,7 +81,7 @@ export function bytes(name: string, lengthBytes: number, options?: FieldOptions<
 export class ConfigLayout<F extends ConfigFields> {
   readonly fields: F
   readonly lengthBytes: number
-  readonly #structure: Structure
+  readonly #offsets = new Map<string, number>()
 
   constructor(fields: F) {
     this.fields = fields
@@ -89,12 +89,18 @@ export class ConfigLayout<F extends ConfigFields> {
     if (new Set(names).size !== names.length) {
       throw new VirtioError('CONFIG_LAYOUT', `a configuration field is declared twice in: ${names.join(', ')}`)
     }
-    this.#structure = struct(Object.values(fields).map(toLayout))
-    this.lengthBytes = this.#structure.span
+    let end = 0
+    for (const [key, { lengthBytes }] of Object.entries(fields)) {
+      this.#offsets.set(key, end)
+      end += lengthBytes
+    }
+    this.lengthBytes = end
   }
 
   offsetOf(key: keyof F & string): number {
-    return this.#structure.offsetOf(this.#field(key).name)
+    const offset = this.#offsets.get(key)
+    assert(offset !== undefined, `there is no configuration field ${key}`)
+    return offset
   }
 
   /** What the fields hold until somebody sets them. */
@@ -102,87 +108,100 @@ export class ConfigLayout<F extends ConfigFields> {
     return this.#map((each) => each.initial)
   }
 
-  /** Reads all fields. Throws `VirtioError` CONFIG_VALUE for a u64 that is no exact Number. Allocates. */
-  decode(source: Uint8Array): ConfigValues<F> {
-    const raw = this.#structure.decode(asBuffer(source))
-    return this.#map((each) => fromWire(each, raw[each.name]))
+  /** Reads all fields, or those with these keys and the others' initial values. Throws `VirtioError` CONFIG_VALUE for a u64 that is no exact Number. */
+  decode(source: Uint8Array, keys: readonly string[] = Object.keys(this.fields)): ConfigValues<F> {
+    const view = viewOf(source)
+    const wanted = new Set(keys)
+    return this.#map((each, key) => (wanted.has(key) ? read(each, view, this.offsetOf(key)) : each.initial))
   }
 
-  /** Writes all fields. Throws `VirtioError` CONFIG_VALUE, naming the field, for a value that does not fit. */
+  /** Writes all fields. Throws `VirtioError` CONFIG_VALUE, naming the field, for a value that does not fit; then nothing is written. */
   encode(values: ConfigValues<F>, target: Uint8Array): void {
-    const raw: Record<string, unknown> = {}
-    for (const [key, each] of Object.entries(this.fields)) raw[each.name] = toWire(each, values[key])
-    this.#structure.encode(raw, asBuffer(target))
+    for (const [key, each] of Object.entries(this.fields)) checkValue(each, values[key])
+    const view = viewOf(target)
+    for (const [key, each] of Object.entries(this.fields)) write(each, view, this.offsetOf(key), values[key])
   }
 
-  #field(key: keyof F & string): F[string] {
-    const found = this.fields[key]
-    assert(found !== undefined, `there is no configuration field ${key}`)
-    return found
-  }
-
-  #map(value: (field: F[string]) => unknown): ConfigValues<F> {
+  #map(value: (field: F[string], key: string) => unknown): ConfigValues<F> {
     return Object.fromEntries(
-      Object.entries(this.fields).map(([key, each]) => [key, value(each as F[string])]),
+      Object.entries(this.fields).map(([key, each]) => [key, value(each as F[string], key)]),
     ) as ConfigValues<F>
   }
 }
 
-/** buffer-layout reads through Node's Buffer methods: the same bytes, another view. */
-function asBuffer(source: Uint8Array): Buffer {
-  return Buffer.from(source.buffer as ArrayBuffer, source.byteOffset, source.length)
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-function toLayout(each: ConfigField<unknown>): Layout {
+function bytesAt(view: DataView, offset: number, length: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + offset, length)
+}
+
+function read(each: ConfigField<unknown>, view: DataView, offset: number): unknown {
   switch (each.kind) {
     case 'u8':
-      return layoutU8(each.name)
+      return view.getUint8(offset)
     case 'u16':
-      return layoutU16(each.name)
+      return view.getUint16(offset, true)
     case 'u32':
-      return layoutU32(each.name)
-    case 'u64':
-      return nu64(each.name)
+      return view.getUint32(offset, true)
+    case 'le64':
+      return view.getBigUint64(offset, true)
+    case 'u64': {
+      const value = Number(view.getBigUint64(offset, true))
+      if (Number.isSafeInteger(value)) return value
+      throw new VirtioError('CONFIG_VALUE', `${each.name} holds 2^53 or more: declare it as le64, a bigint`)
+    }
     case 'mac':
+      return Array.from(bytesAt(view, offset, 6), (byte) => byte.toString(16).padStart(2, '0')).join(':')
     case 'bytes':
-      return blob(each.lengthBytes, each.name)
+      return Uint8Array.from(bytesAt(view, offset, each.lengthBytes))
   }
 }
 
-function fromWire(each: ConfigField<unknown>, raw: unknown): unknown {
+/** The value was checked. */
+function write(each: ConfigField<unknown>, view: DataView, offset: number, value: unknown): void {
   switch (each.kind) {
+    case 'u8':
+      view.setUint8(offset, value as number)
+      break
+    case 'u16':
+      view.setUint16(offset, value as number, true)
+      break
+    case 'u32':
+      view.setUint32(offset, value as number, true)
+      break
     case 'u64':
-      if (!Number.isSafeInteger(raw)) throw new VirtioError('CONFIG_VALUE', `${each.name} holds 2^53 or more`)
-      return raw
+      view.setBigUint64(offset, BigInt(value as number), true)
+      break
+    case 'le64':
+      view.setBigUint64(offset, value as bigint, true)
+      break
     case 'mac':
-      return Array.from(raw as Uint8Array, (byte) => byte.toString(16).padStart(2, '0')).join(':')
+      bytesAt(view, offset, 6).set((value as string).split(':').map((byte) => Number.parseInt(byte, 16)))
+      break
     case 'bytes':
-      return Uint8Array.from(raw as Uint8Array)
-    default:
-      return raw
+      bytesAt(view, offset, each.lengthBytes).set(value as Uint8Array)
+      break
   }
 }
 
-function toWire(each: ConfigField<unknown>, value: unknown): unknown {
-  switch (each.kind) {
-    case 'mac': {
-      if (typeof value !== 'string' || !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value)) {
-        throw new VirtioError('CONFIG_VALUE', `${each.name} wants six bytes like 02:00:00:00:00:01, not ${value}`)
-      }
-      return Buffer.from(value.replaceAll(':', ''), 'hex')
-    }
-    case 'bytes': {
-      if (!(value instanceof Uint8Array) || value.length !== each.lengthBytes) {
-        throw new VirtioError('CONFIG_VALUE', `${each.name} wants a Uint8Array of ${each.lengthBytes} bytes`)
-      }
-      return asBuffer(value)
-    }
-    default: {
-      const limit = each.kind === 'u64' ? 2 ** 53 : 256 ** each.lengthBytes
-      if (!Number.isInteger(value) || (value as number) < 0 || (value as number) >= limit) {
-        throw new VirtioError('CONFIG_VALUE', `${each.name} wants an integer below ${limit}, not ${value}`)
-      }
-      return value
-    }
+/** Throws `VirtioError` CONFIG_VALUE for what the field cannot hold. */
+function checkValue(each: ConfigField<unknown>, value: unknown): void {
+  const { kind, name, lengthBytes } = each
+  if (kind === 'mac') {
+    if (typeof value === 'string' && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value)) return
+    throw new VirtioError('CONFIG_VALUE', `${name} wants six bytes like 02:00:00:00:00:01, not ${value}`)
   }
+  if (kind === 'bytes') {
+    if (value instanceof Uint8Array && value.length === lengthBytes) return
+    throw new VirtioError('CONFIG_VALUE', `${name} wants a Uint8Array of ${lengthBytes} bytes`)
+  }
+  if (kind === 'le64') {
+    if (typeof value === 'bigint' && value >= 0n && value < 2n ** 64n) return
+    throw new VirtioError('CONFIG_VALUE', `${name} wants a bigint from 0 to 2^64 - 1, not ${String(value)}`)
+  }
+  const limit = kind === 'u64' ? 2 ** 53 : 256 ** lengthBytes
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) < limit) return
+  throw new VirtioError('CONFIG_VALUE', `${name} wants an integer below ${limit}, not ${String(value)}`)
 }

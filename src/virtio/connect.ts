@@ -3,8 +3,16 @@
  * in that order (INIT-DRV-01). A step that fails leaves FAILED behind and throws (INIT-DRV-05, -06). Optional features degrade:
  * what is wanted and not offered is simply not there (FEAT-DRV-06).
  */
+import { checkInteger, checkWord } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
-import { layoutSplitQueue, SplitDriverQueue, type SplitDriverState, type Violation } from '../virtqueue/index.ts'
+import {
+  layoutSplitQueue,
+  MAX_QUEUE_SIZE,
+  SplitDriverQueue,
+  type SplitDriverState,
+  type UsedLengthPolicy,
+  type Violation,
+} from '../virtqueue/index.ts'
 import {
   ACKNOWLEDGE,
   DEVICE_NEEDS_RESET,
@@ -13,8 +21,10 @@ import {
   FAILED,
   FEATURE_WINDOWS,
   FEATURES_OK,
+  VIRTIO_F_ACCESS_PLATFORM,
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_ORDER_PLATFORM,
   VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
 } from './constants.ts'
@@ -26,6 +36,16 @@ import { DriverQueue } from './driver-queue.ts'
 import type { DriverTransport } from './driver-transport.ts'
 import { closedSubset, FeatureSet } from './features.ts'
 
+/** All that a driver here can do, whatever its device is: `commonFeatures` is a choice among these. */
+export const DRIVER_COMMON_FEATURES = FeatureSet.of(
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_VERSION_1,
+  VIRTIO_F_ACCESS_PLATFORM,
+  VIRTIO_F_ORDER_PLATFORM,
+  VIRTIO_F_RING_RESET,
+)
+
 /** Status reads, or event-loop turns, that a reset may take. */
 const RESET_POLLS = 1000
 
@@ -36,12 +56,22 @@ export interface DriverOptions<C extends DeviceContract, W extends FeatureName<C
   readonly want?: readonly W[]
   /** Features without which there is no driver. */
   readonly require?: readonly R[]
-  /** Common features to use when offered. Default: EVENT_IDX, RING_RESET, and INDIRECT_DESC with an `indirectLength`. */
+  /**
+   * Common features to use when offered, among DRIVER_COMMON_FEATURES. Default: EVENT_IDX, RING_RESET, and INDIRECT_DESC with an
+   * `indirectLength`. VERSION_1, ACCESS_PLATFORM and ORDER_PLATFORM are used whenever they are offered: with ACCESS_PLATFORM addresses
+   * are the platform's (what `DriverTransport.allocate` gives, behind an IOMMU bus addresses); ORDER_PLATFORM needs no more than the
+   * ordered accesses that rings in shared memory have anyway.
+   */
   readonly commonFeatures?: FeatureSet
   /** Entries per queue: at most what the device has, rounded down to a power of two. Default: as in the contract. */
   readonly queueSizes?: Partial<Readonly<Record<QueueName<C>, number>>>
-  /** Entries of each indirect table; 0, the default: no tables. */
+  /** Entries of each indirect table, 0 to 32768; 0, the default: no tables. */
   readonly indirectLength?: number
+  /**
+   * A device that says it wrote more than the chain has room for, as QEMU's scsi does (it counts both directions): `reject`, the
+   * default, gives the device up; `clamp` reports a violation, and takes what room there was.
+   */
+  readonly usedLength?: UsedLengthPolicy
 }
 
 export interface ConnectOptions<C extends DeviceContract, W extends FeatureName<C>, R extends FeatureName<C>>
@@ -65,6 +95,7 @@ export function startDriver<
   const W extends FeatureName<C> = never,
   const R extends FeatureName<C> = never,
 >(transport: DriverTransport<C>, options: DriverOptions<C, W, R> = {}): Driver<C, FeatureFlags<W, R>> {
+  checkOptions(options as DriverOptions<DeviceContract, never, never>)
   const contract = contractOf(transport, options)
   replaceDriver(transport, 'reset the device')
   transport.writeStatus(0)
@@ -78,6 +109,7 @@ export async function connect<
   const W extends FeatureName<C> = never,
   const R extends FeatureName<C> = never,
 >(transport: DriverTransport<C>, options: ConnectOptions<C, W, R> = {}): Promise<Driver<C, FeatureFlags<W, R>>> {
+  checkOptions(options as DriverOptions<DeviceContract, never, never>)
   const contract = contractOf(transport, options)
   options.signal?.throwIfAborted()
   replaceDriver(transport, 'reset the device')
@@ -90,6 +122,17 @@ export async function connect<
   return new DriverStart(transport, contract, options).run() as Driver<C, FeatureFlags<W, R>>
 }
 
+/**
+ * The device's offer. Some transports have two windows and show them again where the third and fourth would be (QEMU's mmio): what is
+ * repeated there is not offered.
+ */
+export function readOffer(transport: DriverTransport): FeatureSet {
+  const words = Array.from({ length: FEATURE_WINDOWS }, (_, window) => transport.readDeviceFeatures(window))
+  const repeats = (third: number, fourth: number) => words[2] === words[third] && words[3] === words[fourth]
+  const windows = repeats(1, 1) || repeats(0, 1) ? 2 : FEATURE_WINDOWS
+  return words.slice(0, windows).reduce((set, word, window) => set.withWindow(window, word), FeatureSet.empty)
+}
+
 /** One attempt, from the finished reset (RESET-DRV-01) to DRIVER_OK. */
 class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends FeatureName<C>> {
   readonly #transport: DriverTransport<C>
@@ -98,6 +141,7 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
   readonly #blocks: DriverBlock[] = []
   readonly #places: QueuePlace[] = []
   #status = 0
+  #offered = FeatureSet.empty
   #driver: DriverCore<C, FeatureFlags<W, R>> | null = null
 
   constructor(transport: DriverTransport<C>, contract: C, options: DriverOptions<C, W, R>) {
@@ -123,7 +167,8 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
   #start(): DriverCore<C, FeatureFlags<W, R>> {
     this.#addStatus(ACKNOWLEDGE)
     this.#addStatus(DRIVER)
-    const offered = this.#readFeatures()
+    const offered = readOffer(this.#transport)
+    this.#offered = offered
     const accepted = this.#choose(offered)
     this.#writeFeatures(accepted)
     const config = new DriverConfig<C['config']>(this.#transport, this.#contract.config, (name) =>
@@ -150,14 +195,6 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
     return driver
   }
 
-  #readFeatures(): FeatureSet {
-    let offered = FeatureSet.empty
-    for (let window = 0; window < FEATURE_WINDOWS; window++) {
-      offered = offered.withWindow(window, this.#transport.readDeviceFeatures(window))
-    }
-    return offered
-  }
-
   /** Only what this driver asked for is ever accepted, so unknown bits are harmless (FEAT-DRV-04, -05, -08). */
   #choose(offered: FeatureSet): FeatureSet {
     const { indirectLength = 0 } = this.#options
@@ -166,7 +203,19 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
     const common = this.#options.commonFeatures ?? (indirectLength > 0 ? usual.with(VIRTIO_F_INDIRECT_DESC) : usual)
     // RFB-DRV-01, -02: VERSION_1 is taken, and a device without it is refused: there is no legacy interface here.
     const required = bits(this.#options.require).with(VIRTIO_F_VERSION_1)
-    const wanted = required.union(bits(this.#options.want)).union(common)
+    const untrue = common.difference(DRIVER_COMMON_FEATURES)
+    if (!untrue.equals(FeatureSet.empty)) {
+      const [names, there] = [untrue, DRIVER_COMMON_FEATURES].map((set) =>
+        featureNames(set, this.#contract.id).join(', '),
+      )
+      throw new VirtioError(
+        'FEATURES',
+        `commonFeatures has ${names}, which no driver here implements; there are ${there}`,
+      )
+    }
+    // RFB-DRV-03: a driver takes these when they are offered.
+    const platform = FeatureSet.of(VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_ORDER_PLATFORM)
+    const wanted = required.union(bits(this.#options.want)).union(common).union(platform)
     const accepted = closedSubset(wanted.intersection(offered), contractDependencies(this.#contract))
     const missing = required.difference(accepted)
     if (missing.equals(FeatureSet.empty)) return accepted
@@ -184,14 +233,18 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
   }
 
   #writeFeatures(accepted: FeatureSet): void {
+    // A device that has fewer windows may take a 0 in the third for one in the second: what is empty after a reset stays untouched.
     for (let window = 0; window < FEATURE_WINDOWS; window++) {
-      this.#transport.writeDriverFeatures(window, accepted.window(window))
+      const word = accepted.window(window)
+      if (word !== 0) this.#transport.writeDriverFeatures(window, word)
     }
     this.#addStatus(FEATURES_OK)
     // IMP-STAT-02: only the bit that reads back counts.
     if ((this.#transport.readStatus() & FEATURES_OK) === 0) {
-      const names = featureNames(accepted, this.#contract.id).join(', ')
-      throw new VirtioError('FEATURES_REFUSED', `the device refuses ${names}`)
+      const names = (set: FeatureSet) => featureNames(set, this.#contract.id).join(', ') || 'nothing'
+      const missing = names(this.#offered.difference(accepted))
+      const message = `the device refuses ${names(accepted)}; what it offered and was not accepted: ${missing}`
+      throw new VirtioError('FEATURES_REFUSED', message)
     }
   }
 
@@ -209,7 +262,8 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
     )
     const addresses = { size, descriptorArea, driverArea, deviceArea }
     const indirectArea = indirectLength > 0 ? this.#allocate(size * indirectLength * 16) : 0
-    const place = { addresses, indirectArea, indirectLength }
+    const { usedLength = 'reject' } = this.#options
+    const place = { addresses, indirectArea, indirectLength, usedLength }
     this.#places.push(place)
     const ring = driverRing(this.#transport, place, index, accepted, (violation) =>
       this.#driver?.onViolation(violation),
@@ -237,7 +291,7 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
 /** A ring at its place, new or with its saved state. */
 export function driverRing(
   transport: DriverTransport,
-  { addresses, indirectArea, indirectLength }: QueuePlace,
+  { addresses, indirectArea, indirectLength, usedLength }: QueuePlace,
   index: number,
   accepted: FeatureSet,
   onViolation: (violation: Violation) => void,
@@ -248,10 +302,21 @@ export function driverRing(
     index,
     eventIdx: accepted.has(VIRTIO_F_EVENT_IDX),
     indirect: accepted.has(VIRTIO_F_INDIRECT_DESC),
+    usedLength,
     ...(indirectLength > 0 && { indirectArea, indirectLength }),
     onViolation,
   }
   return new SplitDriverQueue(transport.memory, config, state)
+}
+
+/** Throws `VirtioError` INVALID_OPTION. */
+function checkOptions(options: DriverOptions<DeviceContract, never, never>): void {
+  const { indirectLength, queueSizes = {}, usedLength } = options
+  if (indirectLength !== undefined) checkInteger('indirectLength', indirectLength, 0, MAX_QUEUE_SIZE, 'entries')
+  if (usedLength !== undefined) checkWord('usedLength', usedLength, ['reject', 'clamp'])
+  for (const [name, size] of Object.entries(queueSizes)) {
+    if (size !== undefined) checkInteger(`queueSizes.${name}`, size, 1, MAX_QUEUE_SIZE, 'entries')
+  }
 }
 
 export function contractOf<C extends DeviceContract>(

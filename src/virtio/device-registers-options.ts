@@ -5,7 +5,7 @@ import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_RING_RESET, VIRTIO
 import { type FeatureDependency, FeatureSet } from './features.ts'
 import type { ProtocolViolation } from './protocol-violation.ts'
 
-/** What this implementation can honour whatever the device is (FEAT-DEV-04). */
+/** What this implementation can honour whatever the device is (FEAT-DEV-04): nothing else may be offered as a common feature. */
 export const SUPPORTED_COMMON_FEATURES = FeatureSet.of(
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_EVENT_IDX,
@@ -17,7 +17,10 @@ export interface DeviceRegistersOptions {
   readonly deviceId: number
   /** Device-type features to offer. */
   readonly features?: FeatureSet
-  /** Common features to offer, VERSION_1 among them; default: all that are supported. */
+  /**
+   * Common features to offer, VERSION_1 among them; default, and most: SUPPORTED_COMMON_FEATURES. ACCESS_PLATFORM is not the device's
+   * to offer: a transport that limits the device's access to memory does it.
+   */
   readonly commonFeatures?: FeatureSet
   /** Rules beyond those of the specification for this device type. */
   readonly dependencies?: readonly FeatureDependency[]

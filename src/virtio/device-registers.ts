@@ -16,6 +16,7 @@ import {
   DRIVER_OK,
   FAILED,
   FEATURES_OK,
+  VIRTIO_F_ACCESS_PLATFORM,
   VIRTIO_F_RING_RESET,
   VIRTIO_INTERRUPT_CONFIG,
   VIRTIO_INTERRUPT_USED,
@@ -61,6 +62,7 @@ export class DeviceRegisters extends FeatureRegisters {
   attach(transport: DeviceTransport): void {
     assert(this.#transport === null, 'the device has a transport already')
     this.#transport = transport
+    if (transport.limitsAccess === true) this.offer(VIRTIO_F_ACCESS_PLATFORM)
   }
 
   // --- status and features ---------------------------------------------------------------------------------------------

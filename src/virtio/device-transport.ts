@@ -11,6 +11,11 @@ export interface DeviceTransport {
   /** The driver's memory as far as the device may touch it: rings, tables and buffers lie in it. */
   readonly memory: GuestMemory
   /**
+   * The device reaches only what the platform grants it, so ACCESS_PLATFORM is offered (§6.1). A driver that does not accept it has to
+   * guess which addresses the device can reach; it is not refused for that.
+   */
+  readonly limitsAccess?: boolean
+  /**
    * `reason` is VIRTIO_INTERRUPT_USED with a queue index, or VIRTIO_INTERRUPT_CONFIG with -1. Must not call back inline: the device
    * may be in the middle of a turn.
    */

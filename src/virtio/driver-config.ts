@@ -4,6 +4,7 @@
  * offered is never read and holds its declaration's initial value (CFG-DRV-03).
  */
 import { VirtioError } from '../internal/error.ts'
+import { CONFIG_BYTES } from './config-bytes.ts'
 import { type ConfigField, type ConfigFields, ConfigLayout, type ConfigValues } from './config-layout.ts'
 import type { DriverTransport } from './driver-transport.ts'
 
@@ -27,6 +28,12 @@ export class DriverConfig<F extends ConfigFields> {
     })
     // CFG-DRV-05: a lower bound is the only check; the device may have more than we know.
     const needed = Math.max(0, ...this.#present.map((key) => this.#layout.offsetOf(key) + this.#field(key).lengthBytes))
+    // A transport often says more than there is (4096 bytes for any device of QEMU's), and reads all ones behind the end.
+    const specified = CONFIG_BYTES[transport.deviceId]
+    if (specified !== undefined && needed > specified) {
+      const what = `device type ${transport.deviceId} has ${specified} bytes of configuration in virtio 1.4`
+      throw new VirtioError('CONFIG_TOO_SHORT', `${what}, the contract declares a field up to ${needed}`)
+    }
     if (transport.configLengthBytes < needed) {
       throw new VirtioError(
         'CONFIG_TOO_SHORT',
@@ -62,7 +69,7 @@ export class DriverConfig<F extends ConfigFields> {
       for (const key of wanted) {
         this.#access(key, (offset, width) => this.#transport.readConfig(offset, bytes.subarray(offset, offset + width)))
       }
-      if (this.#transport.readConfigGeneration() === before) return this.#layout.decode(bytes)
+      if (this.#transport.readConfigGeneration() === before) return this.#layout.decode(bytes, wanted)
     }
     throw new VirtioError('CONFIG_UNSTABLE', `the configuration changed during each of ${READ_ATTEMPTS} reads`)
   }
@@ -70,7 +77,7 @@ export class DriverConfig<F extends ConfigFields> {
   /** One field in accesses of its natural width, a u64 in two halves and byte arrays byte by byte (MMIO-REG-DRV-05). */
   #access(key: string, access: (offset: number, width: number) => void): void {
     const { kind, lengthBytes } = this.#field(key)
-    const width = kind === 'u16' ? 2 : kind === 'u32' || kind === 'u64' ? 4 : 1
+    const width = kind === 'u16' ? 2 : kind === 'u32' || kind === 'u64' || kind === 'le64' ? 4 : 1
     const start = this.#layout.offsetOf(key)
     for (let done = 0; done < lengthBytes; done += width) access(start + done, width)
   }

@@ -3,7 +3,7 @@
  * their owners. A saved state is foreign input and is checked as such (museum 30).
  */
 import { refuseState, requireVersion, type STATE_VERSION } from '../internal/saved-state.ts'
-import type { SplitDriverQueue, SplitDriverState } from '../virtqueue/index.ts'
+import type { SplitDriverQueue, SplitDriverState, UsedLengthPolicy } from '../virtqueue/index.ts'
 import type { DriverBlock } from './driver.ts'
 import type { QueueAddresses } from './driver-transport.ts'
 import { FeatureSet } from './features.ts'
@@ -31,6 +31,7 @@ export interface DriverQueueState extends QueueCalls {
   /** Of the indirect tables; length 0 for none. */
   readonly indirectArea: number
   readonly indirectLength: number
+  readonly usedLength: UsedLengthPolicy
   readonly ring: SplitDriverState
 }
 
@@ -61,7 +62,9 @@ export function checkDriverShape(state: DriverState, deviceId: number, queues: r
     names.join() === queues.join(),
     `its queues are ${names.join(', ')}, the contract has ${queues.join(', ')}`,
   )
-  for (const { name, addresses, indirectArea, indirectLength } of state.queues) {
+  for (const { name, addresses, indirectArea, indirectLength, usedLength } of state.queues) {
+    const isPolicy = usedLength === 'reject' || usedLength === 'clamp'
+    requireDriverState(isPolicy, `queue ${name}: usedLength is reject or clamp`)
     requireDriverState(addresses !== null && typeof addresses === 'object', `queue ${name} must have addresses`)
     requireDriverState(isCount(indirectArea) && isCount(indirectLength), `queue ${name}: no such indirect tables`)
   }

@@ -8,7 +8,7 @@ import { VirtioError } from '../internal/error.ts'
 import { FaultEmitter } from '../internal/fault-emitter.ts'
 import { messageOf } from '../internal/report-error.ts'
 import { STATE_VERSION } from '../internal/saved-state.ts'
-import type { Violation } from '../virtqueue/index.ts'
+import type { UsedLengthPolicy, Violation } from '../virtqueue/index.ts'
 import type { ConfigValues } from './config-layout.ts'
 import { DEVICE_NEEDS_RESET, FAILED, VIRTIO_INTERRUPT_CONFIG, VIRTIO_INTERRUPT_USED } from './constants.ts'
 import type { DeviceContract, QueueName } from './device-contract.ts'
@@ -20,7 +20,7 @@ import type { DriverTransport, QueueAddresses } from './driver-transport.ts'
 import type { FeatureSet } from './features.ts'
 
 export type DriverEvents = {
-  /** The device broke a rule of a ring; the driver has given it up. */
+  /** The device broke a rule of a ring; the driver has given it up, but for a used length that was clamped (`usedLength`). */
   violation: (violation: Violation) => void
   /** The configuration changed. */
   config: () => void
@@ -44,6 +44,7 @@ export interface QueuePlace {
   readonly addresses: QueueAddresses
   readonly indirectArea: number
   readonly indirectLength: number
+  readonly usedLength: UsedLengthPolicy
 }
 
 /** The driver that runs on each transport: a transport has one interrupt handler, and a device one driver. */
@@ -168,12 +169,13 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
       queues: this.queues.map((queue, index) => {
         const place = this.#places[index]
         assert(place !== undefined, 'every queue has its place')
-        const { addresses, indirectArea, indirectLength } = place
+        const { addresses, indirectArea, indirectLength, usedLength } = place
         return {
           name: queue.name,
           addresses,
           indirectArea,
           indirectLength,
+          usedLength,
           ring: queue.ring.saveState(),
           ...queue.saveCalls(),
         }
@@ -198,6 +200,8 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
   /** @internal A queue's ring found the device at fault. */
   onViolation(violation: Violation): void {
     this.#events.tell('violation', violation)
+    // A used length that was clamped: the ring goes on.
+    if (this.queues[violation.queue]?.ring.violation === null) return
     this.#stop(new DriverError('DEVICE_VIOLATION', violation.message, violation))
     this.transport.writeStatus(this.transport.readStatus() | FAILED)
   }

@@ -7,20 +7,30 @@ import type { ProtocolViolation } from './protocol-violation.ts'
 
 export class FeatureRegisters {
   readonly deviceId: number
-  readonly offeredFeatures: FeatureSet
   /** Window selectors, as the driver wrote them; out of range is harmless (museum 24). */
   deviceFeaturesSelect = 0
   driverFeaturesSelect = 0
   protected driverFeatures = FeatureSet.empty
   readonly #dependencies: readonly FeatureDependency[]
+  #offered: FeatureSet
 
   /** Throws `VirtioError` FEATURES for an offer that is not closed, or lacks VERSION_1. */
   constructor(options: DeviceRegistersOptions) {
     this.deviceId = options.deviceId
     this.#dependencies = [...featureDependencies(options.deviceId), ...(options.dependencies ?? [])]
     const common = options.commonFeatures ?? SUPPORTED_COMMON_FEATURES
-    this.offeredFeatures = (options.features ?? FeatureSet.empty).union(common)
-    checkOffer(this.offeredFeatures, this.#dependencies, this.deviceId)
+    const own = options.features ?? FeatureSet.empty
+    checkOffer(common, own, this.#dependencies, this.deviceId)
+    this.#offered = own.union(common)
+  }
+
+  get offeredFeatures(): FeatureSet {
+    return this.#offered
+  }
+
+  /** The transport has a part in the offer: what it does for the device (RFB-DEV-03). */
+  protected offer(feature: number): void {
+    this.#offered = this.#offered.with(feature)
   }
 
   readDeviceFeatures(): number {

@@ -6,6 +6,7 @@ export {
   ConfigLayout,
   type ConfigValues,
   type FieldOptions,
+  le64,
   mac,
   u8,
   u16,
@@ -13,7 +14,14 @@ export {
   u64,
 } from './config-layout.ts'
 export { type ConfigRegisters, ConfigSpace } from './config-space.ts'
-export { type ConnectOptions, connect, type DriverOptions, type FeatureFlags, startDriver } from './connect.ts'
+export {
+  type ConnectOptions,
+  connect,
+  DRIVER_COMMON_FEATURES,
+  type DriverOptions,
+  type FeatureFlags,
+  startDriver,
+} from './connect.ts'
 export {
   ACKNOWLEDGE,
   DEVICE_NEEDS_RESET,

@@ -1,43 +1,46 @@
 /** What a device may offer, and which subsets of it a device agrees to (virtio 1.4 §2.2): the closed ones with VERSION_1. */
 import { VirtioError } from '../internal/error.ts'
-import {
-  VIRTIO_F_ADMIN_VQ,
-  VIRTIO_F_IN_ORDER,
-  VIRTIO_F_NOTIF_CONFIG_DATA,
-  VIRTIO_F_NOTIFICATION_DATA,
-  VIRTIO_F_RING_PACKED,
-  VIRTIO_F_SR_IOV,
-  VIRTIO_F_SUSPEND,
-  VIRTIO_F_VERSION_1,
-} from './constants.ts'
+import { VIRTIO_F_VERSION_1 } from './constants.ts'
 import { featureName, featureNames } from './device-features.ts'
+import { SUPPORTED_COMMON_FEATURES } from './device-registers-options.ts'
 import { brokenDependency, type FeatureDependency, FeatureSet } from './features.ts'
 import { type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
 
-/** What no queue or device of this package can do, so that offering it would be a lie (FEAT-DEV-04). */
-const NOT_IMPLEMENTED = FeatureSet.of(
-  VIRTIO_F_RING_PACKED,
-  VIRTIO_F_IN_ORDER,
-  VIRTIO_F_SR_IOV,
-  VIRTIO_F_NOTIFICATION_DATA,
-  VIRTIO_F_NOTIF_CONFIG_DATA,
-  VIRTIO_F_ADMIN_VQ,
-  VIRTIO_F_SUSPEND,
-)
+/** Bits of the framework and of no device type: §2.2 has 24..49, of which 42 is left open. */
+const FRAMEWORK = FeatureSet.of(...Array.from({ length: 26 }, (_, i) => 24 + i).filter((bit) => bit !== 42))
 
-/** Throws `VirtioError` FEATURES for an offer that no driver could accept as a whole. */
-export function checkOffer(offered: FeatureSet, dependencies: readonly FeatureDependency[], deviceId: number): void {
-  const broken = brokenDependency(offered, dependencies)
+/**
+ * `common` are the framework's features, `own` those of the device type. Throws `VirtioError` FEATURES for an offer that is not true, or
+ * that no driver could accept as a whole.
+ */
+export function checkOffer(
+  common: FeatureSet,
+  own: FeatureSet,
+  dependencies: readonly FeatureDependency[],
+  deviceId: number,
+): void {
+  const names = (set: FeatureSet) => featureNames(set, deviceId).join(', ')
+  const broken = brokenDependency(own.union(common), dependencies)
   if (broken !== undefined) {
     const name = featureName(broken.feature, deviceId)
     throw new VirtioError('FEATURES', `${name} is offered without what it depends on (FEAT-DEV-01)`)
   }
-  const hollow = offered.intersection(NOT_IMPLEMENTED)
+  const hollow = common.difference(SUPPORTED_COMMON_FEATURES)
   if (!hollow.equals(FeatureSet.empty)) {
-    const names = featureNames(hollow, deviceId).join(', ')
-    throw new VirtioError('FEATURES', `${names} is offered and not implemented (FEAT-DEV-04)`)
+    const there = names(SUPPORTED_COMMON_FEATURES)
+    throw new VirtioError(
+      'FEATURES',
+      `${names(hollow)} is offered and not implemented (FEAT-DEV-04); there are ${there}`,
+    )
   }
-  if (!offered.has(VIRTIO_F_VERSION_1)) {
+  const foreign = own.intersection(FRAMEWORK)
+  if (!foreign.equals(FeatureSet.empty)) {
+    throw new VirtioError(
+      'FEATURES',
+      `${names(foreign)} is no feature of a device type: see commonFeatures (FEAT-DEV-04)`,
+    )
+  }
+  if (!common.has(VIRTIO_F_VERSION_1)) {
     throw new VirtioError('FEATURES', 'a device always offers VERSION_1 (RFB-DEV-01)')
   }
 }

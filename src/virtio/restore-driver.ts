@@ -3,15 +3,14 @@
  * without a word to the device. It has all the calls that were under way.
  */
 import { VirtioError } from '../internal/error.ts'
-import { contractOf, driverRing, type FeatureFlags } from './connect.ts'
-import { DEVICE_NEEDS_RESET, DRIVER_OK, FAILED, FEATURE_WINDOWS } from './constants.ts'
+import { contractOf, driverRing, type FeatureFlags, readOffer } from './connect.ts'
+import { DEVICE_NEEDS_RESET, DRIVER_OK, FAILED } from './constants.ts'
 import type { DeviceContract, FeatureName, QueueName } from './device-contract.ts'
 import { type Driver, DriverCore, replaceDriver } from './driver.ts'
 import { DriverConfig } from './driver-config.ts'
 import { DriverQueue } from './driver-queue.ts'
 import { acceptedFeatures, checkDriverShape, type DriverState, requireDriverState } from './driver-state.ts'
 import type { DriverTransport } from './driver-transport.ts'
-import { FeatureSet } from './features.ts'
 
 export interface RestoreOptions<C extends DeviceContract, W extends FeatureName<C>, R extends FeatureName<C>> {
   /** As for `startDriver`. */
@@ -46,7 +45,7 @@ export function restoreDriver<
   const status = transport.readStatus() & (DRIVER_OK | DEVICE_NEEDS_RESET | FAILED)
   requireDriverState(status === DRIVER_OK, 'the device behind the transport is not live: restore it first')
   const accepted = acceptedFeatures(state)
-  const offered = offeredFeatures(transport)
+  const offered = readOffer(transport)
   requireDriverState(accepted.isSubsetOf(offered), 'the device does not offer what was negotiated')
   const bitOf = (name: string) => {
     const bit = contract.features[name]
@@ -78,12 +77,4 @@ export function restoreDriver<
   const flags = Object.fromEntries(asked) as FeatureFlags<W, R>
   driver = new DriverCore(contract, transport, accepted, flags, queues, config, state.blocks, state.queues)
   return driver as Driver<C, FeatureFlags<W, R>>
-}
-
-function offeredFeatures(transport: DriverTransport): FeatureSet {
-  let offered = FeatureSet.empty
-  for (let window = 0; window < FEATURE_WINDOWS; window++) {
-    offered = offered.withWindow(window, transport.readDeviceFeatures(window))
-  }
-  return offered
 }

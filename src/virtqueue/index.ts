@@ -25,6 +25,7 @@ export type {
   SplitDeviceQueueConfig,
   SplitDriverQueueConfig,
   SplitQueueConfig,
+  UsedLengthPolicy,
   ViolationPolicy,
 } from './split-queue-config.ts'
 export { VIOLATION_CLAUSES, type Violation, type ViolationRule } from './violation.ts'

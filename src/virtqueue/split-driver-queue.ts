@@ -57,6 +57,7 @@ export class SplitDriverQueue {
   readonly #tables: Uint32Array
   readonly #tablesAddress: number
   readonly #tableEntries: number
+  readonly #clamps: boolean
 
   /** Shadow of the links: a chain's slots, and the free slots, are lists through it. */
   readonly #link: Uint16Array
@@ -88,6 +89,7 @@ export class SplitDriverQueue {
     this.eventIdx = config.eventIdx ?? false
     this.indirect = config.indirect ?? false
     this.#onViolation = config.onViolation ?? null
+    this.#clamps = config.usedLength === 'clamp'
     const { available, usedEventIndex, used, availEventIndex, shared } = ring
     this.#signals = new RingSignals(available, usedEventIndex, used, availEventIndex, this.eventIdx, shared)
     this.#mask = size - 1
@@ -196,18 +198,15 @@ export class SplitDriverQueue {
     if (this.#usedNext === this.#usedSeen && !this.#refresh()) return false
     const word = 1 + ((this.#usedNext & this.#mask) << 1)
     const id = this.#usedElements[word]!
-    const writtenBytes = this.#usedElements[word + 1]!
+    let writtenBytes = this.#usedElements[word + 1]!
     if (id >= this.size) return this.#break('used-id-out-of-range', id, `id ${id} in a queue of ${this.size}`)
     const slots = this.#slots[id]!
     if (slots === 0 || this.#addedAs[id]! >= this.#published) {
       return this.#break('used-id-not-outstanding', id, `id ${id} is not the head of a chain that the device has`)
     }
     if (writtenBytes > this.#writable[id]!) {
-      return this.#break(
-        'used-length-too-large',
-        id,
-        `${writtenBytes} bytes written, ${this.#writable[id]} were writable`,
-      )
+      if (!this.#clamp(id, writtenBytes)) return false
+      writtenBytes = this.#writable[id]!
     }
     this.#slots[id] = 0
     this.#link[this.#tail[id]!] = this.#firstFree
@@ -344,6 +343,14 @@ export class SplitDriverQueue {
     }
     this.#usedSeen = index
     return waiting
+  }
+
+  /** False: the queue is broken. */
+  #clamp(id: number, writtenBytes: number): boolean {
+    const detail = `${writtenBytes} bytes written, ${this.#writable[id]} were writable`
+    if (!this.#clamps) return this.#break('used-length-too-large', id, detail)
+    this.#onViolation?.(makeViolation('used-length-too-large', this.index, id, detail))
+    return true
   }
 
   #break(rule: ViolationRule, head: number, detail: string): false {

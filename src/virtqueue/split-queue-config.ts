@@ -9,6 +9,12 @@ import type { Violation } from './violation.ts'
  */
 export type ViolationPolicy = 'reject' | 'latch' | 'needs-reset'
 
+/**
+ * What a device costs itself that says it wrote more than a chain has room for. `reject`: the driver gives it up. `clamp`: a violation is
+ * reported, and the completion says as much as there was room.
+ */
+export type UsedLengthPolicy = 'reject' | 'clamp'
+
 export interface SplitQueueConfig extends SplitQueueLocation {
   /** VIRTIO_F_EVENT_IDX was negotiated. */
   readonly eventIdx?: boolean
@@ -38,4 +44,6 @@ export interface SplitDriverQueueConfig extends SplitQueueConfig {
   readonly indirectArea?: number
   /** Entries of each table, 1..size. */
   readonly indirectLength?: number
+  /** Default `reject`. */
+  readonly usedLength?: UsedLengthPolicy
 }
