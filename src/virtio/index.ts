@@ -175,8 +175,10 @@ export { VsockSocket } from './devices/vsock/socket.ts'
 export { type PayloadSource, VsockSocketBase, type VsockSocketEvents } from './devices/vsock/socket-base.ts'
 export type {
   VsockConnectionState,
+  VsockDriverState,
   VsockEndpointState,
   VsockMessageEnd,
+  VsockSlotsState,
   VsockSocketState,
 } from './devices/vsock/state.ts'
 export { type Driver, DriverCore, type DriverEvents } from './driver.ts'

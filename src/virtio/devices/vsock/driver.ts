@@ -4,16 +4,20 @@
  */
 import { checkInteger } from '../../../internal/check-option.ts'
 import { VirtioError } from '../../../internal/error.ts'
+import { STATE_VERSION } from '../../../internal/saved-state.ts'
 import type { GuestMemory } from '../../../memory/index.ts'
 import { BufferList, UsedBuffer } from '../../../virtqueue/index.ts'
 import { startDriver } from '../../connect.ts'
 import type { Driver } from '../../driver.ts'
 import type { DriverQueue } from '../../driver-queue.ts'
+import type { DriverState } from '../../driver-state.ts'
 import type { DriverTransport } from '../../driver-transport.ts'
 import type { FeatureSet } from '../../features.ts'
+import { restoreDriver } from '../../restore-driver.ts'
 import { hasStreams, type VsockContract, vsockContract } from './contract.ts'
 import {
   checkEndpointOptions,
+  SOCKET_TYPES,
   VsockEndpoint,
   type VsockEndpointOptions,
   type VsockListener,
@@ -31,6 +35,7 @@ import {
 import type { VsockSeqpacketSocket } from './seqpacket-socket.ts'
 import type { VsockSocket } from './socket.ts'
 import type { PayloadSource } from './socket-base.ts'
+import { checkDriverState, requireVsockState, type VsockDriverState, type VsockSlotsState } from './state.ts'
 
 export interface VsockDriverOptions extends VsockEndpointOptions {
   /** Entries of the rx and tx queue, 1 to 32768: at most what the device has. Default: as in the contract. */
@@ -80,6 +85,7 @@ class Slots {
   readonly bytes: number
   readonly base: number
   readonly #free: number[] = []
+  /** By head: the address that it holds; -1 for none. */
   readonly #byHead: number[]
 
   constructor(base: number, count: number, bytes: number, heads: number) {
@@ -99,12 +105,38 @@ class Slots {
     this.#byHead[head] = address
   }
 
+  /** The chain came back: its buffer, which is not free before `release`. */
   reclaim(head: number): number {
-    return this.#byHead[head]!
+    const address = this.#byHead[head]!
+    this.#byHead[head] = -1
+    return address
   }
 
   release(address: number): void {
     this.#free.push(address)
+  }
+
+  saveState(): VsockSlotsState {
+    const { base, count, bytes } = this
+    const held = this.#byHead.flatMap((address, head) => (address < 0 ? [] : [[head, address] as const]))
+    return { base, count, bytes, held }
+  }
+
+  /** Throws `VirtioError` INVALID_STATE unless the buffers are in memory, and `ring` has such chains outstanding, and no others. */
+  static restore(state: VsockSlotsState, { name, ring }: DriverQueue, isWritable: boolean): Slots {
+    const { base, count, bytes, held } = state
+    requireVsockState(ring.memory.contains(base, count * bytes), `the buffers of ${name} are not in memory`)
+    const slots = new Slots(base, count, bytes, ring.size)
+    const addresses = new Set(held.map(([, address]) => address))
+    slots.#free.splice(0, count, ...slots.#free.filter((address) => !addresses.has(address)))
+    for (const [head, address] of held) {
+      const isOut = ring.writableBytesOf(head) === (isWritable ? bytes : 0) && slots.#byHead[head] === -1
+      requireVsockState(isOut, `chain ${head} of ${name} is not outstanding like that, or there twice`)
+      slots.#byHead[head] = address
+    }
+    const { outstanding } = ring
+    requireVsockState(held.length === outstanding, `${name} has ${outstanding} chains outstanding, ${held.length} are held`)
+    return slots
   }
 }
 
@@ -136,42 +168,88 @@ export class VsockDriver {
 
   /**
    * Throws as `startDriver` does, and `VirtioError` INVALID_OPTION, VSOCK_NO_STREAM when the device has neither stream nor seqpacket
-   * sockets, or VSOCK_CID when it gives this guest a CID that no guest can have.
+   * sockets, or VSOCK_CID when it gives this guest a CID that no guest can have. `saved` is for `VsockDriver.restore`.
    */
-  constructor(transport: DriverTransport<VsockContract>, options: VsockDriverOptions = {}) {
+  constructor(
+    transport: DriverTransport<VsockContract>,
+    options: VsockDriverOptions = {},
+    saved: VsockDriverState | null = null,
+  ) {
     checkDriverOptions(options)
-    const { rxBufferBytes = 4096, maxPayloadBytes = 4096, socketTypes = ['stream', 'seqpacket'] } = options
-    this.driver = startDriver(transport, {
-      contract: transport.contract ?? vsockContract(),
-      // VSK-DRV-01
-      want: [...socketTypes, 'noImpliedStream'],
-      ...(options.queueSize !== undefined && { queueSizes: { rx: options.queueSize, tx: options.queueSize } }),
-      ...(options.commonFeatures !== undefined && { commonFeatures: options.commonFeatures }),
-    })
+    if (saved !== null) checkDriverState(saved)
+    this.driver = saved === null ? start(transport, options) : attach(transport, options, saved.driver)
     this.#memory = transport.memory
     this.#payload = new ReceivedPayload(transport.memory)
-    this.#packet = new Uint8Array(VSOCK_HEADER_BYTES + maxPayloadBytes)
+    const { rx, tx, event } = this.driver
+    this.#txDescriptors = Math.min(TX_DESCRIPTORS, tx.ring.size)
     try {
       this.endpoint = new VsockEndpoint(this.#fetchCid(), { ...options, socketTypes: this.#negotiatedTypes() })
+      if (saved === null) {
+        const { rxBufferBytes = 4096, maxPayloadBytes = 4096 } = options
+        const slots = (queue: DriverQueue, count: number, bytes: number) =>
+          new Slots(this.driver.allocate(count * bytes, 64), count, bytes, queue.ring.size)
+        this.#rx = slots(rx, rx.ring.size, rxBufferBytes)
+        this.#tx = slots(tx, tx.ring.size / this.#txDescriptors, VSOCK_HEADER_BYTES + maxPayloadBytes)
+        this.#event = slots(event, event.ring.size, EVENT_BYTES)
+      } else {
+        this.#rx = Slots.restore(saved.rx, rx, true)
+        this.#tx = Slots.restore(saved.tx, tx, false)
+        this.#event = Slots.restore(saved.event, event, true)
+        requireVsockState(this.#rx.bytes > VSOCK_HEADER_BYTES, 'receive buffers have no room for a packet')
+        requireVsockState(this.#tx.bytes > VSOCK_HEADER_BYTES, 'send buffers have no room for a packet')
+        requireVsockState(this.#event.bytes === EVENT_BYTES, `event buffers have ${EVENT_BYTES} bytes`)
+        this.endpoint.restoreState(saved.endpoint)
+      }
     } catch (error) {
       this.driver.close()
       throw error
     }
-    const { rx, tx, event } = this.driver
-    const slots = (queue: DriverQueue, count: number, bytes: number) =>
-      new Slots(transport.allocate(count * bytes, 64), count, bytes, queue.ring.size)
-    this.#txDescriptors = Math.min(TX_DESCRIPTORS, tx.ring.size)
-    this.#rx = slots(rx, rx.ring.size, rxBufferBytes)
-    this.#tx = slots(tx, tx.ring.size / this.#txDescriptors, this.#packet.length)
-    this.#event = slots(event, event.ring.size, EVENT_BYTES)
+    this.#packet = new Uint8Array(this.#tx.bytes)
     rx.onUsed = () => this.#receive()
     tx.onUsed = () => this.#send()
     event.onUsed = () => this.#takeEvents()
     this.endpoint.onOutgoing = () => this.#send()
+    this.endpoint.onFault = (error) => this.driver.onFault(error, -1)
     // A device that was given up, or closed, takes its connections along.
     this.driver.events.on('stopped', (error) => this.endpoint.goOffline(error))
+    if (saved !== null) return
     this.#fill(event, this.#event)
     this.#fill(rx, this.#rx)
+  }
+
+  /**
+   * Goes on where `saveState` was taken: over memory that is as it was, before a device that is live, without a word to it. The
+   * connections are in `endpoint.sockets`. Listen again, then call `poll`, which looks at what came meanwhile. Buffers are as they
+   * were; `options` are for new connections. Throws as `restoreDriver`, and INVALID_STATE: then the device was reset.
+   */
+  static restore(
+    transport: DriverTransport<VsockContract>,
+    state: VsockDriverState,
+    options: VsockDriverOptions = {},
+  ): VsockDriver {
+    return new VsockDriver(transport, options, state)
+  }
+
+  /**
+   * Plain data for `VsockDriver.restore`, as JSON keeps it, taken between turns: connections with the bytes on both sides of them.
+   * Listeners are not in it. Throws `VirtioError` NOT_RESTORABLE for a driver that has stopped.
+   */
+  saveState(): VsockDriverState {
+    return {
+      version: STATE_VERSION,
+      driver: this.driver.saveState(),
+      rx: this.#rx.saveState(),
+      tx: this.#tx.saveState(),
+      event: this.#event.saveState(),
+      endpoint: this.endpoint.saveState(),
+    }
+  }
+
+  /** Looks at every queue, interrupt or not, and sends what waits. */
+  poll(): void {
+    if (this.driver.error !== null) return
+    this.driver.poll()
+    this.#send()
   }
 
   /** Accepts stream connections to a port of this guest; returns how to stop. Throws as `VsockEndpoint.listen`. */
@@ -194,12 +272,9 @@ export class VsockDriver {
     return this.endpoint.connectSeqpacket(peerCid, peerPort)
   }
 
-  /** Resets the device; every connection ends. */
+  /** Resets the device; every connection ends. Closing twice is no error. */
   close(): void {
     this.driver.close()
-    if (this.driver.transport.readStatus() !== 0) return
-    for (const { base, count, bytes } of [this.#rx, this.#tx, this.#event])
-      this.driver.transport.free(base, count * bytes)
   }
 
   [Symbol.dispose](): void {
@@ -329,6 +404,23 @@ export class VsockDriver {
     }
     queue.kick()
   }
+}
+
+function start(transport: DriverTransport<VsockContract>, options: VsockDriverOptions) {
+  const { queueSize, commonFeatures, socketTypes = SOCKET_TYPES } = options
+  return startDriver(transport, {
+    contract: transport.contract ?? vsockContract(),
+    // VSK-DRV-01
+    want: [...socketTypes, 'noImpliedStream'],
+    ...(queueSize !== undefined && { queueSizes: { rx: queueSize, tx: queueSize } }),
+    ...(commonFeatures !== undefined && { commonFeatures }),
+  })
+}
+
+function attach(transport: DriverTransport<VsockContract>, options: VsockDriverOptions, state: DriverState) {
+  const { socketTypes = SOCKET_TYPES } = options
+  const contract = transport.contract ?? vsockContract()
+  return restoreDriver(transport, state, { contract, want: [...socketTypes, 'noImpliedStream'] })
 }
 
 function checkDriverOptions(options: VsockDriverOptions): void {

@@ -8,6 +8,7 @@
  */
 import { checkFunction, checkInteger, checkWord, MAX_U32, refuseOption } from '../../../internal/check-option.ts'
 import { VirtioError } from '../../../internal/error.ts'
+import { STATE_VERSION } from '../../../internal/saved-state.ts'
 import { VsockConnection } from './connection.ts'
 import {
   MAX_CID,
@@ -45,7 +46,7 @@ const MAX_CONNECTIONS = 2 ** 20
 const FIRST_EPHEMERAL_PORT = 49152
 /** 0xffffffff means any port, and any CID: no socket has it. */
 const LAST_PORT = MAX_U32 - 1
-const SOCKET_TYPES: readonly VsockSocketType[] = ['stream', 'seqpacket']
+export const SOCKET_TYPES: readonly VsockSocketType[] = ['stream', 'seqpacket']
 
 type AnySocket = VsockSocket | VsockSeqpacketSocket
 
@@ -217,6 +218,7 @@ export class VsockEndpoint {
   saveState(): VsockEndpointState {
     const sockets = [...new Set([...this.#ready, ...this.#sockets.values()])]
     return {
+      version: STATE_VERSION,
       cid: this.cid,
       nextPort: this.#nextPort,
       sockets: sockets.map((socket) => socket.saveState()),

@@ -2,7 +2,8 @@
  * What survives of a vsock endpoint in a snapshot: plain data, as JSON keeps it. A saved state is foreign input and is checked as
  * such (museum 30): whatever passes here can be gone on with, and neither hangs nor asserts.
  */
-import { VirtioError } from '../../../internal/error.ts'
+import { refuseState, requireVersion, type STATE_VERSION } from '../../../internal/saved-state.ts'
+import type { DriverState } from '../../driver-state.ts'
 import type { VsockCloseReason, VsockState } from './connection.ts'
 import {
   MAX_CID,
@@ -58,12 +59,31 @@ export interface VsockMessageEnd {
 
 /** Connections and answers of an endpoint. Listeners are code, and stay with the code. */
 export interface VsockEndpointState {
+  readonly version: typeof STATE_VERSION
   readonly cid: number
   readonly nextPort: number
   /** Connections that have something to send come first, in their turn. */
   readonly sockets: readonly VsockSocketState[]
   /** Resets for connections that do not exist, which wait to be sent. */
   readonly replies: readonly VsockHeader[]
+}
+
+/** The equal buffers of one queue: where they are, and which of the chains that are outstanding has which. */
+export interface VsockSlotsState {
+  readonly base: number
+  readonly count: number
+  readonly bytes: number
+  readonly held: readonly (readonly [head: number, address: number])[]
+}
+
+/** A `VsockDriver`, with its connections; the memory and the device are saved by their owners. */
+export interface VsockDriverState {
+  readonly version: typeof STATE_VERSION
+  readonly driver: DriverState
+  readonly rx: VsockSlotsState
+  readonly tx: VsockSlotsState
+  readonly event: VsockSlotsState
+  readonly endpoint: VsockEndpointState
 }
 
 const STATES: readonly VsockState[] = ['connecting', 'established', 'closed']
@@ -76,7 +96,7 @@ const HEADER_FIELDS = [
 
 /** Throws `VirtioError` INVALID_STATE with the rule that a saved state breaks. */
 export function requireVsockState(condition: boolean, rule: string): void {
-  if (!condition) throw new VirtioError('INVALID_STATE', `saved vsock state: ${rule}`)
+  if (!condition) refuseState('vsock', rule)
 }
 
 export function checkConnectionState(state: VsockConnectionState): void {
@@ -134,13 +154,30 @@ export function checkSocketState(state: VsockSocketState, sendBufferBytes: numbe
 }
 
 export function checkEndpointState(state: VsockEndpointState): void {
-  requireVsockState(isObject(state), 'an endpoint must be an object')
+  requireVersion('vsock endpoint', state)
   requireVsockState(isU32(state.cid) && isU32(state.nextPort), 'cid and nextPort must be 0 to 2^32 - 1')
   requireVsockState(
     Array.isArray(state.sockets) && state.sockets.every(isObject),
     'sockets must be an array of objects',
   )
   requireVsockState(Array.isArray(state.replies) && state.replies.every(isReply), 'replies must be RST headers')
+}
+
+export function checkDriverState(state: VsockDriverState): void {
+  requireVersion('vsock driver', state)
+  for (const key of ['rx', 'tx', 'event'] as const) {
+    const slots = state[key]
+    requireVsockState(isObject(slots), `${key} must be an object`)
+    const { base, count, bytes, held } = slots
+    const isBlock = [base, count, bytes].every(Number.isSafeInteger) && base >= 0 && count > 0 && bytes > 0
+    requireVsockState(isBlock && count <= 32768 && bytes <= 2 ** 20, `${key} must be buffers: base, count and bytes`)
+    const isPair = (one: unknown) => Array.isArray(one) && one.length === 2 && one.every(Number.isSafeInteger)
+    requireVsockState(Array.isArray(held) && held.every(isPair), `${key}.held must be heads and addresses`)
+    const slotOf = new Set(held.map(([, address]) => (address - base) / bytes))
+    const areSlots = [...slotOf].every((slot) => Number.isInteger(slot) && slot >= 0 && slot < count)
+    requireVsockState(areSlots && slotOf.size === held.length, `${key}.held must be buffers, each once`)
+  }
+  checkEndpointState(state.endpoint)
 }
 
 function isReply(value: unknown): boolean {
