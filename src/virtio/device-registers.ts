@@ -145,10 +145,10 @@ export class DeviceRegisters extends FeatureRegisters {
     this.#events.tell('violation', violation)
   }
 
-  /** A model's handler or hook threw (queue -1: a hook). Unless the policy is `reject`, the device is broken until a reset. */
-  reportFault(error: unknown, queue: number): void {
+  /** Code of the user's threw (queue -1: a hook). Unless the policy is `reject`, that breaks the device until a reset. */
+  reportFault(error: unknown, queue: number, breaks: boolean = this.#policy !== 'reject'): void {
     this.#events.fault(error, queue)
-    if (this.#policy !== 'reject') this.setNeedsReset(error)
+    if (breaks) this.setNeedsReset(error)
   }
 
   // --- queues ----------------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
   readonly features: N
   readonly queues: readonly DriverQueue[]
   readonly #config: DriverConfig<C['config']>
-  readonly #blocks: readonly DriverBlock[]
+  readonly #blocks: DriverBlock[]
   readonly #places: readonly QueuePlace[]
   readonly #events = new FaultEmitter<DriverEvents>('the driver')
   #error: DriverError | null = null
@@ -86,7 +86,7 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
     this.features = features
     this.queues = queues
     this.#config = config
-    this.#blocks = blocks
+    this.#blocks = [...blocks]
     this.#places = places
     for (const queue of queues) {
       if (queue.name in this) throw new VirtioError('CONTRACT', `a queue cannot be called ${queue.name}`)
@@ -103,6 +103,16 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
   /** Why the driver stopped; null while it runs. */
   get error(): DriverError | null {
     return this.#error
+  }
+
+  /**
+   * Memory of the transport that lives as long as the driver: freed when it is closed, and part of its saved state. Throws `VirtioError`
+   * OUT_OF_MEMORY.
+   */
+  allocate(lengthBytes: number, align: number): number {
+    const address = this.transport.allocate(lengthBytes, align)
+    this.#blocks.push({ address, lengthBytes })
+    return address
   }
 
   /** One accessor per field; each access reads the device. For several fields of one version: `readConfig`. */

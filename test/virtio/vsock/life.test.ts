@@ -1,7 +1,7 @@
 /** How connections begin and end, on both sides, also when something goes wrong beside them. */
 import { SharedMemoryTransport } from 'virtio-sdk/transport'
 import { VsockDevice, type VsockDeviceOptions, VsockDriver, type VsockSocket } from 'virtio-sdk/virtio'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { connected, RawGuest, REQUEST, RESPONSE, RST } from './raw-guest.ts'
 
 const HOST = 2
@@ -230,5 +230,98 @@ describe('transport reset', () => {
     const guest = new VsockDriver(new SharedMemoryTransport(host))
     expect(guest.endpoint.cid).toBe(9)
     expect((await guest.connect(HOST, 7).opened()).connection.state).toBe('established')
+  })
+})
+
+describe('code of the user that throws', () => {
+  const boom = new Error('boom')
+  const boomed = expect.objectContaining({
+    code: 'VSOCK_CLOSED',
+    cause: boom,
+    message: expect.stringContaining('fault'),
+  })
+  const fail = () => {
+    throw boom
+  }
+
+  it.each([
+    ['a listener', fail],
+    ['an async listener', async () => fail()],
+    ['a readable handler', (socket: VsockSocket) => void socket.events.on('readable', fail)],
+    [
+      'a writable handler',
+      (socket: VsockSocket) =>
+        void socket.events.on('writable', fail).on('readable', () => socket.write(new Uint8Array(9))),
+    ],
+  ])(
+    'on the host, in %s, ends its own socket, with the cause, and is told once; the device goes on',
+    async (_, onConnection) => {
+      const guest = new RawGuest()
+      const sockets: VsockSocket[] = []
+      guest.host.listen(20, (socket) => {
+        sockets.push(socket)
+        return onConnection(socket)
+      })
+      guest.send({ op: REQUEST })
+      guest.send({ op: REQUEST, dstPort: 20 })
+      guest.send({ op: 5, len: 4, dstPort: 20 })
+      await expect.poll(() => guest.faults).toEqual([boom])
+      await expect(sockets[0]!.receive().then(() => sockets[0]!.receive())).rejects.toThrow(boomed)
+      expect(guest.ops()).toContain(RST)
+      expect(guest.host.registers.isLive).toBe(true)
+      expect(guest.accepted[0]!.connection.state).toBe('established')
+      guest.send({ op: REQUEST, dstPort: 20, srcPort: 100 })
+      expect(sockets.length).toBe(2)
+    },
+  )
+
+  it('on the guest it is a fault of the driver, and never of the device', async () => {
+    const { host, guest } = pair()
+    const faults: unknown[] = []
+    guest.driver.events.on('fault', (error) => faults.push(error))
+    guest.listen(20, fail)
+    const socket = host.connect(20)
+    await expect(socket.opened().then(() => socket.receive())).rejects.toThrow(closed('reset'))
+    expect(faults).toEqual([boom])
+    expect([host.registers.isLive, guest.driver.error]).toEqual([true, null])
+    host.listen(7, () => {})
+    const other = await guest.connect(HOST, 7).opened()
+    other.events.on('close', fail)
+    host.transportReset(4)
+    await expect.poll(() => faults).toEqual([boom, boom])
+    await expect(other.receive()).rejects.toThrow(closed('reset'))
+    expect(guest.endpoint.cid).toBe(4)
+  })
+
+  it('is printed when nobody listens for faults', () => {
+    const printed = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const { host, guest } = pair()
+    host.listen(7, fail)
+    guest.connect(HOST, 7)
+    expect(printed.mock.calls.map((call) => call.at(-1))).toEqual([boom])
+    printed.mockRestore()
+  })
+
+  it('a listener that ends because its peer reset the connection has no fault: the echo of the example', async () => {
+    const guest = new RawGuest()
+    const ended: unknown[] = []
+    guest.host.listen(20, async (socket) => {
+      try {
+        for await (const bytes of socket) await socket.send(bytes)
+        socket.close()
+      } catch (error) {
+        ended.push(error)
+        throw error
+      }
+    })
+    for (let srcPort = 1; srcPort <= 3; srcPort++) {
+      guest.send({ op: REQUEST, dstPort: 20, srcPort })
+      guest.send({ op: 5, len: 4, dstPort: 20, srcPort })
+      guest.send({ op: RST, dstPort: 20, srcPort })
+      await expect.poll(() => ended.length).toBe(srcPort)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect([guest.faults, guest.host.registers.isLive]).toEqual([[], true])
+    expect(ended).toEqual([1, 2, 3].map(() => closed('reset')))
   })
 })

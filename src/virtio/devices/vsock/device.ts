@@ -91,6 +91,7 @@ export class VsockDevice {
       ...(options.commonFeatures !== undefined && { commonFeatures: options.commonFeatures }),
     })
     this.endpoint.onOutgoing = () => this.device.queues.rx.wake()
+    this.endpoint.onFault = (error) => this.registers.reportFault(error, -1, false)
     this.device.events.on('status', () => this.#noticeStatus())
     this.#noticeStatus()
   }
@@ -279,12 +280,13 @@ export class VsockDevice {
     this.#useless++
     if (this.#useless < Math.max(USELESS_BUFFERS, queue.ring?.size ?? 0)) return
     const message = `${this.#useless} buffers in a row had no room for anything`
-    this.#report('vsock-buffers-useless', 'IMP-VSK-02', message, index)
-    this.registers.setNeedsReset()
+    const violation = protocolViolation('vsock-buffers-useless', 'IMP-VSK-02', message, index)
+    this.registers.reportViolation(violation)
+    this.registers.setNeedsReset(violation)
   }
 
   #report(
-    rule: 'vsock-header-malformed' | 'vsock-event-malformed' | 'vsock-source-cid' | 'vsock-buffers-useless',
+    rule: 'vsock-header-malformed' | 'vsock-event-malformed' | 'vsock-source-cid',
     clause: string,
     message: string,
     queue: number,

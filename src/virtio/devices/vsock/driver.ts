@@ -135,7 +135,10 @@ class Slots {
       slots.#byHead[head] = address
     }
     const { outstanding } = ring
-    requireVsockState(held.length === outstanding, `${name} has ${outstanding} chains outstanding, ${held.length} are held`)
+    requireVsockState(
+      held.length === outstanding,
+      `${name} has ${outstanding} chains outstanding, ${held.length} are held`,
+    )
     return slots
   }
 }
@@ -176,7 +179,12 @@ export class VsockDriver {
     saved: VsockDriverState | null = null,
   ) {
     checkDriverOptions(options)
-    if (saved !== null) checkDriverState(saved)
+    if (saved !== null) {
+      checkDriverState(saved)
+      requireVsockState(saved.rx.bytes > VSOCK_HEADER_BYTES, 'receive buffers have no room for a packet')
+      requireVsockState(saved.tx.bytes > VSOCK_HEADER_BYTES, 'send buffers have no room for a packet')
+      requireVsockState(saved.event.bytes === EVENT_BYTES, `event buffers have ${EVENT_BYTES} bytes`)
+    }
     this.driver = saved === null ? start(transport, options) : attach(transport, options, saved.driver)
     this.#memory = transport.memory
     this.#payload = new ReceivedPayload(transport.memory)
@@ -195,9 +203,6 @@ export class VsockDriver {
         this.#rx = Slots.restore(saved.rx, rx, true)
         this.#tx = Slots.restore(saved.tx, tx, false)
         this.#event = Slots.restore(saved.event, event, true)
-        requireVsockState(this.#rx.bytes > VSOCK_HEADER_BYTES, 'receive buffers have no room for a packet')
-        requireVsockState(this.#tx.bytes > VSOCK_HEADER_BYTES, 'send buffers have no room for a packet')
-        requireVsockState(this.#event.bytes === EVENT_BYTES, `event buffers have ${EVENT_BYTES} bytes`)
         this.endpoint.restoreState(saved.endpoint)
       }
     } catch (error) {
