@@ -14,40 +14,45 @@ const STOPS = ['SIGINT', 'SIGTERM'] as const
 const root = packageRoot(dirname(fileURLToPath(import.meta.url)))
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 
-const stdout = new StdStream(process.stdout)
-const stderr = new StdStream(process.stderr)
+/** No `await` at the top: of one that never ends, because code of others never does, Node would speak before we do. */
+async function main(): Promise<void> {
+  const stdout = new StdStream(process.stdout)
+  const stderr = new StdStream(process.stderr)
 
-const exitCode = await runCli(process.argv.slice(2), {
-  version,
-  defaultScenario: join(root, 'examples/scenarios/default.yaml'),
-  simulator: () => import('../platform-zcu102/index.ts'),
-  async evaluation() {
-    const { renderReport } = await import('../evaluation/index.ts')
-    return {
-      workerFile: join(root, 'dist/evaluate-worker.js'),
-      renderReport: (data) => renderReport(data, readFileSync(join(root, 'dist/report-page.js'), 'utf8')),
-    }
-  },
-  terminal: {
-    stdout,
-    stderr,
-    cwd: process.cwd(),
-    env: process.env,
-    now: () => performance.now(),
-    onInterrupt(listener) {
-      for (const signal of STOPS) process.once(signal, listener)
-      return () => {
-        for (const signal of STOPS) process.off(signal, listener)
+  const exitCode = await runCli(process.argv.slice(2), {
+    version,
+    defaultScenario: join(root, 'examples/scenarios/default.yaml'),
+    simulator: () => import('../platform-zcu102/index.ts'),
+    async evaluation() {
+      const { renderReport } = await import('../evaluation/index.ts')
+      return {
+        workerFile: join(root, 'dist/evaluate-worker.js'),
+        renderReport: (data) => renderReport(data, readFileSync(join(root, 'dist/report-page.js'), 'utf8')),
       }
     },
-  },
-})
+    terminal: {
+      stdout,
+      stderr,
+      cwd: process.cwd(),
+      env: process.env,
+      now: () => performance.now(),
+      onInterrupt(listener) {
+        for (const signal of STOPS) process.once(signal, listener)
+        return () => {
+          for (const signal of STOPS) process.off(signal, listener)
+        }
+      },
+    },
+  })
 
-// What was to be told and could not be told is lost: that outweighs what it would have said.
-const lost = await stdout.flushed()
-if (lost !== null) stderr.write(`cannot write to stdout: ${lost}\n`)
-await stderr.flushed()
-process.exitCode = lost !== null && (exitCode === EXIT_OK || exitCode === EXIT_NEGATIVE) ? EXIT_USAGE : exitCode
+  // What was to be told and could not be told is lost: that outweighs what it would have said.
+  const lost = await stdout.flushed()
+  if (lost !== null) stderr.write(`cannot write to stdout: ${lost}\n`)
+  await stderr.flushed()
+  process.exitCode = lost !== null && (exitCode === EXIT_OK || exitCode === EXIT_NEGATIVE) ? EXIT_USAGE : exitCode
+}
+
+void main()
 
 /** The same from the sources and from the build: the nearest folder above with a manifest. */
 function packageRoot(folder: string): string {

@@ -3,7 +3,7 @@ import { type StdioOptions, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { build, type Metafile } from 'esbuild'
 
 /** What is CommonJS among the dependencies asks for `require`. */
 export const REQUIRE = `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url)`
@@ -13,9 +13,15 @@ const src = (path: string) => fileURLToPath(new URL(`../../src/${path}`, import.
 /** Returns the file to run. Its package is called version 1.2.3; `folder/dist` has the worker of the thread pool as well, and
  * an empty script for the report. */
 export async function buildCli(folder: string): Promise<string> {
+  await buildCliTold(folder)
+  return join(folder, 'dist/cli.js')
+}
+
+/** The same, and what the files were made of. */
+export async function buildCliTold(folder: string): Promise<Metafile> {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{ "version": "1.2.3", "type": "module" }')
-  await build({
+  const { metafile } = await build({
     entryPoints: { cli: src('cli/main.ts'), 'evaluate-worker': src('cli/evaluate/worker.ts') },
     bundle: true,
     splitting: true,
@@ -24,9 +30,10 @@ export async function buildCli(folder: string): Promise<string> {
     outdir: join(folder, 'dist'),
     banner: { js: REQUIRE },
     logLevel: 'error',
+    metafile: true,
   })
   writeFileSync(join(folder, 'dist/report-page.js'), '')
-  return join(folder, 'dist/cli.js')
+  return metafile
 }
 
 export interface Ended {

@@ -3,15 +3,18 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Metafile } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { buildCli, runProcess } from './built-cli.ts'
+import { buildCliTold, runProcess } from './built-cli.ts'
 import { SMALL } from './fake.ts'
 
 let folder: string
 let cli: string
+let built: Metafile
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'virtio-sdk-'))
-  cli = await buildCli(folder)
+  built = await buildCliTold(folder)
+  cli = join(folder, 'dist/cli.js')
   writeFileSync(join(folder, 'small.yaml'), `${SMALL}duration: 5ms\n`)
 }, 60_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -92,5 +95,28 @@ describe('standard error', () => {
     expect(code).toBe(2)
     expect(stderr).toMatch(/^odd.yaml:\d+:1 \["\{.*\}"\]: unknown key; .*\n$/)
     expect(stderr).not.toContain('\x1b')
+  })
+})
+
+describe('the start', () => {
+  /** Sources that are loaded before a command is chosen. */
+  function loadedAtOnce(): string[] {
+    const entry = Object.keys(built.outputs).find((path) => path.endsWith('dist/cli.js'))!
+    const files = new Set([entry])
+    for (const file of files) {
+      for (const { path, kind } of built.outputs[file]?.imports ?? []) if (kind === 'import-statement') files.add(path)
+    }
+    const sources = [...files]
+      .filter((file) => file in built.outputs)
+      .flatMap((file) => Object.keys(built.outputs[file]!.inputs))
+    return sources.map((path) => path.replace(/^.*?(?=src\/|node_modules\/)/, ''))
+  }
+
+  it('loads the parser of arguments and nothing of any command: --help is quick', () => {
+    const sources = loadedAtOnce()
+    expect(sources).toContain('src/cli/run-cli.ts')
+    const allowed = /^src\/cli\/[\w-]+\.ts$|^src\/internal\/|^node_modules\/cac\//
+    expect(sources.filter((path) => !allowed.test(path) || /-(?:command|report|files?)\.ts$/.test(path))).toEqual([])
+    expect(runProcess(cli, ['--version'], { cwd: folder }).stdout).toContain('virtio-sdk/1.2.3')
   })
 })

@@ -1,7 +1,7 @@
 /** The package as users get it: contents, entries, types, command line, examples. */
-import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ENTRIES, ROOT, type ScratchProject, scratchProject } from './scratch-project.ts'
@@ -15,13 +15,58 @@ afterAll(() => project?.remove())
 const bin = (name: string) => join(ROOT, 'node_modules/.bin', name)
 
 describe('contents', () => {
-  it('are the build, the scenarios, and what npm always adds', () => {
-    const installed = join(project.folder, 'node_modules/virtio-sdk')
-    expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'dist', 'examples', 'package.json'])
-    expect(readdirSync(join(installed, 'examples'))).toEqual(['scenarios'])
+  const installedFolder = () => join(project.folder, 'node_modules/virtio-sdk')
+
+  it('are the build, the documents, the examples, and what npm always adds', () => {
+    const installed = installedFolder()
+    expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'dist', 'docs', 'examples', 'package.json'])
+    for (const folder of ['docs', 'examples']) {
+      const files = (root: string) => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).sort()
+      expect(files(installed)).toEqual(files(ROOT))
+    }
     const entries = readdirSync(join(installed, 'dist'), { recursive: true, withFileTypes: true })
     const dist = entries.filter((entry) => entry.isFile()).map(({ name }) => name)
     expect(dist.filter((name) => !/\.(c?js|d\.c?ts)$/.test(name))).toEqual([])
+  })
+
+  it('are all that README and the documents link to, with the headings that they name', () => {
+    const installed = installedFolder()
+    const pages = [
+      'README.md',
+      ...readdirSync(join(installed, 'docs'), { recursive: true, encoding: 'utf8' })
+        .filter((path) => path.endsWith('.md'))
+        .map((path) => `docs/${path}`),
+    ]
+    const dead: string[] = []
+    let followed = 0
+    for (const page of pages) {
+      const text = readFileSync(join(installed, page), 'utf8').replace(/```.*?```/gs, '')
+      for (const [, link] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^[a-z]+:/.test(link!)) continue
+        const [path = '', heading] = link!.split('#')
+        const file = path === '' ? join(installed, page) : join(installed, dirname(page), path)
+        const found = existsSync(file) && (heading === undefined || headingsOf(file).includes(heading))
+        if (!found) dead.push(`${page}: ${link}`)
+        followed++
+      }
+    }
+    expect(dead).toEqual([])
+    expect(followed).toBeGreaterThan(40)
+  })
+
+  it('build the target in C as the documents say', () => {
+    const device = join(project.folder, 'device')
+    project.run('cc', '-O2', '-Wall', '-Werror', '-o', device, 'node_modules/virtio-sdk/examples/c-target/device.c')
+    const museum = project.run(
+      process.execPath,
+      'node_modules/.bin/virtio-sdk',
+      'museum',
+      '--target',
+      'exec:./device',
+      '--exhibit',
+      '4',
+    )
+    expect(museum).toContain('REJECT')
   })
 
   it('install nothing that users do not need', () => {
@@ -63,6 +108,16 @@ describe('entries', () => {
     project.run(process.execPath, 'without.mjs')
   })
 
+  it('load as ESM from files of the package alone: to import CommonJS takes Node many times as long', () => {
+    const hidden = `import { register } from 'node:module'\nregister('data:text/javascript,' + encodeURIComponent(\`
+      export async function resolve(name, context, next) {
+        if (!/^(virtio-sdk|[.][/])/.test(name)) throw new Error('the root asks for ' + name)
+        return next(name, context)
+      }\`))\nawait import('virtio-sdk')\n`
+    project.write('alone.mjs', hidden)
+    project.run(process.execPath, 'alone.mjs')
+  })
+
   it('experiments load without the command line, its libraries, and anything of Node', () => {
     const hidden = `import { register } from 'node:module'\nregister('data:text/javascript,' + encodeURIComponent(\`
       export async function resolve(name, context, next) {
@@ -99,13 +154,30 @@ describe('the command line', () => {
     expect(report.designs.floating.messagesDelivered).toBeGreaterThan(0)
   })
 
-  it('npm start -- --json prints one JSON object and nothing else', () => {
-    const stdout = execFileSync('npm', ['start', '--', '--json', '--duration', '20ms'], {
-      cwd: ROOT,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
+  /** In the repository itself, with the npm at hand. */
+  const npm = (program: 'npm' | 'npx', ...args: string[]) => {
+    const { status, stdout } = spawnSync(program, args, { cwd: ROOT, encoding: 'utf8' })
+    return { status, stdout }
+  }
+
+  it('npx virtio-sdk --json prints one JSON object and nothing else, whatever it ends with', () => {
+    const { status, stdout } = npm('npx', 'virtio-sdk', 'simulate', '--json', '--duration', '20ms')
+    expect(status).toBe(0)
     expect(JSON.parse(stdout)).toHaveProperty('designs.floating.flows')
+    const late = project.write('late.yaml', LATE)
+    const negative = npm('npx', 'virtio-sdk', 'analyze', '--json', late)
+    expect(negative.status).toBe(1)
+    expect(JSON.parse(negative.stdout)).toHaveProperty('flows')
+    expect(npm('npx', 'virtio-sdk', 'analyze', '--json', project.write('bad.yaml', 'vms: 5'))).toEqual({
+      status: 2,
+      stdout: '',
+    })
+  })
+
+  it('npm start prints the comparison', () => {
+    const { status, stdout } = npm('npm', 'start', '--', '--duration', '20ms')
+    expect(status).toBe(0)
+    expect(stdout).toContain('Floating against dedicated')
   })
 
   it('evaluate runs a campaign on threads', () => {
@@ -130,6 +202,25 @@ describe('examples', () => {
     project.run(process.execPath, project.write(`examples/${name.replace(/ts$/, 'mjs')}`, outputText))
   })
 })
+
+/** As GitHub makes anchors of headings. */
+function headingsOf(file: string): string[] {
+  if (!file.endsWith('.md')) return []
+  const text = readFileSync(file, 'utf8').replace(/```.*?```/gs, '')
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(' ', '-'),
+  )
+}
+
+/** Nobody can keep this deadline. */
+const LATE = `
+vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }]
+flows: [{ name: f, from: a, to: b, period: 1ms, deadline: 1us, length: 1KiB }]
+`
 
 /** The compiler's complaints; empty when there are none. */
 function tsc(...args: string[]): string {
