@@ -212,8 +212,8 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   const extendNs =
     flow.pieces * fetchNs +
     (system.chains ? batches * lockNs : 0) +
-    onceFor(system, `chain timers ${flow.index}`, () => worstNs(system, chainTimerCharges(system, flow))) +
-    onceFor(system, `pages ${flow.index}`, () => worstNs(system, pageCharges(system, flow))) +
+    onceFor(system, 'chain timers', flow.index, () => worstNs(system, chainTimerCharges(system, flow))) +
+    onceFor(system, 'pages', flow.index, () => worstNs(system, pageCharges(system, flow))) +
     pageSteps(flow) * software.beginNs
   const updateNs = control * (2 * lockNs + 2 * fetchNs + software.beginNs + 2 * usedNs)
   const held = flow.pages !== 'copied' && system.interrupts.coalesceCount > 1 ? 1 : 0
@@ -381,12 +381,12 @@ export function restsWithin(
 
 /** A core that moves pages comes back from its guests. */
 export function restNs(system: System): number {
-  return onceFor(system, 'rest', () => worstNs(system, restCharges(system)))
+  return onceFor(system, 'rest', 0, () => worstNs(system, restCharges(system)))
 }
 
 /** A core takes over what a throttled one would have noticed. */
 export function takeOverNs(system: System): number {
-  return onceFor(system, 'take over', () => worstNs(system, TAKE_OVER_CHARGES))
+  return onceFor(system, 'take over', 0, () => worstNs(system, TAKE_OVER_CHARGES))
 }
 
 /** A virtual interrupt: injected for another core, and handled. */

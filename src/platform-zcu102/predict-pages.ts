@@ -15,7 +15,7 @@ const LINES = PAGE_SIZE / LINE_BYTES
 
 /** In one step of the broker: units, of which a message copies its head and its tail, and the ends of runs. */
 export function pageStepNs(system: System): number {
-  return onceFor(system, 'page step', () => pageStepWorstNs(system))
+  return onceFor(system, 'page step', 0, () => pageStepWorstNs(system))
 }
 
 function pageStepWorstNs(system: System): number {

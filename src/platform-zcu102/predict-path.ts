@@ -3,7 +3,7 @@
  * piece until the receiving guest has read it. Both are busy windows of a core, because guests run only when EL2 does not.
  */
 import { CostOp } from '../platform/index.ts'
-import { leastFixedPoint } from './least-fixed-point.ts'
+import type { Starts } from './least-fixed-point.ts'
 import { type CoreLoad, handlerRunsWithin } from './predict-cores.ts'
 import { tlbRefillsWithin } from './predict-pages.ts'
 import { interruptWorstNs, type SoftwareCosts } from './predict-software.ts'
@@ -16,10 +16,13 @@ export function beforeNs(
   load: CoreLoad,
   software: SoftwareCosts,
   spans: readonly number[],
+  starts: Starts,
 ): number {
   const { design, worst } = system
   const core = flow.sourceCore
-  const queuedNs = leastFixedPoint(
+  const queuedNs = starts.solve(
+    'queued',
+    core,
     (windowNs) =>
       driversWithin(system, software, core, windowNs, spans) +
       load.within(windowNs) +
@@ -37,13 +40,14 @@ export function afterNs(
   software: SoftwareCosts,
   spans: readonly number[],
   softwareWithin: (windowNs: number) => number,
+  starts: Starts,
 ): number {
   const { design, interrupts, roams, vmCores, worst } = system
   const core = flow.destinationCore
   const handlerNs = worst(CostOp.guestIsr)
   const interruptNs = interruptWorstNs(system)
   const polls = interrupts.pollingNs > 0
-  const handledNs = leastFixedPoint((windowNs) => {
+  const handledNs = starts.solve('handled', flow.destination, (windowNs) => {
     // Handlers of the core run in turn; its own VM's runs for this message and all before it.
     let guestNs = handlerNs
     if (polls) guestNs += sendsWithin(system, core, windowNs, spans) * worst(CostOp.guestSend)
@@ -61,7 +65,7 @@ export function afterNs(
       ? worst(CostOp.sgi) + 2 * interruptNs + software.stepNs * system.cores.length + deafNs(system)
       : 0
   // Whichever core took the DMA's interrupt, or moved pages, tells the receiver's.
-  const roamedNs = roams ? leastFixedPoint(softwareWithin) : 0
+  const roamedNs = roams ? starts.solve('roamed', 0, softwareWithin) : 0
   const movedNs = flow.pages !== 'copied' || roams ? worst(CostOp.sgi) + roamedNs : 0
   const toldNs = design === 'floating' ? movedNs : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
   return toldNs + held + releasedNs + interrupts.pollingNs + handledNs
@@ -84,8 +88,13 @@ export function pagesNs(
   software: SoftwareCosts,
   spans: readonly number[],
   softwareWithin: (windowNs: number) => number,
+  starts: Starts,
 ): number {
-  return leastFixedPoint((windowNs) => deviceWorkWithin(system, software, windowNs, spans) + softwareWithin(windowNs))
+  return starts.solve(
+    'pages',
+    0,
+    (windowNs) => deviceWorkWithin(system, software, windowNs, spans) + softwareWithin(windowNs),
+  )
 }
 
 /** What guests do with their devices, on all cores: whichever moves pages leaves them for its own. */
@@ -112,9 +121,12 @@ export function movedNs(
   softwareWithin: (windowNs: number) => number,
   /** Messages of the flow that it may have to wait for, because they have all buffers of its sender. */
   returns: number,
+  starts: Starts,
 ): number {
   const { interrupts, worst } = system
-  const windowNs = leastFixedPoint(
+  const windowNs = starts.solve(
+    'moved',
+    flow.index,
     (windowNs) =>
       worst(CostOp.guestIsr) +
       deviceWorkWithin(system, software, windowNs, spans) +
@@ -137,9 +149,12 @@ export function returnedNs(
   software: SoftwareCosts,
   spans: readonly number[],
   softwareWithin: (windowNs: number) => number,
+  starts: Starts,
 ): number {
   const { design, worst } = system
-  const windowNs = leastFixedPoint(
+  const windowNs = starts.solve(
+    'returned',
+    flow.sourceCore,
     (windowNs) =>
       softwareWithin(windowNs) +
       (design === 'dedicated' ? load.within(windowNs) : 0) +
@@ -156,10 +171,11 @@ export function computedNs(
   load: CoreLoad,
   software: SoftwareCosts,
   spans: readonly number[],
+  starts: Starts,
 ): number {
   const { flows, worst } = system
   const core = flow.sourceCore
-  return leastFixedPoint((windowNs) => {
+  return starts.solve('computed', core, (windowNs) => {
     let guestNs = 0
     for (const other of flows) {
       if (other.sourceCore !== core) continue

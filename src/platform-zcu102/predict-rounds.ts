@@ -5,16 +5,13 @@
  */
 import { type FlowSet, type ResponseTerms, TIGHTNESS } from '../analysis/index.ts'
 import { assert } from '../internal/assert.ts'
-import { PAGE_SIZE } from '../memory/index.ts'
-import { CostOp, chargedNs } from '../platform/index.ts'
-import { moveCharges, TransferWay } from '../zero-copy/index.ts'
 import { arrivalToleranceNs } from './hops.ts'
-import { LIMIT_NS, leastFixedPoint } from './least-fixed-point.ts'
-import { CoreLoad } from './predict-cores.ts'
-import { flowSetOf, modelOf, softwareWithin, stageBounds } from './predict-dma.ts'
-import { loanObstacle, type Scarcity, scarcityOf } from './predict-obstacles.ts'
-import { afterNs, beforeNs, computedNs, movedNs, pagesNs, returnedNs, trailNs } from './predict-path.ts'
-import { type SoftwareCosts, softwareOf } from './predict-software.ts'
+import { LIMIT_NS, Starts } from './least-fixed-point.ts'
+import type { CoreLoad } from './predict-cores.ts'
+import { flowSetOf, modelOf, stageBounds } from './predict-dma.ts'
+import { forgivenOf, Parts, pathBestNs } from './predict-parts.ts'
+import { afterNs, movedNs, pagesNs } from './predict-path.ts'
+import type { SoftwareCosts } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
 import { drainNs, oneWindow, toldNs, type WindowParts, type WindowTerms } from './predict-window.ts'
 
@@ -53,17 +50,62 @@ export interface State {
   readonly known: boolean
   /** What stands in the way of a sender whose buffers are lent. */
   readonly obstacles: readonly string[]
+  /** Where a system may start that has as much of everything or more; null: it is not known how this one ends. */
+  readonly settled: Settled | null
 }
 
 /** More rounds than that: something grows without end, and is taken for it. */
 const MOST_ROUNDS = 100
 
-export function settle(system: System, rounds: Rounds): State {
-  const drain = system.pinned || !rounds.asWindow ? NO_DRAIN : settleDrain(system)
-  let spans: readonly number[] = system.flows.map(() => 0)
-  let settledNs = 0
+/** A settled system: where one starts that has as much of everything, or more. */
+export interface Settled {
+  readonly spans: readonly number[]
+  readonly settledNs: number
+  readonly starts: Starts
+  readonly drain: SettledDrain | null
+}
+
+type SettledDrain = Omit<Settled, 'drain'> & Pick<Drain, 'readNs' | 'earlyNs'>
+
+/** How rounds may begin and end; default: from nothing, until nothing changes. */
+export interface Course {
+  /** Of a system with as much of everything or less. */
+  readonly from?: Settled | null
+  /** Asked in every round, of bounds that can only grow; true: what is found later does not matter, and is not known. */
+  readonly late?: (state: State) => boolean
+  /** What `drainOf` found. */
+  readonly drain?: Drain
+}
+
+/** The one window in which the machine drains, as far as it is a bound. `from`: as in `Course`. */
+export function drainOf(system: System, asWindow: boolean, from: Settled | null = null): Drain {
+  return system.pinned || !asWindow ? NO_DRAIN : settleDrain(system, from?.drain ?? null)
+}
+
+/** Where a system may start that has as much of everything as one of which only the drain is known, or more. */
+export function drainedFrom({ flows }: System, from: Settled | null, drain: Drain): Settled {
+  const { spans, settledNs, starts } = from ?? { spans: flows.map(() => 0), settledNs: 0, starts: new Starts() }
+  return { spans, settledNs, starts, drain: drain.settled }
+}
+
+/** One round of a system with as much of everything as the settled one, or more: none of its bounds is above that of `settle`. */
+export function firstRound(system: System, rounds: Rounds, { spans, settledNs, starts, drain }: Settled): State {
+  const known = drain === null ? NO_DRAIN : { ...drain, settled: drain, readNsOf: () => drain.readNs }
+  return step(system, rounds, known, spans, settledNs, starts.copy())
+}
+
+/** Rounds until nothing changes. */
+export function settle(system: System, rounds: Rounds, course: Course = {}): State {
+  const { from = null, late = () => false, drain = drainOf(system, rounds.asWindow, from) } = course
+  const starts = from?.starts.copy() ?? new Starts()
+  let spans: readonly number[] = from?.spans ?? system.flows.map(() => 0)
+  let settledNs = from?.settledNs ?? 0
   for (let round = 0; ; round++) {
-    const state = step(system, rounds, drain, spans, settledNs)
+    const state = step(system, rounds, drain, spans, settledNs, starts)
+    const less = state.settledNs < settledNs || state.spans.some((span, i) => span < spans[i]!)
+    // It does not have as much of everything after all.
+    if (from !== null && less) return settle(system, rounds, { late, drain })
+    if (late(state)) return { ...state, known: false }
     const grow = (nowNs: number, nextNs: number) => {
       const grownNs = round > MOST_ROUNDS && nextNs > nowNs ? Number.POSITIVE_INFINITY : Math.max(nowNs, nextNs)
       // One way: what is not known is never known again.
@@ -75,31 +117,35 @@ export function settle(system: System, rounds: Rounds): State {
     if (grown.includes(Number.POSITIVE_INFINITY) || settledNow === Number.POSITIVE_INFINITY) {
       return system.pinned ? stageAlone(system, rounds, grown) : { ...state, spans: grown, known: false }
     }
-    if (settledNow === settledNs && grown.every((span, i) => span === spans[i])) return state
+    if (settledNow === settledNs && grown.every((span, i) => span === spans[i])) {
+      return { ...state, settled: { spans, settledNs, starts, drain: drain.settled } }
+    }
     spans = grown
     settledNs = settledNow
   }
 }
 
-interface Drain {
+export interface Drain {
   /** By flow: from nominal release until read, until nothing is done any more, and until one that came early may compete. */
   readonly readNs: readonly number[]
   readonly spans: readonly number[]
   readonly earlyNs: readonly number[]
+  readonly settled: SettledDrain | null
   readNsOf(name: Tightening): readonly number[]
 }
 
-const NO_DRAIN: Drain = { readNs: [], spans: [], earlyNs: [], readNsOf: () => [] }
+const NO_DRAIN: Drain = { readNs: [], spans: [], earlyNs: [], settled: null, readNsOf: () => [] }
 
 /** As `settle`, with the one window in which everything is done that was under way: it needs no other bound. */
-function settleDrain(system: System): Drain {
+function settleDrain(system: System, from: SettledDrain | null): Drain {
   const { flows } = system
   const none = flows.map(() => Number.POSITIVE_INFINITY)
   const noDrain = { ...NO_DRAIN, spans: none, readNs: none, readNsOf: () => none }
-  let spans = flows.map(() => 0)
-  let settledNs = 0
+  const starts = from?.starts.copy() ?? new Starts()
+  let spans: readonly number[] = from?.spans ?? flows.map(() => 0)
+  let settledNs = from?.settledNs ?? 0
   for (let round = 0; round <= MOST_ROUNDS; round++) {
-    const parts = partsOf(system, spans, settledNs)
+    const parts = new Parts(system, spans, settledNs, starts)
     if (parts.obstacles.length > 0) return noDrain
     const forgiven = forgivenOf(parts)
     const set = flowSetOf(
@@ -109,7 +155,7 @@ function settleDrain(system: System): Drain {
     )
     const readNsOf = (name: Tightening) => {
       const model = modelOf(system, set, parts.software, spans, TIGHTNESS[name])
-      const windowNs = leastFixedPoint((nowNs) => {
+      const windowNs = starts.solve(`drain ${name}`, 0, (nowNs) => {
         const reaches = reachesOf(system, nowNs, forgiven)
         return reaches === null ? Number.POSITIVE_INFINITY : drainNs(parts, model, reaches.countedNs, nowNs)
       })
@@ -121,11 +167,13 @@ function settleDrain(system: System): Drain {
     }
     let earlyNs: readonly number[] = none
     const readNs = readNsOf('A4')
-    const settledNow = system.lends ? limited(pagesNs(system, parts.software, spans, parts.everything)) : 0
+    const settledNow = system.lends ? limited(pagesNs(system, parts.software, spans, parts.everything, starts)) : 0
+    const less = readNs.some((read, i) => read + parts.trailNs < spans[i]!)
+    if (from !== null && (less || settledNow < settledNs)) return settleDrain(system, null)
     const grown = readNs.map((read, i) => Math.max(spans[i]!, read + parts.trailNs))
     if (grown.includes(Number.POSITIVE_INFINITY) || settledNow === Number.POSITIVE_INFINITY) return noDrain
     if (settledNow <= settledNs && grown.every((span, i) => span === spans[i]))
-      return { readNs, spans, earlyNs, readNsOf }
+      return { readNs, spans, earlyNs, readNsOf, settled: { spans, settledNs, starts, readNs, earlyNs } }
     spans = grown
     settledNs = Math.max(settledNs, settledNow)
   }
@@ -173,62 +221,6 @@ function chainOrder(flows: readonly SystemFlow[]): SystemFlow[] {
   return [...flows].sort((a, b) => depth(a) - depth(b))
 }
 
-interface Parts {
-  readonly system: System
-  readonly spans: readonly number[]
-  readonly software: SoftwareCosts
-  readonly scarcity: Scarcity
-  readonly loads: ReadonlyMap<number, CoreLoad>
-  readonly everything: (windowNs: number) => number
-  readonly sentNs: readonly number[]
-  readonly inheritedNs: readonly number[]
-  readonly trailNs: number
-  readonly obstacles: readonly string[]
-}
-
-/** What one round is made of, from how long messages, and then their loans, are under way. */
-function partsOf(system: System, spans: readonly number[], settledNs: number): Parts {
-  const { flows, lends, pinned } = system
-  const within = (flow: SystemFlow, spanNs: number) => Math.floor(spanNs / flow.periodNs) + 1
-  const underWay = (flow: SystemFlow) => within(flow, spans[flow.index]!)
-  // A loan begins before its message arrives, and is due a period later.
-  const loanSpanNs = (flow: SystemFlow) =>
-    lends && flow.pages !== 'copied' ? spans[flow.index]! + flow.periodNs + settledNs : spans[flow.index]!
-  const scarcity = scarcityOf(system, underWay)
-  const software = softwareOf(system, {
-    // A sender has no more buffers.
-    messages: (flow) => Math.min(MOST_UNDER_WAY, underWay(flow)),
-    handedBackNs: (flow) => spans[flow.index]!,
-    loanSpanNs,
-    starves: (vm) => scarcity.receivers[vm]!,
-  })
-  const loads = new Map(system.cores.map((core) => [core, new CoreLoad(system, core, software, spans)]))
-  // With pinned overheads nothing takes time but the preparation of pieces, and a message that comes meanwhile is seen before
-  // that piece has been copied: as if it had come to the abstract server at once.
-  const sentNs = flows.map((flow) =>
-    pinned && system.throttles.size === 0 ? 0 : beforeNs(system, flow, loads.get(flow.sourceCore)!, software, spans),
-  )
-  // Of a flow after another: how much later than at best its release comes.
-  const inheritedNs = flows.map((flow) => {
-    if (flow.after < 0) return 0
-    const computed = computedNs(system, flow, loads.get(flow.sourceCore)!, software, spans)
-    return Math.max(0, spans[flow.after]! - bestNs(system, flows[flow.after]!) + computed - flow.computeNs)
-  })
-  const obstacles = lends ? flows.map((flow) => loanObstacle(flow, within(flow, loanSpanNs(flow)))) : []
-  return {
-    system,
-    spans,
-    software,
-    scarcity,
-    loads,
-    everything: softwareWithin(system, software, spans),
-    sentNs,
-    inheritedNs,
-    trailNs: trailNs(system, software),
-    obstacles: obstacles.filter((why) => why !== null),
-  }
-}
-
 /** By flow: latest that a message is queued, and latest that one that came early may compete; from its nominal release. */
 function earlyOf(parts: Parts, drain: Drain) {
   const { system, spans, scarcity, sentNs, inheritedNs } = parts
@@ -241,32 +233,34 @@ function earlyOf(parts: Parts, drain: Drain) {
   })
 }
 
-/** By flow: what comes late because the broker held all buffers is not early afterwards (src/broker/policing.ts has the conditions). */
-function forgivenOf({ system, spans, software, scarcity, loads, everything, sentNs, inheritedNs }: Parts): boolean[] {
-  return system.flows.map((flow, i) => {
-    if (!scarcity.senders[i] || scarcity.receivers[flow.destination]) return false
-    const lateNs = flow.jitterNs + inheritedNs[i]! + sentNs[i]!
-    if (lateNs > arrivalToleranceNs(system.scenario, i)) return false
-    return 2 * returnedNs(system, flow, loads.get(flow.sourceCore)!, software, spans, everything) <= flow.periodNs
-  })
-}
-
 /** One round: how long messages are under way, given how long they were. */
-function step(system: System, rounds: Rounds, drain: Drain, spans: readonly number[], settledNs: number): State {
+function step(
+  system: System,
+  rounds: Rounds,
+  drain: Drain,
+  spans: readonly number[],
+  settledNs: number,
+  starts: Starts,
+): State {
   const { flows, lends, pinned } = system
   const { scheduler, ranks, asWindow } = rounds
-  const parts = partsOf(system, spans, settledNs)
+  const parts = new Parts(system, spans, settledNs, starts)
   const { software, scarcity, loads, everything, sentNs, inheritedNs } = parts
   const early = earlyOf(parts, drain)
   const tries = (flow: SystemFlow) => !pinned && flow.pages === 'tried'
-  const pages = lends || flows.some(tries) ? pagesNs(system, software, spans, everything) : 0
+  const pages = lends || flows.some(tries) ? pagesNs(system, software, spans, everything, starts) : 0
   const before = flows.map((flow, i) => {
     if (flow.pages !== 'moved') return sentNs[i]! + (tries(flow) ? pages : 0)
     const returns = scarcity.senders[i] ? Math.floor(spans[i]! / flow.periodNs) : 0
-    return Math.max(0, early[i]!.earlyNs - flow.jitterNs) + movedNs(system, flow, software, spans, everything, returns)
+    return (
+      Math.max(0, early[i]!.earlyNs - flow.jitterNs) +
+      movedNs(system, flow, software, spans, everything, returns, starts)
+    )
   })
   const after = flows.map((flow) =>
-    flow.pages === 'moved' ? 0 : afterNs(system, flow, loads.get(flow.destinationCore)!, software, spans, everything),
+    flow.pages === 'moved'
+      ? 0
+      : afterNs(system, flow, loads.get(flow.destinationCore)!, software, spans, everything, starts),
   )
   const own = flows.map((flow, i) => flow.jitterNs + before[i]!)
   const jitter = own.map((ownNs, i) => ownNs + inheritedNs[i]!)
@@ -298,7 +292,14 @@ function step(system: System, rounds: Rounds, drain: Drain, spans: readonly numb
     return flows.map((flow, i) =>
       pinned || !asWindow || flow.pages === 'moved'
         ? null
-        : oneWindow(inWindow, ofDma, flow, Math.max(flow.jitterNs, early[i]!.earlyNs), early[i]!.queuedNs),
+        : oneWindow(
+            inWindow,
+            ofDma,
+            flow,
+            Math.max(flow.jitterNs, early[i]!.earlyNs),
+            early[i]!.queuedNs,
+            name === 'A4' ? starts : new Starts(),
+          ),
     )
   }
   const windows = windowsOf('A4')
@@ -326,6 +327,7 @@ function step(system: System, rounds: Rounds, drain: Drain, spans: readonly numb
     inheritedNs,
     known: true,
     obstacles: parts.obstacles,
+    settled: null,
   }
 }
 
@@ -333,10 +335,11 @@ function step(system: System, rounds: Rounds, drain: Drain, spans: readonly numb
 function stageAlone(system: System, { scheduler, ranks }: Rounds, spans: readonly number[]): State {
   const { flows } = system
   // Nothing that the machine does costs anything, so that it does not matter for how many messages.
-  const parts = partsOf(
+  const parts = new Parts(
     system,
     flows.map(() => 0),
     0,
+    new Starts(),
   )
   const waits = (flow: SystemFlow) => flow.after >= 0 && !(spans[flow.after]! < Number.POSITIVE_INFINITY)
   const own = flows.map((flow, i) => flow.jitterNs + parts.sentNs[i]!)
@@ -364,6 +367,7 @@ function stageAlone(system: System, { scheduler, ranks }: Rounds, spans: readonl
     inheritedNs: parts.inheritedNs,
     known: false,
     obstacles: [],
+    settled: null,
   }
 }
 
@@ -386,28 +390,4 @@ function withoutDma(jitterNs: number): ResponseTerms {
 
 function limited(timeNs: number): number {
   return timeNs < LIMIT_NS ? timeNs : Number.POSITIVE_INFINITY
-}
-
-/** From the nominal release of the first flow of a chain to that of a later one, at best. */
-export function pathBestNs(system: System, flow: SystemFlow): number {
-  let startNs = 0
-  for (let hop = flow; hop.after >= 0; hop = system.flows[hop.after]!) {
-    startNs += bestNs(system, system.flows[hop.after]!) + hop.computeNs
-  }
-  return startNs
-}
-
-/** From nominal release to arrival at best. */
-function bestNs({ best, interrupts, design, flushPages, lends }: System, flow: SystemFlow): number {
-  const guestNs = best(CostOp.guestSend) + best(CostOp.guestIsr)
-  const waitsNs = interrupts.pollingNs > 0 || design === 'dedicated' ? 0 : best(CostOp.irqEntryAck)
-  const inNs = best(CostOp.mmioTrap) + best(CostOp.fetchDescriptor)
-  const copiedNs = best(CostOp.pick) + best(CostOp.dmaSetup) + flow.workNs
-  if (flow.pages === 'copied') return guestNs + inNs + copiedNs + waitsNs
-  // As many whole pages as it surely has, and all of them scrubbed later.
-  const way = lends ? TransferWay.lend : TransferWay.exchange
-  const pages = Math.max(1, Math.floor(flow.lengthBytes / PAGE_SIZE) - 1)
-  const { arrival } = moveCharges({ way, pages, flushPages, smmu: true, spares: pages })
-  const movedNs = chargedNs({ ...arrival, tlbRefill: 0 }, (op) => best(CostOp[op]))
-  return guestNs + inNs + Math.min(copiedNs, movedNs)
 }

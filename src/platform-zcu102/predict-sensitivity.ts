@@ -3,17 +3,21 @@
  *
  * A longer message is not always worse. Where its pages can be exchanged or lent, it is from some length on; and receive buffers
  * are posted by the length of messages. So nothing here is taken for monotone over a whole range of lengths: the range is cut into
- * classes, within which every page goes the same way, each class is probed at both ends and at every doubling from the present
- * length, and only between two neighbouring probes with different verdicts is there a bisection. The borders so found are
+ * classes, within which every page goes the same way, each class is probed at both ends and every eight-fold from the present
+ * length, and only between two neighbouring probes with different verdicts is a border looked for. The borders so found are
  * exact, X fits and X + 1 does not, or the other way about. That lengths between two probes with the same verdict have it too is
- * assumed; docs/analysis.md §12 shows it for the DMA stage of copied messages. The verdict is monotone in the budget.
+ * assumed; docs/analysis.md §12 shows it for the DMA stage of copied messages, and for budgets.
+ *
+ * A search asks about scenarios that differ little. Each starts its rounds where the nearest one ended that fits and has less of
+ * everything, and stops at the first deadline that is missed.
  */
-import { leastWhere } from '../analysis/index.ts'
+import { PAGE_SIZE } from '../memory/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { builtInProfile } from './boards.ts'
 import { type PredictionOptions, predict } from './predict.ts'
 import { pageStepRuns } from './predict-pages.ts'
 import { type SystemFlow, systemOf } from './predict-system.ts'
+import { type Verdict, verdictOf } from './predict-verdict.ts'
 import { prioritiesOf } from './priorities.ts'
 
 /** What fits is all from one value to another, both included. */
@@ -45,14 +49,14 @@ export interface PredictedSensitivity {
   readonly smallestBudgetNs: number | null
 }
 
-/** Does everything fit: every flow, chain and task? */
-export type Judge = (scenario: Scenario) => boolean
+/** Does everything fit? `like`: the verdict of a scenario that has as much of everything or less, and fits; null: there is none yet. */
+export type Judge = (scenario: Scenario, like: Verdict | null) => Verdict
 
 /** A message longer than this is not looked for: vsock and the queues have a GiB for one. */
 const LONGEST_BYTES = 2 ** 30
 const MOST_PERMILLE = 1_000_000
 
-/** `onFlow` hears how many flows have been searched. `fits`: for tests; default: as `predict` says. */
+/** `onFlow` hears how many flows have been searched. `judge`: for tests; default: with what is known of scenarios judged before. */
 export function predictedSensitivity(
   scenario: Scenario,
   options: PredictionOptions,
@@ -61,20 +65,21 @@ export function predictedSensitivity(
 ): PredictedSensitivity {
   // Deadlines do not change here, so neither do priorities.
   const fixed = { ranks: prioritiesOf(scenario.flows), ...options }
-  const fits = judge ?? ((changed: Scenario) => lateIn(changed, fixed).length === 0)
+  const verdict = judge ?? ((changed: Scenario, like: Verdict | null) => verdictOf(changed, fixed, like?.settled))
   const profile = options.profile ?? builtInProfile(scenario)
   const waysOf = (changed: Scenario) => {
     const system = systemOf(changed, options.design, profile)
     return { flows: system.flows, key: `${system.flows.map(({ pages }) => pages)} ${pageStepRuns(system)}` }
   }
 
+  const grain = Math.min(PAGE_SIZE, scenario.broker.chunkBytes)
   const lengthsThatFit = scenario.flows.map((flow, i): FittingLengths[] => {
     onFlow(i)
     const withLength = (bytes: number) => withLengths(scenario, (own, j) => (j === i ? bytes : own))
     // More than its whole period's worth of wire never fits.
     const most = Math.min(LONGEST_BYTES, 16 * flow.periodNs)
-    return classesOf(1, most, (bytes) => waysOf(withLength(bytes)).key).flatMap(({ from, to }) =>
-      fittingIn(from, to, flow.lengthBytes, (bytes) => fits(withLength(bytes))).map((range) => ({
+    return classesOf(1, most, (bytes) => waysOf(withLength(bytes)).key).flatMap((ways) =>
+      fittingIn(ways, flow.lengthBytes, (bytes, like) => verdict(withLength(bytes), like), { grain }).map((range) => ({
         ...range,
         pages: waysOf(withLength(range.from)).flows[i]!.pages,
       })),
@@ -85,28 +90,38 @@ export function predictedSensitivity(
   const longest = Math.max(...scenario.flows.map((flow) => flow.lengthBytes))
   const most = Math.min(MOST_PERMILLE, Math.max(1, Math.floor((1000 * LONGEST_BYTES) / longest)))
   const permilleThatFit = joined(
-    classesOf(1, most, (permille) => waysOf(scaled(permille)).key).flatMap(({ from, to }) =>
-      fittingIn(from, to, 1000, (permille) => fits(scaled(permille))),
+    classesOf(1, most, (permille) => waysOf(scaled(permille)).key).flatMap((ways) =>
+      fittingIn(ways, 1000, (permille, like) => verdict(scaled(permille), like)),
     ),
   )
   const lengthPermille = endFrom(permilleThatFit, 1000) ?? 0
-
-  const { regulator } = scenario.broker
-  const withBudget = (budgetNs: number): Scenario =>
-    regulator.kind === 'budget'
-      ? { ...scenario, broker: { ...scenario.broker, regulator: { ...regulator, budgetNs } } }
-      : scenario
   return {
     largestLengthBytes: lengthsThatFit.map((ranges, i) => endFrom(joined(ranges), scenario.flows[i]!.lengthBytes)),
     lengthsThatFit,
     lengthPermille,
     permilleThatFit,
     failsFirst: lateIn(scaled(lengthPermille + 1), fixed),
-    smallestBudgetNs:
-      regulator.kind === 'budget' && fits(withBudget(regulator.periodNs))
-        ? leastWhere(1, regulator.periodNs, (budgetNs) => fits(withBudget(budgetNs)))
-        : null,
+    smallestBudgetNs: smallestBudgetOf(scenario, verdict),
   }
+}
+
+function smallestBudgetOf(scenario: Scenario, verdict: Judge): number | null {
+  const { regulator } = scenario.broker
+  if (regulator.kind !== 'budget') return null
+  const { periodNs } = regulator
+  const withBudget = (budgetNs: number): Scenario => ({
+    ...scenario,
+    broker: { ...scenario.broker, regulator: { ...regulator, budgetNs } },
+  })
+  // Less of a budget is more of everything else.
+  const budgets = fittingIn(
+    { from: 1, to: periodNs },
+    regulator.budgetNs,
+    (budgetNs, like) => verdict(withBudget(budgetNs), like),
+    { load: 'downwards' },
+  )
+  const last = budgets.at(-1)
+  return last?.to === periodNs ? last.from : null
 }
 
 /** What may be late under A4: flows by their names, `chain NAME`, `task NAME of VM`. */
@@ -156,45 +171,94 @@ export function classesOf(low: number, high: number, keyOf: (value: number) => s
   return classes
 }
 
+/** As `Judge`, of one knob's value. */
+type JudgeValue = (value: number, like: Verdict | null) => Verdict
+
+/** What is known of a value that is searched. */
+export interface Knob {
+  /** In which direction there is more of everything. Default: upwards. */
+  readonly load?: 'upwards' | 'downwards'
+  /** Borders are often one above a multiple of that. Default 1. */
+  readonly grain?: number
+}
+
+/** From one probe to the next. */
+const PROBE_FACTOR = 8
+
 /**
- * The values in [low, high] that fit, as far as probes show: both ends, `present`, and every doubling and halving from it. Borders
- * between neighbouring probes that differ are exact.
+ * The values of a range that fit, as far as probes show: both ends, `present`, and every eight-fold and eighth of it. Borders between
+ * neighbouring probes that differ are exact.
  */
 export function fittingIn(
-  low: number,
-  high: number,
+  { from: low, to: high }: FittingRange,
   present: number,
-  fits: (value: number) => boolean,
+  judge: JudgeValue,
+  { load = 'upwards', grain = 1 }: Knob = {},
 ): FittingRange[] {
   const start = Math.min(high, Math.max(low, present))
   const probes = new Set([low, start, high])
-  for (let value = start * 2; value < high; value *= 2) probes.add(value)
-  for (let value = Math.floor(start / 2); value > low; value = Math.floor(value / 2)) probes.add(value)
-  const points = [...probes].sort((a, b) => a - b)
-  const verdicts = points.map(fits)
+  for (let value = start * PROBE_FACTOR; value < high; value *= PROBE_FACTOR) probes.add(value)
+  for (let value = Math.floor(start / PROBE_FACTOR); value > low; value = Math.floor(value / PROBE_FACTOR)) {
+    probes.add(value)
+  }
+  const points = [...probes].sort((a, b) => (load === 'upwards' ? a - b : b - a))
+  const known = new LastFits(judge, load)
+  const verdicts = points.map((value) => known.judge(value))
+  if (load === 'downwards') {
+    points.reverse()
+    verdicts.reverse()
+  }
   const ranges: FittingRange[] = []
-  let from: number | null = null
-  points.forEach((value, k) => {
-    if (k > 0 && verdicts[k] !== verdicts[k - 1]) {
-      const border = firstUnlike(points[k - 1]!, value, verdicts[k - 1]!, fits)
-      if (from === null) from = border
-      else {
-        ranges.push({ from, to: border - 1 })
-        from = null
-      }
-    } else if (k === 0 && verdicts[0]) from = value
-  })
+  let from: number | null = verdicts[0]!.fits ? points[0]! : null
+  for (let k = 1; k < points.length; k++) {
+    if (verdicts[k]!.fits === verdicts[k - 1]!.fits) continue
+    const border = firstUnlike(points[k - 1]!, points[k]!, verdicts[k - 1]!.fits, known, grain)
+    if (from === null) from = border
+    else {
+      ranges.push({ from, to: border - 1 })
+      from = null
+    }
+  }
   if (from !== null) ranges.push({ from, to: high })
   return ranges
 }
 
-/** The first value in (like, unlike] whose verdict is not that of `like`, if there is one border between them. */
-function firstUnlike(like: number, unlike: number, verdict: boolean, fits: (value: number) => boolean): number {
+/** Verdicts of one search, each from the nearest known one that fits and has less of everything. */
+class LastFits {
+  readonly #judge: JudgeValue
+  readonly #sign: 1 | -1
+  readonly #fitting: { readonly value: number; readonly verdict: Verdict }[] = []
+
+  constructor(judge: JudgeValue, load: 'upwards' | 'downwards') {
+    this.#judge = judge
+    this.#sign = load === 'upwards' ? 1 : -1
+  }
+
+  judge(value: number): Verdict {
+    let like: { readonly value: number; readonly verdict: Verdict } | null = null
+    for (const known of this.#fitting) {
+      const less = this.#sign * known.value <= this.#sign * value
+      if (less && (like === null || this.#sign * known.value > this.#sign * like.value)) like = known
+    }
+    const verdict = this.#judge(value, like?.verdict ?? null)
+    if (verdict.fits) this.#fitting.push({ value, verdict })
+    return verdict
+  }
+}
+
+/**
+ * The first value in (like, unlike] whose verdict is not that of `like`, if there is one border between them. `grain`: most borders are
+ * one above a multiple of that, since a piece more is more software.
+ */
+function firstUnlike(like: number, unlike: number, verdict: boolean, known: LastFits, grain: number): number {
   let [low, high] = [like, unlike]
   while (high - low > 1) {
     const middle = low + Math.floor((high - low) / 2)
-    if (fits(middle) === verdict) low = middle
-    else high = middle
+    const whole = middle - (middle % grain)
+    const next =
+      whole > low ? whole : low % grain === 0 && middle - low > 1 && high - low > grain / 2 ? low + 1 : middle
+    if (known.judge(next).fits === verdict) low = next
+    else high = next
   }
   return high
 }

@@ -98,24 +98,27 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   const transfersABreak = chains ? (growth === 'prompt' || growth === 'none' ? 1 : 2) : 0
   return {
     stepNs: stepNs(system, underWay),
-    beginNs: onceFor(system, 'begin', () => worstNs(system, sumCharges(TRANSFER_CHARGES, FIRST_TRANSFER_CHARGES))),
-    pieceNs: onceFor(system, 'piece', () => worstNs(system, pieceCharges(system))),
-    transferNs: onceFor(system, `transfer ${kicks}`, () => worstNs(system, transferCharges(system, kicks))),
+    beginNs: onceFor(system, 'begin', 0, () => worstNs(system, sumCharges(TRANSFER_CHARGES, FIRST_TRANSFER_CHARGES))),
+    pieceNs: onceFor(system, 'piece', 0, () => worstNs(system, pieceCharges(system))),
+    transferNs: onceFor(system, 'transfer', kicks ? 1 : 0, () => worstNs(system, transferCharges(system, kicks))),
     message: ofFlow((flow) =>
       onceFor(
         system,
-        `message ${flow.index}`,
+        'message',
+        flow.index,
         () => worstNs(system, messageCharges(system, flow)) + awaitedNs(system, flow),
       ),
     ),
     loan: ofFlow((flow) => {
       const again = revokes(flow)
-      return onceFor(system, `loan ${flow.index} ${again}`, () => worstNs(system, loanCharges(system, flow, again)))
+      return onceFor(system, again ? 'loan revoked' : 'loan', flow.index, () =>
+        worstNs(system, loanCharges(system, flow, again)),
+      )
     }),
     loanSteps: ofFlow((flow) => loanSteps(system, flow, revokes(flow))),
     loanSpanNs: ofFlow((flow) => underWay.loanSpanNs(flow)),
-    controlNs: onceFor(system, 'control', () => worstNs(system, controlCharges(system))),
-    timerNs: onceFor(system, 'timer', () => worstNs(system, TIMER_CHARGES)),
+    controlNs: onceFor(system, 'control', 0, () => worstNs(system, controlCharges(system))),
+    timerNs: onceFor(system, 'timer', 0, () => worstNs(system, TIMER_CHARGES)),
     // Chained descriptors have nothing but themselves between them.
     bestBeforeChoiceNs: chains
       ? 0
@@ -129,7 +132,7 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     // A message that has to wait for buffers comes back for each.
     restarts: ofFlow((flow) => transfersABreak * (starves(flow) ? flow.pieces : 1)),
     transfersABreak,
-    refillKickNs: kicks ? onceFor(system, 'kick', () => worstNs(system, REFILL_KICK_CHARGES)) : 0,
+    refillKickNs: kicks ? onceFor(system, 'kick', 0, () => worstNs(system, REFILL_KICK_CHARGES)) : 0,
     surplusNs: surplusNs(system),
   }
 }
@@ -213,7 +216,7 @@ function stepNs(system: System, underWay: UnderWay): number {
 
 /** Entry of an interrupt, or noticing one in the waiting loop of a throttled core. */
 export function interruptWorstNs(system: System): number {
-  return onceFor(system, 'interrupt', () => worstNs(system, { irqEntryAck: 1 }))
+  return onceFor(system, 'interrupt', 0, () => worstNs(system, { irqEntryAck: 1 }))
 }
 
 /** A core that waits for its short transfer between two VMs of its own takes steps until it is over, and one more. */

@@ -5,7 +5,7 @@
  */
 import { type AnalysisModel, finishOf } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
-import { LIMIT_NS, leastFixedPoint } from './least-fixed-point.ts'
+import { LIMIT_NS, type Starts } from './least-fixed-point.ts'
 import { CoreLoad } from './predict-cores.ts'
 import { softwareWithin } from './predict-dma.ts'
 import { postedBuffers, type Scarcity } from './predict-obstacles.ts'
@@ -56,6 +56,7 @@ export function oneWindow(
   flow: SystemFlow,
   startNs: number,
   jitterNs: number,
+  starts: Starts,
 ): WindowTerms | null {
   const { system, scarcity, spans, scheduler, ranks } = parts
   const { flows, worst } = system
@@ -88,7 +89,7 @@ export function oneWindow(
     (scarcity.senders[i] ? earlier * SIGNALS_A_MESSAGE * worst(CostOp.sgi) : 0)
   const otherNs = (windowNs: number) =>
     parts.softwareWithin(windowNs) + guestsWithin(parts, flow, windowNs) + waitsNs(windowNs)
-  const windowNs = leastFixedPoint((nowNs) => finishNs(model, copyingNs(nowNs), otherNs(nowNs)))
+  const windowNs = starts.solve('window', i, (nowNs) => finishNs(model, copyingNs(nowNs), otherNs(nowNs)))
   if (windowNs === Number.POSITIVE_INFINITY || startNs === Number.POSITIVE_INFINITY) return null
   const signalNs = toldNs(system)
   return {
@@ -104,9 +105,14 @@ export function oneWindow(
   }
 }
 
-/** inv- as far as it is looked at. */
+/** inv- as far as it is looked at: Infinity beyond any window that matters, also where that is no exact integer any more. */
 export function finishNs(model: AnalysisModel, workNs: number, elseNs: number): number {
-  return workNs + elseNs > LIMIT_NS ? Number.POSITIVE_INFINITY : finishOf(model, workNs, elseNs)
+  const { supply, delayedSupply, tightness } = model
+  const bothNs = workNs + elseNs
+  const plainNs = tightness.overheadUncharged ? workNs * supply.stretch + elseNs : bothNs * supply.stretch
+  const delayedNs = delayedSupply === null ? Number.POSITIVE_INFINITY : bothNs * delayedSupply.stretch
+  // Neither is above what it stands for.
+  return Math.min(plainNs, delayedNs) > LIMIT_NS ? Number.POSITIVE_INFINITY : finishOf(model, workNs, elseNs)
 }
 
 /** Until a receiver notices what has come, when nothing runs: an IPI, an interrupt that is held back, a polling period. */

@@ -11,8 +11,9 @@ import { builtInProfile } from './boards.ts'
 import type { Design } from './design.ts'
 import { LIMIT_NS } from './least-fixed-point.ts'
 import { obstaclesOf } from './predict-obstacles.ts'
+import { pathBestNs } from './predict-parts.ts'
 import { reasonsOf } from './predict-reasons.ts'
-import { pathBestNs, type State, settle, wholeNs } from './predict-rounds.ts'
+import { type State, settle, wholeNs } from './predict-rounds.ts'
 import { type System, systemOf } from './predict-system.ts'
 import { type TaskPrediction, tasksOf } from './predict-tasks.ts'
 import { type ResourceUse, utilizationOf } from './predict-utilization.ts'
@@ -145,11 +146,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
       }),
     }
   })
-  const chains = scenario.chains.map(({ name, flows: hops, deadlineNs }): ChainPrediction => {
-    const last = system.flows.findIndex((flow) => flow.name === hops.at(-1))
-    const endToEndNs = known ? finite(chainNs(system, state, last)) : null
-    return { name, flows: hops, deadlineNs, endToEndNs, schedulable: endToEndNs !== null && endToEndNs <= deadlineNs }
-  })
+  const chains = chainsOf(scenario, system, known ? state : null)
   const bounded = flows.every(({ endToEndNs }) => endToEndNs !== null)
   const utilization = utilizationOf(system)
   const obstacles = bounded ? [] : reasonsOf(system, state, utilization, statics)
@@ -178,12 +175,27 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
   }
 }
 
+/** `state`: null: it is not known how long messages are under way. */
+export function chainsOf(scenario: Scenario, system: System, state: State | null): ChainPrediction[] {
+  return scenario.chains.map(({ name, flows: hops, deadlineNs }) => {
+    const last = system.flows.findIndex((flow) => flow.name === hops.at(-1))
+    const endToEndNs = state === null ? null : finite(chainNs(system, state, last))
+    return { name, flows: hops, deadlineNs, endToEndNs, schedulable: endToEndNs !== null && endToEndNs <= deadlineNs }
+  })
+}
+
+/** Every flow, chain and task is shown to meet its deadline, under A4. */
+export function everythingFits({ schedulable, chains, tasks }: Prediction): boolean {
+  return schedulable.A4 && [...chains, ...tasks].every((part) => part.schedulable)
+}
+
 /** From the nominal release of the first flow of a chain to the arrival of the last: at best until there, and what is more. */
 function chainNs(system: System, { stage, afterNs, inheritedNs, windows, drained }: State, last: number): number {
   const ownNs = inheritedNs[last]! + wholeNs(stage[last]!, afterNs[last]!, windows[last]!)
   return pathBestNs(system, system.flows[last]!) + Math.min(ownNs, drained[last] ?? Number.POSITIVE_INFINITY)
 }
 
-function finite(timeNs: number): number | null {
+/** null: beyond any time that matters. */
+export function finite(timeNs: number): number | null {
   return timeNs < LIMIT_NS ? timeNs : null
 }

@@ -1,15 +1,14 @@
 /** What would fit: every border is exact, nothing between is claimed that predictions deny, and lengths are not taken for monotone. */
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/internal/random.ts'
-import { type Prediction, predict, predictedSensitivity } from '../../src/platform-zcu102/index.ts'
+import { predict, predictedSensitivity } from '../../src/platform-zcu102/index.ts'
+import { everythingFits } from '../../src/platform-zcu102/predict.ts'
 import { classesOf, type FittingRange, fittingIn } from '../../src/platform-zcu102/predict-sensitivity.ts'
+import { prioritiesOf } from '../../src/platform-zcu102/priorities.ts'
 import { parseScenario, type Scenario } from '../../src/scenario/index.ts'
 import { randomScenario } from './random-scenarios.ts'
 
 const OPTIONS = { design: 'floating' } as const
-
-const fitsAll = ({ schedulable, chains, tasks }: Prediction) =>
-  schedulable.A4 && [...chains, ...tasks].every((part) => part.schedulable)
 
 /** With a receiver's window that holds as many messages as before. */
 const withLength = (scenario: Scenario, i: number, lengthBytes: number): Scenario => ({
@@ -20,7 +19,7 @@ const withLength = (scenario: Scenario, i: number, lengthBytes: number): Scenari
 })
 
 const fitsWith = (scenario: Scenario, i: number) => (bytes: number) =>
-  fitsAll(predict(withLength(scenario, i, bytes), OPTIONS))
+  everythingFits(predict(withLength(scenario, i, bytes), OPTIONS))
 
 const holds = (ranges: readonly FittingRange[], value: number) =>
   ranges.some(({ from, to }) => from <= value && value <= to)
@@ -31,6 +30,20 @@ vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }]
 flows: [{ name: f, from: a, to: b, period: 20ms, deadline: 1500us, length: 4096, payload: none }]
 broker: { transfer: auto, regulator: { kind: budget, budget: 20us, period: 1ms } }
 `)
+
+const THROUGH = 'chains: [{ name: through, flows: [in, out], deadline: 1ms }]'
+
+/** A flow that another's arrivals release, and a guest task. */
+const chained = (more: string) =>
+  parseScenario(`
+vms:
+  - { name: a, core: 0, cid: 3 }
+  - { name: b, core: 1, cid: 4, tasks: [{ name: loop, period: 10ms, wcet: 2ms, deadline: 2900us }] }
+  - { name: c, core: 2, cid: 5 }
+flows:
+  - { name: in, from: a, to: b, period: 10ms, length: 1KiB }
+  - { name: out, from: b, to: c, after: in, period: 10ms, length: 1KiB }
+${more}`)
 
 describe('a message that is copied up to a length, and moved from there on', () => {
   const { lengthsThatFit, largestLengthBytes, permilleThatFit, lengthPermille } = predictedSensitivity(MONO, OPTIONS)
@@ -102,7 +115,7 @@ describe('random scenarios', () => {
       for (let draw = 0; draw < 10; draw++) {
         const budgetNs = random.between(1, regulator.periodNs)
         const changed = { ...scenario, broker: { ...scenario.broker, regulator: { ...regulator, budgetNs } } }
-        const fits = fitsAll(predict(changed, OPTIONS))
+        const fits = everythingFits(predict(changed, OPTIONS))
         expect(fits, `seed ${seed}, budget ${budgetNs}`).toBe(budgetNs >= found.smallestBudgetNs)
         seen.budgets++
       }
@@ -111,27 +124,41 @@ describe('random scenarios', () => {
   })
 })
 
-describe('what fits', () => {
-  const scenario = (more: string) =>
-    parseScenario(`
-vms:
-  - { name: a, core: 0, cid: 3 }
-  - { name: b, core: 1, cid: 4, tasks: [{ name: loop, period: 10ms, wcet: 2ms, deadline: 2900us }] }
-  - { name: c, core: 2, cid: 5 }
-flows:
-  - { name: in, from: a, to: b, period: 10ms, length: 1KiB }
-  - { name: out, from: b, to: c, after: in, period: 10ms, length: 1KiB }
-${more}`)
+describe('without any shortcut', () => {
+  it('a search finds the same, byte for byte', { timeout: 60_000 }, () => {
+    const seen = { ranges: 0, chains: 0, tasks: 0, none: 0 }
+    const late = { ...chained(''), flows: chained('').flows.map((flow) => ({ ...flow, deadlineNs: 1000 })) }
+    const given: Record<number, Scenario> = { 1: chained(''), 2: chained(THROUGH), 4: late }
+    for (let seed = 0; seed < 12; seed++) {
+      const drawn = randomScenario(seed + 500)
+      const scenario = given[seed] ?? { ...drawn, flows: drawn.flows.slice(0, 1 + (seed % 3)) }
+      const design = seed % 3 === 0 ? 'dedicated' : 'floating'
+      const ranks = prioritiesOf(scenario.flows)
+      const plain = predictedSensitivity(
+        scenario,
+        { design },
+        () => {},
+        (changed) => ({ fits: everythingFits(predict(changed, { design, ranks })), settled: null }),
+      )
+      expect(JSON.stringify(predictedSensitivity(scenario, { design })), `seed ${seed + 500}`).toBe(
+        JSON.stringify(plain),
+      )
+      seen.ranges += plain.lengthsThatFit.flat().length
+      seen.chains += plain.failsFirst.filter((name) => name.startsWith('chain')).length
+      seen.tasks += plain.failsFirst.filter((name) => name.startsWith('task')).length
+      if (plain.lengthPermille === 0) seen.none++
+    }
+    expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(0)
+  })
+})
 
+describe('what fits', () => {
   it('are chains and tasks as well as flows', () => {
-    const lone = predictedSensitivity(scenario(''), OPTIONS)
+    const lone = predictedSensitivity(chained(''), OPTIONS)
     expect(lone.failsFirst).toEqual(['task loop of b'])
-    const chained = predictedSensitivity(
-      scenario('chains: [{ name: through, flows: [in, out], deadline: 1ms }]'),
-      OPTIONS,
-    )
-    expect(chained.failsFirst).toEqual(['chain through'])
-    expect(chained.lengthPermille).toBeLessThan(lone.lengthPermille)
+    const through = predictedSensitivity(chained(THROUGH), OPTIONS)
+    expect(through.failsFirst).toEqual(['chain through'])
+    expect(through.lengthPermille).toBeLessThan(lone.lengthPermille)
   })
 })
 
@@ -152,15 +179,20 @@ describe('the search', () => {
     ['from a border on', (value: number) => value >= 338, [{ from: 338, to: 1000 }]],
     [
       'all but a gap',
-      (value: number) => value < 150 || value > 260,
+      (value: number) => value < 60 || value > 260,
       [
-        { from: 1, to: 149 },
+        { from: 1, to: 59 },
         { from: 261, to: 1000 },
       ],
     ],
     ['only the least', (value: number) => value === 1, [{ from: 1, to: 1 }]],
     ['only the greatest', (value: number) => value === 1000, [{ from: 1000, to: 1000 }]],
   ])('finds what fits: %s', (_, fits, ranges) => {
-    expect(fittingIn(1, 1000, 100, fits)).toEqual(ranges)
+    const judge = (value: number) => ({ fits: fits(value), settled: null })
+    for (const load of ['upwards', 'downwards'] as const) {
+      for (const grain of [1, 8, 100]) {
+        expect(fittingIn({ from: 1, to: 1000 }, 100, judge, { load, grain })).toEqual(ranges)
+      }
+    }
   })
 })

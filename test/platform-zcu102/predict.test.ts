@@ -99,3 +99,12 @@ describe('the verdict and the bounds', () => {
     expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(0)
   })
 })
+
+it('a budget of next to nothing has no bound, and a reason; it is no fault of the analysis', () => {
+  for (let seed = 0; seed < 30; seed++) {
+    const drawn = randomScenario(seed)
+    const regulator = { kind: 'budget', budgetNs: 1, periodNs: 1_000_000 } as const
+    const { flows, obstacles } = predict({ ...drawn, broker: { ...drawn.broker, regulator } }, { design: 'floating' })
+    if (flows.some(({ endToEndNs }) => endToEndNs === null)) expect(obstacles.join()).toContain('overload')
+  }
+})

@@ -1,0 +1,127 @@
+/**
+ * What a round of a prediction is made of: what software costs, what it takes from cores, when messages are queued, all of it from how long
+ * messages are under way.
+ */
+import { PAGE_SIZE } from '../memory/index.ts'
+import { CostOp, chargedNs } from '../platform/index.ts'
+import { moveCharges, TransferWay } from '../zero-copy/index.ts'
+import { arrivalToleranceNs } from './hops.ts'
+import type { Starts } from './least-fixed-point.ts'
+import { CoreLoad } from './predict-cores.ts'
+import { softwareWithin } from './predict-dma.ts'
+import { loanObstacle, type Scarcity, scarcityOf } from './predict-obstacles.ts'
+import { beforeNs, computedNs, returnedNs, trailNs } from './predict-path.ts'
+import { type SoftwareCosts, softwareOf } from './predict-software.ts'
+import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
+
+/** What one round is made of, from how long messages, and then their loans, are under way. Found when it is asked for. */
+export class Parts {
+  readonly system: System
+  readonly spans: readonly number[]
+  readonly starts: Starts
+  readonly scarcity: Scarcity
+  readonly software: SoftwareCosts
+  readonly obstacles: readonly string[]
+  #loads: ReadonlyMap<number, CoreLoad> | null = null
+  #everything: ((windowNs: number) => number) | null = null
+  #sentNs: readonly number[] | null = null
+  #inheritedNs: readonly number[] | null = null
+
+  constructor(system: System, spans: readonly number[], settledNs: number, starts: Starts) {
+    const { flows, lends } = system
+    this.system = system
+    this.spans = spans
+    this.starts = starts
+    const within = (flow: SystemFlow, spanNs: number) => Math.floor(spanNs / flow.periodNs) + 1
+    const underWay = (flow: SystemFlow) => within(flow, spans[flow.index]!)
+    // A loan begins before its message arrives, and is due a period later.
+    const loanSpanNs = (flow: SystemFlow) =>
+      lends && flow.pages !== 'copied' ? spans[flow.index]! + flow.periodNs + settledNs : spans[flow.index]!
+    const scarcity = scarcityOf(system, underWay)
+    this.scarcity = scarcity
+    this.software = softwareOf(system, {
+      // A sender has no more buffers.
+      messages: (flow) => Math.min(MOST_UNDER_WAY, underWay(flow)),
+      handedBackNs: (flow) => spans[flow.index]!,
+      loanSpanNs,
+      starves: (vm) => scarcity.receivers[vm]!,
+    })
+    const obstacles = lends ? flows.map((flow) => loanObstacle(flow, within(flow, loanSpanNs(flow)))) : []
+    this.obstacles = obstacles.filter((why) => why !== null)
+  }
+
+  get loads(): ReadonlyMap<number, CoreLoad> {
+    const { system, software, spans } = this
+    this.#loads ??= new Map(system.cores.map((core) => [core, new CoreLoad(system, core, software, spans)]))
+    return this.#loads
+  }
+
+  get everything(): (windowNs: number) => number {
+    this.#everything ??= softwareWithin(this.system, this.software, this.spans)
+    return this.#everything
+  }
+
+  get sentNs(): readonly number[] {
+    const { system, software, spans, starts } = this
+    // With pinned overheads nothing takes time but the preparation of pieces, and a message that comes meanwhile is seen before
+    // that piece has been copied: as if it had come to the abstract server at once.
+    const atOnce = system.pinned && system.throttles.size === 0
+    this.#sentNs ??= system.flows.map((flow) =>
+      atOnce ? 0 : beforeNs(system, flow, this.loads.get(flow.sourceCore)!, software, spans, starts),
+    )
+    return this.#sentNs
+  }
+
+  /** Of a flow after another: how much later than at best its release comes. */
+  get inheritedNs(): readonly number[] {
+    const { system, software, spans, starts } = this
+    this.#inheritedNs ??= system.flows.map((flow) => {
+      if (flow.after < 0) return 0
+      const computed = computedNs(system, flow, this.loads.get(flow.sourceCore)!, software, spans, starts)
+      return Math.max(0, spans[flow.after]! - bestNs(system, system.flows[flow.after]!) + computed - flow.computeNs)
+    })
+    return this.#inheritedNs
+  }
+
+  get trailNs(): number {
+    return trailNs(this.system, this.software)
+  }
+}
+
+/** By flow: what comes late because the broker held all buffers is not early afterwards (src/broker/policing.ts has the conditions). */
+export function forgivenOf(parts: Parts): boolean[] {
+  const { system, scarcity } = parts
+  return system.flows.map((flow, i) => {
+    if (!scarcity.senders[i] || scarcity.receivers[flow.destination]) return false
+    const { spans, software, loads, everything, sentNs, inheritedNs, starts } = parts
+    const lateNs = flow.jitterNs + inheritedNs[i]! + sentNs[i]!
+    if (lateNs > arrivalToleranceNs(system.scenario, i)) return false
+    return (
+      2 * returnedNs(system, flow, loads.get(flow.sourceCore)!, software, spans, everything, starts) <= flow.periodNs
+    )
+  })
+}
+
+/** From the nominal release of the first flow of a chain to that of a later one, at best. */
+export function pathBestNs(system: System, flow: SystemFlow): number {
+  let startNs = 0
+  for (let hop = flow; hop.after >= 0; hop = system.flows[hop.after]!) {
+    startNs += bestNs(system, system.flows[hop.after]!) + hop.computeNs
+  }
+  return startNs
+}
+
+/** From nominal release to arrival at best. */
+function bestNs({ best, interrupts, design, flushPages, lends }: System, flow: SystemFlow): number {
+  const guestNs = best(CostOp.guestSend) + best(CostOp.guestIsr)
+  const waitsNs = interrupts.pollingNs > 0 || design === 'dedicated' ? 0 : best(CostOp.irqEntryAck)
+  const inNs = best(CostOp.mmioTrap) + best(CostOp.fetchDescriptor)
+  const copiedNs = best(CostOp.pick) + best(CostOp.dmaSetup) + flow.workNs
+  if (flow.pages === 'copied') return guestNs + inNs + copiedNs + waitsNs
+  // As many whole pages as it surely has, and all of them scrubbed later.
+  const way = lends ? TransferWay.lend : TransferWay.exchange
+  const pages = Math.max(1, Math.floor(flow.lengthBytes / PAGE_SIZE) - 1)
+  const { arrival } = moveCharges({ way, pages, flushPages, smmu: true, spares: pages })
+  const movedNs = chargedNs({ ...arrival, tlbRefill: 0 }, (op) => best(CostOp[op]))
+  return guestNs + inNs + Math.min(copiedNs, movedNs)
+}

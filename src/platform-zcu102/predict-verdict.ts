@@ -1,0 +1,75 @@
+/**
+ * The verdict of a prediction alone, for searches that ask about one scenario after another: without A0, A3 and all that only people
+ * want to know, from where a scenario ended that has less of everything, and only as far as the first deadline that is missed. The
+ * same verdict as that of `predict`.
+ */
+import type { Scenario } from '../scenario/index.ts'
+import { builtInProfile } from './boards.ts'
+import { chainsOf, everythingFits, finite, type PredictionOptions, predict } from './predict.ts'
+import { obstaclesOf } from './predict-obstacles.ts'
+import {
+  type Drain,
+  drainedFrom,
+  drainOf,
+  firstRound,
+  type Settled,
+  type State,
+  settle,
+  wholeNs,
+} from './predict-rounds.ts'
+import { type System, systemOf } from './predict-system.ts'
+import { tasksOf } from './predict-tasks.ts'
+import { prioritiesOf } from './priorities.ts'
+import { refuseImpossible } from './refuse-impossible.ts'
+
+export interface Verdict {
+  /** Every flow, chain and task is shown to meet its deadline, under A4. */
+  readonly fits: boolean
+  /** Where a scenario may start that has as much of everything as this one, or more; null: this one does not fit, or nothing is known. */
+  readonly settled: Settled | null
+}
+
+const REFUSED: Verdict = { fits: false, settled: null }
+
+/** `from`: of a scenario that fits and has as much of everything or less. Throws as `predict`. */
+export function verdictOf(scenario: Scenario, options: PredictionOptions, from: Settled | null = null): Verdict {
+  const { design, profile = builtInProfile(scenario), oneWindow: asWindow = true } = options
+  refuseImpossible(scenario, design, profile.cores.value)
+  const system = systemOf(scenario, design, profile)
+  if (system.pinned) return { fits: everythingFits(predict(scenario, options)), settled: null }
+  if (copiesTooMuch(system) || obstaclesOf(system).length > 0) return REFUSED
+  const scheduler = options.scheduler ?? scenario.broker.scheduler
+  const ranks = options.ranks ?? prioritiesOf(scenario.flows)
+  const rounds = { scheduler, ranks, asWindow }
+
+  const late = ({ stage, afterNs, windows, drained }: State) =>
+    system.flows.some(({ index: i, deadlineNs }) => {
+      const responseNs = finite(wholeNs(stage[i]!, afterNs[i]!, windows[i]!, drained[i]))
+      return responseNs === null || responseNs > deadlineNs
+    })
+  const drainsInTime = ({ readNs }: Pick<Drain, 'readNs'>) =>
+    system.flows.every(({ index: i, deadlineNs }) => (readNs[i] ?? Number.POSITIVE_INFINITY) <= deadlineNs)
+
+  // Where even less is not drained in time the rounds decide, and mostly the first of them.
+  if (from?.drain && !drainsInTime(from.drain) && late(firstRound(system, rounds, from))) return REFUSED
+  const drain = drainOf(system, asWindow, from)
+  // What one window drains in time fits, whatever else there is to know; of chains and tasks there is more.
+  const flowsOnly = scenario.chains.length === 0 && scenario.vms.every(({ tasks }) => tasks.length === 0)
+  if (flowsOnly && drainsInTime(drain)) return { fits: true, settled: drainedFrom(system, from, drain) }
+
+  const state = settle(system, rounds, { from, late, drain })
+  if (!state.known) return REFUSED
+  const fits =
+    chainsOf(scenario, system, state).every(({ schedulable }) => schedulable) &&
+    tasksOf(system, state.software, state.loads, state.spans).every(({ schedulable }) => schedulable)
+  return fits ? { fits, settled: state.settled } : REFUSED
+}
+
+/** More of the time, or of the budget, than there is: then the least urgent flow has no bound, and so no flow has one. */
+function copiesTooMuch({ flows, regulator }: System): boolean {
+  const stretch = regulator.kind === 'budget' ? regulator.periodNs / regulator.budgetNs : 1
+  let copying = 0
+  for (const { pages, workNs, periodNs } of flows) if (pages !== 'moved') copying += (workNs / periodNs) * stretch
+  // Doubles of such sums are off by less.
+  return copying > 1 + 1e-9
+}
