@@ -1,5 +1,6 @@
 /** The guest's driver before a device that does whatever it likes. */
-import type { VsockSeqpacketSocket, VsockSocket } from 'virtio-sdk/virtio'
+import fc from 'fast-check'
+import { VsockSeqpacketSocket, VsockSocket, type VsockSocketBase } from 'virtio-sdk/virtio'
 import { describe, expect, it } from 'vitest'
 import { CREDIT_REQUEST, CREDIT_UPDATE, REQUEST, RESPONSE, RST, RW, SEQPACKET } from './raw-guest.ts'
 import { RawHost, type RawHostOptions } from './raw-host.ts'
@@ -133,5 +134,54 @@ describe('in what order', () => {
     host.settle()
     expect(accepted.map(({ connection }) => connection.state)).toEqual(['closed', 'established'])
     expect(messages.map(({ connection }) => connection.state)).toEqual(['established'])
+  })
+})
+
+describe('a hostile device', () => {
+  const u32 = fc.oneof(fc.nat(0xffff_ffff), fc.nat(10))
+  const packet = fc.record({
+    srcCid: fc.constantFrom(2, 2, 2, 5, 2 ** 33),
+    dstCid: fc.constantFrom(3, 3, 3, 4, 2 ** 40),
+    srcPort: fc.constantFrom(7, 8),
+    dstPort: fc.constantFrom(20, 20, 21, 21, 49152, 22),
+    len: fc.oneof(fc.nat(300), u32),
+    type: fc.constantFrom(1, 1, 2, 2, 77),
+    op: fc.nat(9),
+    flags: fc.nat(5),
+    bufAlloc: u32,
+    fwdCnt: u32,
+  })
+
+  it('sends any sequence of packets: the driver lives, its memory bounded, and gives every buffer back', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(packet, fc.nat(300), fc.nat(9)), { maxLength: 60 }), (steps) => {
+        const host = new RawHost({ maxConnections: 4, bufAlloc: 1000, rxBufferBytes: 400 })
+        const { guest } = host
+        const faults: unknown[] = []
+        guest.driver.events.on('fault', (error) => faults.push(error))
+        const sockets: VsockSocketBase[] = []
+        guest.listen(20, (socket) => sockets.push(socket))
+        guest.listenSeqpacket(21, (socket) => sockets.push(socket))
+        for (const [fields, payloadBytes, deed] of steps) {
+          host.takesTx = deed !== 0
+          host.send(fields, new Uint8Array(payloadBytes))
+          const socket = sockets.at(-1)
+          if (deed === 1) host.tellReset(3)
+          else if (deed === 2 && guest.endpoint.connectionCount < 4) guest.connect(2, 7)
+          else if (deed === 3) socket?.end()
+          else if (deed === 4) socket?.reset()
+          else if (socket instanceof VsockSocket) socket.write(new Uint8Array(50))
+          else if (socket instanceof VsockSeqpacketSocket) socket.read()
+        }
+        host.takesTx = true
+        host.takeTx()
+        expect([guest.driver.error, faults, host.unsent]).toEqual([null, [], 0])
+        expect(guest.endpoint.connectionCount).toBeLessThanOrEqual(4)
+        for (const { connection } of guest.endpoint.sockets) expect(connection.unread).toBeLessThanOrEqual(1000)
+        expect(host.device.queues.rx.waiting).toBe(16)
+        expect(guest.driver.tx.ring.freeDescriptors).toBe(16)
+      }),
+      { numRuns: 300 },
+    )
   })
 })

@@ -127,33 +127,53 @@ describe('hostile packets', () => {
     srcCid: fc.constantFrom(3, 3, 3, 4),
     dstCid: fc.constantFrom(2, 2, 2, 9),
     srcPort: fc.constantFrom(99, 100),
-    dstPort: fc.constantFrom(7, 7, 8),
+    dstPort: fc.constantFrom(7, 7, 8, 8, 9),
     len: fc.oneof(fc.nat(300), u32),
-    type: fc.constantFrom(1, 1, 1, 2, 77),
+    type: fc.constantFrom(1, 1, 2, 2, 77),
     op: fc.nat(9),
     flags: fc.nat(5),
     bufAlloc: u32,
     fwdCnt: u32,
   })
 
-  it('any sequence of packets: the device stays alive, its memory bounded, every chain comes back', () => {
+  it('any sequence of packets, whatever the host does: the device lives, its memory bounded, every chain comes back', () => {
+    const step = fc.tuple(fields, fc.nat(300), fc.nat(11), fc.constantFrom(0, 44, 45, 256))
     fc.assert(
-      fc.property(fc.array(fc.tuple(fields, fc.nat(300)), { maxLength: 60 }), (packets) => {
-        const guest = new RawGuest({ maxConnections: 4 })
-        for (const [packet, payloadBytes] of packets) {
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const guest = new RawGuest({ maxConnections: 4, bufAlloc: 1000, features: ['stream', 'seqpacket'] })
+        const { host } = guest
+        for (const [packet, payloadBytes, deed, rxBytes] of steps) {
           guest.send(packet, payloadBytes)
-          for (const socket of guest.accepted) if (socket.writableBytes > 100) socket.write(new Uint8Array(100))
-          guest.refill(4)
+          hostDoes(guest, deed)
+          if (rxBytes > 0) guest.refill(4, rxBytes)
         }
-        expect(guest.host.registers.isLive).toBe(true)
-        expect(guest.host.endpoint.connectionCount).toBeLessThanOrEqual(4)
-        guest.refill(4)
+        expect(host.registers.isLive).toBe(true)
+        expect(host.endpoint.connectionCount).toBeLessThanOrEqual(4)
+        for (const { connection } of host.endpoint.sockets) expect(connection.unread).toBeLessThanOrEqual(1000)
+        expect(guest.faults).toEqual([])
+        // Whatever was held back by a transport reset, or for lack of receive buffers, goes on.
+        for (let i = 0; i < 4; i++) guest.postEvent()
+        for (let i = 0; i < 10; i++) guest.refill(8)
         expect(guest.txFree).toBe(16)
       }),
       { numRuns: 300 },
     )
   })
 })
+
+/** Something that an application of the host may do at any time. */
+function hostDoes({ host, accepted, acceptedMessages }: RawGuest, deed: number): void {
+  const [stream, messages] = [accepted.at(-1), acceptedMessages.at(-1)]
+  if (deed === 0) stream?.write(new Uint8Array(100))
+  else if (deed === 1) messages?.write(new Uint8Array(Math.max(1, Math.min(100, messages.maxMessageBytes))))
+  else if (deed === 2) stream?.read(new Uint8Array(100))
+  else if (deed === 3) messages?.read()
+  else if (deed === 4) stream?.end()
+  else if (deed === 5) messages?.close()
+  else if (deed === 6) (stream ?? messages)?.reset()
+  else if (deed === 7 && host.endpoint.connectionCount < 4) host.connect(20)
+  else if (deed === 8) host.transportReset(3)
+}
 
 describe('rx starvation', () => {
   it('museum 35: the device holds what it has to say, and resumes when rx is refilled', () => {

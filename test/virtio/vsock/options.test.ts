@@ -112,6 +112,21 @@ describe('addresses', () => {
     expect(guest.endpoint.connectionCount).toBe(0)
   })
 
+  it('what is written and read into is bytes', async () => {
+    const { host, guest } = pair()
+    host.listen(7, () => {})
+    host.listenSeqpacket(8, () => {})
+    const stream = guest.connect(2, 7)
+    const messages = guest.connectSeqpacket(2, 8)
+    for (const value of ['text', 5, null, undefined, [1, 2], new Uint16Array(2), new ArrayBuffer(4)] as never[]) {
+      expect(() => stream.write(value)).toThrow(refused('bytes'))
+      expect(() => stream.read(value)).toThrow(refused('target'))
+      expect(() => messages.write(value)).toThrow(refused('bytes'))
+      await expect(stream.send(value)).rejects.toThrow(refused('bytes'))
+      await expect(messages.send(value)).rejects.toThrow(refused('bytes'))
+    }
+  })
+
   it('of a connection and of an endpoint', () => {
     for (const value of NO_INTEGERS as number[]) {
       expect(() => new VsockConnection(value, 3, 2, 100, null)).toThrow(refused('localPort'))
@@ -120,6 +135,7 @@ describe('addresses', () => {
       expect(() => new VsockConnection(1, 3, 2, value, null)).toThrow(refused('bufAlloc'))
       expect(() => new VsockConnection(1, 3, 2, 100, null, value)).toThrow(refused('type'))
       expect(() => new VsockEndpoint(value)).toThrow(refused('cid'))
+      expect(() => new VsockEndpoint(3).transportReset(value)).toThrow(refused('cid'))
     }
     expect(() => new VsockConnection(1, 3, 2, 0, null)).toThrow(refused('bufAlloc'))
   })

@@ -187,7 +187,11 @@ describe('limits of a message', () => {
     expect(() => socket.write(message(0))).toThrow(size('not 0'))
     send({ op: CREDIT_UPDATE, bufAlloc: 70 })
     await expect(socket.send(message(71))).rejects.toThrow(size('1 to 70 bytes, not 71'))
-    expect(socket.write(message(70))).toBe(true)
+    send({ op: CREDIT_UPDATE, bufAlloc: 0 })
+    expect([socket.write(message(1)), socket.maxMessageBytes]).toEqual([false, 0])
+    const waiting = socket.send(message(70))
+    send({ op: CREDIT_UPDATE, bufAlloc: 70 })
+    await waiting
     guest.settle()
     expect(guest.received.at(-1)).toMatchObject({ op: RW, len: 70, flags: EOM })
   })

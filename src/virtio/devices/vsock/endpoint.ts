@@ -193,8 +193,12 @@ export class VsockEndpoint {
     return false
   }
 
-  /** Communication was interrupted (TRANSPORT_RESET): connections end, listeners stay, under the present CID. */
+  /**
+   * Communication was interrupted (TRANSPORT_RESET): connections end, listeners stay, under the present CID. Throws `VirtioError`
+   * INVALID_OPTION.
+   */
   transportReset(cid: number): void {
+    checkInteger('cid', cid, 0, MAX_CID)
     this.cid = cid
     this.#offline = null
     this.#endAll(undefined)
@@ -395,7 +399,7 @@ function announce(onConnection: (socket: never) => unknown, socket: AnySocket): 
   }
   try {
     const result = (onConnection as (socket: AnySocket) => unknown)(socket)
-    if (result instanceof Promise) result.catch(fail)
+    if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') Promise.resolve(result).catch(fail)
   } catch (error) {
     fail(error)
   }

@@ -9,7 +9,7 @@ import { VirtioError } from '../../../internal/error.ts'
 import type { VsockConnection } from './connection.ts'
 import { VIRTIO_VSOCK_SEQ_EOM, VIRTIO_VSOCK_SEQ_EOR, type VsockHeader } from './header.ts'
 import { MessageQueue } from './message-queue.ts'
-import { type PayloadSource, type SocketOwner, VsockSocketBase } from './socket-base.ts'
+import { checkBytes, type PayloadSource, type SocketOwner, VsockSocketBase } from './socket-base.ts'
 import { checkSocketState, type VsockSocketState } from './state.ts'
 
 export interface VsockMessage {
@@ -45,7 +45,7 @@ export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterab
     return this.#received.count
   }
 
-  /** Bytes of the longest message that can be sent: 0 before the peer has accepted, for it is the peer who says. */
+  /** Bytes of the longest message that can be sent: 0 before the peer has accepted, or while it has no buffer at all. */
   get maxMessageBytes(): number {
     return Math.min(this.connection.peerBufAlloc, this.#queued.bytes.capacity)
   }
@@ -59,7 +59,8 @@ export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterab
    * connection takes no more. Throws `VirtioError` VSOCK_MESSAGE_SIZE for a message that is empty or longer than `maxMessageBytes`.
    */
   write(bytes: Uint8Array, options: VsockMessageOptions = {}): boolean {
-    if (!this.connection.canSend || this.connection.state === 'connecting') return false
+    checkBytes('bytes', bytes)
+    if (!this.connection.canSend || this.maxMessageBytes === 0) return false
     this.#checkSize(bytes.length)
     if (this.#queued.bytes.free < bytes.length) return false
     this.#queued.bytes.push(bytes)

@@ -2,6 +2,7 @@
  * What stream and seqpacket sockets have in common: a connection, its life, and who is told of it. A handler of the application
  * that throws ends its own socket, with the error as the `cause` of what the socket rejects with, and nobody else's.
  */
+import { refuseOption } from '../../../internal/check-option.ts'
 import { Emitter, type Events } from '../../../internal/emitter.ts'
 import { VirtioError } from '../../../internal/error.ts'
 import { WaitList } from '../../../internal/wait-list.ts'
@@ -195,4 +196,10 @@ export abstract class VsockSocketBase {
     }
     this.#changed.wake()
   }
+}
+
+/** Throws `VirtioError` INVALID_OPTION for what is no bytes: a string, say, which has to be encoded first. */
+export function checkBytes(name: string, value: unknown): void {
+  const isBytes = ArrayBuffer.isView(value) && (value as Uint8Array).BYTES_PER_ELEMENT === 1
+  if (!isBytes) refuseOption(name, value, 'a Uint8Array')
 }

@@ -5,7 +5,7 @@
 import { ByteRing } from './byte-ring.ts'
 import type { VsockConnection } from './connection.ts'
 import type { VsockHeader } from './header.ts'
-import { type PayloadSource, type SocketOwner, VsockSocketBase } from './socket-base.ts'
+import { checkBytes, type PayloadSource, type SocketOwner, VsockSocketBase } from './socket-base.ts'
 import { checkSocketState, type VsockSocketState } from './state.ts'
 
 export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8Array> {
@@ -36,6 +36,7 @@ export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8A
 
   /** Queues bytes for the peer; says how many were taken. What is not taken has to be written again after `writable`. */
   write(bytes: Uint8Array): number {
+    checkBytes('bytes', bytes)
     const taken = this.connection.canSend ? this.#queued.push(bytes) : 0
     if (taken > 0) this.touch()
     return taken
@@ -43,6 +44,7 @@ export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8A
 
   /** Moves received bytes to `target`, which gives the peer new credit; says how many. */
   read(target: Uint8Array): number {
+    checkBytes('target', target)
     const count = this.#received.shift(target)
     if (count > 0) {
       this.connection.forward(count)
@@ -56,6 +58,7 @@ export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8A
    * reason: then some of the bytes may have gone already.
    */
   async send(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    checkBytes('bytes', bytes)
     for (let sent = 0; sent < bytes.length; ) {
       signal?.throwIfAborted()
       const taken = this.write(bytes.subarray(sent))
