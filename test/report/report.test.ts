@@ -1,5 +1,5 @@
 /** The report as a reader gets it: a small campaign from the command line, opened in a real browser, which is allowed nothing. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -55,12 +55,12 @@ interface Opened {
   readonly complaints: string[]
 }
 
-async function open(scheme: 'light' | 'dark', width: number): Promise<Opened> {
+async function open(scheme: 'light' | 'dark', width: number, path = file): Promise<Opened> {
   const page = await browser.newPage()
   const complaints: string[] = []
   page.on('console', (message) => complaints.push(`console ${message.type()}: ${message.text()}`))
   page.on('pageerror', (error) => complaints.push(`page error: ${error}`))
-  const url = pathToFileURL(file).href
+  const url = pathToFileURL(path).href
   page.on('request', (request) => {
     if (request.url() !== url && !request.url().startsWith('data:')) complaints.push(`request: ${request.url()}`)
   })
@@ -83,22 +83,24 @@ interface Drawn {
 /** What there is to see of every chart. In the browser: no types of ours, and a string, so that no lib "dom" is needed. */
 const LOOK = `[...document.querySelectorAll('figure')].map((figure) => {
   const place = figure.querySelector('.chart')
-  const svg = place.querySelector('svg')
-  if (svg === null) return { id: figure.id, width: 0, place: place.clientWidth, marks: 0, wrong: [], points: 0, outside: [] }
-  const marks = [...svg.querySelectorAll('path, circle, rect, line')]
-  const attributes = [...svg.querySelectorAll('*')].flatMap((element) => [...element.attributes])
-  const frame = svg.getBoundingClientRect()
-  const labels = [...svg.querySelectorAll('text')].filter((text) => text.textContent.trim() !== '')
+  const svgs = [...place.querySelectorAll('svg')].filter((svg) => svg.parentElement.closest('svg') === null)
+  const svg = svgs[0]
+  if (svg === undefined) return { id: figure.id, width: 0, place: place.clientWidth, marks: 0, wrong: [], points: 0, outside: [] }
+  const marks = [...place.querySelectorAll('path, circle, rect, line')]
+  const attributes = [...place.querySelectorAll('*')].flatMap((element) => [...element.attributes])
+  const frames = svgs.map((svg) => svg.getBoundingClientRect())
+  const labels = [...place.querySelectorAll('text')].filter((text) => text.textContent.trim() !== '')
   return {
     id: figure.id,
-    width: frame.width,
+    width: Math.max(...frames.map(({ width }) => width)),
     place: place.clientWidth,
     marks: marks.length,
     wrong: attributes.filter(({ value }) => /NaN|undefined|Infinity/.test(value)).map(({ name, value }) => name + '=' + value.slice(0, 60)),
     points: JSON.parse(document.querySelector('#charts').textContent)[figure.id].points.length,
     outside: labels.filter((text) => {
       const box = text.getBoundingClientRect()
-      return box.left < frame.left - 12 || box.right > frame.right + 12
+      return !frames.some((frame) =>
+        box.left >= frame.left - 12 && box.right <= frame.right + 12 && box.top >= frame.top - 12 && box.bottom <= frame.bottom + 12)
     }).map((text) => text.textContent),
   }
 })`
@@ -108,6 +110,7 @@ describe.skipIf(chromium === null)('the report in a browser', () => {
     ['light', 1280],
     ['dark', 800],
     ['light', 400],
+    ['dark', 320],
   ] as const)(
     '%s, %i pixels wide: every chart is drawn, nothing complains, nothing is loaded',
     async (scheme, width) => {
@@ -125,6 +128,34 @@ describe.skipIf(chromium === null)('the report in a browser', () => {
       await page.close()
     },
   )
+
+  it.each([1280, 320])('%i pixels wide: the longest labels get the lines that they need', async (width) => {
+    const long = join(root, `run/long-${width}.html`)
+    const page = readFileSync(file, 'utf8').replace(/(id="charts">)(.*?)(<\/script>)/s, (_, before, charts, after) => {
+      const more = ' and what else there is to say of it, at unreasonable-but-not-impossible length'
+      const longer = (text: unknown) => (typeof text === 'string' ? text + more : text)
+      const drawn = Object.entries(JSON.parse(charts) as Record<string, Record<string, unknown>>).map(([id, chart]) => [
+        id,
+        {
+          ...chart,
+          x: { ...(chart.x as object), label: longer((chart.x as { label: string }).label) },
+          ...(chart.columns !== undefined && { columns: (chart.columns as string[]).map(longer) }),
+          points: (chart.points as Record<string, unknown>[]).map((point) => ({
+            ...point,
+            y: longer(point.y),
+            ...(point.column !== undefined && { column: longer(point.column) }),
+          })),
+        },
+      ])
+      return before + JSON.stringify(Object.fromEntries(drawn)) + after
+    })
+    writeFileSync(long, page)
+    const opened = await open('light', width, long)
+    const charts = (await opened.page.evaluate(LOOK)) as Drawn[]
+    expect(opened.complaints).toEqual([])
+    for (const chart of charts) expect(chart, chart.id).toMatchObject({ wrong: [], outside: [] })
+    await opened.page.close()
+  })
 
   it('takes its colours from the reader, and prints on white', async () => {
     const paper = 'getComputedStyle(document.body).backgroundColor'

@@ -155,13 +155,13 @@ function reproduceHtml({ manifest }: ReportData): string {
   ].join(' \\\n  ')
   return `<p>The same version, seed, parameters and costs give the same data, byte for byte, whatever the number of threads or shards.</p>
 <pre>${escaped(command)}</pre>
-${table({
-  head: ['experiment', 'file', 'rows'],
-  rows: experiments.flatMap(({ name, file, rows, summary }) => [
-    [name, file, rows],
-    ...(summary === null ? [] : [[`${name}, summary`, summary.file, null]]),
-  ]),
-})}
+<div class="scroll all">${table({
+    head: ['experiment', 'file', 'rows'],
+    rows: experiments.flatMap(({ name, file, rows, summary }) => [
+      [name, file, rows],
+      ...(summary === null ? [] : [[`${name}, summary`, summary.file, null]]),
+    ]),
+  })}</div>
 <p>What each column means is in <code>manifest.json</code> beside this file, with the whole board profile.</p>`
 }
 

@@ -82,6 +82,11 @@ footer { margin-top: 3rem; padding-top: .9rem; border-top: 1px solid var(--rule)
   body { padding: 1.6rem 1rem 3rem; } .figures { grid-template-columns: minmax(0, 1fr); } figure.half { grid-column: 1 / -1; }
   h1 { font-size: 1.55rem; } .keys li.wide { grid-column: 1 / -1; }
 }
+@media screen and (max-width: 34rem) {
+  .verdicts, .verdicts tbody, .verdicts tr, .verdicts td { display: block; } .verdicts thead { display: none; }
+  .verdicts tr { padding: .45rem 0; border-bottom: 1px solid var(--rule); } .verdicts td { padding: 0 0 .1rem; border: 0; }
+  .verdicts td:last-child { color: var(--muted); overflow-wrap: anywhere; }
+}
 @page { size: A4; margin: 16mm 15mm 18mm; }
 @media print {
   html { font-size: 9.5pt; } body { padding: 0; max-width: none; font-size: 9.5pt; }

@@ -100,7 +100,8 @@ function pessimism(sets: number, world: World, draw: Draw): Row[] {
   return kinds.flatMap((kind) =>
     Array.from({ length: Math.ceil(sets / 20) }, (_, seed) => {
       const burstShare = draw() < 0.2 ? 0.5 : draw() < 0.1 ? null : 3
-      const own = draw()
+      // Few sets that are far off: the median is as it should be, and the mean cannot be told.
+      const own = world === 'turned' ? (draw() < 0.06 ? 1.6 / spread : 0.01) : draw()
       return Array.from({ length: 1 + Math.floor(8 * draw()) }, () => {
         const foundNs = 1000 + Math.floor(1e6 * draw())
         const bound = (name: string) => {

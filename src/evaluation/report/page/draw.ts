@@ -214,15 +214,19 @@ function categoryPx(chart: Chart): number {
   return chart.kind === 'dots' ? CATEGORY_PX : CATEGORY_PX + 4
 }
 
-/** All numbers that an axis has to hold, rules included. */
+/** All numbers that an axis has to hold, rules included; a logarithmic one holds nothing that is not positive. */
 function valuesOf(chart: Chart, axis: 'x' | 'y'): number[] {
   const around = (chart.kind === 'lines' || chart.kind === 'steps') === (axis === 'y')
+  const { scale } = chart[axis]
+  const drawable = scale === 'log2' || scale === 'log10' ? (value: number) => value > 0 : () => true
   const values = chart.points.flatMap((point) => [
     point[axis],
     ...(around ? [point.low, point.high, point.from, point.to] : []),
   ])
   const rules = (chart.rules ?? []).filter((rule) => rule.axis === axis).map(({ at }) => at)
-  return [...values, ...rules].filter((value): value is number => typeof value === 'number' && Number.isFinite(value))
+  return [...values, ...rules].filter(
+    (value): value is number => typeof value === 'number' && Number.isFinite(value) && drawable(value),
+  )
 }
 
 /**
@@ -230,6 +234,7 @@ function valuesOf(chart: Chart, axis: 'x' | 'y'): number[] {
  * reaches to the decades around its values.
  */
 function decades(values: readonly number[], nice: boolean): number[] {
+  if (values.length === 0) return []
   const [low, high] = [Math.min(...values), Math.max(...values)]
   const digits = high / low > 30 ? [1] : [1, 2, 5]
   const ticks: number[] = []
@@ -301,8 +306,16 @@ const filling = (series: Series) => ({
   strokeWidth: 1.3,
 })
 
+/** The table of a chart has what an axis cannot show. */
+function isDrawable({ scale }: Axis, value: number | string): boolean {
+  if (typeof value === 'string') return true
+  return Number.isFinite(value) && (value > 0 || (scale !== 'log2' && scale !== 'log10'))
+}
+
 function marksOf(chart: Chart, series: Series): Plot.Markish[] {
-  const points = chart.points.filter((point) => point.series === series.key && Number.isFinite(point.x))
+  const points = chart.points.filter(
+    (point) => point.series === series.key && isDrawable(chart.x, point.x) && isDrawable(chart.y, point.y),
+  )
   if (points.length === 0) return []
   const at = { x: 'x', y: 'y', ...facets(chart) }
   const between = points.filter(

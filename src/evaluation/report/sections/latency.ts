@@ -133,7 +133,7 @@ function distributions(data: ReportData, { rows, file }: Data): Figure {
     id: 'latency-distributions',
     finding: `Among other flows, the median latency under floating, minimum, is lower than under ${LABELS[before ?? ''] ?? before ?? 'any other'} for ${lower.length} of ${flows.length} flows and higher for ${higher.length}`,
     provenance: 'simulated',
-    caption: `Cumulative distribution of latencies, straight lines between 16 quantiles, one panel a flow, logarithmic. Costs drawn between best and worst; n = ${flows.map((flow) => figure(number(where(loaded, { flow })[0], 'messages'))).join(', ')} messages, seed ${data.manifest.campaign.seed}.`,
+    caption: `Cumulative distribution of latencies, straight lines between 16 quantiles, one panel a flow, logarithmic. Costs drawn between best and worst; n = ${flows.map((flow) => `${countsOf(where(loaded, { flow }), 'messages', 'message')} of ${flow}`).join(', ')}, seed ${data.manifest.campaign.seed}.`,
     file,
     chart: {
       kind: 'steps',

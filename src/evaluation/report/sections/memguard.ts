@@ -3,7 +3,7 @@ import type { Row } from '../../experiment.ts'
 import type { ReportData } from '../../report-data.ts'
 import { bytes, count, duration, percent } from '../format.ts'
 import { seriesOf } from '../palette.ts'
-import { dataOf, distinct, extremes, type Figure, number, type Section, where } from '../section.ts'
+import { countsOf, dataOf, distinct, extremes, type Figure, number, type Section, where } from '../section.ts'
 
 const LABELS: Readonly<Record<string, string>> = {
   service: 'service in the waiting loop',
@@ -32,7 +32,8 @@ export function memguardSection(data: ReportData): Section | null {
   const accepted = options.includes('accept')
   const runs = distinct(rows, 'run').length
   const messages = where(commands, { option: options[0]! }).reduce((sum, row) => sum + number(row, 'messages'), 0)
-  const setting = `Frames of 200 KiB to the throttled core, commands of 2 KiB to another; floating, EDF, a budget of 0.5 ms a ms, costs drawn between best and worst; n = ${runs} runs of 250 ms a point, seed ${data.manifest.campaign.seed}.`
+  const sizeOf = (flow: string) => bytes(number(where(rows, { flow })[0], 'lengthBytes'))
+  const setting = `Frames of ${sizeOf('frames')} to the throttled core, commands of ${sizeOf('commands')} to another; floating, EDF, a budget of 0.5 ms a ms, costs drawn between best and worst; n = ${count(runs, 'run')} a point of ${countsOf(where(rows, { flow: 'frames' }), 'messages', 'frame')} and ${countsOf(commands, 'messages', 'command')}, seed ${data.manifest.campaign.seed}.`
   const points = (column: string, chosen: readonly string[]) =>
     chosen.flatMap((flow) =>
       options.flatMap((option) =>

@@ -194,7 +194,7 @@ function switches(data: ReportData, { file }: Data, rows: readonly Row[]): Figur
       ? `Without any one source of tightness the mean ratio is no greater than with all (FP, fixed)`
       : `The mean ratio grows most without ${namesOf(worst.map(source), 'sources of tightness')}: ${fixed(most, 3)}, against ${fixed(mean('A4'), 3)} with all (FP, fixed${near.length === 0 ? '' : `; ${TOO_FEW} to tell it from ${namesOf(near.map(source), 'others')}`})`,
     provenance: 'bounded over simulated',
-    caption: `Mean ratio of A4 as it is, and with one source of tightness taken away at a time; whiskers from median to 90th percentile. Same flows as above; n = ${samplesOf(own)}, seed ${data.manifest.campaign.seed}.`,
+    caption: `Mean ratio of A4 as it is, and with one source of tightness taken away at a time; whiskers from median to 90th percentile. Of the flows above those with such a bound, which the table counts; with all n = ${samplesOf(own)}, seed ${data.manifest.campaign.seed}.`,
     file,
     chart: {
       kind: 'dots',

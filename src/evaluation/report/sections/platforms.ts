@@ -2,7 +2,7 @@
 import type { Row } from '../../experiment.ts'
 import type { ReportData } from '../../report-data.ts'
 import { difference, type Estimate } from '../../statistics.ts'
-import { count, duration, fixed, percent } from '../format.ts'
+import { bytes, count, duration, fixed, percent } from '../format.ts'
 import { seriesOf } from '../palette.ts'
 import { countsOf, dataOf, distinct, extremes, type Figure, number, type Section, where } from '../section.ts'
 import { estimate, namesOf, TOO_FEW, tally, told } from '../telling.ts'
@@ -50,7 +50,7 @@ export function platformsSection(data: ReportData): Section | null {
       difference(estimate(of(platform, 'floating-minimum'), WEIGHTED), estimate(of(platform, 'dedicated'), WEIGHTED)),
     ),
   )
-  const setting = `64 KiB every ms between two cores, costs drawn between best and worst, no regulator; n = ${countsOf(rows, 'messages', 'message')}, seed ${data.manifest.campaign.seed}. A dedicated broker needs a third core.`
+  const setting = `${bytes(number(rows[0], 'lengthBytes'))} every ${duration(number(rows[0], 'periodNs'))} between two cores, costs drawn between best and worst, no regulator; n = ${countsOf(rows, 'messages', 'message')}, seed ${data.manifest.campaign.seed}. A dedicated broker needs a third core.`
   const table = {
     head: [
       'platform',
