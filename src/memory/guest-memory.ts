@@ -11,6 +11,12 @@ import { MemoryError } from './memory-error.ts'
 import { MemoryRegion, type RegionSpec } from './memory-region.ts'
 import type { SegmentList } from './segment-list.ts'
 
+/** Something that keeps views of a memory's buffers. */
+export interface MemoryObserver {
+  /** A region got another buffer: look up again what is where. */
+  rebind(): void
+}
+
 export class GuestMemory {
   /** Sorted by address, without overlap. */
   readonly regions: readonly MemoryRegion[]
@@ -22,6 +28,8 @@ export class GuestMemory {
   #last = 0
   readonly #bytes = new Uint8Array(8)
   readonly #words = new DataView(this.#bytes.buffer)
+  /** Weakly, so that a queue that was reset is not kept by its memory. */
+  readonly #observers = new Set<WeakRef<MemoryObserver>>()
 
   /** Throws `VirtioError` when a region is misaligned or does not fit its buffer, or when two overlap. */
   constructor(regions: readonly RegionSpec[]) {
@@ -41,6 +49,38 @@ export class GuestMemory {
   /** One linear region of zeroed private memory. */
   static ofSize(bytes: number, base = 0): GuestMemory {
     return new GuestMemory([{ base, size: bytes }])
+  }
+
+  /** Whether a buffer was taken away (transferred, or the memory of a WebAssembly instance that grew): its bytes are gone. */
+  get isDetached(): boolean {
+    for (const region of this.regions) if (region.u8.length === 0) return true
+    return false
+  }
+
+  /**
+   * Gives the region that holds `address` another buffer with the same bytes, as after a WebAssembly memory grew: rings and requests go
+   * on in it. `byteOffset` is where the region starts in it; default: where it was. Throws `VirtioError` INVALID_REGION for a buffer that
+   * does not hold the region, OUT_OF_BOUNDS when there is no region.
+   */
+  rebind(address: number, buffer: ArrayBuffer | SharedArrayBuffer, byteOffset?: number): void {
+    const index = this.regionAt(address)
+    const old = this.regions[index]
+    if (old === undefined) throw new MemoryError(address, 1, this.describe())
+    const { base, size, frames, readOnly, shared } = old
+    const tables = { ...(frames !== null && { frames }), ...(readOnly !== null && { readOnly }) }
+    const offset = byteOffset ?? old.byteOffset
+    const region = new MemoryRegion({ base, size, buffer, byteOffset: offset, shared, ...tables })
+    ;(this.regions as MemoryRegion[])[index] = region
+    for (const reference of this.#observers) {
+      const observer = reference.deref()
+      if (observer === undefined) this.#observers.delete(reference)
+      else if (!this.isDetached) observer.rebind()
+    }
+  }
+
+  /** @internal `observer` is told of every `rebind` for as long as somebody else keeps it. */
+  observe(observer: MemoryObserver): void {
+    this.#observers.add(new WeakRef(observer))
   }
 
   /** Index of the region that holds `address`, or -1. The last hit is tried first. */

@@ -38,6 +38,8 @@ export class MemoryRegion {
   /** First address after the region. */
   readonly end: number
   readonly shared: boolean
+  /** Where it starts in its buffer. */
+  readonly byteOffset: number
   /** The region's bytes; of a page-mapped region the whole buffer. `u16` and `u32` are views of the same bytes. */
   readonly u8: Uint8Array
   readonly u16: Uint16Array
@@ -90,6 +92,7 @@ export class MemoryRegion {
     }
     const viewBytes = frames ? Math.min(buffer.byteLength, MAX_REGION_BYTES) : size
     this.base = base
+    this.byteOffset = byteOffset
     this.size = size
     this.end = base + size
     this.shared = spec.shared ?? (typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer)

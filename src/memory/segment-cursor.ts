@@ -41,6 +41,13 @@ export class SegmentCursor {
     this.limit = this.position + segments.length[index]!
   }
 
+  /** A region got another buffer: the current run is looked up anew. */
+  rebind(): void {
+    const segments = this.#segments
+    if (segments === null || this.#next === 0 || this.limit === 0) return
+    this.bytes = this.#regions[segments.region[this.#next - 1]!]!.u8
+  }
+
   skip(length: number): number {
     const count = Math.min(length, this.remaining)
     for (let left = count; left > 0; ) {

@@ -42,6 +42,11 @@ export interface SharedMemoryOptions {
    * `registers.poll()` until that says false. Default: in a microtask.
    */
   readonly workLeft?: () => void
+  /**
+   * The device wrote this range of guest memory: buffers are told when their request goes back, used rings when they are published. An
+   * emulator that translates code throws away what it has of it. Costs nothing when left out.
+   */
+  readonly onDeviceWrite?: (address: number, lengthBytes: number) => void
 }
 
 export interface BufferAllocator {
@@ -74,6 +79,8 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
   readonly registers: DeviceRegisters
   readonly memory: GuestMemory
   readonly #allocator: BufferAllocator
+  /** Kept here: the memory that it watches would not. */
+  readonly #grants: GrantedMemory | null
   readonly #doorbell: (queue: number) => void
   readonly #interrupt: (reason: number, queue: number) => void
   #handler: (() => void) | null = null
@@ -94,9 +101,12 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
     this.#doorbell = options.doorbell ?? ((queue) => this.#trap(queue))
     this.#interrupt = options.interrupt ?? (() => this.#raise())
     const workLeft = options.workLeft ?? (() => this.#leaveWork())
+    const { grants, onDeviceWrite } = options
+    this.#grants = grants === undefined ? null : new GrantedMemory(this.memory, grants)
     const deviceSide: DeviceTransport = {
-      memory: options.grants === undefined ? this.memory : grantedMemory(this.memory, options.grants),
-      limitsAccess: options.grants !== undefined,
+      memory: this.#grants?.memory ?? this.memory,
+      ...(onDeviceWrite !== undefined && { onDeviceWrite }),
+      limitsAccess: grants !== undefined,
       raiseInterrupt: this.#interrupt,
       requestPoll: workLeft,
     }
@@ -292,20 +302,39 @@ function heapOf(memory: GuestMemory): BufferHeap {
 }
 
 /** The granted ranges as a memory of their own over the same bytes: nothing outside them has an address there. */
-function grantedMemory(memory: GuestMemory, grants: readonly MemoryGrant[]): GuestMemory {
-  return new GuestMemory(
-    grants.map(({ address, lengthBytes }) => {
-      const region = memory.regions[memory.regionAt(address)]
-      if (region === undefined || region.frames !== null || address + lengthBytes > region.end) {
-        throw new VirtioError('INVALID_GRANT', `${lengthBytes} bytes at ${address} are not in one linear region`)
-      }
-      return {
-        base: address,
-        size: lengthBytes,
-        buffer: region.u8.buffer as ArrayBuffer,
-        byteOffset: region.u8.byteOffset + (address - region.base),
-        shared: region.shared,
-      }
-    }),
-  )
+class GrantedMemory {
+  readonly memory: GuestMemory
+  readonly #whole: GuestMemory
+  readonly #grants: readonly MemoryGrant[]
+
+  constructor(whole: GuestMemory, grants: readonly MemoryGrant[]) {
+    this.#whole = whole
+    this.#grants = grants
+    this.memory = new GuestMemory(
+      grants.map((grant) => {
+        const { region, byteOffset } = this.#place(grant)
+        const { address, lengthBytes } = grant
+        const buffer = region.u8.buffer as ArrayBuffer
+        return { base: address, size: lengthBytes, buffer, byteOffset, shared: region.shared }
+      }),
+    )
+    whole.observe(this)
+  }
+
+  rebind(): void {
+    for (const grant of this.#grants) {
+      const { region, byteOffset } = this.#place(grant)
+      const { u8 } = this.memory.regions[this.memory.regionAt(grant.address)]!
+      if (u8.buffer !== region.u8.buffer) this.memory.rebind(grant.address, region.u8.buffer as ArrayBuffer, byteOffset)
+    }
+  }
+
+  #place({ address, lengthBytes }: MemoryGrant) {
+    const region = this.#whole.regions[this.#whole.regionAt(address)]
+    const isRange = Number.isSafeInteger(address) && Number.isSafeInteger(lengthBytes) && lengthBytes > 0
+    if (!isRange || region === undefined || region.frames !== null || address + lengthBytes > region.end) {
+      throw new VirtioError('INVALID_GRANT', `${lengthBytes} bytes at ${address} are not in one linear region`)
+    }
+    return { region, byteOffset: region.byteOffset + (address - region.base) }
+  }
 }

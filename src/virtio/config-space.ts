@@ -8,7 +8,10 @@ import { type ConfigFields, ConfigLayout, type ConfigValues } from './config-lay
 export type ConfigRegisters = Pick<
   ConfigSpace,
   'lengthBytes' | 'generation' | 'read' | 'write' | 'restore' | 'notifyConfigChange'
->
+> & {
+  /** The device was reset: what the driver wrote is forgotten. */
+  reset?(): void
+}
 
 export class ConfigSpace<F extends ConfigFields = ConfigFields> implements ConfigRegisters {
   readonly layout: ConfigLayout<F>
@@ -18,11 +21,14 @@ export class ConfigSpace<F extends ConfigFields = ConfigFields> implements Confi
   notifyConfigChange: (() => void) | null = null
   readonly #bytes: Uint8Array
   #values: ConfigValues<F>
+  /** As the device itself set them. */
+  #own: ConfigValues<F>
 
   /** Fields that `initial` leaves out hold what their declaration says. Throws `VirtioError` for a value that does not fit. */
   constructor(fields: F, initial: Partial<ConfigValues<F>> = {}) {
     this.layout = new ConfigLayout(fields)
     this.#values = { ...this.layout.initialValues(), ...initial }
+    this.#own = this.#values
     this.#bytes = new Uint8Array(this.layout.lengthBytes)
     this.layout.encode(this.#values, this.#bytes)
   }
@@ -40,6 +46,7 @@ export class ConfigSpace<F extends ConfigFields = ConfigFields> implements Confi
     const values = { ...this.#values, ...changes }
     this.layout.encode(values, this.#bytes)
     this.#values = values
+    this.#own = { ...this.#own, ...changes }
     this.generation++
     this.notifyConfigChange?.()
   }
@@ -57,6 +64,15 @@ export class ConfigSpace<F extends ConfigFields = ConfigFields> implements Confi
     this.#values = this.layout.decode(this.#bytes)
     this.generation++
     return true
+  }
+
+  /** The device was reset: what the driver wrote is forgotten, and the device's own values are back. */
+  reset(): void {
+    if (this.#values === this.#own) return
+    this.layout.encode(this.#own, this.#bytes)
+    const changed = Object.keys(this.#own).some((key) => String(this.#own[key]) !== String(this.#values[key]))
+    this.#values = this.#own
+    if (changed) this.generation++
   }
 
   /** Takes over saved bytes, without telling the driver: it sees what it saw before. */

@@ -7,10 +7,10 @@
  */
 import { assert } from '../internal/assert.ts'
 import type { Events } from '../internal/emitter.ts'
+import { VirtioError } from '../internal/error.ts'
 import { FaultEmitter } from '../internal/fault-emitter.ts'
 import { STATE_VERSION } from '../internal/saved-state.ts'
 import type { Violation, ViolationPolicy } from '../virtqueue/index.ts'
-import { type ConfigRegisters, ConfigSpace } from './config-space.ts'
 import {
   DEVICE_NEEDS_RESET,
   DRIVER_OK,
@@ -24,14 +24,13 @@ import {
 import type { DeviceEvents, DeviceRegistersOptions } from './device-registers-options.ts'
 import { checkDeviceShape, type DeviceState, requireIdle, requireState, savedFeatures } from './device-state.ts'
 import type { DeviceModel, DeviceTransport } from './device-transport.ts'
-import { FeatureRegisters } from './feature-registers.ts'
 import { FeatureSet } from './features.ts'
 import { type ProtocolRule, type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
 import { QueueRegisters } from './queue-registers.ts'
+import { ReadableRegisters } from './readable-registers.ts'
 import { checkStatusWrite } from './status.ts'
 
-export class DeviceRegisters extends FeatureRegisters {
-  readonly config: ConfigRegisters
+export class DeviceRegisters extends ReadableRegisters {
   readonly events: Events<DeviceEvents>
   /** As the driver wrote it; out of range is harmless (museum 24). */
   queueSelect = 0
@@ -49,7 +48,6 @@ export class DeviceRegisters extends FeatureRegisters {
   /** Throws `VirtioError` FEATURES for an offer that is not closed, or lacks VERSION_1. */
   constructor(options: DeviceRegistersOptions, model: DeviceModel) {
     super(options)
-    this.config = options.config ?? new ConfigSpace({})
     this.config.notifyConfigChange = () => this.notifyConfigChange()
     this.#model = model
     this.#policy = options.policy ?? 'needs-reset'
@@ -196,7 +194,7 @@ export class DeviceRegisters extends FeatureRegisters {
       this.#reject('queue-before-features-ok', 'INIT-DRV-01', 'enabled before FEATURES_OK', queue.index)
       return
     }
-    const refusal = queue.enable(this.#attached.memory, this.driverFeatures)
+    const refusal = queue.enable(this.#attached, this.driverFeatures)
     if (refusal !== null) {
       this.reportViolation(refusal)
       this.setNeedsReset()
@@ -229,7 +227,7 @@ export class DeviceRegisters extends FeatureRegisters {
 
   /** A kick. Ignored unless the device is live and the queue enabled. True: the model has work left, call `poll`. */
   notify(index: number): boolean {
-    if (this.#resetting) return false
+    if (this.#resetting || this.#isDetached()) return false
     if (!this.isLive) {
       if ((this.#status & (DRIVER_OK | FAILED)) === 0) {
         this.#reject('notify-before-driver-ok', 'INIT-DRV-07', 'a kick before DRIVER_OK', index)
@@ -254,18 +252,10 @@ export class DeviceRegisters extends FeatureRegisters {
 
   /** Lets the model go on with work that a turn's bound left over. True: call again. */
   poll(): boolean {
-    return this.isLive && (this.#model.onPoll?.() ?? false)
+    return this.isLive && !this.#isDetached() && (this.#model.onPoll?.() ?? false)
   }
 
   // --- configuration and interrupts --------------------------------------------------------------------------------------
-
-  get configGeneration(): number {
-    return this.config.generation
-  }
-
-  readConfig(offset: number, target: Uint8Array): void {
-    this.config.read(offset, target)
-  }
 
   writeConfig(offset: number, source: Uint8Array): void {
     if ((this.#status & FEATURES_OK) === 0) {
@@ -343,7 +333,7 @@ export class DeviceRegisters extends FeatureRegisters {
     }
     try {
       for (const [index, queue] of this.#queues.entries()) {
-        queue.restoreState(state.queues[index]!, this.#attached.memory, features)
+        queue.restoreState(state.queues[index]!, this.#attached, features)
       }
       this.config.restore(Uint8Array.from(state.config), state.configGeneration)
       this.driverFeatures = features
@@ -367,6 +357,18 @@ export class DeviceRegisters extends FeatureRegisters {
   get #attached(): DeviceTransport {
     assert(this.#transport !== null, 'the device has no transport yet')
     return this.#transport
+  }
+
+  /** Nothing that a device writes into a buffer that was taken away arrives anywhere. */
+  #isDetached(): boolean {
+    if (!this.#attached.memory.isDetached) return false
+    const error = new VirtioError(
+      'MEMORY_DETACHED',
+      'a buffer of the guest memory was detached: call GuestMemory.rebind',
+    )
+    if (this.isLive) this.#events.fault(error, -1)
+    this.setNeedsReset(error)
+    return true
   }
 
   get #selected(): QueueRegisters | undefined {
@@ -403,12 +405,9 @@ export class DeviceRegisters extends FeatureRegisters {
   #reset(): void {
     if (this.#status !== 0) {
       this.#model.onReset()
-      if (this.#model.isResetComplete?.() === false) {
-        this.#resetting = true
-        return
-      }
+      this.#resetting = this.#model.isResetComplete?.() === false
     }
-    this.#finishReset()
+    if (!this.#resetting) this.#finishReset()
   }
 
   #finishReset(): void {
@@ -422,16 +421,16 @@ export class DeviceRegisters extends FeatureRegisters {
       queue.disable()
       queue.clear()
     }
-    this.clearFeatures()
+    this.clearReadable()
     this.#interruptStatus = 0
     this.#resetCause = null
     this.queueSelect = 0
   }
 
   #setStatus(status: number): void {
-    const previous = this.#status
+    const before = this.#status
     this.#status = status
-    if (status !== previous) this.#events.tell('status', status, previous)
+    if (status !== before) this.#events.tell('status', status, before)
   }
 
   #violation(violation: Violation): void {

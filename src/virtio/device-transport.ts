@@ -20,6 +20,8 @@ export interface DeviceTransport {
    * may be in the middle of a turn.
    */
   raiseInterrupt(reason: number, queue: number): void
+  /** Told of each range that the device wrote: buffers when they go back, used rings when they are published. */
+  readonly onDeviceWrite?: (address: number, lengthBytes: number) => void
   /**
    * The device has work left that no kick will bring on, because its own host woke it: call `registers.poll()` later, until that says
    * false. Must not call back inline. A transport without it has its device go on to its end in the wake itself, within a bound.

@@ -4,11 +4,11 @@
  */
 import { VirtioError } from '../internal/error.ts'
 import { LE64_HIGH_LIMIT, le64ToNumber } from '../internal/little-endian.ts'
-import type { GuestMemory } from '../memory/index.ts'
 import { type ChainLimits, SplitDeviceQueue, type Violation, type ViolationPolicy } from '../virtqueue/index.ts'
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from './constants.ts'
 import type { DeviceRegistersOptions } from './device-registers-options.ts'
 import { type QueueState, requireState } from './device-state.ts'
+import type { DeviceTransport } from './device-transport.ts'
 import type { FeatureSet } from './features.ts'
 import { type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
 
@@ -38,7 +38,7 @@ export class QueueRegisters {
   }
 
   /** Makes a ring of the registers; returns why not when they describe none. Sizes over the maximum are refused (museum 24). */
-  enable(memory: GuestMemory, features: FeatureSet): ProtocolViolation | null {
+  enable({ memory, onDeviceWrite }: DeviceTransport, features: FeatureSet): ProtocolViolation | null {
     try {
       if (this.size > this.sizeMax) throw new VirtioError('QUEUE_SETUP', `size ${this.size} is over ${this.sizeMax}`)
       this.ring = new SplitDeviceQueue(memory, {
@@ -52,6 +52,7 @@ export class QueueRegisters {
         policy: this.#policy,
         index: this.index,
         onViolation: this.#onViolation,
+        ...(onDeviceWrite !== undefined && { onWrite: onDeviceWrite }),
       })
       return null
     } catch (error) {
@@ -75,11 +76,11 @@ export class QueueRegisters {
   }
 
   /** Throws `VirtioError` INVALID_STATE. */
-  restoreState(state: QueueState, memory: GuestMemory, features: FeatureSet): void {
+  restoreState(state: QueueState, transport: DeviceTransport, features: FeatureSet): void {
     this.size = state.size
     this.addressWords.set(state.addressWords)
     if (state.ring === null) return
-    const refusal = this.enable(memory, features)
+    const refusal = this.enable(transport, features)
     requireState(refusal === null, refusal?.message ?? '')
     this.ring?.restoreState(state.ring)
   }

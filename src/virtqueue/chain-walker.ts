@@ -17,7 +17,7 @@ export class ChainWalker {
   /** Where the last walk stopped, for messages: an index into the ring's table, or into the indirect one. */
   index = 0
   readonly #memory: GuestMemory
-  readonly #descriptors: Uint32Array
+  #descriptors: Uint32Array
   readonly #size: number
   readonly #indirect: boolean
   readonly #maxChainBytes: number
@@ -43,6 +43,11 @@ export class ChainWalker {
     this.#maxChainBytes = Math.min(limits.maxChainBytes ?? MAX_CHAIN_BYTES, MAX_CHAIN_BYTES)
     this.#maxChainBuffers = Math.max(1, Math.min(limits.maxChainBuffers ?? this.#size, this.#size))
     this.#table = new IndirectTable(memory)
+  }
+
+  /** The same table, elsewhere in the host's memory. */
+  rebind(descriptors: Uint32Array): void {
+    this.#descriptors = descriptors
   }
 
   /**

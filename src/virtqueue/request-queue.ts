@@ -96,6 +96,15 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
     this.#notifyUsed = notifyUsed
     this.#current = new Request(this)
     this.#result = { done: false, value: this.#current }
+    queue.memory.observe(this)
+  }
+
+  /** Called by the memory when a region got another buffer. */
+  rebind(): void {
+    for (const { reader, writer } of [this.#current, ...this.#deferred]) {
+      reader.cursor.rebind()
+      writer.cursor.rebind()
+    }
   }
 
   /**
@@ -147,8 +156,8 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
 
   /** The queue was reset: no request that is still out can reach the driver's memory any more (RESET-DEV-02, museum 28). */
   revoke(): void {
-    for (const request of this.#deferred) request.revoke()
-    if (this.#current.pending) this.#current.revoke()
+    for (const request of this.#deferred) this.#revoke(request)
+    if (this.#current.pending) this.#revoke(this.#current)
   }
 
   /**
@@ -191,7 +200,23 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
 
   /** Nothing, when it is back already. */
   #giveBack(request: Request): void {
-    if (request.end(this.queue.generation)) this.queue.addUsed(request.chain.id, request.writer.written)
+    if (!request.end(this.queue.generation)) return
+    if (this.queue.onWrite !== null) this.#tellWritten(request)
+    this.queue.addUsed(request.chain.id, request.writer.written)
+  }
+
+  #revoke(request: Request): void {
+    if (this.queue.onWrite !== null) this.#tellWritten(request)
+    request.revoke()
+  }
+
+  #tellWritten({ chain, writer }: Request): void {
+    let left = writer.written
+    for (let i = chain.readableCount; left > 0; i++) {
+      const length = Math.min(left, chain.length[i]!)
+      this.queue.onWrite?.(chain.address[i]!, length)
+      left -= length
+    }
   }
 
   #flush(): void {

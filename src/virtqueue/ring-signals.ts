@@ -24,12 +24,15 @@ export class RingSignals {
   unsignalled = 0
   /** What our event field holds; -1: not written yet. */
   event = -1
-  readonly #own: Uint16Array
+  #own: Uint16Array
   readonly #ownEvent: number
-  readonly #peer: Uint16Array
+  #peer: Uint16Array
   readonly #peerEvent: number
   readonly #eventIdx: boolean
   readonly #shared: boolean
+  /** Of an area in pieces, which orders its accesses itself. */
+  #ownOrdered = false
+  #peerOrdered = false
   #published = 0
 
   /** `ownEvent` and `peerEvent` are the word indices of the event fields. */
@@ -47,18 +50,27 @@ export class RingSignals {
     this.#peerEvent = peerEvent
     this.#eventIdx = eventIdx
     this.#shared = shared
+    this.rebind(own, peer)
+  }
+
+  /** The same areas, elsewhere in the host's memory. */
+  rebind(own: Uint16Array, peer: Uint16Array): void {
+    this.#own = own
+    this.#peer = peer
+    this.#ownOrdered = this.#shared && ArrayBuffer.isView(own)
+    this.#peerOrdered = this.#shared && ArrayBuffer.isView(peer)
   }
 
   /** The peer's idx, by a fresh look. */
   peerIndex(): number {
-    return loadOrdered(this.#peer, INDEX, this.#shared)
+    return loadOrdered(this.#peer, INDEX, this.#peerOrdered)
   }
 
   /** Shows the peer `count` more elements, up to `index`: the one ordered store of a batch (VQS-USED-DEV-01, VQS-AVL-DRV-04). */
   publish(index: number, count: number): void {
     this.#published = index
     this.unsignalled += count
-    storeOrdered(this.#own, INDEX, index, this.#shared)
+    storeOrdered(this.#own, INDEX, index, this.#ownOrdered)
   }
 
   /** Whether the peer wants to be notified of what was published since the last answer. */
@@ -66,17 +78,21 @@ export class RingSignals {
     const count = this.unsignalled
     if (count === 0) return false
     this.unsignalled = 0
-    if (!this.#eventIdx) return (loadOrdered(this.#peer, FLAGS, this.#shared) & QUIET) === 0
+    if (!this.#eventIdx) return (loadOrdered(this.#peer, FLAGS, this.#peerOrdered) & QUIET) === 0
     // After a whole turn of the index every event was passed, and the distance says nothing.
     if (count > 0xffff) return true
-    return needEvent(loadOrdered(this.#peer, this.#peerEvent, this.#shared), this.#published, this.#published - count)
+    return needEvent(
+      loadOrdered(this.#peer, this.#peerEvent, this.#peerOrdered),
+      this.#published,
+      this.#published - count,
+    )
   }
 
   /** Asks for a notification when the peer goes past `next`, the element we look for. Look again afterwards (museum 32). */
   enable(next: number): void {
     this.armed = true
     if (this.#eventIdx) this.#storeEvent(next)
-    else storeOrdered(this.#own, FLAGS, 0, this.#shared)
+    else storeOrdered(this.#own, FLAGS, 0, this.#ownOrdered)
   }
 
   /**
@@ -117,6 +133,6 @@ export class RingSignals {
 
   #storeEvent(event: number): void {
     this.event = event
-    storeOrdered(this.#own, this.#ownEvent, event, this.#shared)
+    storeOrdered(this.#own, this.#ownEvent, event, this.#ownOrdered)
   }
 }

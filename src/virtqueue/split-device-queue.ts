@@ -16,7 +16,7 @@ import { ChainWalker } from './chain-walker.ts'
 import type { DescriptorChain } from './descriptor-chain.ts'
 import { RingSignals } from './ring-signals.ts'
 import { checkDeviceState, type SplitDeviceState } from './split-device-state.ts'
-import { SplitRing } from './split-layout.ts'
+import { type SplitQueueLocation, SplitRing } from './split-layout.ts'
 import type { SplitDeviceQueueConfig, ViolationPolicy } from './split-queue-config.ts'
 import { makeViolation, type Violation, type ViolationRule } from './violation.ts'
 
@@ -40,11 +40,14 @@ export class SplitDeviceQueue {
   inFlight = 0
   /** Counts resets: whoever completes later compares, and drops what belongs to an earlier life of the queue. */
   generation = 0
+  /** Told of every range that the device wrote, when somebody wants to know; see `SplitDeviceQueueConfig.onWrite`. */
+  readonly onWrite: ((address: number, lengthBytes: number) => void) | null
 
   readonly #onViolation: ((violation: Violation) => void) | null
   readonly #mask: number
-  readonly #available: Uint16Array
-  readonly #usedElements: Uint32Array
+  readonly #location: SplitQueueLocation
+  #available: Uint16Array
+  #usedElements: Uint32Array
   readonly #signals: RingSignals
   readonly #walker: ChainWalker
   /** Writable bytes of each head in flight, else NOT_IN_FLIGHT. */
@@ -67,12 +70,24 @@ export class SplitDeviceQueue {
     this.policy = policy
     this.#onViolation = config.onViolation ?? null
     this.#mask = size - 1
+    this.onWrite = config.onWrite ?? null
+    this.#location = config
     this.#available = ring.available
     this.#usedElements = ring.usedElements
     const { used, availEventIndex, available, usedEventIndex, shared } = ring
     this.#signals = new RingSignals(used, availEventIndex, available, usedEventIndex, eventIdx, shared)
     this.#walker = new ChainWalker(memory, ring.descriptors, indirect, config)
     this.#writable = new Float64Array(size).fill(NOT_IN_FLIGHT)
+    memory.observe(this)
+  }
+
+  /** Called by the memory when a region got another buffer: the areas are looked up anew. */
+  rebind(): void {
+    const ring = new SplitRing(this.memory, this.#location)
+    this.#available = ring.available
+    this.#usedElements = ring.usedElements
+    this.#signals.rebind(ring.used, ring.available)
+    this.#walker.rebind(ring.descriptors)
   }
 
   /**
@@ -120,6 +135,7 @@ export class SplitDeviceQueue {
   publish(): void {
     const count = (this.#usedNext - this.#usedPublished) & 0xffff
     if (count === 0) return
+    if (this.onWrite !== null) this.#tellUsed(count)
     this.#usedPublished = this.#usedNext
     this.#signals.publish(this.#usedNext, count)
   }
@@ -139,6 +155,7 @@ export class SplitDeviceQueue {
   enableNotifications(): boolean {
     if (this.violation !== null) return false
     this.#signals.enable(this.#next)
+    if (this.onWrite !== null) this.#tellSignals()
     return this.availableCount() > 0
   }
 
@@ -156,7 +173,9 @@ export class SplitDeviceQueue {
 
   /** Asks for silence, as far as the driver honours it. The device must poll. */
   disableNotifications(): void {
-    if (this.violation === null) this.#signals.disable(this.#next)
+    if (this.violation !== null) return
+    this.#signals.disable(this.#next)
+    if (this.onWrite !== null) this.#tellSignals()
   }
 
   /** Chains waiting, by a fresh look at avail.idx; an impossible index breaks the queue and counts as none. */
@@ -228,7 +247,26 @@ export class SplitDeviceQueue {
   /** Looks for more; an empty ring is armed anew, and looked at again after the fence (museum 32). */
   #refresh(): boolean {
     if (this.availableCount() > 0) return true
-    return this.violation === null && this.#signals.rearm(this.#next) && this.availableCount() > 0
+    if (this.violation !== null || !this.#signals.rearm(this.#next)) return false
+    if (this.onWrite !== null) this.#tellSignals()
+    return this.availableCount() > 0
+  }
+
+  /** The used elements of a batch, which may wrap, and the index. */
+  #tellUsed(count: number): void {
+    const { deviceArea } = this.#location
+    const first = this.#usedPublished & this.#mask
+    const untilEnd = Math.min(count, this.size - first)
+    this.onWrite?.(deviceArea + 4 + 8 * first, 8 * untilEnd)
+    if (count > untilEnd) this.onWrite?.(deviceArea + 4, 8 * (count - untilEnd))
+    this.onWrite?.(deviceArea + 2, 2)
+  }
+
+  /** The flags, or avail_event: whichever it was. */
+  #tellSignals(): void {
+    const { deviceArea } = this.#location
+    this.onWrite?.(deviceArea, 2)
+    this.onWrite?.(deviceArea + 4 + 8 * this.size, 2)
   }
 
   #stage(id: number, writtenBytes: number): void {

@@ -18,10 +18,12 @@ import {
   DESCRIPTOR_BYTES,
   MAX_CHAIN_BYTES,
   resolveArea,
+  type SplitQueueLocation,
   SplitRing,
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
+  words32,
 } from './split-layout.ts'
 import type { SplitDriverQueueConfig } from './split-queue-config.ts'
 import { makeViolation, type Violation, type ViolationRule } from './violation.ts'
@@ -50,13 +52,14 @@ export class SplitDriverQueue {
   readonly #onViolation: ((violation: Violation) => void) | null
   readonly #signals: RingSignals
   readonly #mask: number
-  readonly #descriptors: Uint32Array
-  readonly #available: Uint16Array
-  readonly #used: Uint16Array
-  readonly #usedElements: Uint32Array
-  readonly #tables: Uint32Array
+  #descriptors: Uint32Array
+  #available: Uint16Array
+  #used: Uint16Array
+  #usedElements: Uint32Array
+  #tables: Uint32Array
   readonly #tablesAddress: number
   readonly #tableEntries: number
+  readonly #location: SplitQueueLocation
   readonly #clamps: boolean
 
   /** Shadow of the links: a chain's slots, and the free slots, are lists through it. */
@@ -93,6 +96,7 @@ export class SplitDriverQueue {
     const { available, usedEventIndex, used, availEventIndex, shared } = ring
     this.#signals = new RingSignals(available, usedEventIndex, used, availEventIndex, this.eventIdx, shared)
     this.#mask = size - 1
+    this.#location = config
     this.#descriptors = ring.descriptors
     this.#available = ring.available
     this.#used = ring.used
@@ -105,7 +109,7 @@ export class SplitDriverQueue {
       // VQS-IND-DRV-03: a table longer than the queue could never be used in full.
       this.#tableEntries = Math.min(indirectLength, size)
       const area = resolveArea(memory, 'indirectArea', indirectArea, size * this.#tableEntries * DESCRIPTOR_BYTES, 4)
-      this.#tables = new Uint32Array(area.buffer, area.byteOffset, area.bytes / 4)
+      this.#tables = words32(area)
       this.#tablesAddress = indirectArea
     }
     this.#link = new Uint16Array(size)
@@ -116,6 +120,20 @@ export class SplitDriverQueue {
     this.freeDescriptors = size
     if (state === undefined) this.reset()
     else this.restoreState(state)
+    memory.observe(this)
+  }
+
+  /** Called by the memory when a region got another buffer: the areas are looked up anew. */
+  rebind(): void {
+    const ring = new SplitRing(this.memory, this.#location)
+    this.#descriptors = ring.descriptors
+    this.#available = ring.available
+    this.#used = ring.used
+    this.#usedElements = ring.usedElements
+    this.#signals.rebind(ring.available, ring.used)
+    if (this.#tableEntries === 0) return
+    const bytes = this.size * this.#tableEntries * DESCRIPTOR_BYTES
+    this.#tables = words32(resolveArea(this.memory, 'indirectArea', this.#tablesAddress, bytes, 4))
   }
 
   /**

@@ -10,6 +10,7 @@ import { isPowerOfTwo } from '../internal/u16.ts'
 import type { GuestMemory } from '../memory/guest-memory.ts'
 import { hex } from '../memory/memory-error.ts'
 import { SegmentList } from '../memory/segment-list.ts'
+import { type Piece, piecedWords } from './pieced-words.ts'
 
 export const VIRTQ_DESC_F_NEXT = 1
 export const VIRTQ_DESC_F_WRITE = 2
@@ -76,7 +77,7 @@ export class SplitRing {
   /** Any of the three areas is shared with another agent: flags, indices and event fields need ordered access. */
   readonly shared: boolean
 
-  /** Throws `VirtioError` INVALID_QUEUE: bad size or alignment, an area outside RAM or not in one piece, areas that overlap. */
+  /** Throws `VirtioError` INVALID_QUEUE: bad size or alignment, an area outside RAM or scattered over its pages, areas that overlap. */
   constructor(memory: GuestMemory, location: SplitQueueLocation) {
     const { size, descriptorArea, driverArea, deviceArea } = location
     requireQueueSize(size)
@@ -87,10 +88,10 @@ export class SplitRing {
     ] as const
     for (const [i, area] of areas.entries()) for (const other of areas.slice(i + 1)) refuseOverlap(area, other)
     const [descriptors, available, used] = areas
-    this.descriptors = new Uint32Array(descriptors.buffer, descriptors.byteOffset, descriptors.bytes / 4)
-    this.available = new Uint16Array(available.buffer, available.byteOffset, available.bytes / 2)
-    this.used = new Uint16Array(used.buffer, used.byteOffset, used.bytes / 2)
-    this.usedElements = new Uint32Array(used.buffer, used.byteOffset, 1 + 2 * size)
+    this.descriptors = words32(descriptors)
+    this.available = words16(available)
+    this.used = words16(used)
+    this.usedElements = words32(used, 4 + 8 * size)
     this.usedEventIndex = 2 + size
     this.availEventIndex = 2 + 4 * size
     this.shared = areas.some((area) => area.shared)
@@ -99,10 +100,23 @@ export class SplitRing {
 
 export interface ResolvedArea {
   readonly name: string
-  readonly buffer: ArrayBufferLike
-  readonly byteOffset: number
   readonly bytes: number
+  /** Adjacent ones of one buffer are one. */
+  readonly pieces: readonly Piece[]
   readonly shared: boolean
+}
+
+export function words16({ pieces }: ResolvedArea): Uint16Array {
+  const [piece] = pieces
+  if (pieces.length > 1 || piece === undefined) return piecedWords(Uint16Array, 2, pieces)
+  return new Uint16Array(piece.buffer, piece.byteOffset, piece.bytes / 2)
+}
+
+/** The first `bytes` bytes. */
+export function words32({ pieces, bytes: all }: ResolvedArea, bytes = all): Uint32Array {
+  const [piece] = pieces
+  if (pieces.length > 1 || piece === undefined) return piecedWords(Uint32Array, 4, pieces)
+  return new Uint32Array(piece.buffer, piece.byteOffset, bytes / 4)
 }
 
 export function resolveArea(
@@ -125,24 +139,38 @@ export function resolveArea(
       `${name} ${hex(address)} + ${bytes} is not backed by memory; regions: ${memory.describe()}`,
     )
   }
-  if (runs.count !== 1) {
-    throw new VirtioError(
-      'INVALID_QUEUE',
-      `${name} ${hex(address)} + ${bytes} is not in one piece of memory but in ${runs.count}`,
-    )
+  const pieces: Piece[] = []
+  for (let i = 0; i < runs.count; i++) {
+    const region = memory.regions[runs.region[i]!]!
+    // The owner of the table may move the pages of a page-mapped region at any time.
+    if (runs.count > 1 && region.frames !== null) {
+      throw new VirtioError(
+        'INVALID_QUEUE',
+        `${name} ${hex(address)} + ${bytes} is not in one piece of memory but in ${runs.count}`,
+      )
+    }
+    const { buffer } = region.u8
+    const byteOffset = region.u8.byteOffset + runs.offset[i]!
+    const last = pieces.at(-1)
+    const { shared } = region
+    if (last?.buffer === buffer && last.byteOffset + last.bytes === byteOffset && last.shared === shared) {
+      pieces[pieces.length - 1] = { ...last, bytes: last.bytes + runs.length[i]! }
+    } else pieces.push({ buffer, byteOffset, bytes: runs.length[i]!, shared })
   }
-  const region = memory.regions[runs.region[0]!]!
-  const byteOffset = region.u8.byteOffset + runs.offset[0]!
-  return { name, buffer: region.u8.buffer, byteOffset, bytes, shared: region.shared }
+  return { name, bytes, pieces, shared: pieces.some((piece) => piece.shared) }
 }
 
 /** Compared where the bytes really are: two guest addresses may be the same page. */
 function refuseOverlap(a: ResolvedArea, b: ResolvedArea): void {
-  if (a.buffer === b.buffer && a.byteOffset < b.byteOffset + b.bytes && b.byteOffset < a.byteOffset + a.bytes) {
-    throw new VirtioError(
-      'INVALID_QUEUE',
-      `${a.name} and ${b.name} overlap: each area has one writer only (IMP-VQS-02)`,
-    )
+  for (const one of a.pieces) {
+    for (const other of b.pieces) {
+      if (one.buffer !== other.buffer) continue
+      if (one.byteOffset >= other.byteOffset + other.bytes || other.byteOffset >= one.byteOffset + one.bytes) continue
+      throw new VirtioError(
+        'INVALID_QUEUE',
+        `${a.name} and ${b.name} overlap: each area has one writer only (IMP-VQS-02)`,
+      )
+    }
   }
 }
 

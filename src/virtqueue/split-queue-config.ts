@@ -37,6 +37,12 @@ export interface ChainLimits {
 export interface SplitDeviceQueueConfig extends SplitQueueConfig, ChainLimits {
   /** Default `needs-reset`. */
   readonly policy?: ViolationPolicy
+  /**
+   * Told of each range of guest memory that the device wrote, by guest-physical address: buffers when their request is given back (by
+   * `RequestQueue`; who uses the ring itself knows his buffers), the used ring when it is published. For an emulator that has to
+   * throw away translated code.
+   */
+  readonly onWrite?: (address: number, lengthBytes: number) => void
 }
 
 export interface SplitDriverQueueConfig extends SplitQueueConfig {

@@ -1,12 +1,17 @@
-/** The feature windows of a device's registers (virtio 1.4 §2.2): what it offers, and what its driver has written so far. */
+/**
+ * The part of a device's registers that does not depend on its status: what it offers and what its driver has accepted so far (virtio 1.4
+ * §2.2), and its configuration as the driver reads it (§2.5).
+ */
+import { type ConfigRegisters, ConfigSpace } from './config-space.ts'
 import { featureDependencies } from './device-features.ts'
 import { type DeviceRegistersOptions, SUPPORTED_COMMON_FEATURES } from './device-registers-options.ts'
 import { type FeatureDependency, FeatureSet } from './features.ts'
 import { checkAccepted, checkOffer } from './negotiation.ts'
 import type { ProtocolViolation } from './protocol-violation.ts'
 
-export class FeatureRegisters {
+export class ReadableRegisters {
   readonly deviceId: number
+  readonly config: ConfigRegisters
   /** Window selectors, as the driver wrote them; out of range is harmless (museum 24). */
   deviceFeaturesSelect = 0
   driverFeaturesSelect = 0
@@ -17,6 +22,7 @@ export class FeatureRegisters {
   /** Throws `VirtioError` FEATURES for an offer that is not closed, or lacks VERSION_1. */
   constructor(options: DeviceRegistersOptions) {
     this.deviceId = options.deviceId
+    this.config = options.config ?? new ConfigSpace({})
     this.#dependencies = [...featureDependencies(options.deviceId), ...(options.dependencies ?? [])]
     const common = options.commonFeatures ?? SUPPORTED_COMMON_FEATURES
     const own = options.features ?? FeatureSet.empty
@@ -33,6 +39,14 @@ export class FeatureRegisters {
     this.#offered = this.#offered.with(feature)
   }
 
+  get configGeneration(): number {
+    return this.config.generation
+  }
+
+  readConfig(offset: number, target: Uint8Array): void {
+    this.config.read(offset, target)
+  }
+
   readDeviceFeatures(): number {
     return this.offeredFeatures.window(this.deviceFeaturesSelect)
   }
@@ -46,7 +60,9 @@ export class FeatureRegisters {
     return checkAccepted(features, this.offeredFeatures, this.#dependencies, this.deviceId)
   }
 
-  protected clearFeatures(): void {
+  /** As after a reset. */
+  protected clearReadable(): void {
+    this.config.reset?.()
     this.driverFeatures = FeatureSet.empty
     this.deviceFeaturesSelect = 0
     this.driverFeaturesSelect = 0
