@@ -29,9 +29,9 @@ export interface HostileRun {
 
 /** So many runs have one scenario, under different attacks. */
 const RUNS_A_SCENARIO = 25
-const DURATION_NS = 3_000_000
+const DURATION_NS = 4_000_000
 /** From then on hostile guests do nothing, and honest ones have so long for what is under way. */
-const QUIET_NS = 2_400_000
+const QUIET_NS = 3_400_000
 const DRAINED_NS = 12_000_000
 
 const TRANSFERS = ['copy', 'remap', 'lend', 'auto'] as const
@@ -99,8 +99,8 @@ ${collude ? `  - { name: trudy, core: 2, cid: 6${queue()}${budget} }` : ''}
 flows:
   - { name: frames, from: camera, to: planner, period: 700us, deadline: 2ms, length: ${4096 * pages + (random.chance(0.3) ? random.between(1, 4000) : 0)} }
   - { name: commands, from: planner, to: camera, period: 400us, deadline: 1200us, length: ${random.between(1, 5000)} }
-  - { name: noise, from: mallory, to: planner, period: ${random.between(90, 200)}us, deadline: 2ms, length: 4096 }
-  - { name: bait, from: camera, to: mallory, period: 500us, deadline: 3ms, length: ${4096 * random.between(1, 8)} }
+  - { name: noise, from: mallory, to: planner, period: ${random.between(100, 250)}us, deadline: 2ms, length: ${random.pick([4096, 16_384, 32_768])} }
+  - { name: bait, from: camera, to: mallory, period: 300us, deadline: 3ms, length: ${4096 * random.between(1, 8)} }
 ${
   collude
     ? `  - { name: gift, from: trudy, to: mallory, period: ${random.between(150, 300)}us, deadline: 3ms, length: 8KiB }
@@ -114,6 +114,7 @@ broker:
   transfer: ${transfer}
 ${transfer === 'copy' ? '' : '  remapThreshold: 4096'}
 ${transfer === 'lend' ? `  lentPages: ${random.pick([16, 64, 512])}` : ''}
+${transfer !== 'copy' && random.chance(0.25) ? '  colorPolicy: pool' : ''}
   interrupts: ${interrupts}
   memguard: ${random.pick(['service', 'interruptible', 'retarget', 'accept'])}
   chaining: ${random.pick(['adaptive', 'piece'])}

@@ -1,4 +1,4 @@
-/** Faults that the adversary has to find, each a replacement in one source file of the prediction. */
+/** Faults that the adversary and hostile guests have to find, each a replacement in one source file. */
 
 export interface Fault {
   readonly name: string
@@ -30,8 +30,8 @@ export const FAULTS: readonly Fault[] = [
     name: 'starved receivers',
     what: 'messages never wait for receive buffers, and never come as a burst afterwards',
     file: 'src/platform-zcu102/predict-obstacles.ts',
-    replace: 'return needed > postedBuffers(system, vm)',
-    by: 'return needed > Number.POSITIVE_INFINITY',
+    replace: 'return { receivers, senders, none: !senders.includes(true) && !receivers.includes(true) }',
+    by: 'return { receivers: receivers.map(() => false), senders, none: !senders.includes(true) }',
   },
   {
     name: 'stolenWithin',
@@ -126,5 +126,107 @@ export const FAULTS: readonly Fault[] = [
     file: 'src/platform-zcu102/predict-window.ts',
     replace: "scheduler === 'edf' && !starves ? jitterNs + flow.deadlineNs - other.deadlineNs",
     by: "scheduler === 'edf' && !starves ? flow.deadlineNs - other.deadlineNs",
+  },
+]
+
+/** What hostile guests have to find in the broker and around it. The first eight were there once. */
+export const HOSTILE_FAULTS: readonly Fault[] = [
+  {
+    name: 'held chains',
+    what: 'a chain that waited for its pages is used as it was translated first',
+    file: 'src/broker/intake.ts',
+    replace: '(held !== null && !this.#findAgain(vm, held)) || ',
+    by: '',
+  },
+  {
+    name: 'lent pages received into',
+    what: 'a page that is lent away, or about to be, is taken as a receive buffer',
+    file: 'src/broker/receive-pool.ts',
+    replace: 'return this.#zeroCopy === null || this.#zeroCopy.loans.mayReceive(this.#vm, segments)',
+    by: 'return true',
+  },
+  {
+    name: 'queues left out',
+    what: 'a driver may set DRIVER_OK without its queues',
+    file: 'src/platform-zcu102/vm.ts',
+    replace: 'if (receive == null || transmit == null) registers.setNeedsReset()',
+    by: 'if (receive === 0) registers.setNeedsReset()',
+  },
+  {
+    name: 'queues taken away',
+    what: 'a driver may take a queue away that the broker uses',
+    file: 'src/platform-zcu102/vm.ts',
+    replace: 'mayDisableQueue: () => !broker.isAttached(vm)',
+    by: 'mayDisableQueue: () => true',
+  },
+  {
+    name: 'shutdown of a sender',
+    what: 'an honest guest goes on sending to a peer that receives no more',
+    file: 'src/platform-zcu102/guest.ts',
+    replace: "connection.state === 'established' && connection.canSend",
+    by: "connection.state === 'established'",
+  },
+  {
+    name: 'short receive buffers',
+    what: 'a receive buffer may hold a single byte',
+    file: 'src/broker/receive-pool.ts',
+    replace: 'if (writableBytes < this.#headerBytes + this.#leastBytes) return false',
+    by: 'if (writableBytes <= this.#headerBytes) return false',
+  },
+  {
+    name: 'lengths',
+    what: 'a message may be longer than its flow says',
+    file: 'src/broker/intake.ts',
+    replace: "if (payloadBytes > flow.maximumBytes) return 'too-long'",
+    by: '',
+  },
+  {
+    name: 'rates',
+    what: 'a flow may send as often as it likes',
+    file: 'src/broker/policing.ts',
+    replace: 'const eligibleNs = Math.max(nowNs, this.#tatNs - toleranceNs)\n    this.#tatNs',
+    by: 'const eligibleNs = nowNs + 0 * toleranceNs\n    this.#tatNs',
+  },
+  {
+    name: 'scrubbing',
+    what: 'a page goes to its next owner with what the last one left in it',
+    file: 'src/zero-copy/page-stock.ts',
+    replace: 'this.#port.scrubFrame(frame)',
+    by: '',
+  },
+  {
+    name: 'scrubbing of what comes back',
+    what: 'the page that a sender gets back for one that it gave away is not wiped',
+    file: 'src/zero-copy/page-exchange.ts',
+    replace: 'port.scrubFrame(back)',
+    by: '',
+  },
+  {
+    name: 'writable loans',
+    what: 'the owner may write a page that it has lent',
+    file: 'src/zero-copy/page-exchange.ts',
+    replace: 'port.stage2Protect(run.from, sourceAddress, false)',
+    by: '',
+  },
+  {
+    name: 'pins',
+    what: 'the pages of a message that waits may be given away',
+    file: 'src/broker/intake.ts',
+    replace: 'zeroCopy?.ledger.retain(message.payload)',
+    by: '',
+  },
+  {
+    name: 'resets at once',
+    what: 'a reset is complete while the DMA still moves bytes of the VM',
+    file: 'src/platform-zcu102/vm.ts',
+    replace: 'isResetComplete: () => !broker.isAttached(vm)',
+    by: 'isResetComplete: () => true',
+  },
+  {
+    name: 'forgotten loans',
+    what: 'what is borrowed is not looked for in the buffers that come back',
+    file: 'src/zero-copy/loans.ts',
+    replace: 'if (this.#borrowed[vm] === 0) return 0',
+    by: 'return 0',
   },
 ]

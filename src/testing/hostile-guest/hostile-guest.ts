@@ -54,6 +54,7 @@ export class HostileGuest {
   #registers: DeviceRegisters | null = null
   #queues: (RawQueue | null)[] | null = null
   #resetting = false
+  readonly #borrowed: number[] = []
   #isFree = false
 
   constructor(options: HostileGuestOptions) {
@@ -107,6 +108,7 @@ export class HostileGuest {
     if (status !== 0) return
     this.resets++
     this.#queues = null
+    this.#borrowed.length = 0
     this.#isFree = true
   }
 
@@ -171,6 +173,12 @@ export class HostileGuest {
     const address = queue.addressOf(this.random.between(0, queue.size - 1))
     const { base, size } = this.memory.regions[0]!
     return address >= base && address < base + size ? address - (address % PAGE_SIZE) : this.page()
+  }
+
+  /** Pages of receive buffers that were used since it looked last, and that it has not given back: lent ones may be among them. */
+  borrowedPages(queue: RawQueue): readonly number[] {
+    for (const page of queue.usedPages()) this.#borrowed.push(page)
+    return this.#borrowed.splice(0, this.random.between(4, 12))
   }
 
   #found(index: number): RawQueue | null {

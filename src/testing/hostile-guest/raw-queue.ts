@@ -3,7 +3,7 @@
  * anything: the guest may write whatever it likes to its own memory.
  */
 import type { Random } from '../../internal/random.ts'
-import type { GuestMemory } from '../../memory/index.ts'
+import { type GuestMemory, PAGE_SIZE } from '../../memory/index.ts'
 
 export interface RawBuffer {
   readonly address: number
@@ -24,6 +24,7 @@ export class RawQueue {
   /** The next free-running index of the available ring. */
   availIdx: number
   #nextDescriptor = 0
+  #seenUsed: number
 
   constructor(memory: GuestMemory, size: number, descriptors: number, driver: number, device: number) {
     this.memory = memory
@@ -32,6 +33,7 @@ export class RawQueue {
     this.driver = driver
     this.device = device
     this.availIdx = memory.readU16(driver + 2)
+    this.#seenUsed = memory.readU16(device + 2)
   }
 
   get usedIdx(): number {
@@ -80,6 +82,23 @@ export class RawQueue {
   writeEvents(flags: number, usedEvent: number): void {
     this.memory.writeU16(this.driver, flags)
     this.memory.writeU16(this.driver + 4 + 2 * this.size, usedEvent & 0xffff)
+  }
+
+  /** Whole pages of the buffers that came back since the last look. */
+  usedPages(): number[] {
+    const pages: number[] = []
+    for (let left = this.size; this.#seenUsed !== this.usedIdx && left > 0; left--) {
+      let index = this.memory.readU32(this.device + 4 + 8 * (this.#seenUsed % this.size)) % this.size
+      for (let links = 0; links < 8; links++) {
+        const address = this.addressOf(index)
+        const at = this.descriptors + DESCRIPTOR_BYTES * index
+        if (address % PAGE_SIZE === 0 && this.memory.readU32(at + 8) === PAGE_SIZE) pages.push(address)
+        if ((this.memory.readU16(at + 12) & F_NEXT) === 0) break
+        index = this.memory.readU16(at + 14) % this.size
+      }
+      this.#seenUsed = (this.#seenUsed + 1) & 0xffff
+    }
+    return pages
   }
 
   /** Some address in one of the three areas. */

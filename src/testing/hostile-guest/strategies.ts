@@ -87,6 +87,32 @@ export const STRATEGIES = {
     return sendPages(guest, pages)
   },
 
+  /**
+   * What is lent to it, it sends on, and gives the half of that back in the same breath: the broker then holds a chain whose pages
+   * change behind it.
+   */
+  borrowed(guest) {
+    const rx = guest.queue(RX)
+    if (rx === null) return guest.reset()
+    const pages = guest.borrowedPages(rx)
+    if (pages.length < 2) return HostileKick.none
+    let kicks = sendPages(guest, pages.slice(0, 8))
+    for (const page of pages.slice(Math.floor(pages.length / 2), 8)) kicks |= receiveInto(guest, [page])
+    return guest.random.chance(0.5) ? kicks : HostileKick.transmit
+  },
+
+  /** Pages that it sends, and so may lend or give away, are offered for receiving before they have left. */
+  givenAway(guest) {
+    const { base, size } = guest.memory.regions[0]!
+    const count = guest.random.between(1, 8)
+    const first = Math.min(guest.page(), base + size - 8 * PAGE_SIZE)
+    const pages = Array.from({ length: count }, (_, i) => first + i * PAGE_SIZE)
+    const before = guest.random.chance(0.3) ? receiveInto(guest, [pages[0]!]) : HostileKick.none
+    let kicks = before | sendPages(guest, pages)
+    for (const page of pages) kicks |= receiveInto(guest, [page])
+    return kicks
+  },
+
   /** One page twice: in one chain, in two, for sending and receiving at once. */
   twice(guest) {
     const page = guest.random.chance(0.5) ? guest.page() : guest.bufferPage()
@@ -133,10 +159,11 @@ export const STRATEGIES = {
     })
   },
 
-  /** As many short messages as a turn has room for. */
+  /** As many messages at once as a ring has room for: short ones, or as long as they may be. */
   bursts(guest) {
     let kicks = HostileKick.none as number
-    for (let i = 0; i < BURST; i++) kicks |= sendPacket(guest, VIRTIO_VSOCK_OP_RW, guest.random.pick([1, 1, 1, 64]))
+    const bytes = guest.random.pick([1, 1, 64, 4096, 32_768])
+    for (let i = 0; i < BURST; i++) kicks |= sendPacket(guest, VIRTIO_VSOCK_OP_RW, bytes)
     return kicks
   },
 
@@ -276,7 +303,7 @@ function sendFrom(
   packet.len = payloadBytes
   packet.type = 1
   packet.op = VIRTIO_VSOCK_OP_RW
-  packet.flags = 3
+  packet.flags = guest.random.between(0, 3)
   packet.bufAlloc = 0x7fff_ffff
   packet.fwdCnt = 0
   change(packet)
