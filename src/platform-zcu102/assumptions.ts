@@ -23,7 +23,7 @@ export function assumptionsOf(scenario: Scenario, profile: BoardProfile = builtI
     `The broker accepts messages up to ${100 * ARRIVAL_TOLERANCE} % of a period, at least ${ARRIVAL_TOLERANCE_NS / 1000} us, early beyond a flow's jitter, and shapes what comes earlier.`,
     'Cache misses and memory interference are not simulated: costs are the same however busy the memory is.',
   ]
-  lines.push(...memguardLines(scenario))
+  lines.push(...memguardLines(scenario), ...neighbourLines(scenario))
   const { regulator } = broker
   if (regulator.kind === 'rate') {
     const kept = dmaBytesPerNs(scenario, profile)
@@ -45,6 +45,16 @@ const COLOR_POLICIES: Readonly<Record<Scenario['broker']['colorPolicy'], string>
   refuse: "Pages whose colour is not the receiver's are copied instead of being moved.",
   accept:
     'Pages that are moved keep their colour, whatever partition that is in; the interference is counted, not simulated.',
+}
+
+/** A core has no time slices: what one VM of it takes, the others do not get. */
+function neighbourLines({ vms }: Scenario): string[] {
+  const cores = [...new Set(vms.map(({ core }) => core))].sort((a, b) => a - b)
+  return cores.flatMap((core) => {
+    const names = vms.flatMap((vm) => (vm.core === core ? vm.name : []))
+    if (names.length < 2) return []
+    return [`${names.join(', ')} share core ${core} without time slices: each trusts the others to give it back.`]
+  })
 }
 
 function memguardLines({ broker, vms }: Scenario): string[] {
