@@ -48,7 +48,7 @@ export class Hops {
 export function arrivalToleranceNs(scenario: Scenario, flow: number): number {
   const { flows } = scenario
   const { after, from, jitterNs, periodNs } = flows[flow]!
-  const own = jitterNs + Math.max(ARRIVAL_TOLERANCE_NS, ARRIVAL_TOLERANCE * periodNs)
+  const own = jitterNs + Math.max(ARRIVAL_TOLERANCE_NS, Math.floor(ARRIVAL_TOLERANCE * periodNs))
   const before = flows.findIndex(({ name }) => name === after)
   if (before < 0) return own
   const computationNs = flows.reduce((sum, other) => sum + (other.from === from ? other.computeNs : 0), 0)

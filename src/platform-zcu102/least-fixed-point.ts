@@ -10,7 +10,8 @@ export const LIMIT_NS = 2 ** 42
 export function leastFixedPoint(f: (windowNs: number) => number, fromNs = 0): number {
   let windowNs = fromNs
   for (;;) {
-    const nextNs = f(windowNs)
+    // Counts may be shares of one.
+    const nextNs = Math.ceil(f(windowNs))
     if (nextNs < windowNs && windowNs === fromNs) return leastFixedPoint(f)
     if (nextNs <= windowNs) return windowNs
     if (nextNs > LIMIT_NS) return Number.POSITIVE_INFINITY

@@ -6,6 +6,7 @@ import {
   ANNOUNCE_BATCH,
   COMPLETE_CHARGES,
   EXTEND_BATCH,
+  FETCH_BATCH,
   FETCH_CHARGES,
   LOOK_BATCH,
   PAGE_BATCH,
@@ -59,17 +60,22 @@ export function pieceCharges(system: System): Charges {
   )
 }
 
-/** Around one transfer, its pieces apart. `kicks`: receivers kick when they hand buffers back; default, as the scenario says. */
-export function transferCharges(system: System, kicks = !system.interrupts.suppressRefill): Charges {
-  const { chains, design, regulator } = system
+/**
+ * Around one transfer of a message of so many pieces, its pieces apart. `kicks`: receivers kick when they hand buffers back; default, as
+ * the scenario says.
+ */
+export function transferCharges(system: System, pieces: number, kicks = !system.interrupts.suppressRefill): Charges {
+  const { chains, design, interrupts, regulator } = system
   const floating = design === 'floating'
+  // What is held back is told of once, when it is let go.
+  const told = interrupts.coalesceCount === 1 ? INJECT_CHARGES : NOTHING
   return sumCharges(
     TRANSFER_CHARGES,
     INTERRUPT_CHARGES,
     STEP_CHARGES,
-    floating ? sumCharges(INJECT_CHARGES, kicks ? REFILL_KICK_CHARGES : NOTHING) : NOTHING,
-    // Steps that find the chain's end.
-    floating && chains ? timesCharges(3, STEP_CHARGES) : NOTHING,
+    floating ? sumCharges(told, kicks ? REFILL_KICK_CHARGES : NOTHING) : NOTHING,
+    // Steps that find the chain's end, of one that is not complete after its first.
+    floating && chains && pieces > 1 + EXTEND_BATCH ? timesCharges(3, STEP_CHARGES) : NOTHING,
     // Told by another core than its own.
     system.roams ? INJECT_BY_IPI_CHARGES : NOTHING,
     heldCharges(system),
@@ -78,21 +84,32 @@ export function transferCharges(system: System, kicks = !system.interrupts.suppr
   )
 }
 
-/** Around one message, its pieces and transfers apart. */
-export function messageCharges(system: System, flow: SystemFlow): Charges {
+/** Around one message, its pieces and transfers apart. `completions`: interrupts that its sender is sent because it gets its buffer back. */
+export function messageCharges(system: System, flow: SystemFlow, completions = 1): Charges {
   if (system.design === 'dedicated') return sumCharges(INTERRUPT_CHARGES, FETCH_CHARGES, COMPLETE_CHARGES)
   return sumCharges(
     pageCharges(system, flow),
     chainTimerCharges(system, flow),
     DOORBELL_CHARGES,
-    timesCharges(2, STEP_CHARGES),
+    // A step that has fetched all that it may is followed by another.
+    timesCharges(1 + 1 / FETCH_BATCH, STEP_CHARGES),
     FETCH_CHARGES,
     COMPLETE_CHARGES,
-    // Its sender's, and its receiver's where another core than its own announces it.
-    timesCharges(2, INTERRUPT_CHARGES),
-    INJECT_CHARGES,
+    timesCharges(completions, sumCharges(INTERRUPT_CHARGES, INJECT_CHARGES)),
+    // Its receiver's, where another core than its own announces it.
+    announcedElsewhere(system) ? INTERRUPT_CHARGES : NOTHING,
     flow.pages === 'copied' ? NOTHING : heldCharges(system),
   )
+}
+
+/**
+ * A core announces what it has taken in, in one step, unless another VM of its own takes all of the batch; and then any core may. Pages
+ * are announced where they are moved.
+ */
+export function announcedElsewhere({ flows, roams, vmCores }: System): boolean {
+  const receivers = new Set(flows.map(({ destination }) => destination))
+  const cores = new Set([...receivers].map((vm) => vmCores[vm]))
+  return roams || cores.size < receivers.size || flows.some(({ pages }) => pages !== 'copied')
 }
 
 /** Around one credit update. */
@@ -127,7 +144,12 @@ export const REFILL_KICK_CHARGES: Charges = sumCharges(DOORBELL_CHARGES, STEP_CH
 
 /** A core that lets its guest run while it chains comes back by its timer, for every batch. */
 export function chainTimerCharges({ chains }: System, flow: SystemFlow): Charges {
-  return chains ? timesCharges(Math.ceil(flow.pieces / EXTEND_BATCH), TIMER_CHARGES) : NOTHING
+  return chains ? timesCharges(chainTimers(flow), TIMER_CHARGES) : NOTHING
+}
+
+/** Times that a message's chain is not complete after a step: never, where its pieces fit into the first. */
+function chainTimers({ pieces }: SystemFlow): number {
+  return pieces > 1 + EXTEND_BATCH ? Math.ceil(pieces / EXTEND_BATCH) : 0
 }
 
 /** The interrupt that what has arrived waits for, where they are coalesced, may need a timer, and another core. */

@@ -3,7 +3,7 @@
  * under the lock. Events are counted by the messages that can have any in the window: those released within it or within
  * their span before it.
  */
-import { ANNOUNCE_BATCH, EXTEND_BATCH, PAGE_REST_NS } from '../broker/index.ts'
+import { ANNOUNCE_BATCH, EXTEND_BATCH, FETCH_BATCH, PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
 import {
   chainTimerCharges,
@@ -31,7 +31,7 @@ interface Share {
 }
 
 const NOTHING: Share = { ownNs: 0, othersNs: 0, locks: 0 }
-const COUNTED_WORDS = 10
+const COUNTED_WORDS = 12
 
 export class CoreLoad {
   readonly #system: System
@@ -40,7 +40,7 @@ export class CoreLoad {
   readonly #spans: readonly number[]
   /**
    * By flow: its period, its span, and of one message the time on this core, on others, and the locks; of its transfers the same; how often it
-   * makes others restart, and its pieces.
+   * makes others restart, its pieces, how often it uses up a budget, and its timers when it comes early.
    */
   readonly #counted: Float64Array
   /** Of lent pages that come back: time on this core, and locks. */
@@ -51,13 +51,22 @@ export class CoreLoad {
   /** Some flow's transfers end here. */
   readonly #receives: boolean
   readonly #throttle: Throttle | undefined
+  readonly #everything: (windowNs: number) => number
 
-  constructor(system: System, core: number, software: SoftwareCosts, spans: readonly number[]) {
+  /** `everything`: all software of the broker in any window. While a core of the floating broker spins another runs some of it. */
+  constructor(
+    system: System,
+    core: number,
+    software: SoftwareCosts,
+    spans: readonly number[],
+    everything: (windowNs: number) => number = () => Number.POSITIVE_INFINITY,
+  ) {
     const floating = system.design === 'floating'
     this.#system = system
     this.#core = core
     this.#software = software
     this.#spans = spans
+    this.#everything = floating ? everything : () => Number.POSITIVE_INFINITY
     this.#throttle = system.throttles.get(core)
     this.#receives = system.roams || system.flows.some((flow) => flow.destinationCore === core)
     const { flows } = system
@@ -87,6 +96,8 @@ export class CoreLoad {
         count * transfer.locks,
         software.restarts(flow),
         flow.pieces,
+        software.exhaustions(flow),
+        software.earlyTimers(flow),
       ]
       this.#counted.set(known, COUNTED_WORDS * i)
       const steps = software.loanSteps(flow)
@@ -99,6 +110,10 @@ export class CoreLoad {
 
   /** I_k(t): most that the core loses in any window of `windowNs`. */
   within(windowNs: number): number {
+    return Math.ceil(Math.min(this.#within(windowNs), this.#everything(windowNs)))
+  }
+
+  #within(windowNs: number): number {
     const { cores, design } = this.#system
     const { stepNs, surplusNs } = this.#software
     let ownNs = this.#memguardWithin(windowNs)
@@ -110,6 +125,8 @@ export class CoreLoad {
     let arrivals = 0
     let restarts = 0
     let pieces = 0
+    let exhaustions = this.#software.exhaustionsOnce
+    let early = 0
     const counted = this.#counted
     for (let at = 0; at < counted.length; at += COUNTED_WORDS) {
       const messages = Math.floor((windowNs + counted[at + 1]!) / counted[at]!) + 1
@@ -121,6 +138,8 @@ export class CoreLoad {
       transferLocks += messages * counted[at + 7]!
       restarts += messages * counted[at + 8]!
       pieces += messages * counted[at + 9]!
+      exhaustions += messages * counted[at + 10]!
+      early += messages * counted[at + 11]!
       arrivals += messages
     }
     ownNs += this.#loansNs.within(windowNs)
@@ -129,14 +148,14 @@ export class CoreLoad {
     ownNs += takeOvers * (takeOverNs(this.#system) + this.#software.beginNs)
     locks += takeOvers
     // What comes in between makes one transfer two: a more urgent message, or the end of the budget.
-    const split = restarts + this.#software.transfersABreak * this.#refillsWithin(windowNs)
+    const split = restarts + this.#software.transfersABreak * (this.#receives ? exhaustions : 0)
     const worst = this.#worst
     // The one DMA ends no more of them than it can copy pieces, of which a message has one that may be short.
     const copied = this.#copiedWithin(windowNs) + arrivals + 1
     const ownTransfersNs = Math.min(transfersNs + split * worst.ownNs, copied * worst.ownNs)
     if (design === 'dedicated') return ownNs + ownTransfersNs
     // The broker lets a message that comes early wait for its time.
-    const timers = this.#timersWithin(windowNs, pieces) + (this.#system.pinned ? 0 : 2 * arrivals)
+    const timers = early + 2 * exhaustions + this.#bucketTimersWithin(windowNs, pieces)
     const rests = restsWithin(this.#system, this.#software, this.#core, windowNs, this.#spans)
     ownNs += timers * (this.#software.timerNs + this.#software.beginNs) + surplusNs
     ownNs += rests * (restNs(this.#system) + this.#software.beginNs)
@@ -177,18 +196,9 @@ export class CoreLoad {
     return Math.floor(windowNs / (this.#system.fullPieceNs + this.#software.bestAfterChoiceNs)) + 1
   }
 
-  #refillsWithin(windowNs: number): number {
-    const { regulator } = this.#system
-    if (regulator.kind !== 'budget' || !this.#receives) return 0
-    return Math.floor(windowNs / regulator.periodNs) + 2
-  }
-
-  /** `pieces`: of all messages in the window. */
-  #timersWithin(windowNs: number, pieces: number): number {
-    const { regulator } = this.#system
-    if (regulator.kind === 'bucket') return Math.min(pieces, this.#copiedWithin(windowNs))
-    if (regulator.kind !== 'budget' || regulator.budgetNs === regulator.periodNs) return 0
-    return 2 * (Math.floor(windowNs / regulator.periodNs) + 2)
+  /** `pieces`: of all messages in the window. Each may have to wait for tokens. */
+  #bucketTimersWithin(windowNs: number, pieces: number): number {
+    return this.#system.regulator.kind === 'bucket' ? Math.min(pieces, this.#copiedWithin(windowNs)) : 0
   }
 }
 
@@ -204,7 +214,7 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   const receives = flow.destinationCore === core || system.roams
   const control = flow.creditEvery < Number.POSITIVE_INFINITY ? 1 : 0
 
-  const doorbellNs = 2 * lockNs + fetchNs + software.beginNs
+  const doorbellNs = (1 + 1 / FETCH_BATCH) * lockNs + fetchNs + software.beginNs
   // Steps that announce, and those that extend.
   const batches = Math.ceil(flow.pieces / Math.min(ANNOUNCE_BATCH, EXTEND_BATCH))
   const announceNs = flow.pieces * usedNs + usedNs + batches * lockNs + awaitedNs(system, flow)
@@ -224,7 +234,7 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
     ownNs +=
       worst(CostOp.mmioTrap) +
       doorbellNs +
-      injectionNs +
+      software.completions(flow) * injectionNs +
       control * (injectionNs * 2 + software.refillKickNs + software.beginNs)
   } else othersNs += doorbellNs + control * (lockNs + software.beginNs)
   if (receives)
@@ -248,10 +258,11 @@ function floatingTransfer(system: System, software: SoftwareCosts, core: number,
   const held = system.interrupts.coalesceCount > 1 ? 1 : 0
   const injectionNs = interruptWorstNs(system) + worst(CostOp.injectListRegister)
   // A step that finds the chain at its end, or closed.
-  const extendNs = chains ? 2 * lockNs : 0
+  const long = chains && flow.pieces > 1 + EXTEND_BATCH
+  const extendNs = long ? 2 * lockNs : 0
   const isReceiver = flow.destinationCore === core
   const heldNs = held * (interruptWorstNs(system) + endNs)
-  const locks = (chains ? 2 : 0) + held
+  const locks = (long ? 2 : 0) + held
   if (!isReceiver && !system.roams) return { ownNs: extendNs + heldNs, othersNs: endNs + kickHoldNs, locks }
   return {
     ownNs:
@@ -316,18 +327,20 @@ function handlersOf(system: System, software: SoftwareCosts, core: number, spans
   return runs
 }
 
+/** Interrupts of a VM that no message which is under way accounts for any more: one in its handler, and one that waits. */
+export const HANDLED_LATER = 2
+
 class HandlerRuns {
   readonly software: SoftwareCosts
   readonly #byMessage = new Staircase()
   /** VMs that poll, and their period. */
   readonly #polling: number
   readonly #pollingNs: number
-  /** Transfers that the end of a budget interrupts are two. */
-  readonly #restarts: number
-  readonly #refillNs: number
+  /** In any window, whatever is under way. */
+  readonly #once: number
 
   constructor(system: System, software: SoftwareCosts, core: number, spans: readonly number[]) {
-    const { chains, flows, interrupts, regulator, vmCores } = system
+    const { chains, flows, interrupts, vmCores } = system
     this.software = software
     this.#pollingNs = interrupts.pollingNs
     const polls = interrupts.pollingNs > 0
@@ -338,19 +351,19 @@ class HandlerRuns {
       // Sent buffers that come back interrupt their sender even if it polls.
       const injections = !polls || flow.sourceCore === core ? injectionsOf(system, software, core, flow) : 0
       // Transfers that were interrupted are two.
-      const runs = injections + (split ? software.restarts(flow) : 0)
+      const again = software.restarts(flow) + software.transfersABreak * software.exhaustions(flow)
+      const runs = injections + (split ? again : 0)
       // Its sender hears of lent pages when they are back.
       const spanNs = knownSpan(flow, Math.max(spans[flow.index]!, software.loanSpanNs(flow)))
       if (runs > 0) this.#byMessage.add(flow.periodNs, spanNs, runs)
     }
-    this.#restarts = split && regulator.kind === 'budget' ? software.transfersABreak : 0
-    this.#refillNs = regulator.kind === 'budget' ? regulator.periodNs : 1
+    const vms = vmCores.filter((other) => other === core).length
+    this.#once = HANDLED_LATER * vms + (split ? software.transfersABreak * software.exhaustionsOnce : 0)
   }
 
   within(windowNs: number): number {
-    let runs = this.#byMessage.within(windowNs)
+    let runs = this.#once + this.#byMessage.within(windowNs)
     if (this.#polling > 0) runs += this.#polling * (Math.floor(windowNs / this.#pollingNs) + 2)
-    if (this.#restarts > 0) runs += this.#restarts * (Math.floor(windowNs / this.#refillNs) + 2)
     return runs
   }
 }
@@ -397,7 +410,7 @@ export function handledWorstNs(system: System): number {
 /** Virtual interrupts that a core's VMs can be sent because of one flow: pieces of one message come in so many transfers. */
 export function injectionsOf(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): number {
   const control = Math.min(1, system.controls)
-  const sends = flow.sourceCore === core ? 1 + 2 * control : 0
+  const sends = flow.sourceCore === core ? software.completions(flow) + 2 * control : 0
   const receives = flow.destinationCore === core ? software.transfers(flow) + control : 0
   return sends + receives
 }

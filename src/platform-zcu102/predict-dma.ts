@@ -15,7 +15,7 @@ import {
 import { PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { TAKE_OVERS } from './predict-charges.ts'
-import { handledWorstNs, injectionsOf, restNs, takeOverNs } from './predict-cores.ts'
+import { HANDLED_LATER, handledWorstNs, injectionsOf, restNs, takeOverNs } from './predict-cores.ts'
 import { tlbRefillNs } from './predict-pages.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { allAsleep, knownSpan, type System, type SystemFlow } from './predict-system.ts'
@@ -108,7 +108,7 @@ function movedNs(flow: SystemFlow, { pieceNs }: SoftwareCosts): number {
 /** Starts of transfers, where not every piece has one: its own, and that of a less urgent message which it stopped. */
 function transferOverheadNs(flow: SystemFlow, software: SoftwareCosts): number {
   if (software.byPiece || flow.pages === 'moved') return 0
-  return (software.transfers(flow) + software.restarts(flow)) * software.transferNs
+  return software.transfers(flow) * software.transfer(flow) + software.restarts(flow) * software.transferNs
 }
 
 /** `leftovers`: with what is left of messages whose pieces are not counted, because they were queued before the window. */
@@ -118,27 +118,27 @@ function softwareTasks(
   spans: readonly number[],
   leftovers: boolean,
 ): SoftwareTask[] {
-  const { chains, committedPieces, controls, design, flows, pinned, regulator, worst } = system
+  const { chains, committedPieces, controls, design, flows, pinned, worst } = system
   if (pinned && system.throttles.size === 0) return []
   const { controlNs, message, pieceNs, stepNs, surplusNs, timerNs, transferNs } = software
   const tasks: SoftwareTask[] = []
-  const add = (periodNs: number, jitterNs: number, costNs: number) => tasks.push({ periodNs, jitterNs, costNs })
+  // Counts may be shares of one.
+  const add = (periodNs: number, jitterNs: number, costNs: number) =>
+    tasks.push({ periodNs, jitterNs, costNs: Math.ceil(costNs) })
   // Arrived pieces of earlier messages may still have to be announced when a window starts.
   let leftNs = 0
   flows.forEach((flow, i) => {
     const jitterNs = spans[i]!
     // One that comes early waits for its time: another timer, and one that came too soon.
-    add(flow.periodNs, jitterNs, message(flow) + movedNs(flow, software) + 2 * timerNs)
+    const exhaustedNs = software.exhaustions(flow) * exhaustionNs(software)
+    const earlyNs = software.earlyTimers(flow) * timerNs
+    add(flow.periodNs, jitterNs, message(flow) + movedNs(flow, software) + earlyNs + exhaustedNs)
     if (flow.creditEvery < Number.POSITIVE_INFINITY) add(flow.creditEvery * flow.periodNs, jitterNs, controlNs)
     const loanNs = software.loan(flow)
     if (loanNs > 0) add(flow.periodNs, software.loanSpanNs(flow), loanNs)
     if (leftovers && (chains || flow.pages !== 'copied'))
       leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
   })
-  if (regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs) {
-    // The end of a budget may close a chain, which then needs another start.
-    add(regulator.periodNs, regulator.periodNs, 2 * timerNs + software.transfersABreak * transferNs)
-  }
   addRests(system, software, add)
   // MemGuard interrupts; and a core that then takes no others keeps everybody waiting.
   const deaf = design === 'floating' && system.scenario.broker.memguard === 'accept'
@@ -153,9 +153,22 @@ function softwareTasks(
   const kicks = design === 'floating' && software.refillKickNs > 0 ? 2 * system.vmCores.length : 0
   const kickNs = worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
   const underWayNs = leftovers ? (1 + committedPieces) * pieceNs + 2 * transferNs + leftNs : 0
-  const onceNs = underWayNs + surplusNs + kicks * kickNs
+  const onceNs =
+    underWayNs + surplusNs + kicks * kickNs + leftBehindNs(system) + software.exhaustionsOnce * exhaustionNs(software)
   add(ONCE_NS, 0, onceNs + (design === 'dedicated' ? stepNs : 0) + controls * controlNs)
   return tasks
+}
+
+/** Software of a budget's end: timers; and it may close a chain, which then needs another start. */
+function exhaustionNs({ timerNs, transfersABreak, transferNs }: SoftwareCosts): number {
+  return 2 * timerNs + transfersABreak * transferNs
+}
+
+/** What follows when a message has been read: an entry of each core that finds nothing, and an interrupt that is injected to each VM. */
+function leftBehindNs({ cores, design, vmCores, worst }: System): number {
+  if (design === 'dedicated') return 0
+  const entryNs = worst(CostOp.mmioTrap) + worst(CostOp.irqEntryAck) + worst(CostOp.lockCriticalSection)
+  return cores.length * entryNs + vmCores.length * worst(CostOp.injectListRegister)
 }
 
 /** Cores that move pages come back from their guests: for each thing that these have done, and by their timer. */
@@ -164,7 +177,7 @@ function addRests(
   software: SoftwareCosts,
   add: (periodNs: number, jitterNs: number, costNs: number) => void,
 ): void {
-  const { chains, cores, flows, interrupts, regulator, throttles, vmCores, worst } = system
+  const { cores, flows, interrupts, throttles, vmCores, worst } = system
   if (flows.every(({ pages }) => pages === 'copied')) return
   const costNs = restNs(system)
   const handledNs = handledWorstNs(system)
@@ -174,20 +187,16 @@ function addRests(
     // A transfer that it interrupts is two.
     const handled =
       cores.reduce((runs, core) => runs + injectionsOf(system, software, core, flow), 0) +
-      software.restarts(flow) * cores.length
+      (software.restarts(flow) + software.exhaustions(flow) * software.transfersABreak) * cores.length
     const busyNs = handled * handledNs + worst(CostOp.guestSend) + tlbRefillNs(system, flow)
     // Its sender hears of lent pages when they are back.
     add(flow.periodNs, software.loanSpanNs(flow), come(1 + handled, busyNs))
   }
-  const { periodNs } = regulator.kind === 'budget' ? regulator : { periodNs: 0 }
-  if (chains && periodNs > 0) {
-    const again = software.transfersABreak * cores.length
-    add(periodNs, periodNs, come(again, again * handledNs))
-  }
   const { pollingNs } = interrupts
   if (pollingNs > 0) add(pollingNs, pollingNs, come(vmCores.length, vmCores.length * handledNs))
   for (const { periodNs, interruptsNs } of throttles.values()) add(periodNs, periodNs, come(0, interruptsNs))
-  add(ONCE_NS, 0, cores.length * costNs)
+  const once = HANDLED_LATER * vmCores.length + cores.length * software.exhaustionsOnce * software.transfersABreak
+  add(ONCE_NS, 0, come(cores.length + once, once * handledNs))
 }
 
 /** All software of the whole system in any window, on whichever cores. */
@@ -201,7 +210,8 @@ export function softwareWithin(
   const all = new Staircase()
   for (const flow of system.flows) {
     if (flow.pages === 'moved') continue
-    const transfersNs = (software.transfers(flow) + Math.max(1, software.restarts(flow))) * software.transferNs
+    const transfersNs =
+      software.transfers(flow) * software.transfer(flow) + software.restarts(flow) * software.transferNs
     const messageNs = flow.pieces * software.pieceNs + transfersNs + system.worst(CostOp.messageOverhead)
     all.add(flow.periodNs, knownSpan(flow, spans[flow.index]!), messageNs)
   }

@@ -31,7 +31,7 @@ export function scarcityOf(system: System, underWay: (flow: SystemFlow) => numbe
     const control = flows.filter(({ source, creditEvery }) => source === vm && creditEvery < Number.POSITIVE_INFINITY)
     const needed = incoming.reduce(
       // What is only tried to be moved may need one buffer more, for a head.
-      (sum, flow) => sum + Math.min(MOST_UNDER_WAY, underWay(flow)) * (flow.pieces + (flow.pages === 'tried' ? 1 : 0)),
+      (sum, flow) => sum + underWay(flow) * (flow.pieces + (flow.pages === 'tried' ? 1 : 0)),
       control.length,
     )
     return needed > postedBuffers(system, vm)

@@ -27,7 +27,14 @@ export class Parts {
   #sentNs: readonly number[] | null = null
   #inheritedNs: readonly number[] | null = null
 
-  constructor(system: System, spans: readonly number[], settledNs: number, starts: Starts) {
+  /** `interrupts`: whether a message of the flow may interrupt the chain of another. */
+  constructor(
+    system: System,
+    spans: readonly number[],
+    settledNs: number,
+    starts: Starts,
+    interrupts: (flow: SystemFlow) => boolean = () => true,
+  ) {
     const { flows, lends } = system
     this.system = system
     this.spans = spans
@@ -45,6 +52,8 @@ export class Parts {
       handedBackNs: (flow) => spans[flow.index]!,
       loanSpanNs,
       starves: (vm) => scarcity.receivers[vm]!,
+      waits: (flow) => scarcity.senders[flow.index]!,
+      interrupts,
     })
     const obstacles = lends ? flows.map((flow) => loanObstacle(flow, within(flow, loanSpanNs(flow)))) : []
     this.obstacles = obstacles.filter((why) => why !== null)
@@ -52,7 +61,9 @@ export class Parts {
 
   get loads(): ReadonlyMap<number, CoreLoad> {
     const { system, software, spans } = this
-    this.#loads ??= new Map(system.cores.map((core) => [core, new CoreLoad(system, core, software, spans)]))
+    this.#loads ??= new Map(
+      system.cores.map((core) => [core, new CoreLoad(system, core, software, spans, this.everything)]),
+    )
     return this.#loads
   }
 

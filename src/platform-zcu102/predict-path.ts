@@ -215,9 +215,13 @@ export function handlersWithin(
   return runs * system.worst(CostOp.guestIsr) + tlbRefillsWithin(system, core, windowNs, spans)
 }
 
-/** What may follow the delivery of a message before nothing is done for it any more: its buffers go back both ways. */
+/**
+ * From when a message has been read until the credit update that it may cause is queued. What else follows (its buffers go back both
+ * ways) is in every window once: a core does one thing at a time, and a VM has at most one interrupt waiting.
+ */
 export function trailNs(system: System, software: SoftwareCosts): number {
-  const { worst, cores } = system
+  const { controls, worst, cores } = system
+  if (controls === 0) return worst(CostOp.sgi)
   return (
     worst(CostOp.sgi) +
     interruptWorstNs(system) +

@@ -13,7 +13,7 @@ import { forgivenOf, Parts, pathBestNs } from './predict-parts.ts'
 import { afterNs, movedNs, pagesNs } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
-import { drainNs, oneWindow, toldNs, type WindowParts, type WindowTerms } from './predict-window.ts'
+import { drainNs, oneWindow, toldNs, type WindowParts, type WindowTerms, waitsToBeTold } from './predict-window.ts'
 
 export type Tightening = keyof typeof TIGHTNESS
 
@@ -199,8 +199,8 @@ function reachesOf(system: System, windowNs: number, forgiven: readonly boolean[
     const { after, index, jitterNs, periodNs } = flow
     const bestNs = pathBestNs(system, flow)
     const toleranceNs = arrivalToleranceNs(scenario, index)
-    // Of a flow after another its own jitter passes when all that was under way may be done.
-    const again = jitterNs > 0 ? windowNs + jitterNs : 0
+    // What released it may be held back, or wait for a poll, when all that was under way is done; and so may it itself, by its jitter.
+    const again = jitterNs > 0 || waitsToBeTold(system) ? windowNs + toldNs(system) + jitterNs : 0
     const releasedNs = after < 0 ? jitterNs : startNs[after]! + again
     const arisesNs = after < 0 ? jitterNs : countedNs[after]! + again
     // Queued at most a window later; what is above the tolerance holds the next ones back.
@@ -233,6 +233,15 @@ function earlyOf(parts: Parts, drain: Drain) {
   })
 }
 
+/** Whether a message of a flow may interrupt the chain of another: which is stopped behind what it is committed to, and the piece in flight. */
+function interrupting({ committedPieces, flows }: System, { scheduler, ranks }: Rounds): (flow: SystemFlow) => boolean {
+  const long = flows.filter(({ pages, pieces }) => pages !== 'moved' && pieces > 1 + committedPieces)
+  const precedes = (flow: SystemFlow, other: SystemFlow) =>
+    scheduler === 'fp' ? ranks[flow.index]! < ranks[other.index]! : flow.deadlineNs < other.deadlineNs
+  const interrupts = flows.map((flow) => long.some((other) => precedes(flow, other)))
+  return ({ index }) => interrupts[index]!
+}
+
 /** One round: how long messages are under way, given how long they were. */
 function step(
   system: System,
@@ -244,7 +253,7 @@ function step(
 ): State {
   const { flows, lends, pinned } = system
   const { scheduler, ranks, asWindow } = rounds
-  const parts = new Parts(system, spans, settledNs, starts)
+  const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds))
   const { software, scarcity, loads, everything, sentNs, inheritedNs } = parts
   const early = earlyOf(parts, drain)
   const tries = (flow: SystemFlow) => !pinned && flow.pages === 'tried'

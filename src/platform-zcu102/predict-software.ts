@@ -30,7 +30,7 @@ import {
 import { onceFor } from './predict-once.ts'
 import { pageStepBuffers, pageStepNs } from './predict-pages.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
-import { receiveBuffersOf } from './vm.ts'
+import { receiveBuffersOf, TRANSMIT_QUEUE_SIZE } from './vm.ts'
 
 export interface SoftwareCosts {
   /** w: longest time that the lock is held; without a lock, the longest step of the dedicated broker. */
@@ -40,6 +40,7 @@ export interface SoftwareCosts {
   /** Around a piece, a transfer and a message, wherever it runs. None contains another. */
   readonly pieceNs: number
   readonly transferNs: number
+  readonly transfer: (flow: SystemFlow) => number
   readonly message: (flow: SystemFlow) => number
   /** Bringing the lent pages of a message back, after it has been read. */
   readonly loan: (flow: SystemFlow) => number
@@ -57,6 +58,13 @@ export interface SoftwareCosts {
   readonly byPiece: boolean
   /** Transfers that a message takes when nothing interrupts it. */
   readonly transfers: (flow: SystemFlow) => number
+  /** Interrupts of the sender because a message's buffer comes back. */
+  readonly completions: (flow: SystemFlow) => number
+  /** Timers of a message that is held back, because it comes early. */
+  readonly earlyTimers: (flow: SystemFlow) => number
+  /** Times that a message uses up the budget of the DMA, on average; and how often more than that in any window. */
+  readonly exhaustions: (flow: SystemFlow) => number
+  readonly exhaustionsOnce: number
   /** Transfers that a message takes more whenever its chain is interrupted. */
   readonly transfersABreak: number
   /** Transfers that other messages take more because of one of this flow, which interrupts them. */
@@ -77,6 +85,27 @@ export interface UnderWay {
   loanSpanNs(flow: SystemFlow): number
   /** The VM can be without receive buffers while messages wait for some. */
   starves(vm: number): boolean
+  /** Its sender may wait for one of its buffers. Default: it may. */
+  waits?(flow: SystemFlow): boolean
+  /** A message of it may come early, because one before it was late. Default: it may. */
+  early?(flow: SystemFlow): boolean
+  /** A message of it may interrupt the chain of another. Default: it may. */
+  interrupts?(flow: SystemFlow): boolean
+}
+
+/** A sender that reclaims lazily and waits for no buffer is interrupted after three quarters of half a ring, or more. */
+const LEAST_RECLAIMED = Math.floor((3 * TRANSMIT_QUEUE_SIZE) / 8)
+/** What was copied before a window may exhaust the budget in it, as may a debt, and what is copied may do so in a period that has just begun. */
+const EXHAUSTIONS_ONCE = 3
+
+/** w, however long messages are under way: a sender has only so many buffers. */
+export function longestStepNs(system: System): number {
+  return stepNs(system, {
+    messages: () => MOST_UNDER_WAY,
+    handedBackNs: () => 0,
+    loanSpanNs: () => 0,
+    starves: () => true,
+  })
 }
 
 export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
@@ -95,18 +124,33 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     const found = system.flows.map(find)
     return (flow: SystemFlow) => found[flow.index]!
   }
+  const { regulator } = system
+  const blacksOut = regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs
+  const transfer = ofFlow((flow) =>
+    onceFor(system, kicks ? 'transfer, kicked' : 'transfer', flow.index, () =>
+      worstNs(system, transferCharges(system, flow.pieces, kicks)),
+    ),
+  )
+  const completions = (flow: SystemFlow) =>
+    system.interrupts.lazyReclaim && underWay.waits?.(flow) === false ? 1 / LEAST_RECLAIMED : 1
   const transfersABreak = chains ? (growth === 'prompt' || growth === 'none' ? 1 : 2) : 0
   return {
     stepNs: stepNs(system, underWay),
     beginNs: onceFor(system, 'begin', 0, () => worstNs(system, sumCharges(TRANSFER_CHARGES, FIRST_TRANSFER_CHARGES))),
     pieceNs: onceFor(system, 'piece', 0, () => worstNs(system, pieceCharges(system))),
-    transferNs: onceFor(system, 'transfer', kicks ? 1 : 0, () => worstNs(system, transferCharges(system, kicks))),
+    transferNs: Math.max(...system.flows.map(transfer)),
+    transfer,
+    completions: ofFlow(completions),
+    // A timer that finds nothing may have been set for one before it.
+    earlyTimers: ofFlow((flow) => (system.pinned || underWay.early?.(flow) === false ? 0 : 2)),
+    exhaustions: ofFlow((flow) => (blacksOut && flow.pages !== 'moved' ? flow.workNs / regulator.budgetNs : 0)),
+    exhaustionsOnce: blacksOut ? EXHAUSTIONS_ONCE : 0,
     message: ofFlow((flow) =>
       onceFor(
         system,
-        'message',
+        completions(flow) < 1 ? 'message' : 'message, told',
         flow.index,
-        () => worstNs(system, messageCharges(system, flow)) + awaitedNs(system, flow),
+        () => worstNs(system, messageCharges(system, flow, completions(flow))) + awaitedNs(system, flow),
       ),
     ),
     loan: ofFlow((flow) => {
@@ -130,7 +174,9 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
       return starves(flow) ? flow.pieces : transfersAtMost(flow.pieces, growth)
     }),
     // A message that has to wait for buffers comes back for each.
-    restarts: ofFlow((flow) => transfersABreak * (starves(flow) ? flow.pieces : 1)),
+    restarts: ofFlow((flow) =>
+      underWay.interrupts?.(flow) === false ? 0 : transfersABreak * (starves(flow) ? flow.pieces : 1),
+    ),
     transfersABreak,
     refillKickNs: kicks ? onceFor(system, 'kick', 0, () => worstNs(system, REFILL_KICK_CHARGES)) : 0,
     surplusNs: surplusNs(system),

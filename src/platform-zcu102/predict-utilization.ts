@@ -2,15 +2,16 @@
  * What share of each resource the scenario asks for in the long run, before any bound is looked for: the DMA, its budget, every core,
  * and every MemGuard's budget. More than all of one means that some flow has no bound, so it is what is said first.
  *
- * `best` is what is surely asked for: of the DMA the copying, and what passes between two pieces at best costs. Of a core it is the
- * same count of events as at worst, which may be more than there are, at best costs.
+ * `best` is what is surely asked for: of the DMA the copying, and what passes between two pieces at best costs; of a core what its
+ * guests send and compute. `worst` counts what the bounds count, at worst costs, which may be more than there ever is.
  */
 import { TIGHTNESS } from '../analysis/index.ts'
+import { CostOp } from '../platform/index.ts'
 import { CoreLoad, LONG_NS } from './predict-cores.ts'
-import { flowSetOf, modelOf } from './predict-dma.ts'
+import { flowSetOf, modelOf, softwareWithin } from './predict-dma.ts'
 import { driversWithin } from './predict-path.ts'
 import { type SoftwareCosts, softwareOf, type UnderWay } from './predict-software.ts'
-import type { System } from './predict-system.ts'
+import { type System, sendsWithin } from './predict-system.ts'
 
 /** Shares of the resource's own time: 1 is all of it. */
 export interface ResourceUse {
@@ -27,6 +28,8 @@ export const IN_TIME: UnderWay = {
   handedBackNs: () => 0,
   loanSpanNs: (flow) => flow.periodNs,
   starves: () => false,
+  waits: () => false,
+  early: () => false,
 }
 
 /** Above that it is more than all; sums of shares are off by less. */
@@ -36,9 +39,8 @@ const ALL = 1 + 1e-9
 export function utilizationOf(system: System): readonly ResourceUse[] {
   const { cores, flows, regulator, scenario, throttles } = system
   const still = flows.map(() => 0)
-  const atBest: System = { ...system, worst: system.best }
   const software = softwareOf(system, IN_TIME)
-  const bestSoftware = softwareOf(atBest, IN_TIME)
+  const everything = softwareWithin(system, software, still)
   const copied = flows.filter(({ pages }) => pages !== 'moved')
   const copying = sum(copied.map(({ workNs, periodNs }) => workNs / periodNs))
   const between = sum(copied.map(({ pieces, periodNs }) => (pieces * software.bestAfterChoiceNs) / periodNs))
@@ -53,17 +55,15 @@ export function utilizationOf(system: System): readonly ResourceUse[] {
     const own =
       sum(tasks.map(({ wcetNs, periodNs }) => wcetNs / periodNs)) +
       sum(computed.map(({ computeNs, periodNs }) => computeNs / periodNs))
-    const guests = (of: System, costs: SoftwareCosts) => own + driversWithin(of, costs, core, LONG_NS, still) / LONG_NS
-    const [worst, best] = [guests(system, software), guests(atBest, bestSoftware)]
-    uses.push({
-      name: `core ${core}`,
-      worst: worst + new CoreLoad(system, core, software, still).rate,
-      best: best + new CoreLoad(atBest, core, bestSoftware, still).rate,
-    })
+    const guests = own + driversWithin(system, software, core, LONG_NS, still) / LONG_NS
+    const worst = guests + new CoreLoad(system, core, software, still, everything).rate
+    // Its guests surely send, and compute; how many interrupts they take, and what EL2 does where, depends on the run.
+    const best = own + (sendsWithin(system, core, LONG_NS, still) * system.best(CostOp.guestSend)) / LONG_NS
+    uses.push({ name: `core ${core}`, worst, best })
     const throttle = throttles.get(core)
     if (throttle === undefined) continue
     const awake = 1 - throttle.throttledNs / throttle.periodNs
-    uses.push({ name: `the MemGuard budget of core ${core}`, worst: worst / awake, best: best / awake })
+    uses.push({ name: `the MemGuard budget of core ${core}`, worst: guests / awake, best: best / awake })
   }
   return uses
 }

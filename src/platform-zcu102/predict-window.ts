@@ -115,6 +115,11 @@ export function finishNs(model: AnalysisModel, workNs: number, elseNs: number): 
   return Math.min(plainNs, delayedNs) > LIMIT_NS ? Number.POSITIVE_INFINITY : finishOf(model, workNs, elseNs)
 }
 
+/** A receiver is told later than at once, or asks now and then. */
+export function waitsToBeTold({ interrupts }: System): boolean {
+  return interrupts.coalesceCount > 1 || interrupts.pollingNs > 0
+}
+
 /** Until a receiver notices what has come, when nothing runs: an IPI, an interrupt that is held back, a polling period. */
 export function toldNs(system: System): number {
   const { design, interrupts, worst } = system
@@ -170,10 +175,9 @@ export function drainNs(
   const { cores, design, flows, roams, vmCores, worst } = system
   const sgiNs = worst(CostOp.sgi)
   let workNs = 0
-  // What no message accounts for any more: an entry of each core, and an interrupt that a VM has still to handle.
+  // What no message accounts for any more: an interrupt that is held back.
   let elseNs =
-    cores.length * (software.stepNs + worst(CostOp.irqEntryAck) + worst(CostOp.mmioTrap)) +
-    vmCores.length * (2 * worst(CostOp.guestIsr) + worst(CostOp.injectListRegister) + software.timerNs + sgiNs) +
+    vmCores.length * (software.timerNs + sgiNs) +
     softwareWithin(system, software, reaches)(windowNs) +
     deviceWorkWithin(system, software, windowNs, reaches)
   for (const core of cores) {

@@ -14,6 +14,7 @@ import { obstaclesOf } from './predict-obstacles.ts'
 import { pathBestNs } from './predict-parts.ts'
 import { reasonsOf } from './predict-reasons.ts'
 import { type State, settle, wholeNs } from './predict-rounds.ts'
+import { longestStepNs } from './predict-software.ts'
 import { type System, systemOf } from './predict-system.ts'
 import { type TaskPrediction, tasksOf } from './predict-tasks.ts'
 import { type ResourceUse, utilizationOf } from './predict-utilization.ts'
@@ -169,7 +170,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
     })),
     tasks: tasksOf(system, software, known ? loads : null, spans),
     chains,
-    lockHoldNs: design === 'floating' ? software.stepNs : null,
+    lockHoldNs: design === 'floating' ? (known ? software.stepNs : longestStepNs(system)) : null,
     obstacles,
     utilization,
   }

@@ -54,7 +54,7 @@ function predicted(scenario: Scenario, design: Design): Charges {
     flow.pages === 'moved' ? {} : FIRST_TRANSFER_CHARGES,
     messageCharges(system, flow),
     timesCharges(flow.pieces, pieceCharges(system)),
-    timesCharges(softwareOf(system, ONE).transfers(flow), transferCharges(system)),
+    timesCharges(softwareOf(system, ONE).transfers(flow), transferCharges(system, flow.pieces)),
     loanCharges(system, flow, true),
   )
 }
