@@ -232,7 +232,7 @@ describe('what is no state of such a driver', () => {
   const saved = (): { transport: SharedMemoryTransport<VsockContract>; guest: VsockDriver; state: Mutable } => {
     const host = new VsockDevice({ guestCid: 3, ...OPTIONS })
     echoes(host)
-    const transport = new SharedMemoryTransport(host)
+    const transport = new SharedMemoryTransport(host, { memory: GuestMemory.ofSize(BYTES, BASE) })
     const guest = new VsockDriver(transport, { ...OPTIONS })
     guest.connect(2, 7).write(new Uint8Array(700))
     guest.connectSeqpacket(2, 8)

@@ -181,7 +181,7 @@ describe('a hostile device', () => {
         expect(host.device.queues.rx.waiting).toBe(16)
         expect(guest.driver.tx.ring.freeDescriptors).toBe(16)
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 })

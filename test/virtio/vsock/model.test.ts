@@ -3,6 +3,7 @@
  * at every step what was read is the front of it, and when all is quiet it is all of it. What begins ends, on both sides.
  */
 import fc from 'fast-check'
+import { GuestMemory } from 'virtio-sdk/memory'
 import { SharedMemoryTransport } from 'virtio-sdk/transport'
 import { VsockDevice, VsockDriver, VsockSeqpacketSocket, VsockSocket, type VsockSocketBase } from 'virtio-sdk/virtio'
 import { describe, expect, it } from 'vitest'
@@ -83,6 +84,7 @@ class World {
     this.host = new VsockDevice({ guestCid: 3, ...options })
     this.host.device.events.on('violation', ({ message }) => this.violations.push(message))
     this.#transport = new SharedMemoryTransport(this.host, {
+      memory: GuestMemory.ofSize(2 ** 17),
       interrupt: () => {
         this.#interrupted = true
       },

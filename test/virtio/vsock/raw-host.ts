@@ -1,4 +1,5 @@
 /** A vsock device that sends packets by hand, and takes the guest's only when it is told to, before a real `VsockDriver`. */
+import { GuestMemory } from 'virtio-sdk/memory'
 import { SharedMemoryTransport } from 'virtio-sdk/transport'
 import {
   defineDevice,
@@ -60,6 +61,7 @@ export class RawHost {
     })
     this.device = definition.create({ config: { guestCid } })
     const transport = new SharedMemoryTransport(this.device, {
+      memory: GuestMemory.ofSize(2 ** 18),
       interrupt: () => {
         this.#interrupted = true
       },

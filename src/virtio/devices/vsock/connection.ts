@@ -36,6 +36,7 @@ export const SHUTDOWN_RECEIVE = 1 << VIRTIO_VSOCK_SHUTDOWN_F_RECEIVE
 export const SHUTDOWN_SEND = 1 << VIRTIO_VSOCK_SHUTDOWN_F_SEND
 export const SHUTDOWN_BOTH = SHUTDOWN_RECEIVE | SHUTDOWN_SEND
 
+/** Where a connection is in its life. */
 export type VsockState = 'connecting' | 'established' | 'closed'
 
 /**
@@ -50,6 +51,7 @@ export type VsockCloseReason = 'shutdown' | 'refused' | 'reset' | 'violation' | 
  */
 export type VsockIndication = 'nothing' | 'connected' | 'data' | 'shutdown' | 'closed'
 
+/** The state machine of one connection; whoever has it moves the bytes and the packets. */
 export class VsockConnection {
   /** VIRTIO_VSOCK_TYPE_STREAM or VIRTIO_VSOCK_TYPE_SEQPACKET. */
   readonly type: number
@@ -58,7 +60,9 @@ export class VsockConnection {
   readonly peerPort: number
   /** Our receive buffer in bytes: what the peer may have under way, 1 to 2^32 - 1. */
   readonly bufAlloc: number
+  /** Where it is; changed by the methods only. */
   state: VsockState
+  /** Why it is closed; null while it is not. */
   closeReason: VsockCloseReason | null = null
   /** SHUTDOWN flags of the peer, and ours. Permanent once set (IMP-VSK-03). */
   peerShutdown = 0
@@ -338,6 +342,7 @@ export class VsockConnection {
     return 'closed'
   }
 
+  /** Plain data, as JSON keeps it, for `restore`. */
   saveState(): VsockConnectionState {
     const { type, localPort, peerCid, peerPort, bufAlloc, state, closeReason, peerShutdown, localShutdown } = this
     const { txCnt, peerFwdCnt, peerBufAlloc, rxCnt, fwdCnt, unreadMessages, messageBytes } = this

@@ -7,6 +7,7 @@ import type { FeatureDependency } from '../../features.ts'
 const { VIRTIO_VSOCK_F_STREAM, VIRTIO_VSOCK_F_SEQPACKET, VIRTIO_VSOCK_F_NO_IMPLIED_STREAM } =
   DEVICE_FEATURES[VIRTIO_ID_VSOCK]
 
+/** The contract of every vsock device and driver: queues rx, tx and event. */
 export type VsockContract = ReturnType<typeof vsockContract>
 
 /** `queueSize` is of the rx and tx queue: a power of two from 1 to 32768. */

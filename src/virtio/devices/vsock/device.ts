@@ -43,15 +43,19 @@ const RX = 0
 const TX = 1
 const EVENT = 2
 
+/** What a `VsockDevice` is made of. */
 export interface VsockDeviceOptions extends VsockEndpointOptions {
   /** 3 to 0xfffffffe. */
   readonly guestCid: number
   /** Entries of the rx and tx queue: a power of two, 1 to 32768. Default 128. */
   readonly queueSize?: number
+  /** Common features to offer; default: all that are supported. */
   readonly commonFeatures?: FeatureSet
 }
 
+/** The host's half: a device for a transport, and the sockets behind it. */
 export class VsockDevice {
+  /** The device itself: its queues, configuration and events. */
   readonly device: Device<VsockContract>
   /** The host's end: CID 2. */
   readonly endpoint: VsockEndpoint
@@ -96,14 +100,17 @@ export class VsockDevice {
     this.#noticeStatus()
   }
 
+  /** What a transport fronts; saves and restores the device. */
   get registers(): DeviceRegisters {
     return this.device.registers
   }
 
+  /** Names for a driver in the same process. */
   get contract(): VsockContract {
     return this.device.contract
   }
 
+  /** The CID that the guest has now. */
   get guestCid(): number {
     return this.device.config.values.guestCid
   }

@@ -33,10 +33,12 @@ import {
   writeVsockHeader,
 } from './header.ts'
 import type { VsockSeqpacketSocket } from './seqpacket-socket.ts'
+import { Slots } from './slots.ts'
 import type { VsockSocket } from './socket.ts'
 import type { PayloadSource } from './socket-base.ts'
-import { checkDriverState, requireVsockState, type VsockDriverState, type VsockSlotsState } from './state.ts'
+import { checkDriverState, requireVsockState, type VsockDriverState } from './state.ts'
 
+/** What a `VsockDriver` is made of. */
 export interface VsockDriverOptions extends VsockEndpointOptions {
   /** Entries of the rx and tx queue, 1 to 32768: at most what the device has. Default: as in the contract. */
   readonly queueSize?: number
@@ -44,6 +46,7 @@ export interface VsockDriverOptions extends VsockEndpointOptions {
   readonly rxBufferBytes?: number
   /** Largest payload of one packet, 1 to 65536, for larger ones are refused by Linux hosts. Default 4096. */
   readonly maxPayloadBytes?: number
+  /** Common features to use when offered; default: as `startDriver`. */
   readonly commonFeatures?: FeatureSet
 }
 
@@ -79,70 +82,6 @@ class ReceivedPayload implements PayloadSource {
   }
 }
 
-/** Equal buffers of one queue, in one block; which head holds which is remembered here, not in the ring. */
-class Slots {
-  readonly count: number
-  readonly bytes: number
-  readonly base: number
-  readonly #free: number[] = []
-  /** By head: the address that it holds; -1 for none. */
-  readonly #byHead: number[]
-
-  constructor(base: number, count: number, bytes: number, heads: number) {
-    this.base = base
-    this.count = count
-    this.bytes = bytes
-    this.#byHead = new Array(heads).fill(-1)
-    for (let slot = count - 1; slot >= 0; slot--) this.#free.push(base + slot * bytes)
-  }
-
-  /** Address of a free buffer, or -1. */
-  take(): number {
-    return this.#free.pop() ?? -1
-  }
-
-  give(head: number, address: number): void {
-    this.#byHead[head] = address
-  }
-
-  /** The chain came back: its buffer, which is not free before `release`. */
-  reclaim(head: number): number {
-    const address = this.#byHead[head]!
-    this.#byHead[head] = -1
-    return address
-  }
-
-  release(address: number): void {
-    this.#free.push(address)
-  }
-
-  saveState(): VsockSlotsState {
-    const { base, count, bytes } = this
-    const held = this.#byHead.flatMap((address, head) => (address < 0 ? [] : [[head, address] as const]))
-    return { base, count, bytes, held }
-  }
-
-  /** Throws `VirtioError` INVALID_STATE unless the buffers are in memory, and `ring` has such chains outstanding, and no others. */
-  static restore(state: VsockSlotsState, { name, ring }: DriverQueue, isWritable: boolean): Slots {
-    const { base, count, bytes, held } = state
-    requireVsockState(ring.memory.contains(base, count * bytes), `the buffers of ${name} are not in memory`)
-    const slots = new Slots(base, count, bytes, ring.size)
-    const addresses = new Set(held.map(([, address]) => address))
-    slots.#free.splice(0, count, ...slots.#free.filter((address) => !addresses.has(address)))
-    for (const [head, address] of held) {
-      const isOut = ring.writableBytesOf(head) === (isWritable ? bytes : 0) && slots.#byHead[head] === -1
-      requireVsockState(isOut, `chain ${head} of ${name} is not outstanding like that, or there twice`)
-      slots.#byHead[head] = address
-    }
-    const { outstanding } = ring
-    requireVsockState(
-      held.length === outstanding,
-      `${name} has ${outstanding} chains outstanding, ${held.length} are held`,
-    )
-    return slots
-  }
-}
-
 /** Which of the features that were wanted were negotiated. */
 export interface VsockFeatures {
   readonly stream?: boolean
@@ -150,8 +89,11 @@ export interface VsockFeatures {
   readonly noImpliedStream: boolean
 }
 
+/** The guest's half: a driver on a transport, and its sockets. */
 export class VsockDriver {
+  /** The driver itself: its features, configuration and events. */
   readonly driver: Driver<VsockContract, VsockFeatures>
+  /** The guest's end, under the CID that the device gave it. */
   readonly endpoint: VsockEndpoint
   /** Packets of the device that had no valid header, and were dropped. */
   malformedPackets = 0

@@ -24,8 +24,10 @@ import { VsockSocket } from './socket.ts'
 import type { PayloadSource, SocketOwner, VsockSocketBase } from './socket-base.ts'
 import { checkEndpointState, requireVsockState, type VsockEndpointState, type VsockSocketState } from './state.ts'
 
+/** Kinds of sockets, as options name them. */
 export type VsockSocketType = 'stream' | 'seqpacket'
 
+/** What devices, drivers and endpoints have in common. */
 export interface VsockEndpointOptions {
   /** Receive buffer of each connection, in bytes: the peer's credit, 1 to 2^32 - 1. Default 64 KiB. */
   readonly bufAlloc?: number
@@ -55,6 +57,7 @@ interface Listening {
   readonly onConnection: (socket: never) => unknown
 }
 
+/** Listeners and connections of one address, without queues. */
 export class VsockEndpoint {
   /** Our address; it changes with a transport reset. */
   cid: number
@@ -97,6 +100,7 @@ export class VsockEndpoint {
     }
   }
 
+  /** Connections that count against `maxConnections`: also closed ones whose RST waits to be sent. */
   get connectionCount(): number {
     return this.#sockets.size
   }
@@ -139,6 +143,7 @@ export class VsockEndpoint {
     return this.#replies.length < MAX_REPLIES
   }
 
+  /** `nextPacket` has one, given room. */
   get hasOutgoing(): boolean {
     return this.#replies.length > 0 || this.#ready.size > 0
   }

@@ -5,6 +5,7 @@
 import { LE64_HIGH_LIMIT, le64ToNumber } from '../../../internal/little-endian.ts'
 import { ConfigLayout, u16, u32, u64 } from '../../config-layout.ts'
 
+/** Operations of a packet (§5.10.6), `op` in its header. */
 export const VIRTIO_VSOCK_OP_INVALID = 0
 export const VIRTIO_VSOCK_OP_REQUEST = 1
 export const VIRTIO_VSOCK_OP_RESPONSE = 2
@@ -14,6 +15,7 @@ export const VIRTIO_VSOCK_OP_RW = 5
 export const VIRTIO_VSOCK_OP_CREDIT_UPDATE = 6
 export const VIRTIO_VSOCK_OP_CREDIT_REQUEST = 7
 
+/** Types of sockets, `type` in the header. */
 export const VIRTIO_VSOCK_TYPE_STREAM = 1
 export const VIRTIO_VSOCK_TYPE_SEQPACKET = 2
 
@@ -25,6 +27,7 @@ export const VIRTIO_VSOCK_SEQ_EOR = 2
 export const VIRTIO_VSOCK_SHUTDOWN_F_RECEIVE = 0
 export const VIRTIO_VSOCK_SHUTDOWN_F_SEND = 1
 
+/** `id` of the event that ends all connections (§5.10.6.7). */
 export const VIRTIO_VSOCK_EVENT_TRANSPORT_RESET = 0
 
 /** The host's well-known CID (§5.10.4). */
@@ -33,8 +36,10 @@ export const VSOCK_HOST_CID = 2
 /** CIDs are le64 whose upper half is reserved and zero (§5.10.4): a larger one is nobody's (IMP-VSK-02). */
 export const MAX_CID = 0xffff_ffff
 
+/** Bytes of a header, in front of every payload. */
 export const VSOCK_HEADER_BYTES = 44
 
+/** The header as a declaration, for tools. */
 export const vsockHeaderLayout = new ConfigLayout({
   srcCid: u64('src_cid'),
   dstCid: u64('dst_cid'),

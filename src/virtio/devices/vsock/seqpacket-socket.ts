@@ -12,22 +12,27 @@ import { MessageQueue } from './message-queue.ts'
 import { checkBytes, type PayloadSource, type SocketOwner, VsockSocketBase } from './socket-base.ts'
 import { checkSocketState, type VsockSocketState } from './state.ts'
 
+/** A message that arrived. */
 export interface VsockMessage {
+  /** A copy: yours. */
   readonly bytes: Uint8Array
   /** The message is the last one of its record (POSIX MSG_EOR). */
   readonly endOfRecord: boolean
 }
 
+/** How a message is sent. */
 export interface VsockMessageOptions {
   /** Marks the end of a record. Default false. */
   readonly endOfRecord?: boolean
 }
 
+/** How a message is sent, and waited for. */
 export interface VsockSendOptions extends VsockMessageOptions {
   /** Stops the wait: then nothing of the message was sent. */
   readonly signal?: AbortSignal
 }
 
+/** A seqpacket socket: messages, whole and in order. */
 export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterable<VsockMessage> {
   readonly #received: MessageQueue
   readonly #queued: MessageQueue
@@ -50,6 +55,7 @@ export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterab
     return Math.min(this.connection.peerBufAlloc, this.#queued.bytes.capacity)
   }
 
+  /** Nothing is left to read, and nothing more will come. */
   override get ended(): boolean {
     return this.#received.count === 0 && !this.connection.canReceive
   }
@@ -104,6 +110,7 @@ export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterab
     return this.read()
   }
 
+  /** Messages as they come, to the end; throws as `receive`. */
   async *[Symbol.asyncIterator](): AsyncGenerator<VsockMessage> {
     for (let message = await this.receive(); message !== null; message = await this.receive()) yield message
   }

@@ -12,11 +12,13 @@ import type { VsockSocketState } from './state.ts'
 
 /** Where the payload of a received packet is: a chain reader, or guest memory. */
 export interface PayloadSource {
+  /** Bytes that `into` has left. */
   readonly remaining: number
   /** Fills the front of `target` with the next bytes; says how many. */
   into(target: Uint8Array): number
 }
 
+/** What a socket tells. A listener runs inside the call or the turn that caused it, and returns soon. */
 export type VsockSocketEvents = {
   /** The peer accepted. */
   open: () => void
@@ -24,6 +26,7 @@ export type VsockSocketEvents = {
   readable: () => void
   /** There is room to write again. */
   writable: () => void
+  /** The connection is over; what was received can still be read. */
   close: (reason: VsockCloseReason) => void
 }
 
@@ -35,7 +38,9 @@ export interface SocketOwner {
   fault(error: unknown, socket: VsockSocketBase): void
 }
 
+/** A socket of either kind. */
 export abstract class VsockSocketBase {
+  /** Counters and state, to look at: the socket moves it. */
   readonly connection: VsockConnection
   readonly #owner: SocketOwner
   readonly #events = new Emitter<VsockSocketEvents>()
@@ -48,6 +53,7 @@ export abstract class VsockSocketBase {
     this.#owner = owner
   }
 
+  /** What happens to the socket. */
   get events(): Events<VsockSocketEvents> {
     return this.#events
   }

@@ -8,6 +8,7 @@ import type { VsockHeader } from './header.ts'
 import { checkBytes, type PayloadSource, type SocketOwner, VsockSocketBase } from './socket-base.ts'
 import { checkSocketState, type VsockSocketState } from './state.ts'
 
+/** A stream socket: bytes, in order, without boundaries. */
 export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8Array> {
   readonly #received: ByteRing
   readonly #queued: ByteRing
@@ -30,6 +31,7 @@ export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8A
     return this.connection.canSend ? this.#queued.free : 0
   }
 
+  /** Nothing is left to read, and nothing more will come. */
   override get ended(): boolean {
     return this.#received.length === 0 && !this.connection.canReceive
   }
@@ -82,6 +84,7 @@ export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8A
     return bytes
   }
 
+  /** Bytes as they come, to the end of the stream; throws as `receive`. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     for (let bytes = await this.receive(); bytes !== null; bytes = await this.receive()) yield bytes
   }
