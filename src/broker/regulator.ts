@@ -2,7 +2,9 @@
  * Regulators of the DMA: when may the next piece start? They are asked before a
  * transfer and while it grows, and told afterwards when its pieces really started. They count DMA busy time, c(b) of the analysis.
  */
+
 import { assert } from '../internal/assert.ts'
+import { checkInteger, MAX_SAFE } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 
 export interface Regulator {
@@ -57,6 +59,11 @@ export class BucketRegulator implements Regulator {
   constructor({ bytesPerNs, burstBytes, chunkBytes, dmaBytesPerNs }: BucketOptions) {
     if (!(bytesPerNs > 0 && Number.isFinite(bytesPerNs))) {
       throw new VirtioError('BAD_REGULATOR', `bucket rate ${bytesPerNs} bytes/ns: it must be above 0`)
+    }
+    checkInteger('chunkBytes', chunkBytes, 1, MAX_SAFE, 'bytes')
+    checkInteger('burstBytes', burstBytes, 1, MAX_SAFE, 'bytes')
+    if (!(dmaBytesPerNs > 0 && Number.isFinite(dmaBytesPerNs))) {
+      throw new VirtioError('BAD_REGULATOR', `the engine moves ${dmaBytesPerNs} bytes/ns: it must be above 0`)
     }
     if (!(burstBytes >= chunkBytes)) {
       throw new VirtioError(

@@ -1,4 +1,5 @@
 /** What the parts of the relay share: configuration, the platform, the VMs, and which core runs the current step. */
+import { checkInteger, checkNumber, MAX_SAFE } from '../internal/check-option.ts'
 import type { PlatformPort } from '../platform/index.ts'
 import type { SplitDeviceQueue } from '../virtqueue/index.ts'
 import { type ColorPolicy, type TransferPolicy, ZeroCopy } from '../zero-copy/index.ts'
@@ -40,6 +41,15 @@ export interface RelayConfig {
   /** Core of each VM, by VM index. */
   readonly cores: readonly number[]
   readonly flows: readonly BrokerFlow[]
+}
+
+/** Throws `VirtioError` INVALID_OPTION. */
+export function checkRelayConfig(config: RelayConfig): void {
+  checkInteger('chunkBytes', config.chunkBytes, 1, MAX_SAFE, 'bytes')
+  checkInteger('coalesceCount', config.coalesceCount, 1, MAX_SAFE, 'messages')
+  checkNumber('coalesceDelayNs', config.coalesceDelayNs, 0, MAX_SAFE, 'ns')
+  checkNumber('waitForDmaNs', config.waitForDmaNs, 0, MAX_SAFE, 'ns')
+  checkInteger('coreCount', config.coreCount, 1, 2 ** 16)
 }
 
 /** Why a message was not, or not fully, delivered. `scattered`: it is in more parts than its bytes are worth. */

@@ -20,7 +20,7 @@ import { Outlet } from './outlet.ts'
 import { PageMover } from './page-mover.ts'
 import { ReceivePool } from './receive-pool.ts'
 import type { Regulator } from './regulator.ts'
-import { type RelayConfig, RelayContext, type RelayObserver } from './relay-context.ts'
+import { checkRelayConfig, type RelayConfig, RelayContext, type RelayObserver } from './relay-context.ts'
 import type { Router } from './router.ts'
 import type { Transfer } from './transfer.ts'
 
@@ -43,6 +43,7 @@ export class Relay {
     regulator: Regulator,
     observer: RelayObserver = {},
   ) {
+    checkRelayConfig(config)
     assert(regulator.isFull, 'the regulator starts full')
     this.#port = port
     this.#context = new RelayContext(port, config, router, observer)

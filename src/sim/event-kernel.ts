@@ -18,7 +18,9 @@
  *
  * Arrays of one field each, and few module constants: bundlers turn `const` into `var`, which V8 loads at every use.
  */
+
 import { assert } from '../internal/assert.ts'
+import { checkInteger } from '../internal/check-option.ts'
 
 /** Slots are numbered below this; a handle is `generation * SLOT_LIMIT + slot`, a safe integer. */
 const SLOT_LIMIT = 2 ** 20
@@ -87,7 +89,7 @@ export class EventKernel {
 
   constructor(options: EventKernelOptions = {}) {
     const capacity = options.capacity ?? 64
-    assert(Number.isInteger(capacity) && capacity > 0, `capacity ${capacity} is not a positive integer`)
+    checkInteger('capacity', capacity, 1, 2 ** 30, 'events')
     this.#growSlots(capacity)
   }
 

@@ -3,7 +3,9 @@
  * what is kept: two runs with the same hash did the same things at the same times. It is made for finding differences
  * (multiply and rotate, two lanes, as in MurmurHash3), not against an adversary.
  */
+
 import { assert } from '../internal/assert.ts'
+import { checkInteger, MAX_SAFE } from '../internal/check-option.ts'
 
 /** What a row is. The numbers are part of the hash. */
 export const TraceForm = { span: 0, instant: 1, begin: 2, end: 3, counter: 4, flowStart: 5, flowEnd: 6 } as const
@@ -50,7 +52,7 @@ export class TraceRecorder {
 
   constructor(options: TraceOptions = {}) {
     this.#limit = options.limit ?? 2 ** 21
-    assert(Number.isSafeInteger(this.#limit) && this.#limit >= 0, `a limit of ${this.#limit} rows`)
+    checkInteger('limit', this.#limit, 0, MAX_SAFE, 'rows')
     this.#hashes = options.hash !== false
     // To keep nothing is an empty window, so that nothing counts as dropped.
     this.#fromNs = options.keep === false ? Number.POSITIVE_INFINITY : (options.window?.fromNs ?? 0)

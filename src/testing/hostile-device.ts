@@ -6,7 +6,7 @@
 import { Random } from '../internal/random.ts'
 import { agreesOnUsed, describe } from './agreement.ts'
 import { drawRing } from './draw-ring.ts'
-import { expectCount } from './expect-count.ts'
+import { expectCampaign } from './expect-count.ts'
 import { QueueMismatch } from './mismatch.ts'
 import { negotiate } from './negotiate.ts'
 import type { DriverQueueTarget, DriverQueueUnderTest } from './queue-targets.ts'
@@ -40,7 +40,7 @@ export interface HostileDeviceReport {
 
 /** Runs `asked.rings` cases, without features that the target lacks; throws `QueueMismatch` at the first wrong answer. */
 export function runHostileDevice(target: DriverQueueTarget, asked: HostileDeviceOptions): HostileDeviceReport {
-  expectCount('rings', asked.rings)
+  expectCampaign('rings', asked.rings, asked)
   const options = negotiate(asked, target)
   const report: HostileDeviceReport = { rings: 0, completions: 0, faults: {} }
   const first = options.first ?? 0

@@ -5,7 +5,7 @@
  */
 import { Random } from '../internal/random.ts'
 import { agrees, describe, sameChain } from './agreement.ts'
-import { expectCount } from './expect-count.ts'
+import { expectCampaign } from './expect-count.ts'
 import { HostileDriver, type HostileDriverOptions } from './hostile-ring.ts'
 import { QueueMismatch } from './mismatch.ts'
 import { negotiate } from './negotiate.ts'
@@ -43,7 +43,7 @@ export interface HostileReport {
 
 /** Runs `asked.rings` cases, without features that the target lacks; throws `QueueMismatch` at the first wrong answer. */
 export function runHostileRings(target: DeviceQueueTarget, asked: HostileRunOptions): HostileReport {
-  expectCount('rings', asked.rings)
+  expectCampaign('rings', asked.rings, asked)
   const options = negotiate(asked, target)
   const driver = new HostileDriver(options)
   const report: HostileReport = { rings: 0, chains: 0, faults: {} }

@@ -8,6 +8,7 @@
  *     if (driver.kick()) device.run()
  *     expect(driver.receive()).toBe(request); expect(request.reply()).toEqual(...)
  */
+import { checkInteger, checkPowerOfTwo } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { Random } from '../internal/random.ts'
 import { GuestMemory } from '../memory/index.ts'
@@ -78,6 +79,9 @@ export class MockDriver {
 
   constructor(options: MockDriverOptions = {}) {
     const { size = 8, eventIdx = false, indirect = false, seed = 1, dataBytes = 0x1_0000 } = options
+    checkPowerOfTwo('size', size, 1, 32768, 'entries')
+    checkInteger('seed', seed, 0)
+    checkInteger('dataBytes', dataBytes, 16, 2 ** 30, 'bytes')
     const { ring, end } = layOutRing({ size, eventIdx, indirect })
     this.ring = ring
     this.memory = GuestMemory.ofSize(end + dataBytes - ring.descriptorArea, ring.descriptorArea)

@@ -2,7 +2,9 @@
  * Programs for `referenceModel.compare`, made up and shrunk by fast-check: an optional peer dependency, which `testing` needs
  * and this file alone imports. Plain arrays of data instead of `fc.commands`, so that a counterexample is a program.
  */
+
 import * as fc from 'fast-check'
+import { checkInteger, checkPowerOfTwo, MAX_U32 } from '../internal/check-option.ts'
 import type { PackedQueueProgram, QueueCommand, QueueProgram } from './queue-program.ts'
 
 export interface QueueCommandOptions {
@@ -30,6 +32,11 @@ export function queueCommands(options: QueueCommandOptions): fc.Arbitrary<QueueP
 export function queueCommands(
   options: QueueCommandOptions | PackedQueueCommandOptions,
 ): fc.Arbitrary<QueueProgram | PackedQueueProgram> {
+  const { size: fixedSize = 1, minCommands = 0, maxCommands = 0 } = options
+  if (options.ring === 'split') checkPowerOfTwo('size', fixedSize, 1, 32768, 'entries')
+  else checkInteger('size', fixedSize, 1, 32768, 'entries')
+  checkInteger('minCommands', minCommands, 0, MAX_U32)
+  checkInteger('maxCommands', maxCommands, 0, MAX_U32)
   const anySize = options.ring === 'split' ? [1, 2, 4, 8, 16] : [1, 2, 3, 4, 5, 6, 7, 8, 16]
   const sizes = options.size === undefined ? fc.constantFrom(...anySize) : fc.constant(options.size)
   const length = {

@@ -7,6 +7,7 @@
  *     // around the device:  checker.confined(() => device.poll())
  *     // in the end:         checker.expectIdle()
  */
+import { checkInteger, MAX_U16 } from '../internal/check-option.ts'
 import type { GuestMemory } from '../memory/index.ts'
 import { drawRing, hex } from './draw-ring.ts'
 import { QueueMismatch } from './mismatch.ts'
@@ -40,6 +41,7 @@ export class RingChecker {
   #toldAvail: number
 
   constructor(memory: GuestMemory, ring: SplitRing, { inOrder = false, index = 0 }: RingCheckerOptions = {}) {
+    checkInteger('index', index, 0, MAX_U16)
     this.#memory = memory
     this.#ring = ring
     this.#inOrder = inOrder

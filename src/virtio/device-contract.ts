@@ -2,6 +2,7 @@
  * What a device and its driver agree on before they meet: the device type, its queues, features and configuration by name.
  * A contract holds no behaviour, so that both sides can be written against it.
  */
+import { MAX_U32 } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import type { ConfigFields } from './config-layout.ts'
 import { FEATURE_BITS } from './constants.ts'
@@ -35,11 +36,12 @@ export function contractDependencies(contract: DeviceContract): readonly Feature
 /** Throws `VirtioError` CONTRACT for what no device can be: called when a contract is declared. */
 export function checkContract(contract: DeviceContract): void {
   const { id, queues, features, config } = contract
-  if (!Number.isInteger(id) || id <= 0) throw bad(`id ${id} is no device type; 0 means that there is no device`)
+  if (!Number.isInteger(id) || id <= 0 || id > MAX_U32)
+    throw bad(`id ${id} is no device type; 0 means that there is no device`)
   const names = queues.map((queue) => queue.name)
   if (new Set(names).size !== names.length) throw bad(`two queues share a name: ${names.join(', ')}`)
   for (const { name, size } of queues) {
-    if (!Number.isInteger(Math.log2(size)) || size > 32768) {
+    if (!Number.isInteger(size) || !Number.isInteger(Math.log2(size)) || size > 32768) {
       throw bad(`queue ${name} has size ${size}; a power of two from 1 to 32768 is wanted`)
     }
   }

@@ -2,6 +2,8 @@
  * The part of a device's registers that does not depend on its status: what it offers and what its driver has accepted so far (virtio 1.4
  * §2.2), and its configuration as the driver reads it (§2.5).
  */
+
+import { checkInteger, checkPowerOfTwo, MAX_U32 } from '../internal/check-option.ts'
 import { type ConfigRegisters, ConfigSpace } from './config-space.ts'
 import { featureDependencies } from './device-features.ts'
 import { type DeviceRegistersOptions, SUPPORTED_COMMON_FEATURES } from './device-registers-options.ts'
@@ -21,6 +23,8 @@ export class ReadableRegisters {
 
   /** Throws `VirtioError` FEATURES for an offer that is not closed, or lacks VERSION_1. */
   constructor(options: DeviceRegistersOptions) {
+    checkInteger('deviceId', options.deviceId, 0, MAX_U32)
+    for (const [i, size] of options.queueSizes.entries()) checkPowerOfTwo(`queueSizes[${i}]`, size, 1, 32768, 'entries')
     this.deviceId = options.deviceId
     this.config = options.config ?? new ConfigSpace({})
     this.#dependencies = [...featureDependencies(options.deviceId), ...(options.dependencies ?? [])]

@@ -11,12 +11,13 @@
  * One agent runs this object. Nothing here allocates, blocks or notifies, but for violations, growing chains and saved states.
  */
 import { assert } from '../internal/assert.ts'
+import { checkInteger, MAX_U16, MAX_U32 } from '../internal/check-option.ts'
 import type { GuestMemory } from '../memory/guest-memory.ts'
 import { ChainWalker } from './chain-walker.ts'
 import type { DescriptorChain } from './descriptor-chain.ts'
 import { RingSignals } from './ring-signals.ts'
 import { checkDeviceState, type SplitDeviceState } from './split-device-state.ts'
-import { type SplitQueueLocation, SplitRing } from './split-layout.ts'
+import { MAX_QUEUE_SIZE, type SplitQueueLocation, SplitRing } from './split-layout.ts'
 import type { SplitDeviceQueueConfig, ViolationPolicy } from './split-queue-config.ts'
 import { makeViolation, type Violation, type ViolationRule } from './violation.ts'
 
@@ -63,6 +64,9 @@ export class SplitDeviceQueue {
   constructor(memory: GuestMemory, config: SplitDeviceQueueConfig) {
     const { size, index = 0, eventIdx = false, indirect = false, policy = 'needs-reset' } = config
     this.eventIdx = eventIdx
+    checkInteger('index', index, 0, MAX_U16)
+    checkInteger('maxChainBytes', config.maxChainBytes ?? 0, 0, MAX_U32, 'bytes')
+    checkInteger('maxChainBuffers', config.maxChainBuffers ?? 1, 1, MAX_QUEUE_SIZE, 'buffers')
     const ring = new SplitRing(memory, config)
     this.memory = memory
     this.size = size

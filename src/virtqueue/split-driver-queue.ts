@@ -10,6 +10,7 @@
  * One agent runs this object. Nothing here allocates, blocks or notifies, but for violations and saved states.
  */
 import { assert } from '../internal/assert.ts'
+import { checkInteger, MAX_U16 } from '../internal/check-option.ts'
 import type { GuestMemory } from '../memory/guest-memory.ts'
 import type { BufferList } from './buffer-list.ts'
 import { RingSignals } from './ring-signals.ts'
@@ -17,6 +18,7 @@ import { checkDriverState, type SplitDriverState } from './split-driver-state.ts
 import {
   DESCRIPTOR_BYTES,
   MAX_CHAIN_BYTES,
+  MAX_QUEUE_SIZE,
   resolveArea,
   type SplitQueueLocation,
   SplitRing,
@@ -86,6 +88,8 @@ export class SplitDriverQueue {
   constructor(memory: GuestMemory, config: SplitDriverQueueConfig, state?: SplitDriverState) {
     const ring = new SplitRing(memory, config)
     const { size, indirectArea, indirectLength = 0 } = config
+    checkInteger('index', config.index ?? 0, 0, MAX_U16)
+    checkInteger('indirectLength', indirectLength, 0, MAX_QUEUE_SIZE, 'entries')
     this.memory = memory
     this.size = size
     this.index = config.index ?? 0

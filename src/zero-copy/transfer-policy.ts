@@ -3,6 +3,7 @@
  * the middle of a message change owners or are lent; the bytes before and behind them are copied. The thresholds are data:
  * they depend on what the TLB costs.
  */
+import { checkInteger, MAX_SAFE } from '../internal/check-option.ts'
 import { PAGE_SIZE, type SegmentList } from '../memory/index.ts'
 import { PlatformCapability } from '../platform/index.ts'
 
@@ -38,10 +39,14 @@ export class TransferPolicy {
   readonly lentPages: number
 
   constructor(mode: TransferMode, options: TransferPolicyOptions = {}) {
+    const { thresholdBytes, flushPages = FLUSH_PAGES, lentPages = 512 } = options
+    checkInteger('thresholdBytes', thresholdBytes ?? 0, 0, MAX_SAFE, 'bytes')
+    checkInteger('flushPages', flushPages, 1, MAX_SAFE, 'pages')
+    checkInteger('lentPages', lentPages, 0, MAX_SAFE, 'pages')
     this.mode = mode
-    this.thresholdBytes = Math.max(PAGE_SIZE, options.thresholdBytes ?? (mode === 'auto' ? AUTO_PAGES : 1) * PAGE_SIZE)
-    this.flushPages = options.flushPages ?? FLUSH_PAGES
-    this.lentPages = options.lentPages ?? 512
+    this.thresholdBytes = Math.max(PAGE_SIZE, thresholdBytes ?? (mode === 'auto' ? AUTO_PAGES : 1) * PAGE_SIZE)
+    this.flushPages = flushPages
+    this.lentPages = lentPages
   }
 
   /** What the policy comes to on a platform with these capabilities, for messages that fit. */

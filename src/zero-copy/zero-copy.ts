@@ -1,4 +1,5 @@
 /** Everything that moving pages takes, put together for one broker on one platform. */
+import { checkInteger } from '../internal/check-option.ts'
 import type { PlatformPort } from '../platform/index.ts'
 import { ColorPolicy } from './color-policy.ts'
 import { FrameLedger } from './frame-ledger.ts'
@@ -29,6 +30,7 @@ export class ZeroCopy<Holder> {
 
   /** Null: the policy, or the platform, only copies. Then nobody needs to know who holds a frame. */
   static on<Holder>(port: PlatformPort, options: ZeroCopyOptions): ZeroCopy<Holder> | null {
+    checkInteger('vmCount', options.vmCount, 1, 2 ** 16)
     return options.policy.wayOn(port.capabilities) === TransferWay.copy ? null : new ZeroCopy(port, options)
   }
 

@@ -149,7 +149,7 @@ describe('TraceRecorder', () => {
   })
 
   it('stops misuse', () => {
-    expect(() => new TraceRecorder({ limit: -1 })).toThrow(/limit of -1/)
+    expect(() => new TraceRecorder({ limit: -1 })).toThrow('limit must be an integer from 0 to 2^53 - 1 (rows), not -1')
     expect(() => new TraceRecorder().span(0, 0, 10, -1, 0, 0)).toThrow(/duration/)
   })
 })

@@ -6,6 +6,7 @@
  *
  * The device is a vsock device with the queues rx, tx and event (virtio 1.4 §5.10): its payload is packets to other VMs.
  */
+import { checkInteger } from '../../internal/check-option.ts'
 import { Random } from '../../internal/random.ts'
 import { type GuestMemory, MemoryError, PAGE_SIZE } from '../../memory/index.ts'
 import { ACKNOWLEDGE, type DeviceRegisters, DRIVER, DRIVER_OK, FEATURES_OK } from '../../virtio/index.ts'
@@ -58,6 +59,8 @@ export class HostileGuest {
   #isFree = false
 
   constructor(options: HostileGuestOptions) {
+    checkInteger('seed', options.seed, 0)
+    checkInteger('cid', options.cid, 3, 0xffff_fffe)
     this.cid = options.cid
     this.peers = options.peers
     this.random = new Random(options.seed, 0x6057)

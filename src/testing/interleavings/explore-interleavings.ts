@@ -2,6 +2,7 @@
  * `exploreInterleavings`: runs two pieces of real code against each other over shared memory, in every order in which their
  * accesses can take effect. `docs/interleavings.md` explains how, and what a verdict means.
  */
+import { checkInteger, checkPowerOfTwo, MAX_U32 } from '../../internal/check-option.ts'
 import { VirtioError } from '../../internal/error.ts'
 import { DEVICE, DRIVER, SIDE_NAMES } from './access.ts'
 import { type SideProgram, SideRunner } from './explored-side.ts'
@@ -184,6 +185,10 @@ interface World<State> {
 const DEFAULT_MAX_STEPS = 1000
 
 function createWorld(target: InterleavingTarget, options: InterleavingOptions, limit: number): World<unknown> {
+  checkInteger('limit', options.limit ?? 1, 1, MAX_U32, 'states')
+  checkInteger('maxSteps', options.maxSteps ?? 1, 1, MAX_U32, 'accesses')
+  checkInteger('shorten', options.shorten ?? 0, 0, MAX_U32, 'states')
+  checkPowerOfTwo('lineBytes', options.lineBytes ?? 64, 4, 64, 'bytes')
   const { base = 0x1000, memoryBytes } = target
   if (!(memoryBytes > 0 && memoryBytes % 64 === 0 && base % 64 === 0)) {
     throw new VirtioError('INVALID_OPTION', `memoryBytes ${memoryBytes} and base ${base} must be multiples of 64`)

@@ -4,7 +4,7 @@
  * id twice, or lose one.
  */
 import { Random } from '../../internal/random.ts'
-import { expectCount } from '../expect-count.ts'
+import { expectCampaign } from '../expect-count.ts'
 import { negotiate } from '../negotiate.ts'
 import type { PackedDriverTarget } from '../queue-targets.ts'
 import { VIRTQ_DESC_F_WRITE } from '../split-ring-format.ts'
@@ -24,7 +24,7 @@ import { slotsOf } from './reference-packed-ring.ts'
 
 /** Runs `asked.rings` cases, without features that the target lacks; throws `QueueMismatch` at the first wrong answer. */
 export function runHostilePackedDevice(target: PackedDriverTarget, asked: HostilePackedOptions): HostilePackedReport {
-  expectCount('rings', asked.rings)
+  expectCampaign('rings', asked.rings, asked)
   const options = negotiate(asked, target)
   const report: HostilePackedReport = { rings: 0, buffers: 0, faults: {} }
   const first = options.first ?? 0

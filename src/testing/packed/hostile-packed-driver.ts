@@ -3,7 +3,7 @@
  * taken. Seeded and numbered. Every answer is held against the specification, by the witness of honest programs.
  */
 import { Random } from '../../internal/random.ts'
-import { expectCount } from '../expect-count.ts'
+import { expectCampaign } from '../expect-count.ts'
 import { ARENA_BYTES, HOSTILE_LAYOUTS, type HostileMemory, hostileMemory, wipe } from '../hostile-memory.ts'
 import { HOSTILE_ADDRESSES, HOSTILE_LENGTHS } from '../hostile-values.ts'
 import { QueueMismatch } from '../mismatch.ts'
@@ -54,7 +54,7 @@ const LAYOUTS = HOSTILE_LAYOUTS.filter((layout) => layout !== 'large')
 
 /** Runs `asked.rings` cases, without features that the target lacks; throws `QueueMismatch` at the first wrong answer. */
 export function runHostilePackedRings(target: PackedDeviceTarget, asked: HostilePackedOptions): HostilePackedReport {
-  expectCount('rings', asked.rings)
+  expectCampaign('rings', asked.rings, asked)
   const options = negotiate(asked, target)
   const report: HostilePackedReport = { rings: 0, buffers: 0, faults: {} }
   const places = LAYOUTS.map((layout) => hostileMemory(layout, false))

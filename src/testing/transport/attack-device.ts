@@ -4,7 +4,7 @@
  * each case the device must come up again and answer.
  */
 import { Random } from '../../internal/random.ts'
-import { expectCount } from '../expect-count.ts'
+import { expectCampaign } from '../expect-count.ts'
 import { ARENA_BYTES } from '../hostile-memory.ts'
 import { HostileDriver } from '../hostile-ring.ts'
 import { HOSTILE_ADDRESSES } from '../hostile-values.ts'
@@ -53,7 +53,7 @@ const DEFAULT_STEPS = 24
 
 /** Throws `QueueMismatch` at the first thing that must not be, with the last accesses and a drawing of the ring. */
 export function attackDevice(target: DeviceBehindTransport, options: AttackOptions): AttackReport {
-  expectCount('cases', options.cases)
+  expectCampaign('cases', options.cases, options)
   const report: AttackReport = { scripts: 0, cases: 0, accesses: 0, kicks: 0, rewrites: 0, returned: 0 }
   const { first = 0, cases } = options
   if (options.first === undefined) {

@@ -5,7 +5,7 @@
  */
 import { Random } from '../../internal/random.ts'
 import { hex } from '../draw-ring.ts'
-import { expectCount } from '../expect-count.ts'
+import { expectCampaign } from '../expect-count.ts'
 import { QueueMismatch } from '../mismatch.ts'
 import { CallTimeout } from '../museum/bounded-call.ts'
 import { TooManyReads, WatchedMemory } from '../museum/watched-memory.ts'
@@ -42,7 +42,7 @@ const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError]
 
 /** Throws `QueueMismatch` at the first thing that must not be. */
 export function attackDriver(target: DriverBehindTransport, options: DriverAttackOptions): DriverAttackReport {
-  expectCount('cases', options.cases)
+  expectCampaign('cases', options.cases, options)
   const report = { cases: 0, up: 0, refused: 0, requests: 0, finished: 0, accesses: 0, lies: 0 }
   const { first = 0, cases, seed, steps = 24 } = options
   const ram = new WatchedMemory([RAM], false, undefined)
