@@ -43,4 +43,27 @@ describe('entropy device', () => {
     await expect(driver.requests.call([], { reply: 8 })).rejects.toThrow('reset')
     expect(faults[0]).toContain('at least one byte')
   })
+
+  it.each([0.5, Number.NaN, -1, 65, '8', undefined])(
+    'RNG-DEV-01: nor one that delivers %s bytes of 64',
+    async (count) => {
+      const device = entropyDevice({ source: () => count as number }).create()
+      const faults: unknown[] = []
+      device.events.on('fault', (error) => faults.push(error))
+      const driver = startDriver(new SharedMemoryTransport(device))
+      await expect(driver.requests.call([], { reply: 64 })).rejects.toThrow('at least one byte')
+      expect(faults.length).toBe(1)
+    },
+  )
+
+  it('what no entropy device can be is refused', () => {
+    const refused = (name: string) =>
+      expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(`${name} must be`) })
+    for (const source of [undefined, null, 5, 'random'] as never[]) {
+      expect(() => entropyDevice({ source })).toThrow(refused('source'))
+    }
+    for (const queueSize of [Number.NaN, -1, 0, 0.5, 3, 65536, 2 ** 32, 2 ** 53, '8'] as number[]) {
+      expect(() => entropyDevice({ source: seeded(1), queueSize })).toThrow(refused('queueSize'))
+    }
+  })
 })
