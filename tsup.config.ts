@@ -52,8 +52,6 @@ export default defineConfig([
   {
     ...shared,
     format: 'esm',
-    // It is CommonJS: to import it as it is takes Node three times as long as to import all the rest of the root.
-    noExternal: ['buffer-layout'],
     esbuildPlugins: [coreInOneChunk],
     esbuildOptions(options) {
       options.logOverride = { 'ignored-bare-import': 'silent' }

@@ -7,6 +7,10 @@ import { budgetCycleNs, effectiveBytesPerNs, type FlowSet, validateFlowSet, vali
 import { Supply, transferTimeNs } from './supply.ts'
 import { TIGHTNESS, type Tightness } from './tightness.ts'
 
+/**
+ * What the analyses read: flows and stalls as arrays, and what their machine costs. Times are ns, indices those of the
+ * flows given to `analysisModel`.
+ */
 export interface AnalysisModel {
   readonly tightness: Tightness
   /** Flows. The arrays have their entries first, then those of the stalls, and may be longer. */

@@ -4,6 +4,7 @@
  */
 import type { EndpointQueues } from './endpoint.ts'
 
+/** A broker as a platform runs it: entered on a core for a cause, and continued until it has nothing left to do. */
 export interface Broker {
   /** `core` entered for `cause` (`BrokerCause`); of a doorbell, `argument` is `vm * 2 + queue`, of a reset `vm`. */
   enter(core: number, cause: number, argument: number): number

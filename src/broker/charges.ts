@@ -16,6 +16,7 @@ export function fetchesOf(descriptors: number): number {
 /** A chain that comes in, of at most as many descriptors as one fetch covers: a message, or a receive buffer. A message goes back to its
  * sender in the end. */
 export const FETCH_CHARGES: Charges = { fetchDescriptor: 1 }
+/** A message goes back to its sender. */
 export const COMPLETE_CHARGES: Charges = { usedRing: 1 }
 /** A piece of it, however moved: its receive buffer comes in, and goes back. */
 export const PIECE_CHARGES: Charges = { fetchDescriptor: 1, usedRing: 1 }
@@ -48,6 +49,7 @@ export function copyCharges(pieces: number, chained: boolean): Charges {
   )
 }
 
+/** How many steps of the broker it takes to move a message by its pages. */
 export interface MoveSteps {
   /** Until the receiver has been told. */
   readonly arrival: number

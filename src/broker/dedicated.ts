@@ -8,6 +8,7 @@ import type { Broker } from './broker.ts'
 import type { EndpointQueues } from './endpoint.ts'
 import type { Relay } from './relay.ts'
 
+/** The broker on a core of its own (RTSS 2021): doorbells and completions wake it by interrupts between cores. */
 export class DedicatedBroker implements Broker {
   readonly #port: PlatformPort
   readonly #relay: Relay

@@ -4,6 +4,7 @@ import type { SplitDeviceQueue } from '../virtqueue/index.ts'
 import type { ReceivePool } from './receive-pool.ts'
 import type { Transfer } from './transfer.ts'
 
+/** The rings of a VM, from the broker's side. */
 export interface EndpointQueues {
   readonly memory: GuestMemory
   readonly receive: SplitDeviceQueue
@@ -12,6 +13,7 @@ export interface EndpointQueues {
   readonly rings: SegmentList
 }
 
+/** A VM as the broker sees it: its core, its rings once the driver has set them up, and what it holds of them. */
 export class Endpoint {
   readonly vm: number
   readonly core: number

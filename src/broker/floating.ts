@@ -11,6 +11,7 @@ import type { Broker } from './broker.ts'
 import type { EndpointQueues } from './endpoint.ts'
 import type { Relay } from './relay.ts'
 
+/** The broker that runs on whichever core kicks it or takes the completion interrupt, under one ticket lock. */
 export class FloatingBroker implements Broker {
   readonly #port: PlatformPort
   readonly #relay: Relay

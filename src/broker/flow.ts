@@ -8,6 +8,7 @@ import { VirtioError } from '../internal/error.ts'
 import type { Message } from './message-table.ts'
 import { Policing } from './policing.ts'
 
+/** A flow as the broker is told of it. Times are ns, lengths bytes. */
 export interface BrokerFlow {
   /** VM indices. */
   readonly source: number

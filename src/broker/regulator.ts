@@ -7,6 +7,10 @@ import { assert } from '../internal/assert.ts'
 import { checkInteger, MAX_SAFE } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 
+/**
+ * Says when the next piece may start on the DMA. It is asked before a transfer and while it grows, and charged when
+ * pieces have started. Times are ns; `busyNs` is DMA busy time.
+ */
 export interface Regulator {
   /** Nothing that was charged is still missing. A regulator starts full: the theorems need all of the first budget (docs/analysis.md). */
   readonly isFull: boolean

@@ -10,6 +10,7 @@ import type { Message } from './message-table.ts'
 import type { Router } from './router.ts'
 import { WakeUps } from './wake-ups.ts'
 
+/** How the relay works: scheduler, sizes of pieces, and its limits a step. */
 export interface RelayConfig {
   readonly scheduler: 'edf' | 'fp'
   /** Largest piece, bytes. */
@@ -55,6 +56,7 @@ export function checkRelayConfig(config: RelayConfig): void {
 /** Why a message was not, or not fully, delivered. `scattered`: it is in more parts than its bytes are worth. */
 export type RefusalReason = 'header' | 'too-long' | 'scattered' | 'unreachable'
 
+/** What a platform may want to hear of the relay's work. */
 export interface RelayObserver {
   onRefused?(vm: number, reason: RefusalReason): void
 }

@@ -24,6 +24,10 @@ import { checkRelayConfig, type RelayConfig, RelayContext, type RelayObserver } 
 import type { Router } from './router.ts'
 import type { Transfer } from './transfer.ts'
 
+/**
+ * Moves messages between rings: takes them in, schedules them, starts transfers and finishes them. Both brokers share
+ * it, and hold the lock around every call.
+ */
 export class Relay {
   readonly #port: PlatformPort
   readonly #context: RelayContext

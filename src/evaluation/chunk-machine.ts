@@ -12,6 +12,7 @@ import { VirtioError } from '../internal/error.ts'
 import type { Random } from '../internal/random.ts'
 import type { Releases } from './releases.ts'
 
+/** Fixed priority, or earliest deadline first. */
 export type SchedulerName = 'fp' | 'edf'
 
 /** How long the software before a chunk takes. */
@@ -24,6 +25,7 @@ export type OverheadChoice =
   /** The best is the gap between chained descriptors: of a chunk committed behind one of its own message. Else the worst. */
   | { readonly kind: 'chained' }
 
+/** How a run of the chunk machine begins, and what its software takes. */
 export interface RunOptions {
   readonly overhead?: OverheadChoice
   /** Of the budget at time 0: its balance (negative: a debt), and when the next refill comes. Default: full, just refilled. */

@@ -8,7 +8,9 @@ import type { CostOpName } from '../platform/index.ts'
 import { type BoardProfile, remapCharges } from '../platform-zcu102/index.ts'
 import { TransferPolicy, TransferWay } from '../zero-copy/index.ts'
 
+/** The designs that are compared. */
 export const DESIGN_NAMES = ['dedicated', 'floating', 'floating-look-ahead', 'zero-copy'] as const
+/** One of `DESIGN_NAMES`. */
 export type DesignName = (typeof DESIGN_NAMES)[number]
 
 /** What stands for the longest time of an action: its worst, or its typical, as if a board had shown that to be the worst. */
@@ -54,6 +56,7 @@ const PATHS: Readonly<Record<DesignName, SoftwarePath>> = {
   'zero-copy': { chunk: FLOATING_TRANSFER, message: FLOATING_MESSAGE, refill: [] },
 }
 
+/** What a design adds to each chunk, message and refill on a board, in ns. */
 export function designOverheads(profile: BoardProfile, design: DesignName, level: CostLevel): DesignOverheads {
   const { chunk, message, refill } = PATHS[design]
   const sum = (ops: readonly CostOpName[], place: 0 | 1 | 2) =>

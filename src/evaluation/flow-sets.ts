@@ -6,7 +6,9 @@ import type { Flow } from '../analysis/index.ts'
 import { Random } from '../internal/random.ts'
 import { dirichletRescale, uunifast } from './utilizations.ts'
 
+/** How utilisations are drawn: UUniFast, or Dirichlet-Rescale. */
 export type GeneratorName = 'uunifast' | 'drs'
+/** Deadlines equal to periods, or at most as long. */
 export type DeadlineKind = 'implicit' | 'constrained'
 
 /**

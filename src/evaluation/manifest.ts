@@ -5,6 +5,7 @@ import type { Campaign } from './experiment.ts'
 /** Changes whenever files written before cannot be merged with files written now. */
 export const MANIFEST_FORMAT = 2
 
+/** What `manifest.json` holds. */
 export interface Manifest {
   readonly format: typeof MANIFEST_FORMAT
   /** Of this package: another version may draw other sets. */
@@ -17,11 +18,13 @@ export interface Manifest {
   readonly experiments: readonly ManifestExperiment[]
 }
 
+/** One part of a campaign, counted from 1. */
 export interface Shard {
   readonly index: number
   readonly count: number
 }
 
+/** An experiment of a finished folder: its files, and what their columns mean. */
 export interface ManifestExperiment {
   readonly name: string
   readonly title: string

@@ -1,6 +1,7 @@
 /** When messages are released and queued: of each flow in order, flat, reused. */
 import { assert } from '../internal/assert.ts'
 
+/** When each message of each flow is released, in ns, in arrays. */
 export class Releases {
   readonly count: number
   /** Messages of flow i are those from start[i] to end[i]. */

@@ -2,6 +2,7 @@
 import type { Row } from './experiment.ts'
 import type { Manifest } from './manifest.ts'
 
+/** What a report is made of: the manifest, and the rows of every table. */
 export interface ReportData {
   readonly manifest: Manifest
   /**

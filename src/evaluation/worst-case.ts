@@ -26,11 +26,13 @@ export type Witness = {
   readonly untilNs: number
 }
 
+/** The longest response that was found, and the behaviour that has it. */
 export interface Worst {
   readonly responseNs: number
   readonly witness: Witness
 }
 
+/** How long to search for a bad behaviour. */
 export interface SearchEffort {
   /** Refill periods over which less urgent flows may drain the budget, and starts of that relative to a refill. */
   readonly periods: number
@@ -39,6 +41,7 @@ export interface SearchEffort {
   readonly steps: number
 }
 
+/** What is searched when nothing else is asked for. */
 export const DEFAULT_EFFORT: SearchEffort = { periods: 4, phases: 4, steps: 60 }
 
 /** Worst response of the witness's flow in its behaviour. */

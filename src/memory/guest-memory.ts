@@ -17,6 +17,10 @@ export interface MemoryObserver {
   rebind(): void
 }
 
+/**
+ * A guest's physical memory: regions with holes between them, read and written by address in little-endian order. An
+ * access outside of all regions throws `MemoryError`; `contains` asks first.
+ */
 export class GuestMemory {
   /** Sorted by address, without overlap. */
   readonly regions: readonly MemoryRegion[]

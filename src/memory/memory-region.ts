@@ -7,6 +7,7 @@
 import { VirtioError } from '../internal/error.ts'
 import { hex } from './memory-error.ts'
 
+/** Bytes of a page: 4 KiB. */
 export const PAGE_SIZE = 4096
 /** An offset is below 2^32, so a bit operation finds its place in the page, where `%` would be a call. */
 const PAGE_MASK = PAGE_SIZE - 1
@@ -15,6 +16,7 @@ const PAGE_MASK = PAGE_SIZE - 1
 const REGION_ALIGNMENT = 16
 const MAX_REGION_BYTES = 2 ** 32
 
+/** A region to build guest memory of: where it lies, how long it is, and which bytes stand behind it. */
 export interface RegionSpec {
   /** Guest-physical address of the first byte: a multiple of 16 (of 4096 when page-mapped), below 2^53. */
   readonly base: number
@@ -32,6 +34,7 @@ export interface RegionSpec {
   readonly shared?: boolean
 }
 
+/** One region of guest memory over a buffer, or over frames of it page by page. Addresses are guest-physical bytes. */
 export class MemoryRegion {
   readonly base: number
   readonly size: number

@@ -10,6 +10,10 @@ import type { SegmentList } from './segment-list.ts'
 
 const NOTHING = new Uint8Array(0)
 
+/**
+ * Walks a list of segments of guest memory as one stream of bytes. It allocates nothing per step; what it shows is
+ * valid until the next step.
+ */
 export class SegmentCursor {
   /** Bytes after the position. */
   remaining = 0

@@ -8,6 +8,7 @@ import type { RateControl } from './rate-control.ts'
 
 export const STATUSES = ['READ', 'RECALLED', 'DERIVED', 'ASSUMED', 'MEASURED'] as const
 
+/** A figure with its provenance. */
 export interface Fact<T> {
   readonly value: T
   /** Has one of `STATUSES` in it; may say which part of the value is which. */
@@ -25,6 +26,7 @@ export type CostTriple = readonly [best: number, typical: number, worst: number]
 /** What a board is, in words: for the reader, nothing is computed from it. */
 export const HARDWARE = ['processor', 'caches', 'interruptController', 'dma', 'dmaRegulation'] as const
 
+/** A board: its hardware, its figures and the costs of its actions, each with where it comes from. */
 export interface BoardProfile {
   readonly name: string
   readonly title: string

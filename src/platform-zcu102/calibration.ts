@@ -24,6 +24,7 @@ import {
 import { type BoardProfile, type CostTriple, type Fact, fact } from './board-profile.ts'
 import { COST_MEANINGS } from './cost-meanings.ts'
 
+/** Measured costs of a board, to take the place of assumed ones. */
 export interface Calibration {
   /** `name` of the profile whose board was measured. */
   readonly board: string

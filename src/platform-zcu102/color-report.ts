@@ -4,6 +4,7 @@ import type { Scenario } from '../scenario/index.ts'
 import type { ColorPlan } from './colors.ts'
 import type { Dram, Stage2Table } from './stage2.ts'
 
+/** Who had pages of which cache colours at the end of a run. */
 export interface ColorReport {
   /** Page colours of the board. */
   readonly colors: number
@@ -14,6 +15,7 @@ export interface ColorReport {
   readonly shared: readonly SharedColors[]
 }
 
+/** Pages of a VM by cache colour, at the end of a run. */
 export interface VmColors {
   /** Its partition. */
   readonly colors: readonly number[]
@@ -25,6 +27,7 @@ export interface VmColors {
   readonly longestRunPages: number
 }
 
+/** Two VMs that share page colours. */
 export interface SharedColors {
   readonly vms: readonly [string, string]
   readonly colors: readonly number[]

@@ -12,6 +12,7 @@ export interface ResponseTimes {
   readonly max: number
 }
 
+/** What was observed of a flow: messages, missed deadlines, and response times in ns. */
 export interface FlowResult {
   readonly messages: number
   readonly delivered: number

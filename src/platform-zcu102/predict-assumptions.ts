@@ -7,6 +7,7 @@ import type { Prediction } from './predict.ts'
 /** Lines of `assumptionsOf` that speak of a run, not of a board or of a design. */
 const OF_RUNS = [/^Simulated/, /^Costs are /, /^Overheads are pinned/]
 
+/** What has to be believed for a prediction to mean anything, a sentence each. */
 export function predictionAssumptions(
   scenario: Scenario,
   { design, pinned, scheduler }: Prediction,

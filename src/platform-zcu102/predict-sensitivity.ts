@@ -31,6 +31,7 @@ export interface FittingLengths extends FittingRange {
   readonly pages: SystemFlow['pages']
 }
 
+/** What would just fit: the longest messages, the factor for all of them, the smallest budget; and what fails first. */
 export interface PredictedSensitivity {
   /**
    * By flow: the longest message, up to which from the present length, or from where it begins to fit, everything fits, the others as they

@@ -9,6 +9,7 @@ import { driversWithin } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { type System, throttledWithin } from './predict-system.ts'
 
+/** The bound of a guest's task under the time that the broker takes from its core. */
 export interface TaskPrediction {
   readonly vm: string
   readonly name: string

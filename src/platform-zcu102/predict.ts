@@ -22,8 +22,10 @@ import type { WindowTerms } from './predict-window.ts'
 import { prioritiesOf } from './priorities.ts'
 import { refuseImpossible } from './refuse-impossible.ts'
 
+/** The analyses that `predict` runs. */
 export const ANALYSES = ['A0', 'A3', 'A4'] as const satisfies readonly AnalysisName[]
 
+/** Options of `predict`. */
 export interface PredictionOptions {
   readonly design: Design
   /** Default: the built-in profile that the scenario names. */
@@ -53,6 +55,7 @@ export interface FlowPrediction {
   readonly schedulable: Readonly<Record<AnalysisName, boolean>>
 }
 
+/** How much of a core the broker takes, as a rate and within any interval. */
 export interface CorePrediction {
   readonly core: number
   /** VMs that run there. */
@@ -63,6 +66,7 @@ export interface CorePrediction {
   stolenWithin(windowNs: number): number
 }
 
+/** The bound of a chain of flows, from its first arrival to its last delivery. */
 export interface ChainPrediction {
   readonly name: string
   readonly flows: readonly string[]
@@ -72,6 +76,7 @@ export interface ChainPrediction {
   readonly schedulable: boolean
 }
 
+/** Bounds of a scenario under one design and scheduler. Times are ns; null: no bound. */
 export interface Prediction {
   readonly design: Design
   readonly scheduler: 'fp' | 'edf'

@@ -5,6 +5,7 @@
  */
 import { VirtioError } from '../internal/error.ts'
 
+/** The rate control of a DMA channel (UG1085 ch. 19). */
 export interface RateControl {
   readonly clockHz: number
   /** Bytes of one AXI burst: beats times bus width. */
@@ -13,6 +14,7 @@ export interface RateControl {
   readonly maximumCount: number
 }
 
+/** A setting of the channel's rate control. */
 export interface RateSetting {
   /** What to write to CNT. */
   readonly count: number

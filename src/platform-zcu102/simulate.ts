@@ -10,6 +10,7 @@ import type { Intruder } from './intruder.ts'
 import { Machine } from './machine.ts'
 import type { Delivery, FlowResult } from './message-ledger.ts'
 
+/** Options of `simulate`. */
 export interface SimulationOptions {
   readonly design: Design
   /** Default: the built-in one that the scenario names. */

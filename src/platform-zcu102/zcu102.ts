@@ -7,6 +7,7 @@ function cost(value: CostTriple, status: string, source: string): Fact<CostTripl
 
 const CODE_PATHS = 'order of magnitude of code paths READ in Jailhouse'
 
+/** The built-in profile of the ZCU102. */
 export const zcu102: BoardProfile = {
   name: 'zcu102',
   title: 'Xilinx ZCU102, Jailhouse',

@@ -3,6 +3,7 @@ import { COST_OPS, type CostOpName } from './cost-op.ts'
 /** How often each action is taken on some way: as a broker announces it, or a machine has charged it. */
 export type Charges = Partial<Readonly<Record<CostOpName, number>>>
 
+/** How often each action is done in all parts together. */
 export function sumCharges(...parts: readonly Charges[]): Charges {
   const sum: Partial<Record<CostOpName, number>> = {}
   for (const part of parts) {

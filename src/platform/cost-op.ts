@@ -26,6 +26,7 @@ export const COST_OPS = [
   'guestIsr', // guest: one virtual interrupt handled
 ] as const
 
+/** The name of an action that takes time: one of `COST_OPS`. */
 export type CostOpName = (typeof COST_OPS)[number]
 
 /** A cost op is a small integer, its place in `COST_OPS`: `CostOp.dmaSetup`. */

@@ -20,6 +20,7 @@ export const PlatformCapability = {
   smmu: 16,
 } as const
 
+/** What a platform does for the broker: time, memory of the VMs, DMA, interrupts, mappings and the lock. */
 export interface PlatformPort {
   /** Bits of `PlatformCapability`. */
   readonly capabilities: number

@@ -1,6 +1,7 @@
 /** Everything that is wrong with a file that somebody wrote, at once, each with its place and its cure. */
 import { VirtioError } from '../internal/error.ts'
 
+/** One thing that is wrong with a file: where, what is there, and what would be right. */
 export interface InputIssue {
   /** As one would write it in a program: `flows[1].period`; empty for the file as a whole. */
   readonly path: string

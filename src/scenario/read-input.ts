@@ -4,6 +4,7 @@ import { InputError, type InputIssue } from './input-error.ts'
 import { Report } from './read-fields.ts'
 import { readSourceText } from './source-text.ts'
 
+/** How to read a text: what it is called, and in which format it is. */
 export interface ParseOptions {
   /** What the text is called in messages; its ending also tells the format. */
   readonly path?: string

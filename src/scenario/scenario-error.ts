@@ -1,6 +1,7 @@
 /** Everything that is wrong with a scenario. */
 import { InputError, type InputIssue } from './input-error.ts'
 
+/** One thing that is wrong with a scenario. */
 export type ScenarioIssue = InputIssue
 
 /** `code` is `SCENARIO`. */

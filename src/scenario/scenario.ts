@@ -19,6 +19,7 @@ export interface Scenario {
   readonly overrides: Overrides
 }
 
+/** A VM of a scenario. */
 export interface VmSpec {
   readonly name: string
   readonly core: number
@@ -84,12 +85,14 @@ export interface ChainSpec {
   readonly deadlineNs: number
 }
 
+/** What the messages of a flow carry: the bytes of a file, random ones, or nothing. */
 export type PayloadSpec =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'random' }
   /** Only lengths travel: faster, and nothing can be compared. */
   | { readonly kind: 'none' }
 
+/** The broker's knobs, with all defaults filled in. */
 export interface BrokerSpec {
   readonly placement: 'floating' | 'dedicated'
   /** The core that a dedicated broker takes for itself. */
@@ -164,6 +167,7 @@ export const INTERRUPT_PRESETS = {
   },
 } as const satisfies Record<string, InterruptSpec>
 
+/** How the DMA is regulated; docs/scenario.md says what each kind does. */
 export type RegulatorSpec =
   | { readonly kind: 'none' }
   | { readonly kind: 'rate'; readonly bytesPerNs: number }

@@ -39,6 +39,7 @@ const MAX_DAY_LOG2 = 48
 /** Steps of a search or an insertion per event scheduled, above which the length of a day is changed. */
 const DEAR_STEPS = 1 / 4
 
+/** Options of `EventKernel`. */
 export interface EventKernelOptions {
   /** Events to make room for at the start (default 64). More are taken by doubling, up to 2^20. */
   readonly capacity?: number

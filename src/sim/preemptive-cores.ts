@@ -15,11 +15,16 @@
 import { assert } from '../internal/assert.ts'
 import type { EventKernel } from './event-kernel.ts'
 
+/** Who runs on a core, the less urgent first: a higher level preempts a lower one. */
 export const CoreLevel = { computation: 0, thread: 1, interrupt: 2, hypervisor: 3 } as const
 
 const LEVELS = 4
 const NONE = -1
 
+/**
+ * Simulated cores on which work of a higher level preempts that of a lower one, and goes on where it was afterwards.
+ * Times are simulated ns.
+ */
 export class PreemptiveCores {
   readonly coreCount: number
   readonly #kernel: EventKernel

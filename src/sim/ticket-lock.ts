@@ -4,6 +4,7 @@
  */
 import { assert } from '../internal/assert.ts'
 
+/** A lock that cores get in the order in which they asked for it, each holding or waiting once at most. */
 export class TicketLock {
   /** Cores in order of their tickets, the holder's first. A core is in it once at most, so it never overflows. */
   readonly #ring: Int32Array

@@ -10,6 +10,7 @@ import { checkInteger, MAX_SAFE } from '../internal/check-option.ts'
 /** What a row is. The numbers are part of the hash. */
 export const TraceForm = { span: 0, instant: 1, begin: 2, end: 3, counter: 4, flowStart: 5, flowEnd: 6 } as const
 
+/** Options of `TraceRecorder`. */
 export interface TraceOptions {
   /** Keep rows (default), or only count and hash them. */
   readonly keep?: boolean

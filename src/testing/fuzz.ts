@@ -28,12 +28,14 @@ export type FuzzCase =
       readonly inOrder?: boolean
     }
 
+/** A case that a target answered wrongly, and how. */
 export interface FuzzFinding {
   readonly case: FuzzCase
   /** What went wrong, with a drawing of the ring. */
   readonly message: string
 }
 
+/** How far the search is, and what it found. */
 export interface FuzzProgress {
   readonly programs: number
   readonly rings: number

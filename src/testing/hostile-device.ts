@@ -21,6 +21,7 @@ import {
   usedIdxAt,
 } from './split-ring-format.ts'
 
+/** Options of `runHostileDevice`. */
 export interface HostileDeviceOptions {
   readonly seed: number
   readonly eventIdx: boolean
@@ -32,6 +33,7 @@ export interface HostileDeviceOptions {
   readonly steps?: number
 }
 
+/** What the hostile device did, and how often it broke each rule. */
 export interface HostileDeviceReport {
   rings: number
   completions: number

@@ -6,7 +6,11 @@
 import { GuestMemory, PAGE_SIZE, type RegionSpec } from '../memory/index.ts'
 import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_WRITE } from './split-ring-format.ts'
 
+/**
+ * Memories with the borders at which address arithmetic breaks: the end of RAM, a hole, 4 GiB, 2^53, scattered pages.
+ */
 export const HOSTILE_LAYOUTS = ['flat', 'based', 'hole', 'at-4g', 'at-2^53', 'paged', 'large'] as const
+/** One of `HOSTILE_LAYOUTS`. */
 export type HostileLayout = (typeof HOSTILE_LAYOUTS)[number]
 
 /** Where rings are laid and what is wiped between two cases: the first bytes of the first region. */
@@ -17,6 +21,7 @@ const GUARD_BYTES = PAGE_SIZE
 /** Seen in a chain, it tells that a guard was read. */
 const GUARD_LENGTH = 0x666
 
+/** Guest memory with guards around what a queue may touch. */
 export interface HostileMemory {
   readonly layout: HostileLayout
   readonly memory: GuestMemory
@@ -28,6 +33,7 @@ export interface HostileMemory {
   guardsIntact(): boolean
 }
 
+/** Memory of a layout, over ArrayBuffers, or SharedArrayBuffers when `shared`. */
 export function hostileMemory(layout: HostileLayout, shared: boolean): HostileMemory {
   const guarded: Uint8Array[] = []
   const regions = specs(layout).map((spec) => guard(spec, shared, guarded))

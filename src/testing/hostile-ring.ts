@@ -33,6 +33,7 @@ import {
   writeDescriptor,
 } from './split-ring-format.ts'
 
+/** Options of `HostileDriver`. */
 export interface HostileDriverOptions {
   readonly seed: number
   readonly eventIdx: boolean
@@ -51,6 +52,7 @@ export interface HostileSite {
 /** A ring of this size, in `large` memory, starts with a chain of about 2^32 bytes. */
 const HUGE_CHAIN = 256
 
+/** A driver that writes rings as none should, from a seed: every case says afterwards what it did. */
 export class HostileDriver {
   /** The ring of the case that was started last. */
   ring: SplitRing

@@ -26,6 +26,7 @@ import {
   usedIdxAt,
 } from './split-ring-format.ts'
 
+/** Options of `runHostileRings`. */
 export interface HostileRunOptions extends HostileDriverOptions {
   readonly rings: number
   /** Number of the first case; a failure names its own. Default 0. */
@@ -34,6 +35,7 @@ export interface HostileRunOptions extends HostileDriverOptions {
   readonly steps?: number
 }
 
+/** What the hostile driver did, and how often each rule was broken. */
 export interface HostileReport {
   rings: number
   chains: number

@@ -15,6 +15,7 @@ import { ReferenceDevice } from './reference-peers.ts'
 import type { ByteRange } from './reference-split-ring.ts'
 import type { SplitRing } from './split-ring-format.ts'
 
+/** A request that the mock device took. */
 export interface MockChain {
   readonly head: number
   /** What the driver sent, gathered. */
@@ -23,6 +24,10 @@ export interface MockChain {
   readonly replyBytes: number
 }
 
+/**
+ * A device to script in a test of a driver: it takes chains, answers them as told, and throws `QueueMismatch` when the
+ * driver breaks a rule.
+ */
 export class MockDevice {
   /** How often the driver had to be interrupted. */
   interrupts = 0

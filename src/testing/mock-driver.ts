@@ -18,6 +18,7 @@ import { ReferenceDriver } from './reference-peers.ts'
 import type { ByteRange } from './reference-split-ring.ts'
 import { layOutRing } from './ring-layout.ts'
 
+/** Options of `MockDriver`. */
 export interface MockDriverOptions {
   /** Of the ring: a power of two. Default 8. */
   readonly size?: number
@@ -32,6 +33,7 @@ export interface MockDriverOptions {
 /** `whole`: a buffer for each part given, one for the reply. `bytes`: one byte each. `random`: cut anywhere, some in a table. */
 export type Framing = 'whole' | 'bytes' | 'random'
 
+/** A request that the mock driver made, and what came of it. */
 export class MockRequest {
   readonly head: number
   /** Bytes that the device says it wrote; -1 while it holds the request. */
@@ -66,6 +68,10 @@ export class MockRequest {
   }
 }
 
+/**
+ * A driver to script in a test of a device: it lays out requests, counts its kicks, and throws `QueueMismatch` when
+ * what comes back breaks a rule.
+ */
 export class MockDriver {
   readonly memory: GuestMemory
   readonly ring: DriverRing

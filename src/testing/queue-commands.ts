@@ -7,6 +7,7 @@ import * as fc from 'fast-check'
 import { checkInteger, checkPowerOfTwo, MAX_U32 } from '../internal/check-option.ts'
 import type { PackedQueueProgram, QueueCommand, QueueProgram } from './queue-program.ts'
 
+/** Which programs over a split ring to draw. */
 export interface QueueCommandOptions {
   /** Which ring format. */
   readonly ring: 'split'
@@ -20,6 +21,7 @@ export interface QueueCommandOptions {
   readonly maxCommands?: number
 }
 
+/** Which programs over a packed ring to draw. */
 export interface PackedQueueCommandOptions extends Omit<QueueCommandOptions, 'ring'> {
   readonly ring: 'packed'
   /** Fixed, or any of 1 to 8 and 16: any number is a size (IMP-VQP-15). */
@@ -27,6 +29,7 @@ export interface PackedQueueCommandOptions extends Omit<QueueCommandOptions, 'ri
   readonly inOrder?: boolean
 }
 
+/** An arbitrary of fast-check: random programs, which shrink to short ones. */
 export function queueCommands(options: PackedQueueCommandOptions): fc.Arbitrary<PackedQueueProgram>
 export function queueCommands(options: QueueCommandOptions): fc.Arbitrary<QueueProgram>
 export function queueCommands(

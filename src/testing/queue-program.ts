@@ -26,6 +26,7 @@ export interface PackedQueueProgram {
   readonly commands: readonly QueueCommand[]
 }
 
+/** One step of a program: of the driver, of the device, or a check. */
 export type QueueCommand =
   /** Driver: one chain of buffers of these lengths, `direct` of them in the ring and the rest in a table. */
   | {
@@ -50,6 +51,7 @@ export type QueueCommand =
   /** Both sides. */
   | { readonly op: 'reset' }
 
+/** The program as the call that runs it again. */
 export function printProgram({ commands, ...ring }: QueueProgram | PackedQueueProgram): string {
   const lines = commands.map((command) => `    ${printData(command)},`)
   return ['referenceModel.compare(target, {', `  ...${printData(ring)},`, '  commands: [', ...lines, '  ],', '})'].join(

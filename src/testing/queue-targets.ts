@@ -45,6 +45,7 @@ export interface CacheMaintenance {
 /** `concurrency`: the target never runs at the same time as its peer, so it orders no accesses. */
 export type TargetLack = 'eventIdx' | 'indirect' | 'concurrency'
 
+/** The device side of a queue, as tests call it: one object a ring. */
 export interface DeviceQueueUnderTest {
   /** The next available chain, or null. A broken queue answers null or its fault, again and again. */
   take(): TakenChain | TargetFault | null
@@ -71,6 +72,7 @@ export interface DeviceQueueUnderTest {
   turn?(): boolean
 }
 
+/** A device queue to be tested: its name, what it lacks, and a function that sets one up over a ring. */
 export interface DeviceQueueTarget {
   readonly side: 'device'
   readonly format?: 'split'
@@ -99,12 +101,14 @@ export interface DriverRing extends SplitRing {
   readonly tableLength: number
 }
 
+/** A used element as the driver under test understood it. */
 export interface UsedElement {
   readonly kind: 'used'
   readonly id: number
   readonly writtenBytes: number
 }
 
+/** The driver side of a queue, as tests call it: one object a ring. */
 export interface DriverQueueUnderTest {
   /**
    * Adds a chain and returns its head, or -1 when there is no room. The first `direct` buffers are wanted in the ring and the
@@ -126,6 +130,7 @@ export interface DriverQueueUnderTest {
   reload?(): void
 }
 
+/** A driver queue to be tested: its name, what it lacks, and a function that sets one up over a ring. */
 export interface DriverQueueTarget {
   readonly side: 'driver'
   readonly format?: 'split'
@@ -170,6 +175,7 @@ export interface PackedDriverRing extends PackedRing {
   readonly tableLength: number
 }
 
+/** The same for the driver side of a packed ring. */
 export interface PackedDriverTarget {
   readonly side: 'driver'
   readonly format: 'packed'
@@ -182,4 +188,5 @@ export interface PackedDriverTarget {
   create(memory: GuestMemory, ring: PackedDriverRing): DriverQueueUnderTest
 }
 
+/** A feature that shapes a packed ring. */
 export type PackedFeature = 'eventIdx' | 'indirect' | 'inOrder'

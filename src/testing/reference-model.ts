@@ -23,11 +23,13 @@ import type { DeviceQueueTarget, DriverQueueTarget, PackedDeviceTarget, PackedDr
 import { referenceDevice, referenceDriver } from './reference-peers.ts'
 import { RingScene } from './ring-scene.ts'
 
+/** One side of a split ring, whose peer is the reference, or both. */
 export type QueueTargets =
   | DeviceQueueTarget
   | DriverQueueTarget
   | { readonly device: DeviceQueueTarget; readonly driver: DriverQueueTarget }
 
+/** The same for a packed ring. */
 export type PackedTargets =
   | PackedDeviceTarget
   | PackedDriverTarget
@@ -80,6 +82,7 @@ function comparePacked(target: PackedTargets, program: PackedQueueProgram): true
   return run(program.commands, scene, new PackedDeviceWitness(scene, device), drivers)
 }
 
+/** The executable specification: `compare` runs a program over a target and the model, and throws where they differ. */
 export const referenceModel = { compare }
 
 type Scene = RingScene | PackedScene

@@ -61,6 +61,7 @@ function refuseOutside(memory: RingMemory, ring: SplitRing): void {
   }
 }
 
+/** A device that does what the specification says, as simply as it can. */
 export class ReferenceDevice implements DeviceQueueUnderTest {
   readonly #memory: WritableRingMemory
   readonly #ring: SplitRing
@@ -161,6 +162,7 @@ export class ReferenceDevice implements DeviceQueueUnderTest {
   }
 }
 
+/** A driver that does what the specification says, as simply as it can. */
 export class ReferenceDriver implements DriverQueueUnderTest {
   readonly #memory: WritableRingMemory
   readonly #ring: DriverRing
@@ -266,6 +268,7 @@ function asTargetFault({ id, rules }: ReferenceFault): TargetFault {
   return { kind: 'fault', id, rule: rules[0]!, returned: false }
 }
 
+/** The reference as a target: what it does is right. */
 export const referenceDevice: DeviceQueueTarget = {
   side: 'device',
   name: 'reference device',
@@ -274,6 +277,7 @@ export const referenceDevice: DeviceQueueTarget = {
   createAt: (memory, ring, index) => new ReferenceDevice(memory, ring, index),
 }
 
+/** The reference as a target: what it does is right. */
 export const referenceDriver: DriverQueueTarget = {
   side: 'driver',
   name: 'reference driver',

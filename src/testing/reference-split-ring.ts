@@ -55,6 +55,7 @@ export const RING_RULES = {
   'used-length-too-large': 'IMP-VQS-04',
 } as const
 
+/** A rule of the split ring that can be broken, by name. */
 export type RingRule = keyof typeof RING_RULES
 
 /** A run of guest-physical bytes. */
@@ -63,6 +64,7 @@ export interface ByteRange {
   readonly length: number
 }
 
+/** A chain that the driver made available. */
 export interface ReferenceChain {
   readonly kind: 'chain'
   /** The head's index: what the used element must name. */
@@ -76,6 +78,7 @@ export interface ReferenceChain {
   readonly mayRefuse: boolean
 }
 
+/** What is wrong with what was made available or used. */
 export interface ReferenceFault {
   readonly kind: 'fault'
   /** The chain's head, or -1 when the fault is the ring's own and no chain can be blamed. */
@@ -87,6 +90,7 @@ export interface ReferenceFault {
   readonly rules: readonly RingRule[]
 }
 
+/** What a device finds at its place in the available ring. */
 export type AvailableAnswer = { readonly kind: 'nothing' } | ReferenceChain | ReferenceFault
 
 /**
@@ -226,6 +230,7 @@ export function append(ranges: ByteRange[], address: number, length: number): vo
   }
 }
 
+/** What a driver finds at its place in the used ring. */
 export type UsedAnswer =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'used'; readonly id: number; readonly writtenBytes: number }

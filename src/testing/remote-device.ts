@@ -28,6 +28,7 @@ export interface LineChannel {
   receive(): string
 }
 
+/** A target for a device with a split ring behind `channel`; `name` is what reports call it. */
 export function remoteDevice(name: string, channel: LineChannel): DeviceQueueTarget {
   const conversation = new Conversation(channel)
   return {

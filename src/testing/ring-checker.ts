@@ -14,6 +14,7 @@ import { QueueMismatch } from './mismatch.ts'
 import { type ByteRange, mustInterrupt, mustKick, nextAvailable, nextUsed } from './reference-split-ring.ts'
 import { availIdxAt, deviceAreaBytes, type SplitRing, usedIdxAt } from './split-ring-format.ts'
 
+/** Options of `RingChecker`. */
 export interface RingCheckerOptions {
   /** IN_ORDER: chains come back in the order in which they were made available. Default false. */
   readonly inOrder?: boolean
@@ -26,6 +27,10 @@ interface Offered {
   readonly writable: readonly ByteRange[]
 }
 
+/**
+ * Watches a split ring in somebody's test, whoever drives it, and throws `QueueMismatch` when what both sides show does
+ * not balance.
+ */
 export class RingChecker {
   readonly #memory: GuestMemory
   readonly #ring: SplitRing

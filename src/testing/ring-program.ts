@@ -13,6 +13,7 @@ import {
   usedEventAt,
 } from './split-ring-format.ts'
 
+/** The memory of a ring as a program that sets it up again. */
 export function ringProgram(memory: GuestMemory, ring: SplitRing, nextAvail: number): string {
   const regions = memory.regions.map(({ base, size, frames, u8 }) => {
     const mapped = frames

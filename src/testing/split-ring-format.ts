@@ -33,11 +33,13 @@ export interface RingMemory {
   readU32(address: number): number
 }
 
+/** Memory that a side of the ring can write too. */
 export interface WritableRingMemory extends RingMemory {
   writeU16(address: number, value: number): void
   writeU32(address: number, value: number): void
 }
 
+/** A descriptor of a split ring, as it is written. */
 export interface Descriptor {
   /** Exact below 2^53; above, rounded, and out of any RAM in either case. */
   readonly address: number
@@ -61,6 +63,7 @@ export const usedIdxAt = (ring: SplitRing): number => ring.deviceArea + 2
 export const usedElementAt = (ring: SplitRing, index: number): number => ring.deviceArea + 4 + 8 * (index % ring.size)
 export const availEventAt = (ring: SplitRing): number => ring.deviceArea + 4 + 8 * ring.size
 
+/** The descriptor with an index in a table at address `table`. */
 export function readDescriptor(memory: RingMemory, table: number, index: number): Descriptor {
   const at = table + DESCRIPTOR_BYTES * index
   return {

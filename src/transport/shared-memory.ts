@@ -20,6 +20,7 @@ import type {
 } from '../virtio/index.ts'
 import { BufferHeap } from './buffer-heap.ts'
 
+/** Options of `SharedMemoryTransport`: memory, hooks for its two edges, and what the device may see of the memory. */
 export interface SharedMemoryOptions {
   /** The driver's memory. Default: 16 MiB at 0x4000_0000. */
   readonly memory?: GuestMemory
@@ -49,6 +50,7 @@ export interface SharedMemoryOptions {
   readonly onDeviceWrite?: (address: number, lengthBytes: number) => void
 }
 
+/** Gives the driver guest memory for rings, tables and buffers. Addresses and lengths are in bytes. */
 export interface BufferAllocator {
   allocate(lengthBytes: number, align: number): number
   free(address: number, lengthBytes: number): void
@@ -63,6 +65,7 @@ export interface BufferAllocator {
  */
 const STEPS_IN_A_ROW = 1024
 
+/** A range of guest memory that the device may access, in bytes. */
 export interface MemoryGrant {
   readonly address: number
   readonly lengthBytes: number
@@ -74,6 +77,10 @@ export interface TransportableDevice<C extends DeviceContract> {
   readonly contract?: C
 }
 
+/**
+ * Driver and device in one process, over one guest memory. Doorbells and interrupts run at once, or through the hooks
+ * of `SharedMemoryOptions` whenever a simulator wants them to.
+ */
 export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> implements DriverTransport<C> {
   declare readonly contract?: C
   readonly registers: DeviceRegisters

@@ -8,6 +8,7 @@ import { VirtioError } from '../internal/error.ts'
 
 type FieldKind = 'u8' | 'u16' | 'u32' | 'u64' | 'le64' | 'mac' | 'bytes'
 
+/** A field of a configuration space or of a header, made by `u8`, `u16`, `u32`, `u64`, `mac` or `bytes`. */
 export interface ConfigField<T> {
   readonly kind: FieldKind
   /** The field's name as the specification spells it. */
@@ -21,14 +22,20 @@ export interface ConfigField<T> {
   readonly feature: string | undefined
 }
 
+/**
+ * What a field may have besides its name: a first value, whether the driver may write it, and the feature that it
+ * depends on.
+ */
 export interface FieldOptions<T> {
   readonly initial?: T
   readonly driverWritable?: boolean
   readonly feature?: string
 }
 
+/** Fields by the names that a program uses, in the order in which they lie in memory. */
 // biome-ignore lint/suspicious/noExplicitAny: a field of any value type
 export type ConfigFields = Readonly<Record<string, ConfigField<any>>>
+/** The values of such fields, by the same names. */
 export type ConfigValues<F extends ConfigFields> = { readonly [K in keyof F]: F[K]['initial'] }
 
 function field<T>(
@@ -44,14 +51,17 @@ function field<T>(
   return declared
 }
 
+/** A field of one byte, 0 to 255. */
 export function u8(name: string, options?: FieldOptions<number>): ConfigField<number> {
   return field('u8', name, 1, 0, options)
 }
 
+/** A little-endian field of two bytes, 0 to 65535. */
 export function u16(name: string, options?: FieldOptions<number>): ConfigField<number> {
   return field('u16', name, 2, 0, options)
 }
 
+/** A little-endian field of four bytes, 0 to 2^32 - 1. */
 export function u32(name: string, options?: FieldOptions<number>): ConfigField<number> {
   return field('u32', name, 4, 0, options)
 }

@@ -13,6 +13,10 @@ export type ConfigRegisters = Pick<
   reset?(): void
 }
 
+/**
+ * The configuration space of a device (virtio 1.4 §2.5): the device updates it field by field, the driver reads and
+ * writes bytes. Every update makes a new `generation`.
+ */
 export class ConfigSpace<F extends ConfigFields = ConfigFields> implements ConfigRegisters {
   readonly layout: ConfigLayout<F>
   /** Changes with every change of the bytes; compare for inequality only. Transports show as many bits as they have. */

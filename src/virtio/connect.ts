@@ -49,6 +49,7 @@ export const DRIVER_COMMON_FEATURES = FeatureSet.of(
 /** Status reads, or event-loop turns, that a reset may take. */
 const RESET_POLLS = 1000
 
+/** What a driver wants of a device, for `startDriver` and `connect`. */
 export interface DriverOptions<C extends DeviceContract, W extends FeatureName<C>, R extends FeatureName<C>> {
   /** Names for queues, features and configuration; default: the transport's. */
   readonly contract?: C
@@ -74,6 +75,7 @@ export interface DriverOptions<C extends DeviceContract, W extends FeatureName<C
   readonly usedLength?: UsedLengthPolicy
 }
 
+/** `DriverOptions`, and how long `connect` waits for a device that resets slowly. */
 export interface ConnectOptions<C extends DeviceContract, W extends FeatureName<C>, R extends FeatureName<C>>
   extends DriverOptions<C, W, R> {
   /** Stops the wait for a device that resets slowly. */

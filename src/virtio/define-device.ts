@@ -43,6 +43,10 @@ type Handlers<Q extends readonly QueueSpec[], F extends Features, C extends Conf
   readonly [K in Q[number]['name']]: QueueHandler<DefinedContract<Q, F, C>>
 }
 
+/**
+ * A device type that `defineDevice` made: its contract, which drivers can be typed by, and a function that creates
+ * devices.
+ */
 export interface DeviceDefinition<C extends DeviceContract> {
   readonly contract: C
   /** One device of this kind. Throws `VirtioError` for configuration values that do not fit. */

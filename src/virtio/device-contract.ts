@@ -9,12 +9,14 @@ import { FEATURE_BITS } from './constants.ts'
 import { COMMON_FEATURES, featureDependencies } from './device-features.ts'
 import type { FeatureDependency } from './features.ts'
 
+/** A queue of a device type: its name, and its largest size. */
 export interface QueueSpec {
   readonly name: string
   /** Largest size the device supports, and the size drivers ask for: a power of two, 1..32768. */
   readonly size: number
 }
 
+/** A device type as both sides know it: number, queues, features and configuration, all by name. */
 export interface DeviceContract {
   readonly id: number
   readonly queues: readonly QueueSpec[]
@@ -25,7 +27,9 @@ export interface DeviceContract {
   readonly dependencies?: readonly FeatureDependency[]
 }
 
+/** A name among the features of a contract. */
 export type FeatureName<C extends DeviceContract> = keyof C['features'] & string
+/** A name among the queues of a contract. */
 export type QueueName<C extends DeviceContract> = C['queues'][number]['name']
 
 /** All dependency rules that negotiation of this device obeys. */

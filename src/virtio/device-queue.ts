@@ -5,6 +5,9 @@
 import { type Request, RequestQueue, type RequestState, type SplitDeviceQueue } from '../virtqueue/index.ts'
 import { requireState } from './device-state.ts'
 
+/**
+ * A queue as the model of a device uses it: requests to drain, one at a time, over the ring of the present activation.
+ */
 export class DeviceQueue {
   readonly index: number
   readonly name: string

@@ -13,6 +13,7 @@ export const SUPPORTED_COMMON_FEATURES = FeatureSet.of(
   VIRTIO_F_RING_RESET,
 )
 
+/** Options of `DeviceRegisters`. */
 export interface DeviceRegistersOptions {
   readonly deviceId: number
   /** Device-type features to offer. */
@@ -33,6 +34,7 @@ export interface DeviceRegistersOptions {
   readonly policy?: ViolationPolicy
 }
 
+/** What `DeviceRegisters` tell, with the arguments of each listener. */
 export type DeviceEvents = {
   /** The driver broke a rule: of a ring, or of the registers. */
   violation: (violation: Violation | ProtocolViolation) => void

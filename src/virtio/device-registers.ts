@@ -30,6 +30,7 @@ import { QueueRegisters } from './queue-registers.ts'
 import { ReadableRegisters } from './readable-registers.ts'
 import { checkStatusWrite } from './status.ts'
 
+/** The registers of a device, without a transport's layout (virtio 1.4 §2, §3). What the driver does wrong is an event. */
 export class DeviceRegisters extends ReadableRegisters {
   readonly events: Events<DeviceEvents>
   /** As the driver wrote it; out of range is harmless (museum 24). */

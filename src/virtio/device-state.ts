@@ -9,6 +9,7 @@ import { FEATURES_OK } from './constants.ts'
 import { FeatureSet } from './features.ts'
 import { isReachableStatus } from './status.ts'
 
+/** A queue of a saved device: plain data, as JSON keeps it. */
 export interface QueueState {
   readonly size: number
   /** Low and high words of the descriptor, driver and device area. */
@@ -17,6 +18,7 @@ export interface QueueState {
   readonly ring: SplitDeviceState | null
 }
 
+/** A saved device: plain data, as JSON keeps it, with the version of its format. Memory is not in it. */
 export interface DeviceState {
   readonly version: typeof STATE_VERSION
   readonly deviceId: number

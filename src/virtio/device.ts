@@ -20,8 +20,10 @@ const TURNS_PER_RUN = 64
 /** Runs in a row of a woken device whose transport cannot come back to it: more are a device that never becomes idle. */
 const RUNS_PER_WAKE = 1024
 
+/** The features of a contract by name: true where both sides agreed on it. */
 export type NegotiatedFeatures<C extends DeviceContract> = { readonly [K in FeatureName<C>]: boolean }
 
+/** What the functions of a device get beside the queue: features, configuration, and the way to be polled again. */
 export interface DeviceContext<C extends DeviceContract> {
   /** What was negotiated, by name. */
   readonly features: NegotiatedFeatures<C>
@@ -30,8 +32,13 @@ export interface DeviceContext<C extends DeviceContract> {
   readonly queues: { readonly [K in QueueName<C>]: DeviceQueue }
 }
 
+/**
+ * Serves a queue that may have work. It is called after a doorbell or a poll, and drains as much as it likes;
+ * `defineDevice` takes one a queue.
+ */
 export type QueueHandler<C extends DeviceContract> = (queue: DeviceQueue, context: DeviceContext<C>) => void
 
+/** Options of one device: first configuration values, and the features that it offers. */
 export interface DeviceOptions<C extends DeviceContract> {
   /** First values of configuration fields. */
   readonly config?: Partial<ConfigValues<C['config']>>
@@ -41,6 +48,7 @@ export interface DeviceOptions<C extends DeviceContract> {
   readonly policy?: ViolationPolicy
 }
 
+/** What a device does at the turns of its life; every hook may be left out. */
 export interface DeviceHooks<C extends DeviceContract> {
   /** The device is live; queues may be used from here on. */
   onActivate?(context: DeviceContext<C>): void
@@ -66,6 +74,10 @@ interface ModelState {
   readonly own: unknown
 }
 
+/**
+ * A device made of a contract and of functions that serve its queues. `registers` are for the transport, `config` and
+ * `queue` for the model.
+ */
 export class Device<C extends DeviceContract = DeviceContract> implements DeviceModel {
   readonly contract: C
   readonly config: ConfigSpace<C['config']>

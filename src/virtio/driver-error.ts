@@ -2,6 +2,7 @@
 import { VirtioError } from '../internal/error.ts'
 import type { Violation } from '../virtqueue/index.ts'
 
+/** Why a driver, or a call, gave up. */
 export type DriverErrorCode =
   /** The device broke a rule of a ring; `violation` says which. */
   | 'DEVICE_VIOLATION'
@@ -12,6 +13,7 @@ export type DriverErrorCode =
   /** Another driver was started on the same transport. */
   | 'DRIVER_REPLACED'
 
+/** A driver gave up, or a call did: `code` says why, `violation` which rule the device broke, if that was it. */
 export class DriverError extends VirtioError {
   override readonly name = 'DriverError'
   declare readonly code: DriverErrorCode

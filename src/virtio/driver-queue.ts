@@ -13,6 +13,7 @@ import { type CallOptions, PendingCall, type Reply } from './pending-call.ts'
 /** What happens when the device returns a chain of the caller's own buffers. */
 type Completion = (writtenBytes: number) => void
 
+/** A queue as the driver's user sees it: `call` sends a request and gets the answer. */
 export class DriverQueue {
   readonly name: string
   readonly index: number

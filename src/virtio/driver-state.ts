@@ -25,6 +25,7 @@ export interface QueueCalls {
   readonly waiting: readonly { readonly parts: readonly (readonly number[])[]; readonly replyBytes: number }[]
 }
 
+/** A queue of a saved driver: plain data, as JSON keeps it. */
 export interface DriverQueueState extends QueueCalls {
   readonly name: string
   readonly addresses: QueueAddresses
@@ -35,6 +36,7 @@ export interface DriverQueueState extends QueueCalls {
   readonly ring: SplitDriverState
 }
 
+/** A saved driver: plain data, as JSON keeps it, with the version of its format. Memory is not in it. */
 export interface DriverState {
   readonly version: typeof STATE_VERSION
   readonly deviceId: number

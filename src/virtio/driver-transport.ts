@@ -5,6 +5,7 @@
 import type { GuestMemory } from '../memory/index.ts'
 import type { DeviceContract } from './device-contract.ts'
 
+/** Where the three areas of a queue lie, and how many entries it has. */
 export interface QueueAddresses {
   /** Power of two, at most what `queueSizeMax` said. */
   readonly size: number
@@ -14,6 +15,10 @@ export interface QueueAddresses {
   readonly deviceArea: number
 }
 
+/**
+ * How a driver reaches its device: registers, notifications both ways, and memory for rings and buffers. Write one to
+ * bring a transport of your own.
+ */
 export interface DriverTransport<C extends DeviceContract = DeviceContract> {
   /** Names for the device's queues, features and configuration, when the transport knows who is behind it. */
   readonly contract?: C

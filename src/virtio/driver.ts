@@ -19,6 +19,7 @@ import type { DriverState } from './driver-state.ts'
 import type { DriverTransport, QueueAddresses } from './driver-transport.ts'
 import type { FeatureSet } from './features.ts'
 
+/** What a driver tells, with the arguments of each listener. */
 export type DriverEvents = {
   /** The device broke a rule of a ring; the driver has given it up, but for a used length that was clamped (`usedLength`). */
   violation: (violation: Violation) => void
@@ -55,6 +56,10 @@ export function replaceDriver(transport: DriverTransport, device: 'reset the dev
   RUNNING.get(transport)?.giveWay(device)
 }
 
+/**
+ * A driver that has brought its device up; `Driver` adds its queues by name. `close` ends it, and all of its calls with
+ * an error.
+ */
 export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> implements Disposable {
   readonly contract: C
   readonly transport: DriverTransport

@@ -7,6 +7,7 @@ import { FEATURE_BITS, FEATURE_WINDOWS } from './constants.ts'
 
 const ALL = (1n << BigInt(FEATURE_BITS)) - 1n
 
+/** A set of feature bits, 0 to 127. It never changes; every operation makes another. */
 export class FeatureSet {
   static readonly empty = new FeatureSet(0n)
 

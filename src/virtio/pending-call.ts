@@ -1,6 +1,7 @@
 /** One `call` of a driver, from its start until its promise settles: first it may wait for room, then the device has it. */
 import { checkFunction, checkInteger, MAX_U32, refuseOption } from '../internal/check-option.ts'
 
+/** Options of a call: the room for its answer, and how to stop waiting. */
 export interface CallOptions {
   /** Bytes of room for the device's answer; default none. */
   readonly reply?: number
@@ -13,6 +14,7 @@ export interface CallOptions {
   readonly onSettled?: (reply: Reply | null, error: unknown) => void
 }
 
+/** The answer to a call. */
 export interface Reply {
   /** What the device says it wrote: at most the room there was. */
   readonly bytes: Uint8Array

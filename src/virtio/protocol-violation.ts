@@ -28,6 +28,7 @@ export type ProtocolRule =
   | 'vsock-source-cid'
   | 'vsock-buffers-useless'
 
+/** A rule that the driver broke outside of the rings: in registers, configuration or a device's own messages. */
 export interface ProtocolViolation {
   readonly rule: ProtocolRule
   /** The clause of the specification that was broken, by its id in the conformance map. */

@@ -12,6 +12,7 @@ import { DriverQueue } from './driver-queue.ts'
 import { acceptedFeatures, checkDriverShape, type DriverState, requireDriverState } from './driver-state.ts'
 import type { DriverTransport } from './driver-transport.ts'
 
+/** Options of a driver that is restored: those that it was started with. */
 export interface RestoreOptions<C extends DeviceContract, W extends FeatureName<C>, R extends FeatureName<C>> {
   /** As for `startDriver`. */
   readonly contract?: C

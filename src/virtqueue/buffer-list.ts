@@ -4,6 +4,10 @@
  */
 import { assert } from '../internal/assert.ts'
 
+/**
+ * The buffers of one chain that a driver offers, readable ones first: addresses and lengths in bytes, in arrays that
+ * are used again.
+ */
 export class BufferList {
   count = 0
   readableCount = 0

@@ -7,6 +7,10 @@
 import type { GuestMemory } from '../memory/guest-memory.ts'
 import { SegmentList } from '../memory/segment-list.ts'
 
+/**
+ * A chain that a device took, copied and checked: its segments stay as they were, whatever the driver writes
+ * afterwards. It is filled by `popAvailable` and may be used again after `addUsed`.
+ */
 export class DescriptorChain {
   /** Head index: what `addUsed` wants back. */
   id = -1

@@ -78,6 +78,10 @@ export class Request {
   }
 }
 
+/**
+ * A device's queue as requests with a reader and a writer: `drain` hands them out one by one, and returns the buffers
+ * of each to the driver when the loop goes on, unless the request was deferred.
+ */
 export class RequestQueue implements IterableIterator<Request, undefined> {
   readonly queue: SplitDeviceQueue
   readonly #notifyUsed: () => void

@@ -26,6 +26,10 @@ const REJECTIONS_PER_POP = 16
 
 const NOT_IN_FLIGHT = -1
 
+/**
+ * The device side of a split virtqueue: `popAvailable`, `addUsed`, `publish`, then `needsNotification`. What the driver
+ * did wrong becomes `violation`, and the queue stops until it is reset.
+ */
 export class SplitDeviceQueue {
   readonly memory: GuestMemory
   readonly size: number

@@ -38,6 +38,10 @@ export class UsedBuffer {
   writtenBytes = 0
 }
 
+/**
+ * The driver side of a split virtqueue: `add`, `publish`, then `needsNotification`, and `popUsed`. What the device did
+ * wrong becomes `violation`, and the queue stops until it is reset.
+ */
 export class SplitDriverQueue {
   readonly memory: GuestMemory
   readonly size: number

@@ -12,12 +12,18 @@ import { hex } from '../memory/memory-error.ts'
 import { SegmentList } from '../memory/segment-list.ts'
 import { type Piece, piecedWords } from './pieced-words.ts'
 
+/** Descriptor flag: the buffer goes on at `next`. */
 export const VIRTQ_DESC_F_NEXT = 1
+/** Descriptor flag: the device writes the buffer; otherwise it reads it. */
 export const VIRTQ_DESC_F_WRITE = 2
+/** Descriptor flag: the buffer is a table of descriptors. */
 export const VIRTQ_DESC_F_INDIRECT = 4
+/** Flag of the used ring: the device needs no notification of available buffers. */
 export const VIRTQ_USED_F_NO_NOTIFY = 1
+/** Flag of the available ring: the driver needs no interrupt for used buffers. */
 export const VIRTQ_AVAIL_F_NO_INTERRUPT = 1
 
+/** Most entries of a split virtqueue. */
 export const MAX_QUEUE_SIZE = 32768
 export const DESCRIPTOR_BYTES = 16
 /** VQS-DESC-DRV-01, less the one total that a used length could not say. */
@@ -33,6 +39,7 @@ export interface SplitQueueLocation {
   readonly deviceArea: number
 }
 
+/** Where the areas of a split virtqueue lie: guest-physical addresses, and their lengths in bytes. */
 export interface SplitQueueLayout {
   readonly descriptorArea: number
   readonly driverArea: number

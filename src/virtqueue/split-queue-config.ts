@@ -15,6 +15,7 @@ export type ViolationPolicy = 'reject' | 'latch' | 'needs-reset'
  */
 export type UsedLengthPolicy = 'reject' | 'clamp'
 
+/** A split virtqueue to work on: its place, and the features that shape it. */
 export interface SplitQueueConfig extends SplitQueueLocation {
   /** VIRTIO_F_EVENT_IDX was negotiated. */
   readonly eventIdx?: boolean
@@ -34,6 +35,7 @@ export interface ChainLimits {
   readonly maxChainBuffers?: number
 }
 
+/** The configuration of `SplitDeviceQueue`. */
 export interface SplitDeviceQueueConfig extends SplitQueueConfig, ChainLimits {
   /** Default `needs-reset`. */
   readonly policy?: ViolationPolicy
@@ -45,6 +47,7 @@ export interface SplitDeviceQueueConfig extends SplitQueueConfig, ChainLimits {
   readonly onWrite?: (address: number, lengthBytes: number) => void
 }
 
+/** The configuration of `SplitDriverQueue`. */
 export interface SplitDriverQueueConfig extends SplitQueueConfig {
   /** Address of `size` indirect tables, one per ring slot: size × indirectLength × 16 bytes in one piece, 4-byte aligned. */
   readonly indirectArea?: number

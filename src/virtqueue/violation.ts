@@ -29,8 +29,10 @@ export const VIOLATION_CLAUSES = {
   'used-length-too-large': 'IMP-VQS-04',
 } as const
 
+/** A rule of the ring that a peer can break, by name. */
 export type ViolationRule = keyof typeof VIOLATION_CLAUSES
 
+/** A rule of the ring that the peer broke, with the clause and what was seen. */
 export interface Violation {
   readonly rule: ViolationRule
   /** Id of the clause in the conformance map. */

@@ -8,9 +8,11 @@ import type { Charges } from '../platform/index.ts'
 import { MAX_RUN_PAGES } from './page-exchange.ts'
 import { TransferWay } from './transfer-policy.ts'
 
+/** Bytes of a cache line. */
 export const LINE_BYTES = 64
 const LINES_PER_PAGE = PAGE_SIZE / LINE_BYTES
 
+/** A message that is moved by pages: which way, and how many. */
 export interface MoveShape {
   readonly way: TransferWay
   /** Whole pages, at least one. */
@@ -26,6 +28,7 @@ export interface MoveShape {
   readonly spares?: number
 }
 
+/** What it costs to move a message by its pages. */
 export interface MoveCharges {
   /** Before the receiver can be told. */
   readonly arrival: Charges

@@ -10,6 +10,7 @@ import type { PlatformPort } from '../platform/index.ts'
  */
 export type ColorMode = 'pool' | 'refuse' | 'accept'
 
+/** Which VM may have pages of which cache colours. */
 export interface ColorRules {
   readonly mode: ColorMode
   /** By VM: the colours of its partition. */
@@ -18,6 +19,7 @@ export interface ColorRules {
   readonly pool: readonly number[]
 }
 
+/** Decides whether a page of some colour may go to a VM. */
 export class ColorPolicy {
   readonly #accepts: boolean
   /** By VM: what fits. */

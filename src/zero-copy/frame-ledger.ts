@@ -7,6 +7,7 @@ import { assert } from '../internal/assert.ts'
 import { PAGE_SIZE, type SegmentList } from '../memory/index.ts'
 import { assertTransition, PageState } from './page-state.ts'
 
+/** The state of every page frame, and how many things of the broker's hold it. */
 export class FrameLedger {
   #pins = new Int32Array(1024)
   /** `owned` stands for `offered` too: which of the two it is follows from the pins. */

@@ -43,6 +43,7 @@ interface LentPage<Holder> {
   readonly displaced: number
 }
 
+/** Pages lent read-only, to be given back or revoked. */
 export class Loans<Holder> {
   readonly #port: PlatformPort
   readonly #ledger: FrameLedger

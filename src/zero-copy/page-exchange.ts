@@ -46,6 +46,7 @@ export class PageRun<Holder = unknown> {
   }
 }
 
+/** What a `PageExchange` works with. */
 export interface ExchangeParts<Holder> {
   readonly port: PlatformPort
   readonly ledger: FrameLedger
@@ -56,6 +57,9 @@ export interface ExchangeParts<Holder> {
   readonly flushPages: number
 }
 
+/**
+ * Moves pages from one VM to another in three phases, take, invalidate and put, each of which may take several steps.
+ */
 export class PageExchange<Holder = unknown> {
   readonly #parts: ExchangeParts<Holder>
   readonly #flushes: boolean

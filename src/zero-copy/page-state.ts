@@ -4,6 +4,7 @@
  */
 import { assert } from '../internal/assert.ts'
 
+/** The states of a page frame. */
 export const PageState = {
   /** Mapped read-write at one VM; the broker does not know it. */
   owned: 0,

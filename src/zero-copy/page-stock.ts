@@ -7,6 +7,10 @@ import type { PlatformPort } from '../platform/index.ts'
 import type { FrameLedger } from './frame-ledger.ts'
 import { PageState } from './page-state.ts'
 
+/**
+ * The broker's own frames in the exchange pool: clean ones to give at once, and others to be scrubbed when nobody
+ * waits.
+ */
 export class PageStock {
   readonly #port: PlatformPort
   readonly #ledger: FrameLedger

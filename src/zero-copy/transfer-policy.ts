@@ -23,6 +23,7 @@ const FLUSH_PAGES = 64
 /** More than a head and a tail: scattered buffers, whose remains would cost more than their pages save. */
 const MAX_COPIED_BYTES = 2 * PAGE_SIZE
 
+/** When to move pages, and when to copy. */
 export interface TransferPolicyOptions {
   /** Messages with fewer bytes in whole pages are copied. Default: 11 pages for `auto`, else one. */
   readonly thresholdBytes?: number | null
@@ -32,6 +33,7 @@ export interface TransferPolicyOptions {
   readonly lentPages?: number
 }
 
+/** Decides for each message whether its pages are moved or its bytes copied. */
 export class TransferPolicy {
   readonly mode: TransferMode
   readonly thresholdBytes: number

@@ -9,6 +9,7 @@ import { PageStock } from './page-stock.ts'
 import { type TransferPolicy, TransferWay } from './transfer-policy.ts'
 import { ZeroCopyCounters } from './zero-copy-counters.ts'
 
+/** Options of `ZeroCopy`. */
 export interface ZeroCopyOptions {
   readonly policy: TransferPolicy
   readonly vmCount: number
@@ -18,6 +19,7 @@ export interface ZeroCopyOptions {
   readonly spareFrames?: readonly number[]
 }
 
+/** Moves payloads by their pages: exchange, loan and stock together, as the broker uses them. */
 export class ZeroCopy<Holder> {
   readonly policy: TransferPolicy
   /** How messages go whose payload fits: exchange or lend. */

@@ -12,6 +12,7 @@ import { sensitivityExperiment } from './sensitivity.ts'
 import { stolenTimeExperiment } from './stolen-time.ts'
 import { throughputExperiment } from './throughput.ts'
 
+/** Every experiment of a campaign, in the order in which they run and are reported. */
 export const EXPERIMENTS: readonly Experiment[] = [
   acceptanceExperiment,
   acceptanceVariantsExperiment,

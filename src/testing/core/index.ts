@@ -125,3 +125,5 @@ export type {
   DriverBehindTransport,
   DriverUnderAttack,
 } from '../transport/device-port.ts'
+export { PortTransport } from '../transport/port-transport.ts'
+export { behindSharedMemory, SharedMemoryPort } from '../transport/shared-memory-port.ts'

@@ -21,6 +21,7 @@ export interface HostilePeer {
   readonly peerPort: number
 }
 
+/** Options of `HostileGuest`. */
 export interface HostileGuestOptions {
   readonly seed: number
   /** Of its own device. */
@@ -42,6 +43,7 @@ export class Accomplices {
   readonly pages: number[] = []
 }
 
+/** A guest that drives its own registers, rings and memory against the broker, by strategies drawn from a seed. */
 export class HostileGuest {
   readonly cid: number
   readonly peers: readonly HostilePeer[]

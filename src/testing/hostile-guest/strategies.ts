@@ -245,8 +245,10 @@ export const STRATEGIES = {
   },
 } satisfies Record<string, (guest: HostileGuest) => number>
 
+/** One of `HOSTILE_STRATEGIES`. */
 export type HostileStrategyName = keyof typeof STRATEGIES
 
+/** The names of what a hostile guest may try. */
 export const HOSTILE_STRATEGIES = Object.keys(STRATEGIES) as readonly HostileStrategyName[]
 
 const packet = new VsockHeader()

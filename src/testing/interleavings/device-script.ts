@@ -6,6 +6,7 @@ import { ANSWER, type SleepRule } from './driver-script.ts'
 import { BUFFER_BYTES, type ScriptLayout } from './exchange-layout.ts'
 import type { ExploredSide } from './explored-side.ts'
 
+/** A step of the device in an exchange. */
 export type DeviceAction = {
   readonly op: 'serve'
   /** Requests to serve; for ever when left out. */

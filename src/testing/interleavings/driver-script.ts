@@ -11,6 +11,7 @@ import type { ExploredSide } from './explored-side.ts'
  */
 export type SleepRule = 'enable' | 'pop' | 'delay'
 
+/** A step of the driver in an exchange. */
 export type DriverAction =
   /** One request of so many buffers, the first `direct` of them in the ring; waits for room by `sleep`. Default: one readable. */
   | {

@@ -15,6 +15,7 @@ import { type FailureKind, InterleavingSearch, type Reduction, type SearchFailur
 import { StoreOrder } from './store-buffers.ts'
 import { WeakMemory } from './weak-memory.ts'
 
+/** The memory models, from the strongest to the weakest. */
 export const MEMORY_MODELS = ['sc', 'tso', 'weak', 'non-coherent'] as const
 
 /**
@@ -23,6 +24,7 @@ export const MEMORY_MODELS = ['sc', 'tso', 'weak', 'non-coherent'] as const
  */
 export type MemoryModelName = (typeof MEMORY_MODELS)[number]
 
+/** Programs that share memory, to be run in every interleaving. */
 export interface InterleavingTarget {
   readonly name: string
   /** Shared memory, zeroed: a multiple of 64, from guest-physical address `base`, a multiple of 64 (default 0x1000). */
@@ -42,6 +44,7 @@ export interface InterleavingTarget {
   mayRace?(address: number): boolean
 }
 
+/** Options of `exploreInterleavings`. */
 export interface InterleavingOptions {
   readonly model: MemoryModelName
   /** Most states to visit; more is verdict `incomplete`. Default 1 000 000. */
@@ -62,6 +65,7 @@ export interface InterleavingOptions {
   readonly lineBytes?: number
 }
 
+/** What went wrong in one interleaving, and the schedule that leads there. */
 export interface InterleavingFailure {
   /**
    * `sleeps-for-ever`: a side waits and nobody will wake it, a lost notification. `threw`: a side's own checks, or its code,
@@ -77,6 +81,7 @@ export interface InterleavingFailure {
   readonly table: string
 }
 
+/** What an exploration found, and how much it has visited. */
 export interface InterleavingReport {
   readonly target: string
   readonly model: MemoryModelName

@@ -19,6 +19,7 @@ import type { ExploredSide } from './explored-side.ts'
 import { OrderedMemory } from './ordered-memory.ts'
 import { checkExchange, nameOf } from './ring-exchange.ts'
 
+/** An exchange over a packed ring: its shape, and what each side does. */
 export interface PackedExchange {
   /** Slots: 1..4 is what can be explored. */
   readonly size: number
@@ -29,9 +30,12 @@ export interface PackedExchange {
   readonly device: readonly DeviceAction[]
 }
 
+/** Makes the driver under test for one exploration. */
 export type AttachPackedDriver = (side: ExploredSide, ring: PackedDriverRing) => DriverQueueUnderTest
+/** Makes the device under test for one exploration. */
 export type AttachPackedDevice = (side: ExploredSide, ring: PackedRing) => DeviceQueueUnderTest
 
+/** Who is under test; the other side is the reference. */
 export interface PackedExchangeSides {
   readonly driver?: PackedDriverTarget | AttachPackedDriver
   readonly device?: PackedDeviceTarget | AttachPackedDevice

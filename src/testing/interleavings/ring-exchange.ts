@@ -21,6 +21,7 @@ import type { InterleavingTarget } from './explore-interleavings.ts'
 import type { ExploredSide } from './explored-side.ts'
 import { OrderedMemory } from './ordered-memory.ts'
 
+/** An exchange over a split ring: its shape, and what each side does. */
 export interface RingExchange {
   /** Entries: a power of two. 2..4 is what can be explored. */
   readonly size: number
@@ -36,8 +37,10 @@ export interface RingExchange {
 
 /** For queues that need more than memory: cache maintenance around their operations, orders of another language. */
 export type AttachDriver = (side: ExploredSide, ring: DriverRing, index: number) => DriverQueueUnderTest
+/** Makes the device under test for one exploration. */
 export type AttachDevice = (side: ExploredSide, ring: SplitRing, index: number) => DeviceQueueUnderTest
 
+/** Who is under test; the other side is the reference. */
 export interface ExchangeSides {
   readonly driver?: DriverQueueTarget | AttachDriver
   readonly device?: DeviceQueueTarget | AttachDevice

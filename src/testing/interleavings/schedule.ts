@@ -33,6 +33,7 @@ export function decodeSchedule(text: string): ScheduleStep[] {
   return steps
 }
 
+/** One access of a schedule. */
 export interface ScheduleRow {
   readonly step: number
   readonly side: string

@@ -9,6 +9,7 @@ import type { PackedFeature, TargetLack } from '../queue-targets.ts'
  * FAIL: crash, endless loop, access out of bounds, a completion lost or forged. SKIP: the target lacks what is shown.
  */
 export const VERDICTS = ['PASS', 'REJECT', 'WEDGED', 'FAIL', 'SKIP'] as const
+/** One of `VERDICTS`. */
 export type Verdict = (typeof VERDICTS)[number]
 
 export interface Exhibit<Stage> {
@@ -40,6 +41,7 @@ export class NotShown extends Error {
   override readonly name = 'NotShown'
 }
 
+/** What an exhibit came to. */
 export interface ExhibitResult {
   readonly number: number
   readonly side: 'device' | 'driver'
@@ -52,6 +54,7 @@ export interface ExhibitResult {
   readonly reads: number | null
 }
 
+/** What the museum came to for one target. */
 export interface MuseumReport {
   readonly target: string
   readonly results: readonly ExhibitResult[]

@@ -24,6 +24,7 @@ import { PACKED_DRIVER_EXHIBITS } from './packed-driver-exhibits.ts'
 import { PackedDriverStage } from './packed-driver-stage.ts'
 import type { WatchedMemory } from './watched-memory.ts'
 
+/** Options of `runMuseum`. */
 export interface MuseumOptions {
   /** Only these numbers. */
   readonly exhibits?: readonly number[]
@@ -34,8 +35,13 @@ export interface MuseumOptions {
   readonly onResult?: (result: ExhibitResult) => void
 }
 
+/** Whatever the museum can be shown to. */
 export type MuseumTarget = DeviceQueueTarget | DriverQueueTarget | PackedDeviceTarget | PackedDriverTarget
 
+/**
+ * Shows every exhibit of its side to a target, in the order of their numbers. What a target does wrong is a verdict,
+ * never an exception.
+ */
 export function runMuseum(target: MuseumTarget, options: MuseumOptions = {}): MuseumReport {
   checkInteger('exhibitMs', options.exhibitMs ?? EXHIBIT_LIMIT_MS, 1, MAX_U32, 'ms')
   const results = target.format === 'packed' ? leadPacked(target, options) : leadSplit(target, options)

@@ -7,11 +7,13 @@ import { updated } from '../interleavings/access.ts'
 import { type AccessPort, ExploredBuffer, exploredWorld } from '../interleavings/explored-views.ts'
 import { CallTimeout, callWithin } from './bounded-call.ts'
 
+/** A part of the memory of a stage: guest-physical address and length in bytes. */
 export interface MemoryPart {
   readonly base: number
   readonly bytes: number
 }
 
+/** A write of the target: guest-physical address and length in bytes. */
 export interface SeenStore {
   readonly address: number
   readonly bytes: number
@@ -24,6 +26,7 @@ export class TooManyReads extends Error {
 
 const CALL_LIMIT_MS = 1000
 
+/** Guest memory whose every access by the target is seen. */
 export class WatchedMemory {
   /** The stage's own look at the bytes; it is seen by nobody. */
   readonly memory: GuestMemory

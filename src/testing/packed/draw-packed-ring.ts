@@ -21,6 +21,7 @@ import {
 /** Slots worth drawing. */
 const MOST_SLOTS = 32
 
+/** The ring as lines of text, for messages. */
 export function drawPackedRing(memory: RingMemory, ring: PackedRing): string {
   const { size, descriptorArea, driverArea, deviceArea } = ring
   const features = `${ring.eventIdx ? ', EVENT_IDX' : ''}${ring.indirect ? ', INDIRECT_DESC' : ''}${ring.inOrder ? ', IN_ORDER' : ''}`

@@ -30,6 +30,7 @@ import {
 import { PackedScene } from './packed-scene.ts'
 import type { PackedRingRule } from './reference-packed-ring.ts'
 
+/** Options of the hostile peers of packed rings. */
 export interface HostilePackedOptions {
   readonly seed: number
   readonly eventIdx: boolean
@@ -42,6 +43,7 @@ export interface HostilePackedOptions {
   readonly steps?: number
 }
 
+/** What the hostile side did, and how often each rule was broken. */
 export interface HostilePackedReport {
   rings: number
   /** Understood or believed, as they were right. */

@@ -49,6 +49,7 @@ export function advance({ size }: PackedRing, { slot, wrap }: RingPosition, coun
   return next < size ? { slot: next, wrap } : { slot: next - size, wrap: wrap === 1 ? 0 : 1 }
 }
 
+/** A descriptor of a packed ring, as it is written. */
 export interface PackedDescriptor {
   /** Exact below 2^53; above, rounded, and out of any RAM in either case. */
   readonly address: number
@@ -64,6 +65,7 @@ export function readFlags(memory: RingMemory, table: number, slot: number): numb
   return memory.readU16(descriptorAt(table, slot) + 14)
 }
 
+/** The descriptor in a slot of a table at address `table`. */
 export function readPackedDescriptor(
   memory: RingMemory,
   table: number,

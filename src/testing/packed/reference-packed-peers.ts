@@ -73,6 +73,7 @@ function writeWish(memory: WritableRingMemory, ring: PackedRing, area: number, o
   writeEvent(memory, area, { ...next, flags: on ? wanted : RING_EVENT_FLAGS_DISABLE })
 }
 
+/** A device that does what the packed specification says, as simply as it can. */
 export class ReferencePackedDevice implements DeviceQueueUnderTest {
   readonly #memory: WritableRingMemory
   readonly #ring: PackedRing
@@ -171,6 +172,7 @@ export class ReferencePackedDevice implements DeviceQueueUnderTest {
   }
 }
 
+/** A driver that does what the packed specification says, as simply as it can. */
 export class ReferencePackedDriver implements DriverQueueUnderTest {
   readonly #memory: WritableRingMemory
   readonly #ring: PackedDriverRing
@@ -299,6 +301,7 @@ function asTargetFault({ id, rules }: PackedFault): TargetFault {
   return { kind: 'fault', id, rule: rules[0]!, returned: false }
 }
 
+/** The reference as a target: what it does is right. */
 export const referencePackedDevice: PackedDeviceTarget = {
   side: 'device',
   format: 'packed',
@@ -306,6 +309,7 @@ export const referencePackedDevice: PackedDeviceTarget = {
   create: (memory, ring) => new ReferencePackedDevice(memory, ring),
 }
 
+/** The reference as a target: what it does is right. */
 export const referencePackedDriver: PackedDriverTarget = {
   side: 'driver',
   format: 'packed',

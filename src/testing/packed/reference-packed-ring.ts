@@ -52,8 +52,10 @@ export const PACKED_RING_RULES = {
   'used-length-too-large': 'IMP-VQP-08',
 } as const
 
+/** A rule of the packed ring that can be broken, by name. */
 export type PackedRingRule = keyof typeof PACKED_RING_RULES
 
+/** A buffer that the driver made available. */
 export interface PackedChain {
   readonly kind: 'chain'
   /** The buffer id: what the used descriptor must name. */
@@ -73,6 +75,7 @@ export interface PackedChain {
   readonly overlooked: readonly PackedRingRule[]
 }
 
+/** What is wrong with what was made available or used. */
 export interface PackedFault {
   readonly kind: 'fault'
   /** The buffer's id, or -1 when it cannot be said. */
@@ -83,6 +86,7 @@ export interface PackedFault {
   readonly rules: readonly PackedRingRule[]
 }
 
+/** What a device finds at its place in the ring. */
 export type PackedAvailableAnswer = { readonly kind: 'nothing' } | PackedChain | PackedFault
 
 /** Buffers that are with the device, by id, in the order in which they were made available. */
@@ -184,11 +188,13 @@ function readBuffers(
   return { kind: 'chain', ...of, readable, writable, readableBytes, writableBytes, mayRefuse }
 }
 
+/** A buffer that came back, and how many bytes the device says it wrote. */
 export interface UsedBuffer {
   readonly id: number
   readonly writtenBytes: number
 }
 
+/** What a driver finds at its place in the ring. */
 export type PackedUsedAnswer =
   | { readonly kind: 'nothing' }
   | (UsedBuffer & {

@@ -25,6 +25,7 @@ import { expectRecovery, goLive, negotiate, RAM, SECOND } from './honest-bring-u
 import { PortStage } from './port-stage.ts'
 import { REGISTER_SCRIPTS } from './register-scripts.ts'
 
+/** Options of `attackDevice`. */
 export interface AttackOptions {
   readonly seed: number
   /** Random cases, after the scripts. */
@@ -35,6 +36,7 @@ export interface AttackOptions {
   readonly steps?: number
 }
 
+/** What the attack did, and what it met. */
 export interface AttackReport {
   scripts: number
   cases: number

@@ -13,6 +13,7 @@ import { deviceAreaBytes } from '../split-ring-format.ts'
 import type { DriverBehindTransport, DriverUnderAttack } from './device-port.ts'
 import { HostilePort, TooManyAccesses } from './hostile-port.ts'
 
+/** Options of `attackDriver`. */
 export interface DriverAttackOptions {
   readonly seed: number
   readonly cases: number
@@ -22,6 +23,7 @@ export interface DriverAttackOptions {
   readonly steps?: number
 }
 
+/** What the attack did, and what it met. */
 export interface DriverAttackReport {
   cases: number
   /** Drivers that came up over a device that lies, and those that refused it. */

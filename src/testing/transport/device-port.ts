@@ -50,6 +50,7 @@ export interface DriverUnderAttack {
   interrupt(): void
 }
 
+/** A driver to be attacked: for which device it is, and a function that starts it over the port. */
 export interface DriverBehindTransport {
   readonly name: string
   /** Type of the device that it is for, and largest size of each queue that it needs. */

@@ -3,10 +3,9 @@
  * `ATTACK_CASES=20000 ATTACK_SEED=7 npx vitest run --project unit test/testing/transport` looks longer.
  */
 import { describe, expect, it } from 'vitest'
-import { attackDevice, type DeviceBehindTransport } from '../../../src/testing/index.ts'
+import { attackDevice, behindSharedMemory, type DeviceBehindTransport } from '../../../src/testing/index.ts'
 import { entropyDevice, VsockDevice } from '../../../src/virtio/index.ts'
 import { adder } from '../../virtio/adder.ts'
-import { behindSharedMemory } from './shared-memory-port.ts'
 import { TINY_FAULTS, tinyDevice } from './tiny-device.ts'
 
 const CASES = Number(process.env.ATTACK_CASES ?? 100)

@@ -33,7 +33,9 @@ import { checkConnectionState, type VsockConnectionState } from './state.ts'
 
 /** `flags` of a SHUTDOWN as bit masks. */
 export const SHUTDOWN_RECEIVE = 1 << VIRTIO_VSOCK_SHUTDOWN_F_RECEIVE
+/** Mask in `flags` of a SHUTDOWN: the sender of it will send no more. */
 export const SHUTDOWN_SEND = 1 << VIRTIO_VSOCK_SHUTDOWN_F_SEND
+/** Mask in `flags` of a SHUTDOWN: no more in either direction. */
 export const SHUTDOWN_BOTH = SHUTDOWN_RECEIVE | SHUTDOWN_SEND
 
 /** Where a connection is in its life. */

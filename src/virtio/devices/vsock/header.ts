@@ -7,24 +7,34 @@ import { ConfigLayout, u16, u32, u64 } from '../../config-layout.ts'
 
 /** Operations of a packet (§5.10.6), `op` in its header. */
 export const VIRTIO_VSOCK_OP_INVALID = 0
+/** Operation of a packet: asks for a connection. */
 export const VIRTIO_VSOCK_OP_REQUEST = 1
+/** Operation of a packet: accepts a connection. */
 export const VIRTIO_VSOCK_OP_RESPONSE = 2
+/** Operation of a packet: refuses or ends a connection at once. */
 export const VIRTIO_VSOCK_OP_RST = 3
+/** Operation of a packet: says what its sender will no longer do. */
 export const VIRTIO_VSOCK_OP_SHUTDOWN = 4
+/** Operation of a packet: carries data. */
 export const VIRTIO_VSOCK_OP_RW = 5
+/** Operation of a packet: tells the room of the receive buffer. */
 export const VIRTIO_VSOCK_OP_CREDIT_UPDATE = 6
+/** Operation of a packet: asks for a CREDIT_UPDATE. */
 export const VIRTIO_VSOCK_OP_CREDIT_REQUEST = 7
 
 /** Types of sockets, `type` in the header. */
 export const VIRTIO_VSOCK_TYPE_STREAM = 1
+/** Type of a socket: messages, in order. */
 export const VIRTIO_VSOCK_TYPE_SEQPACKET = 2
 
 /** Masks in `flags` of an RW of a seqpacket socket (§5.10.6.6): its last byte ends a message, and a record of messages. */
 export const VIRTIO_VSOCK_SEQ_EOM = 1
+/** Mask in `flags` of an RW of a seqpacket socket: its last byte ends a record of messages. */
 export const VIRTIO_VSOCK_SEQ_EOR = 2
 
 /** Bit numbers in `flags` of a SHUTDOWN. */
 export const VIRTIO_VSOCK_SHUTDOWN_F_RECEIVE = 0
+/** Bit number in `flags` of a SHUTDOWN: its sender will send no more. */
 export const VIRTIO_VSOCK_SHUTDOWN_F_SEND = 1
 
 /** `id` of the event that ends all connections (§5.10.6.7). */

@@ -1,9 +1,10 @@
-/** Our transport, and our devices behind it, as the kit attacks them. */
-import type { GuestMemory } from '../../../src/memory/index.ts'
-import type { DeviceBehindTransport, DevicePort } from '../../../src/testing/index.ts'
-import { SharedMemoryTransport, type TransportableDevice } from '../../../src/transport/index.ts'
-import type { DeviceContract } from '../../../src/virtio/index.ts'
+/** The shared-memory transport as a `DevicePort`: a device of this package, or one of `defineDevice`, under attack. */
+import type { GuestMemory } from '../../memory/index.ts'
+import { SharedMemoryTransport, type TransportableDevice } from '../../transport/index.ts'
+import type { DeviceContract } from '../../virtio/index.ts'
+import type { DeviceBehindTransport, DevicePort } from './device-port.ts'
 
+/** A device behind `SharedMemoryTransport`, register by register; it runs within `notify`. For `attackDevice`, and for drivers of your own. */
 export class SharedMemoryPort implements DevicePort {
   readonly #transport: SharedMemoryTransport
 
@@ -83,6 +84,10 @@ export class SharedMemoryPort implements DevicePort {
   }
 }
 
+/**
+ * The target of `attackDevice` for devices that `create` makes, one a connection. `queues`: how many the device has; `answering`: those
+ * on which every well-formed chain comes back by itself, default all.
+ */
 export function behindSharedMemory(
   name: string,
   create: () => TransportableDevice<DeviceContract>,
