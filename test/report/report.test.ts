@@ -78,6 +78,8 @@ interface Drawn {
   readonly wrong: string[]
   readonly points: number
   readonly outside: string[]
+  /** Pairs of texts that lie on each other. */
+  readonly touching: string[]
 }
 
 /** What there is to see of every chart. In the browser: no types of ours, and a string, so that no lib "dom" is needed. */
@@ -85,7 +87,7 @@ const LOOK = `[...document.querySelectorAll('figure')].map((figure) => {
   const place = figure.querySelector('.chart')
   const svgs = [...place.querySelectorAll('svg')].filter((svg) => svg.parentElement.closest('svg') === null)
   const svg = svgs[0]
-  if (svg === undefined) return { id: figure.id, width: 0, place: place.clientWidth, marks: 0, wrong: [], points: 0, outside: [] }
+  if (svg === undefined) return { id: figure.id, width: 0, place: place.clientWidth, marks: 0, wrong: [], points: 0, outside: [], touching: [] }
   const marks = [...place.querySelectorAll('path, circle, rect, line')]
   const attributes = [...place.querySelectorAll('*')].flatMap((element) => [...element.attributes])
   const frames = svgs.map((svg) => svg.getBoundingClientRect())
@@ -102,6 +104,13 @@ const LOOK = `[...document.querySelectorAll('figure')].map((figure) => {
       return !frames.some((frame) =>
         box.left >= frame.left - 12 && box.right <= frame.right + 12 && box.top >= frame.top - 12 && box.bottom <= frame.bottom + 12)
     }).map((text) => text.textContent),
+    touching: labels.flatMap((text, i) => {
+      const box = text.getBoundingClientRect()
+      return labels.slice(i + 1).filter((other) => {
+        const its = other.getBoundingClientRect()
+        return Math.min(box.right, its.right) - Math.max(box.left, its.left) > 2 && Math.min(box.bottom, its.bottom) - Math.max(box.top, its.top) > 2
+      }).map((other) => text.textContent + ' | ' + other.textContent)
+    }),
   }
 })`
 
@@ -119,7 +128,7 @@ describe.skipIf(chromium === null)('the report in a browser', () => {
       expect(complaints).toEqual([])
       expect(charts.length).toBeGreaterThan(25)
       for (const chart of charts) {
-        expect(chart, chart.id).toMatchObject({ wrong: [], outside: [] })
+        expect(chart, chart.id).toMatchObject({ wrong: [], outside: [], touching: [] })
         expect(chart.points, chart.id).toBeGreaterThan(0)
         expect(chart.marks, chart.id).toBeGreaterThan(3)
         expect(Math.abs(chart.width - chart.place), chart.id).toBeLessThan(2)
@@ -153,7 +162,7 @@ describe.skipIf(chromium === null)('the report in a browser', () => {
     const opened = await open('light', width, long)
     const charts = (await opened.page.evaluate(LOOK)) as Drawn[]
     expect(opened.complaints).toEqual([])
-    for (const chart of charts) expect(chart, chart.id).toMatchObject({ wrong: [], outside: [] })
+    for (const chart of charts) expect(chart, chart.id).toMatchObject({ wrong: [], outside: [], touching: [] })
     await opened.page.close()
   })
 

@@ -1,18 +1,15 @@
 /** One chart to one SVG, with Observable Plot. Colours are CSS variables, so that light, dark and print need no redrawing. */
 import * as Plot from '@observablehq/plot'
 import { type Axis, type Chart, categoriesOf, type Point, type Series } from '../chart.ts'
+import { labels, type Measure, words } from './labels.ts'
+import { decades, fittingTicks, shown, valuesOf } from './ticks.ts'
 
-/** Below this width of a column of facets ticks would touch. */
-const NARROW_PX = 150
 const CATEGORY_PX = 22
 const FONT_PX = 11.5
 
 const LINE_PX = 13.5
 /** Columns of facets are not drawn narrower. */
 const NARROWEST_PX = 92
-
-/** Width of a text in pixels as this page shows it: fonts differ from machine to machine, so widths are measured, not estimated. */
-export type Measure = (text: string, px: number, weight: number) => number
 
 const color = (series: Series) => `var(--${series.color})`
 
@@ -40,7 +37,7 @@ export function draw(chart: Chart, width: number, measure: Measure): unknown[] {
 const isCategorical = ({ kind }: Chart) => kind === 'dots' || kind === 'bars' || kind === 'boxes'
 
 function marginLeftOf(chart: Chart, width: number, measure: Measure): number {
-  if (!isCategorical(chart)) return 54
+  if (!isCategorical(chart)) return 62
   const longest = Math.max(0, ...categoriesOf(chart).map((text) => measure(text, FONT_PX, 400)))
   return Math.min(width * 0.4, 18 + longest)
 }
@@ -70,12 +67,12 @@ function drawOne(chart: Chart, whole: Chart, width: number, measure: Measure, si
   const marginTop = columns.length > 0 ? 30 + (columnNames.lines - 1) * LINE_PX : 14
   const xName = labels([chart.x.label], width - marginLeft - marginRight, plain)
   const marginBottom = 44 + (xName.lines - 1) * LINE_PX
-  const ticks = Math.max(2, Math.floor(columnPx / (chart.x.format === 'bytes' ? 62 : 52)))
   const shared = (axis: 'x' | 'y'): [number, number] | undefined => {
     const values = valuesOf(whole, axis)
     return chart === whole || values.length === 0 ? undefined : [Math.min(...values), Math.max(...values)]
   }
-  const x = scale(chart.x, columnPx < NARROW_PX ? 3 : ticks, valuesOf(whole, 'x'), false, shared('x'))
+  const xTicks = fittingTicks(chart.x, valuesOf(whole, 'x'), columnPx * (sideBySide > 0 ? 0.9 : 1), plain)
+  const x = scale({ ...chart.x, ticks: xTicks }, 0, valuesOf(whole, 'x'), false, shared('x'))
   return Plot.plot({
     width,
     height: perRow * Math.max(1, rows.length) + marginTop + marginBottom,
@@ -96,7 +93,7 @@ function drawOne(chart: Chart, whole: Chart, width: number, measure: Measure, si
       : {
           ...scale(chart.y, 5, valuesOf(whole, 'y'), true, shared('y')),
           grid: true,
-          labelOffset: 48,
+          labelOffset: 56,
           nice: chart.y.domain === undefined,
         },
     ...(columns.length > 0 && { fx: { domain: columns as string[], label: null, padding: 0.1 } }),
@@ -149,41 +146,6 @@ function drawOne(chart: Chart, whole: Chart, width: number, measure: Measure, si
   })
 }
 
-interface Labels {
-  readonly of: (text: string) => string
-  /** Of the label with the most. */
-  readonly lines: number
-}
-
-/** Labels broken into lines of at most `px`: between words or after a hyphen where that is possible. */
-function labels(texts: readonly string[], px: number, measured: (text: string) => number): Labels {
-  const broken = new Map(texts.map((text) => [text, linesOf(text, px, measured)]))
-  return {
-    of: (text) => broken.get(text)?.join('\n') ?? text,
-    lines: Math.max(1, ...[...broken.values()].map((lines) => lines.length)),
-  }
-}
-
-function linesOf(text: string, px: number, measured: (text: string) => number): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of words(text)) {
-    if (measured((line + word).trimEnd()) <= px) {
-      line += word
-      continue
-    }
-    if (line !== '') lines.push(line.trimEnd())
-    line = word
-    while (measured(line) > px && line.length > 1) {
-      let fits = line.length - 1
-      while (fits > 1 && measured(line.slice(0, fits)) > px) fits--
-      lines.push(line.slice(0, fits))
-      line = line.slice(fits)
-    }
-  }
-  return [...lines, line.trimEnd()]
-}
-
 /** The entry of a legend. */
 export function key(series: Series, kind: Chart['kind']): unknown {
   const line = kind === 'lines' || kind === 'steps'
@@ -214,39 +176,6 @@ function categoryPx(chart: Chart): number {
   return chart.kind === 'dots' ? CATEGORY_PX : CATEGORY_PX + 4
 }
 
-/** All numbers that an axis has to hold, rules included; a logarithmic one holds nothing that is not positive. */
-function valuesOf(chart: Chart, axis: 'x' | 'y'): number[] {
-  const around = (chart.kind === 'lines' || chart.kind === 'steps') === (axis === 'y')
-  const { scale } = chart[axis]
-  const drawable = scale === 'log2' || scale === 'log10' ? (value: number) => value > 0 : () => true
-  const values = chart.points.flatMap((point) => [
-    point[axis],
-    ...(around ? [point.low, point.high, point.from, point.to] : []),
-  ])
-  const rules = (chart.rules ?? []).filter((rule) => rule.axis === axis).map(({ at }) => at)
-  return [...values, ...rules].filter(
-    (value): value is number => typeof value === 'number' && Number.isFinite(value) && drawable(value),
-  )
-}
-
-/**
- * Whole decades, or 1, 2 and 5 of each where there are few: a logarithmic axis with every digit is a grey wall. A `nice` axis
- * reaches to the decades around its values.
- */
-function decades(values: readonly number[], nice: boolean): number[] {
-  if (values.length === 0) return []
-  const [low, high] = [Math.min(...values), Math.max(...values)]
-  const digits = high / low > 30 ? [1] : [1, 2, 5]
-  const ticks: number[] = []
-  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
-    for (const digit of digits) ticks.push(digit * 10 ** power)
-  }
-  return nice ? ticks : ticks.filter((tick) => tick >= low && tick <= high)
-}
-
-/** Parts of a text between which a line may be broken. */
-const words = (text: string) => text.split(/(?<=[ -])/)
-
 function scale(
   axis: Axis,
   count: number,
@@ -266,22 +195,6 @@ function scale(
     tickSize: 4,
     tickFormat: (value: number) => shown(value, format),
   }
-}
-
-function shown(value: number, format: Axis['format']): string {
-  if (format === 'percent') return `${Number((100 * value).toFixed(1))} %`
-  if (format === 'bytes') {
-    if (value >= 1 << 20) return `${short(value / (1 << 20))} Mi`
-    return value >= 1024 ? `${short(value / 1024)} Ki` : short(value)
-  }
-  return short(value)
-}
-
-function short(value: number): string {
-  const size = Math.abs(value)
-  if (size >= 1e6) return `${Number((value / 1e6).toPrecision(4))} M`
-  if (size >= 1e4) return `${Number((value / 1e3).toPrecision(4))} k`
-  return String(Number(value.toPrecision(4)))
 }
 
 function facets(chart: Chart) {

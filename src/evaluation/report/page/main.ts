@@ -1,7 +1,8 @@
 /** The script of the report: draws every chart of the page, and draws it again when its width changes. Built into one file. */
 import type { Chart } from '../chart.ts'
 import type { PageCanvas, PageDocument, PageElement, SizeObserver } from './browser.ts'
-import { draw, key, type Measure } from './draw.ts'
+import { draw, key } from './draw.ts'
+import type { Measure } from './labels.ts'
 
 declare const document: PageDocument
 declare function getComputedStyle(element: PageElement): { readonly fontFamily: string }
