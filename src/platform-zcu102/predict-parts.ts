@@ -5,7 +5,6 @@
 import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp, chargedNs } from '../platform/index.ts'
 import { moveCharges, TransferWay } from '../zero-copy/index.ts'
-import { arrivalToleranceNs } from './hops.ts'
 import type { Starts } from './least-fixed-point.ts'
 import { CoreLoad } from './predict-cores.ts'
 import { softwareWithin } from './predict-dma.ts'
@@ -99,17 +98,22 @@ export class Parts {
   }
 }
 
-/** By flow: what comes late because the broker held all buffers is not early afterwards (src/broker/policing.ts has the conditions). */
-export function forgivenOf(parts: Parts): boolean[] {
-  const { system, scarcity } = parts
+/**
+ * By flow: how late a message may be queued, from its nominal release, for another reason than that the broker held all buffers of its
+ * sender, which its rate test forgives (src/broker/policing.ts). Where it may wait for one of these, a message is late by its jitter and by
+ * the gaps between a buffer's coming back and the next message's coming; each counts twice, as it takes from the credit, but a period passes
+ * with each. Infinity: not known.
+ */
+export function unforgivenOf(parts: Parts): number[] {
+  const { system, scarcity, inheritedNs, sentNs } = parts
   return system.flows.map((flow, i) => {
-    if (!scarcity.senders[i] || scarcity.receivers[flow.destination]) return false
-    const { spans, software, loads, everything, sentNs, inheritedNs, starts } = parts
-    const lateNs = flow.jitterNs + inheritedNs[i]! + sentNs[i]!
-    if (lateNs > arrivalToleranceNs(system.scenario, i)) return false
-    return (
-      2 * returnedNs(system, flow, loads.get(flow.sourceCore)!, software, spans, everything, starts) <= flow.periodNs
-    )
+    const releasedNs = flow.jitterNs + inheritedNs[i]!
+    if (!scarcity.senders[i]) return releasedNs + sentNs[i]!
+    if (scarcity.receivers[flow.destination]) return Number.POSITIVE_INFINITY
+    const { spans, software, loads, everything, starts } = parts
+    const source = loads.get(flow.sourceCore)!
+    const backNs = returnedNs(system, flow, source, software, spans, everything, sentNs[i]!, starts)
+    return 2 * backNs <= flow.periodNs ? releasedNs + Math.max(sentNs[i]!, 2 * backNs) : Number.POSITIVE_INFINITY
   })
 }
 

@@ -2,6 +2,7 @@
  * The way of a message outside of the DMA stage: from its release until the broker has it queued, and from the end of its last
  * piece until the receiving guest has read it. Both are busy windows of a core, because guests run only when EL2 does not.
  */
+import { ANNOUNCE_BATCH } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { Starts } from './least-fixed-point.ts'
 import { type CoreLoad, handlerRunsWithin } from './predict-cores.ts'
@@ -149,9 +150,13 @@ export function returnedNs(
   software: SoftwareCosts,
   spans: readonly number[],
   softwareWithin: (windowNs: number) => number,
+  sentNs: number,
   starts: Starts,
 ): number {
-  const { design, worst } = system
+  const { chains, controls, design, flows, worst } = system
+  // What is announced in the step that takes it in: then its sender is told, and sends as it sends any message.
+  const inOneStep = flows.every(({ pages, pieces }) => pages === 'copied' && (!chains || pieces < ANNOUNCE_BATCH))
+  if (inOneStep && controls === 0) return software.stepNs + worst(CostOp.sgi) + sentNs
   const windowNs = starts.solve(
     'returned',
     flow.sourceCore,

@@ -9,7 +9,7 @@ import { arrivalToleranceNs } from './hops.ts'
 import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import type { CoreLoad } from './predict-cores.ts'
 import { flowSetOf, modelOf, stageBounds } from './predict-dma.ts'
-import { forgivenOf, Parts, pathBestNs } from './predict-parts.ts'
+import { Parts, pathBestNs, unforgivenOf } from './predict-parts.ts'
 import { afterNs, movedNs, pagesNs } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
@@ -147,7 +147,7 @@ function settleDrain(system: System, from: SettledDrain | null): Drain {
   for (let round = 0; round <= MOST_ROUNDS; round++) {
     const parts = new Parts(system, spans, settledNs, starts)
     if (parts.obstacles.length > 0) return noDrain
-    const forgiven = forgivenOf(parts)
+    const unforgiven = unforgivenOf(parts)
     const set = flowSetOf(
       system,
       parts.software,
@@ -156,10 +156,10 @@ function settleDrain(system: System, from: SettledDrain | null): Drain {
     const readNsOf = (name: Tightening) => {
       const model = modelOf(system, set, parts.software, spans, TIGHTNESS[name])
       const windowNs = starts.solve(`drain ${name}`, 0, (nowNs) => {
-        const reaches = reachesOf(system, nowNs, forgiven)
+        const reaches = reachesOf(system, nowNs, unforgiven)
         return reaches === null ? Number.POSITIVE_INFINITY : drainNs(parts, model, reaches.countedNs, nowNs)
       })
-      const reaches = windowNs < Number.POSITIVE_INFINITY ? reachesOf(system, windowNs, forgiven) : null
+      const reaches = windowNs < Number.POSITIVE_INFINITY ? reachesOf(system, windowNs, unforgiven) : null
       if (reaches === null) return none
       const startsNs = flows.map((flow, i) => Math.max(0, reaches.startNs[i]! - pathBestNs(system, flow)))
       if (name === 'A4') earlyNs = startsNs
@@ -191,7 +191,7 @@ interface Reaches {
  * Which messages are in a drain of `windowNs`: released in it, or held back by the broker's rate test until then (docs/prediction.md §3).
  * Null: a sender may wait for buffers that messages have which are held back.
  */
-function reachesOf(system: System, windowNs: number, forgiven: readonly boolean[]): Reaches | null {
+function reachesOf(system: System, windowNs: number, unforgiven: readonly number[]): Reaches | null {
   const { flows, scenario } = system
   const countedNs: number[] = []
   const startNs: number[] = []
@@ -204,8 +204,9 @@ function reachesOf(system: System, windowNs: number, forgiven: readonly boolean[
     const releasedNs = after < 0 ? jitterNs : startNs[after]! + again
     const arisesNs = after < 0 ? jitterNs : countedNs[after]! + again
     // Queued at most a window later; what is above the tolerance holds the next ones back.
-    const lateNs = forgiven[index] ? 0 : Math.max(0, releasedNs + windowNs - bestNs - toleranceNs)
-    if (lateNs > 0 && windowNs > MOST_UNDER_WAY * periodNs) return null
+    const lateNs = Math.max(0, Math.min(releasedNs + windowNs - bestNs, unforgiven[index]!) - toleranceNs)
+    const forgives = unforgiven[index]! < Number.POSITIVE_INFINITY
+    if (lateNs > 0 && !forgives && windowNs > MOST_UNDER_WAY * periodNs) return null
     // Never are all buffers of the sender held: then the rate test lets so many compete, however late they come.
     const tested = windowNs <= (MOST_UNDER_WAY - 1) * periodNs - toleranceNs
     const heldNs = lateNs > 0 ? bestNs + lateNs : 0
@@ -224,11 +225,11 @@ function chainOrder(flows: readonly SystemFlow[]): SystemFlow[] {
 /** By flow: latest that a message is queued, and latest that one that came early may compete; from its nominal release. */
 function earlyOf(parts: Parts, drain: Drain) {
   const { system, spans, scarcity, sentNs, inheritedNs } = parts
-  const forgiven = forgivenOf(parts)
+  const unforgiven = unforgivenOf(parts)
   return system.flows.map((flow, i) => {
     const toleranceNs = arrivalToleranceNs(system.scenario, i)
     const queuedNs = scarcity.senders[i] ? spans[i]! : flow.jitterNs + inheritedNs[i]! + sentNs[i]!
-    const earlyNs = forgiven[i] ? 0 : Math.max(0, queuedNs - toleranceNs)
+    const earlyNs = Math.max(0, Math.min(queuedNs, unforgiven[i]!) - toleranceNs)
     return { queuedNs, earlyNs: Math.min(earlyNs, drain.earlyNs[i] ?? Number.POSITIVE_INFINITY) }
   })
 }
