@@ -78,8 +78,8 @@ export interface Course {
 }
 
 /** The one window in which the machine drains, as far as it is a bound. `from`: as in `Course`. */
-export function drainOf(system: System, asWindow: boolean, from: Settled | null = null): Drain {
-  return system.pinned || !asWindow ? NO_DRAIN : settleDrain(system, from?.drain ?? null)
+export function drainOf(system: System, rounds: Rounds, from: Settled | null = null): Drain {
+  return system.pinned || !rounds.asWindow ? NO_DRAIN : settleDrain(system, rounds, from?.drain ?? null)
 }
 
 /** Where a system may start that has as much of everything as one of which only the drain is known, or more. */
@@ -96,7 +96,7 @@ export function firstRound(system: System, rounds: Rounds, { spans, settledNs, s
 
 /** Rounds until nothing changes. */
 export function settle(system: System, rounds: Rounds, course: Course = {}): State {
-  const { from = null, late = () => false, drain = drainOf(system, rounds.asWindow, from) } = course
+  const { from = null, late = () => false, drain = drainOf(system, rounds, from) } = course
   const starts = from?.starts.copy() ?? new Starts()
   let spans: readonly number[] = from?.spans ?? system.flows.map(() => 0)
   let settledNs = from?.settledNs ?? 0
@@ -137,7 +137,7 @@ export interface Drain {
 const NO_DRAIN: Drain = { readNs: [], spans: [], earlyNs: [], settled: null, readNsOf: () => [] }
 
 /** As `settle`, with the one window in which everything is done that was under way: it needs no other bound. */
-function settleDrain(system: System, from: SettledDrain | null): Drain {
+function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null): Drain {
   const { flows } = system
   const none = flows.map(() => Number.POSITIVE_INFINITY)
   const noDrain = { ...NO_DRAIN, spans: none, readNs: none, readNsOf: () => none }
@@ -145,7 +145,7 @@ function settleDrain(system: System, from: SettledDrain | null): Drain {
   let spans: readonly number[] = from?.spans ?? flows.map(() => 0)
   let settledNs = from?.settledNs ?? 0
   for (let round = 0; round <= MOST_ROUNDS; round++) {
-    const parts = new Parts(system, spans, settledNs, starts)
+    const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds))
     if (parts.obstacles.length > 0) return noDrain
     const unforgiven = unforgivenOf(parts)
     const set = flowSetOf(
@@ -169,7 +169,7 @@ function settleDrain(system: System, from: SettledDrain | null): Drain {
     const readNs = readNsOf('A4')
     const settledNow = system.lends ? limited(pagesNs(system, parts.software, spans, parts.everything, starts)) : 0
     const less = readNs.some((read, i) => read + parts.trailNs < spans[i]!)
-    if (from !== null && (less || settledNow < settledNs)) return settleDrain(system, null)
+    if (from !== null && (less || settledNow < settledNs)) return settleDrain(system, rounds, null)
     const grown = readNs.map((read, i) => Math.max(spans[i]!, read + parts.trailNs))
     if (grown.includes(Number.POSITIVE_INFINITY) || settledNow === Number.POSITIVE_INFINITY) return noDrain
     if (settledNow <= settledNs && grown.every((span, i) => span === spans[i]))

@@ -52,7 +52,7 @@ export function verdictOf(scenario: Scenario, options: PredictionOptions, from: 
 
   // Where even less is not drained in time the rounds decide, and mostly the first of them.
   if (from?.drain && !drainsInTime(from.drain) && late(firstRound(system, rounds, from))) return REFUSED
-  const drain = drainOf(system, asWindow, from)
+  const drain = drainOf(system, rounds, from)
   // What one window drains in time fits, whatever else there is to know; of chains and tasks there is more.
   const flowsOnly = scenario.chains.length === 0 && scenario.vms.every(({ tasks }) => tasks.length === 0)
   if (flowsOnly && drainsInTime(drain)) return { fits: true, settled: drainedFrom(system, from, drain) }
