@@ -54,6 +54,7 @@ export class DeviceQueue {
   /** @internal */
   start(ring: SplitDeviceQueue | null): void {
     this.ring = ring
+    this.drained = false
     this.#requests?.revoke()
     this.#requests = ring === null ? null : new RequestQueue(ring, this.#notifyUsed)
   }

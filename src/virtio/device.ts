@@ -160,6 +160,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     this.#goOn()
   }
 
+  /** All that a device holds of its driver is here, in `DeviceRegisters` and in what the declaration's own `onReset` forgets. */
   onReset(): void {
     for (const queue of this.#queues) queue.start(null)
     this.#pending.clear()
