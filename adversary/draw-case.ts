@@ -41,10 +41,11 @@ const MESSAGES = 100
 /** The `index`-th case of a seed: the same for ever, whichever process draws it. */
 export function drawCase(seed: number, index: number): DrawnCase {
   const random = new Random(seed, index)
+  const bulk = random.chance(0.3)
   const shape: Shape = {
-    bulk: random.chance(0.3),
+    bulk,
     late: random.chance(0.3),
-    patient: random.chance(0.15),
+    patient: random.chance(bulk ? 0.4 : 0.1),
     credit: random.chance(0.06) ? 'little' : random.chance(0.3) ? 'updates' : 'plenty',
     starves: random.chance(0.08),
     throttled: random.chance(0.2),

@@ -49,8 +49,8 @@ export class IsolationChecker {
   readonly breaks: Break[] = []
   readonly #machine: Machine
   readonly #hostile: ReadonlySet<number>
-  /** `source * 256 + destination`. */
-  readonly #declared = new Set<number>()
+  /** By flow: the VMs at its ends. */
+  readonly #ends: readonly (readonly [source: number, destination: number])[]
   /** By frame: who maps it. The checker's own copy, kept by watching the tables' writes. */
   readonly #mappings = new Map<number, Mapping[]>()
   #list: DmaList | null = null
@@ -63,7 +63,7 @@ export class IsolationChecker {
     this.#machine = machine
     this.#hostile = hostile
     const vmOf = (name: string) => scenario.vms.findIndex((vm) => vm.name === name)
-    for (const { from, to } of scenario.flows) this.#declared.add(vmOf(from) * 256 + vmOf(to))
+    this.#ends = scenario.flows.map(({ from, to }) => [vmOf(from), vmOf(to)])
     const random = new Random(scenario.seed, 0x5ec2)
     this.#secrets = scenario.vms.map(() => random.u32() | 1)
   }
@@ -147,7 +147,7 @@ export class IsolationChecker {
   }
 
   #mayFlow(source: number, destination: number): boolean {
-    return this.#declared.has(source * 256 + destination)
+    return this.#ends.some(([from, to]) => from === source && to === destination)
   }
 
   // ---- the DMA
@@ -164,7 +164,7 @@ export class IsolationChecker {
     for (; this.#entries < list.entryCount; this.#entries++) {
       const [source, destination] = [list.source[this.#entries]!, list.destination[this.#entries]!]
       const bytes = list.bytes[this.#entries]!
-      this.#moves(source, destination, bytes)
+      this.#moves(source, destination, bytes, list.tag)
       for (const start of [source, destination]) {
         for (let frame = Math.floor(start / PAGE_SIZE); frame * PAGE_SIZE < start + bytes; frame++)
           this.#inFlight.add(frame)
@@ -176,13 +176,16 @@ export class IsolationChecker {
   dmaEnds(pieces: number): void {
     const list = this.#list!
     for (let i = 0; i < list.entryCount && list.piece[i]! < pieces; i++) {
-      this.#moves(list.source[i]!, list.destination[i]!, list.bytes[i]!)
+      this.#moves(list.source[i]!, list.destination[i]!, list.bytes[i]!, list.tag)
     }
     this.#inFlight.clear()
   }
 
-  /** From one VM's own page into another's, which alone has it and may write it. */
-  #moves(source: number, destination: number, bytes: number): void {
+  /**
+   * From one VM's own page into another's, which alone has it and may write it. `tag`: twice the flow; one more: what its receiver answers.
+   */
+  #moves(source: number, destination: number, bytes: number, tag: number): void {
+    const [sender, receiver] = tag % 2 === 0 ? this.#ends[tag >> 1]! : [...this.#ends[tag >> 1]!].reverse()
     const from = this.#mappings.get(Math.floor(source / PAGE_SIZE)) ?? []
     const pages = [destination, destination + bytes - 1].map((at) => Math.floor(at / PAGE_SIZE))
     for (const frame of new Set(pages)) {
@@ -191,9 +194,12 @@ export class IsolationChecker {
         this.note('dma', `the DMA writes frame ${frame}, which ${to.length === 0 ? 'no VM has' : 'is shared'}`)
       } else if (!to[0]!.writable)
         this.note('dma', `the DMA writes frame ${frame}, which VM ${to[0]!.vm} may only read`)
-      else if (!from.some(({ vm }) => this.#mayFlow(vm, to[0]!.vm))) {
+      else if (to[0]!.vm !== receiver || !from.some(({ vm }) => vm === sender)) {
         const reads = from.map(({ vm }) => vm).join(', ') || 'no VM'
-        this.note('dma', `the DMA copies from frames of ${reads} to VM ${to[0]!.vm}: no flow says so`)
+        this.note(
+          'dma',
+          `the DMA copies from a frame of ${reads} to VM ${to[0]!.vm} for the flow from ${sender} to ${receiver}`,
+        )
       }
     }
   }

@@ -86,7 +86,7 @@ function drawArena(random: Random): Arena {
   const collude = random.chance(0.35)
   const memguard = random.chance(0.15)
   const budget = memguard ? ', refillsPerUs: 5, memguard: { refills: 2000, period: 500us }' : ''
-  const queue = () => (random.chance(0.3) ? `, queue: ${2 ** random.between(6, 12)}` : '')
+  const queue = () => (random.chance(0.6) ? `, queue: ${2 ** random.between(3, 8)}` : '')
   const pages = random.between(1, 10)
   const scenario = parseScenario(`
 duration: ${DURATION_NS}
@@ -100,7 +100,7 @@ flows:
   - { name: frames, from: camera, to: planner, period: 700us, deadline: 2ms, length: ${4096 * pages + (random.chance(0.3) ? random.between(1, 4000) : 0)} }
   - { name: commands, from: planner, to: camera, period: 400us, deadline: 1200us, length: ${random.between(1, 5000)} }
   - { name: noise, from: mallory, to: planner, period: ${random.between(100, 250)}us, deadline: 2ms, length: ${random.pick([4096, 16_384, 32_768])} }
-  - { name: bait, from: camera, to: mallory, period: 300us, deadline: 3ms, length: ${4096 * random.between(1, 8)} }
+  - { name: bait, from: camera, to: mallory, period: 300us, deadline: 3ms, length: ${random.pick([300, 2000, 4096 * random.between(1, 8), 4096 * random.between(5, 8)])} }
 ${
   collude
     ? `  - { name: gift, from: trudy, to: mallory, period: ${random.between(150, 300)}us, deadline: 3ms, length: 8KiB }
@@ -192,17 +192,17 @@ function intruderOf(vm: number, guest: HostileGuest, acts: () => boolean): Intru
   }
 }
 
-/** Its own connections, and those of others. */
+/** Its own connections, those on which it sends first, and those of others. */
 function peersOf({ flows, vms }: Scenario, vm: number): HostilePeer[] {
   const cidOf = (name: string) => vms.find((other) => other.name === name)!.cid
-  return flows.flatMap(({ from, to }, flow) => {
+  const { name } = vms[vm]!
+  const peers = flows.map(({ from, to, lengthBytes }, flow) => {
     const [calling, listening] = [CALLING_PORT + flow, LISTENING_PORT + flow]
-    const outgoing = { cid: cidOf(to), localPort: calling, peerPort: listening }
-    const incoming = { cid: cidOf(from), localPort: listening, peerPort: calling }
-    if (from === vms[vm]!.name) return [outgoing, outgoing]
-    if (to === vms[vm]!.name) return [incoming, incoming]
-    return [outgoing]
+    const outgoing = { cid: cidOf(to), localPort: calling, peerPort: listening, longestBytes: lengthBytes }
+    const incoming = { cid: cidOf(from), localPort: listening, peerPort: calling, longestBytes: 0 }
+    return { rank: from === name ? 0 : to === name ? 1 : 2, peer: to === name ? incoming : outgoing }
   })
+  return peers.sort((a, b) => a.rank - b.rank).map(({ peer }) => peer)
 }
 
 function honestFlows({ flows, vms }: Scenario, hostile: readonly number[]): number[] {

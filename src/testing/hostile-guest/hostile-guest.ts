@@ -19,6 +19,8 @@ export interface HostilePeer {
   readonly cid: number
   readonly localPort: number
   readonly peerPort: number
+  /** Longest message that the VM may send on it, where that is known. */
+  readonly longestBytes?: number
 }
 
 /** Options of `HostileGuest`. */
@@ -26,6 +28,7 @@ export interface HostileGuestOptions {
   readonly seed: number
   /** Of its own device. */
   readonly cid: number
+  /** The first is one that the VM really has, and is taken most often. */
   readonly peers: readonly HostilePeer[]
   /** Default: three, drawn from all. */
   readonly strategies?: readonly HostileStrategyName[]
@@ -161,6 +164,11 @@ export class HostileGuest {
       registers.writeQueueAddress(area as 0 | 1 | 2, 1, Math.floor(address / 2 ** 32))
     }
     registers.enableQueue()
+  }
+
+  /** One of its connections. */
+  peer(): HostilePeer {
+    return this.random.chance(0.5) ? this.peers[0]! : this.random.pick(this.peers)
   }
 
   /** A page of its RAM; of those that others of its strategies have an eye on, now and then. */

@@ -282,11 +282,21 @@ function sendHeader(guest: HostileGuest, payloadBytes: number, change: (fields: 
   return sendFrom(guest, [{ address, length: bytes, writable: false }], bytes, change)
 }
 
+/** As many of the pages as the connection's messages may be long, mostly. */
 function sendPages(guest: HostileGuest, pages: readonly number[]): number {
-  const buffers = pages.map((address) => ({ address, length: PAGE_SIZE, writable: false }))
-  return sendFrom(guest, buffers, PAGE_SIZE * pages.length, (fields) => {
-    fields.op = VIRTIO_VSOCK_OP_RW
-  })
+  const peer = guest.peer()
+  const most = guest.random.chance(0.8) ? Math.floor((peer.longestBytes ?? Number.POSITIVE_INFINITY) / PAGE_SIZE) : 8
+  const sent = pages.slice(0, Math.max(1, most))
+  const buffers = sent.map((address) => ({ address, length: PAGE_SIZE, writable: false }))
+  return sendFrom(
+    guest,
+    buffers,
+    PAGE_SIZE * sent.length,
+    (fields) => {
+      fields.op = VIRTIO_VSOCK_OP_RW
+    },
+    peer,
+  )
 }
 
 function sendFrom(
@@ -294,10 +304,10 @@ function sendFrom(
   payload: readonly RawBuffer[],
   payloadBytes: number,
   change: (fields: VsockHeader) => void,
+  peer = guest.peer(),
 ): number {
   const queue = guest.queue(TX)
   if (queue === null) return HostileKick.none
-  const peer = guest.random.pick(guest.peers)
   packet.srcCid = guest.cid
   packet.dstCid = peer.cid
   packet.srcPort = peer.localPort
