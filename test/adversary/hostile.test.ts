@@ -33,7 +33,7 @@ describe('a hostile guest', () => {
 
   it('shares with an accomplice what both aim at', () => {
     const accomplices = new Accomplices()
-    const guests = [1, 2].map((seed) => new HostileGuest({ seed, cid: seed, peers: [], accomplices }))
+    const guests = [1, 2].map((seed) => new HostileGuest({ seed, cid: 2 + seed, peers: [], accomplices }))
     expect(guests[0]!.accomplices).toBe(guests[1]!.accomplices)
   })
 })
