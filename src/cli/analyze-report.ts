@@ -46,6 +46,7 @@ export function analysisObject({ scenario, profile, prediction, priorities, sens
       terms: flow.terms,
       parts: flow.parts,
       window: flow.window,
+      drainedNs: flow.drainedNs,
       slackNs: slackOf(flow),
       largestLengthBytes: sensitivity.largestLengthBytes[i] ?? null,
       lengthsThatFit: sensitivity.lengthsThatFit[i] ?? [],
@@ -101,7 +102,7 @@ export function renderAnalysis(analysis: Analysis, paint: Paint): string {
       ? []
       : [
           section(
-            'The same as one window, in which nothing is charged twice; end to end is the shorter one of the two sums',
+            'The same as one window, in which nothing is charged twice; end to end is the shorter one of the two sums, or the drain where that is less',
             renderTable(windowRows(prediction), paint),
           ),
         ]),
@@ -217,15 +218,17 @@ function windowRows({ flows }: Prediction): Cell[][] {
     'no budget',
     'signals',
     'sum',
+    'drain',
   ]
   return [
     head,
-    ...flows.map(({ name, window }): Cell[] => {
-      if (window === null) return [name, ...head.slice(1).map(() => 'none')]
+    ...flows.map(({ name, window, drainedNs }): Cell[] => {
+      const drained = drainedNs === null ? 'none' : milliseconds(drainedNs)
+      if (window === null) return [name, ...head.slice(2).map(() => 'none'), drained]
       const { startNs, ownWorkNs, interferenceNs, blockingNs, softwareNs, guestsNs, supplyNs, signalNs, totalNs } =
         window
       const terms = [startNs, ownWorkNs, interferenceNs, blockingNs, softwareNs, guestsNs, supplyNs, signalNs, totalNs]
-      return [name, ...terms.map(milliseconds)]
+      return [name, ...terms.map(milliseconds), drained]
     }),
   ]
 }

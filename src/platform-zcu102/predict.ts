@@ -46,12 +46,14 @@ export interface FlowPrediction {
   /** From nominal release to the end of the last piece: that of `terms`, or the `window` where that is shorter. */
   readonly bounds: Readonly<Record<AnalysisName, number | null>>
   readonly terms: Readonly<Record<AnalysisName, ResponseTerms | null>>
-  /** From nominal release to the receiving guest having read the message: A4; the shorter one of `parts` together and `window`. */
+  /** From nominal release to the receiving guest having read the message: A4; the shortest of `parts` together, `window` and `drainedNs`. */
   readonly endToEndNs: number | null
   /** Stage by stage: until queued (within the jitter of the DMA stage), the rest of the DMA stage, until read. */
   readonly parts: { readonly beforeNs: number; readonly stageNs: number; readonly afterNs: number } | null
   /** All of it as one window; null where the stages are one already, or are those of the abstract model alone. */
   readonly window: WindowTerms | null
+  /** As part of a window in which all that was under way is done, whatever waits for whatever; A4. */
+  readonly drainedNs: number | null
   readonly schedulable: Readonly<Record<AnalysisName, boolean>>
 }
 
@@ -145,6 +147,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
           ? null
           : { beforeNs: before[i]!, stageNs: stagesNs - before[i]! - after[i]!, afterNs: after[i]! },
       window: known ? windows[2]![i]! : null,
+      drainedNs: known ? finite(drained[2]![i] ?? Number.POSITIVE_INFINITY) : null,
       schedulable: record((terms, k) => {
         // The abstract model knows nothing but the DMA stage.
         const responseNs = system.pinned ? (terms?.responseNs ?? null) : total(k)
