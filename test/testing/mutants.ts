@@ -70,8 +70,8 @@ export const MUTANTS: readonly Mutant[] = [
     ['idx may run ahead as far as it likes', 'if (waiting > this.size || waiting < known) {', 'if (waiting < 0) {'],
     [
       'what arrived while notifications were enabled is not seen',
-      'this.#signals.enable(this.#next)\n    return this.availableCount() > 0',
-      'this.#signals.enable(this.#next)\n    return false',
+      'this.#signals.enable(this.#next)\n    if (this.onWrite !== null) this.#tellSignals()\n    return this.availableCount() > 0',
+      'this.#signals.enable(this.#next)\n    if (this.onWrite !== null) this.#tellSignals()\n    return false',
     ],
     [
       'the event is the entry after the next',
@@ -105,7 +105,11 @@ export const MUTANTS: readonly Mutant[] = [
     ['the high word of an address means nothing', '(high | 0) !== windowHigh || position < 0', 'position < 0'],
     ['tables without the feature', "if (!this.#indirect) return this.#stop(index, 'indirect-not-negotiated')", ''],
     ['tables inside tables', "if (inTable) return this.#stop(index, 'indirect-nested')", ''],
-    ['a chain may be of any size', 'Math.min(maxChainBytes, MAX_CHAIN_BYTES)', 'Number.POSITIVE_INFINITY'],
+    [
+      'a chain may be of any size',
+      'Math.min(limits.maxChainBytes ?? MAX_CHAIN_BYTES, MAX_CHAIN_BYTES)',
+      'Number.POSITIVE_INFINITY',
+    ],
     [
       'readable and writable are mixed up',
       'chain.readableCount = readableCount < 0 ? count : readableCount',
@@ -131,14 +135,10 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     [
       'the event index is never moved on',
-      'this.event = event\n    storeOrdered(this.#own, this.#ownEvent, event, this.#shared)',
+      'this.event = event\n    storeOrdered(this.#own, this.#ownEvent, event, this.#ownOrdered)',
       'this.event = event',
     ],
-    [
-      'the batch is one too long for its event',
-      'this.#published, this.#published - count)',
-      'this.#published, this.#published - count - 1)',
-    ],
+    ['the batch is one too long for its event', 'this.#published - count,\n', 'this.#published - count - 1,\n'],
     ['silence is not asked for', 'this.#own[FLAGS] = QUIET', 'void 0'],
     ['asked once, told twice', 'this.unsignalled = 0\n    if (!this.#eventIdx)', 'if (!this.#eventIdx)'],
   ]),

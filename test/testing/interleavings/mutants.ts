@@ -82,10 +82,10 @@ export const REORDERED: readonly Mutant[] = [
     SIGNALS,
     [
       '    this.#published = index\n',
-      '    this.early = loadOrdered(this.#peer, this.#eventIdx ? this.#peerEvent : FLAGS, this.#shared)\n    this.#published = index\n',
+      '    this.early = loadOrdered(this.#peer, this.#eventIdx ? this.#peerEvent : FLAGS, this.#peerOrdered)\n    this.#published = index\n',
     ],
-    ['(loadOrdered(this.#peer, FLAGS, this.#shared) & QUIET)', '(this.early & QUIET)'],
-    ['loadOrdered(this.#peer, this.#peerEvent, this.#shared), this.#published,', 'this.early, this.#published,'],
+    ['(loadOrdered(this.#peer, FLAGS, this.#peerOrdered) & QUIET)', '(this.early & QUIET)'],
+    ['      loadOrdered(this.#peer, this.#peerEvent, this.#peerOrdered),\n', '      this.early,\n'],
   ),
   textMutant('ring-signals.ts enable: the event unordered', SIGNALS, [
     'if (this.#eventIdx) this.#storeEvent(next)',
@@ -108,20 +108,20 @@ export const REORDERED: readonly Mutant[] = [
     '      const head = this.#available[2 + (this.#next & this.#mask)]!\n      if (this.#next === this.#seen && !this.#refresh()) return false\n',
   ]),
   textMutant('split-device-queue.ts: enableNotifications looks before it asks', DEVICE, [
-    '    this.#signals.enable(this.#next)\n    return this.availableCount() > 0\n',
+    '    this.#signals.enable(this.#next)\n    if (this.onWrite !== null) this.#tellSignals()\n    return this.availableCount() > 0\n',
     '    const waiting = this.availableCount() > 0\n    this.#signals.enable(this.#next)\n    return waiting\n',
   ]),
   textMutant('split-device-queue.ts: enableNotifications does not look', DEVICE, [
-    '    this.#signals.enable(this.#next)\n    return this.availableCount() > 0\n',
+    '    this.#signals.enable(this.#next)\n    if (this.onWrite !== null) this.#tellSignals()\n    return this.availableCount() > 0\n',
     '    this.#signals.enable(this.#next)\n    return false\n',
   ]),
   textMutant('split-device-queue.ts: an empty look re-arms, and does not look again', DEVICE, [
-    'this.#signals.rearm(this.#next) && this.availableCount() > 0',
-    'this.#signals.rearm(this.#next) && false',
+    '!this.#signals.rearm(this.#next)) return false\n    if (this.onWrite !== null) this.#tellSignals()\n    return this.availableCount() > 0',
+    '!this.#signals.rearm(this.#next)) return false\n    return false',
   ]),
   textMutant('split-device-queue.ts: an empty look does not re-arm', DEVICE, [
-    'this.#signals.rearm(this.#next) && this.availableCount() > 0',
-    'false',
+    'this.violation !== null || !this.#signals.rearm(this.#next)',
+    'this.violation === null || this.violation !== null',
   ]),
   textMutant('split-driver-queue.ts: avail.idx before the descriptors', DRIVER, [
     '    const head = this.#firstFree\n    let slot',
@@ -135,11 +135,11 @@ export const REORDERED: readonly Mutant[] = [
     `    if (this.#usedNext === this.#usedSeen && !this.#refresh()) return false
     const word = 1 + ((this.#usedNext & this.#mask) << 1)
     const id = this.#usedElements[word]!
-    const writtenBytes = this.#usedElements[word + 1]!
+    let writtenBytes = this.#usedElements[word + 1]!
 `,
     `    const word = 1 + ((this.#usedNext & this.#mask) << 1)
     const id = this.#usedElements[word]!
-    const writtenBytes = this.#usedElements[word + 1]!
+    let writtenBytes = this.#usedElements[word + 1]!
     if (this.#usedNext === this.#usedSeen && !this.#refresh()) return false
 `,
   ]),
