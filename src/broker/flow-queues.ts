@@ -77,7 +77,7 @@ export class FlowQueues {
   pick(nowNs: number, than: Message | null): Message | null {
     this.#admit(nowNs)
     const limit = than === null ? Number.POSITIVE_INFINITY : this.#urgencyOf(than)
-    return this.#best(this.#forDma, limit, this.#hasBuffer)
+    return this.#best(this.#forDma, limit, this.hasBuffer)
   }
 
   /** The most urgent message for the CPU of which `movable` says that it can go on. */
@@ -86,7 +86,13 @@ export class FlowQueues {
     return this.#best(this.#forCpu, Number.POSITIVE_INFINITY, movable)
   }
 
-  readonly #hasBuffer = ({ destination }: Message): boolean => this.#context.hasBuffer(destination)
+  /** Whether the receiver has a buffer for it; keeps account of its waiting for one. */
+  readonly hasBuffer = (message: Message): boolean => {
+    const has = this.#context.hasBuffer(message.destination)
+    if (has && message.starved) message.fedNs = this.#context.port.now()
+    message.starved = !has
+    return has
+  }
 
   /** In the order of the flows, each that is more urgent than the best so far is looked at; of equals the first wins. */
   #best(ready: LeastKeys, limit: number, movable: (message: Message) => boolean): Message | null {

@@ -68,16 +68,34 @@ export class FlowState {
     this.first = message.next
     if (message.totalBytes > 0) this.policing.leave(nowNs, waitedNs)
     else this.#controlTimed--
+    if (message.fedNs > message.eligibleNs && message.totalBytes > 0) this.#postpone(message)
     this.#giveTimes(nowNs, waitedNs)
     return message
+  }
+
+  /** `gone` has waited for receive buffers until `fedNs`: those behind it that have their times come as long after it as they would have. */
+  #postpone(gone: Message): void {
+    const { policing } = this
+    let tatNs = policing.after(gone.fedNs, gone.forgivenNs, 0)
+    let youngestNs = 0
+    for (let message = this.first; message !== this.#untimed && message !== null; message = message.next) {
+      if (message.totalBytes === 0) continue
+      message.eligibleNs = policing.postponed(message.eligibleNs, tatNs)
+      message.deadlineNs = message.eligibleNs + this.flow.deadlineNs
+      youngestNs = message.eligibleNs
+      tatNs = policing.after(message.eligibleNs, message.forgivenNs, tatNs)
+    }
+    policing.postpone(youngestNs, tatNs)
   }
 
   #giveTimes(nowNs: number, waitedNs: number): void {
     for (let message = this.#untimed; message !== null; message = message.next) {
       this.#untimed = message
       if (!this.policing.admits(message.totalBytes, this.#controlTimed)) return
-      if (message.totalBytes > 0) message.eligibleNs = this.policing.arrive(nowNs, waitedNs)
-      else {
+      if (message.totalBytes > 0) {
+        message.eligibleNs = this.policing.arrive(nowNs, waitedNs)
+        message.forgivenNs = this.policing.forgivenNs
+      } else {
         message.eligibleNs = this.policing.control(nowNs)
         this.#controlTimed++
       }

@@ -22,6 +22,11 @@ export class Message {
   /** Earliest time at which it may compete, and when it is due, ns. */
   eligibleNs = 0
   deadlineNs = 0
+  /** Of its lateness, what back-pressure excuses, ns (policing.ts). */
+  forgivenNs = 0
+  /** It waits for a receive buffer; when it last got one that it had waited for, ns. */
+  starved = false
+  fedNs = 0
   /** Moved by the CPU (no payload, or pages remapped), not by the DMA. */
   byCpu = false
   /** Still in its flow's queue: not all of it has arrived. */
@@ -77,6 +82,9 @@ export class MessageTable {
     message.segment = 0
     message.segmentOffset = 0
     message.byCpu = false
+    message.forgivenNs = 0
+    message.starved = false
+    message.fedNs = 0
     message.loan = null
     message.transfers = 0
     message.payload.clear()

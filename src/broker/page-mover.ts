@@ -110,6 +110,9 @@ export class PageMover {
       // What is at the front of the flow now is for the DMA, which the next step may start.
       if (state.first?.byCpu === false) more = true
     }
+    // Behind what has gone, a message may wait for its time.
+    const eligibleNs = this.#queues.nextEligibleNs(port.now())
+    if (eligibleNs < Number.POSITIVE_INFINITY) wakeUps.forWork(core, eligibleNs)
     if (zeroCopy === null) return more || left === 0
     // Whatever brought the last page of a loan back: a buffer that was taken, here or for the DMA, or a revocation.
     this.#completeSettled(zeroCopy.loans.settled)
@@ -155,10 +158,10 @@ export class PageMover {
   }
 
   /** Its pages are on their way, or it has a receive buffer for what comes next. */
-  readonly #goesOn = ({ flow, destination }: Message): boolean => {
-    const job = this.#jobs[flow]!
+  readonly #goesOn = (message: Message): boolean => {
+    const job = this.#jobs[message.flow]!
     const busy = job.message !== null && job.phase !== Phase.pieces
-    return busy || this.#context.hasBuffer(destination)
+    return busy || this.#queues.hasBuffer(message)
   }
 
   /** Up to `limit` units of work for one message; returns how many. */

@@ -14,6 +14,10 @@
  * eligible, and its receiver has not run out of receive buffers: then only the broker can be the cause. A guest that sends early, and
  * a receiver that posts no buffers, earn nothing. What is not used within the time that it took to earn is lost.
  *
+ * A message that waits for its receiver's buffers has not competed until it gets them. When it has gone, those behind it that have their
+ * times already get them anew, as if it had become eligible then (`postpone`): a receiver that holds its buffers back, and then gives
+ * them all, does not let its flows come in a burst.
+ *
  * So in any window of w ns, at most floor((w + tau + c) / T) + 1 messages become eligible, c being the credit when it begins and the
  * time held in it. A flow whose messages never wait longer than (buffers - 1) T - tau is never held, and c is 0.
  *
@@ -64,6 +68,27 @@ export class Policing {
     const eligibleNs = Math.max(nowNs, this.#controlTatNs - periodNs)
     this.#controlTatNs = Math.max(eligibleNs, this.#controlTatNs) + periodNs / CONTROL_MESSAGES_A_PERIOD
     return eligibleNs
+  }
+
+  /** What the message that came last was forgiven. */
+  get forgivenNs(): number {
+    return this.#creditNs
+  }
+
+  /** Earliest time for a message whose time was `eligibleNs`, and of which `forgivenNs` was forgiven, behind one that ends at `tatNs`. */
+  postponed(eligibleNs: number, tatNs: number): number {
+    return Math.max(eligibleNs, tatNs - this.#rate.toleranceNs)
+  }
+
+  /** The theoretical arrival time behind a message that became eligible at `eligibleNs`. */
+  after(eligibleNs: number, forgivenNs: number, tatNs: number): number {
+    return Math.max(tatNs, eligibleNs - forgivenNs) + this.#rate.periodNs
+  }
+
+  /** Messages under test got later times: the youngest may compete at `youngestNs`, the next is expected at `tatNs`. */
+  postpone(youngestNs: number, tatNs: number): void {
+    this.#tatNs = Math.max(this.#tatNs, tatNs)
+    if (this.#heldFromNs < Number.POSITIVE_INFINITY) this.#heldFromNs = Math.max(this.#heldFromNs, youngestNs)
   }
 
   /** A message with payload comes: the earliest time at which it may compete; `nowNs` itself when it keeps to its rate. */
