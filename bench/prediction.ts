@@ -28,18 +28,20 @@ const ANALYSES = [
 ] as const
 const PREDICTIONS = { flows: 20, runs: 15 }
 
-/** Sporadic flows between four VMs under a budget, and a load with which all of them fit. */
+/** Sporadic flows between VMs on four cores under a budget, and a load with which all of them fit. */
 export function manyFlows(flows: number, seed: number): string {
   const random = new Random(seed, 41)
+  // A sender has buffers for some thirty flows.
+  const vms = flows <= 100 ? 4 : 8
   const lines = Array.from({ length: flows }, (_, i) => {
-    const from = random.between(0, 3)
-    const to = (from + random.between(1, 3)) % 4
+    const from = i % vms
+    const to = (from + random.between(1, vms - 1)) % vms
     const periodUs = Math.round(20_000 * 10 ** random.unit())
     const length = random.between(64, Math.max(128, Math.floor((2 * periodUs) / flows)))
     return `  - { name: f${i}, from: v${from}, to: v${to}, period: ${periodUs}us, length: ${length} }`
   })
   return `
-vms: [${[0, 1, 2, 3].map((vm) => `{ name: v${vm}, core: ${vm}, cid: ${3 + vm} }`).join(', ')}]
+vms: [${Array.from({ length: vms }, (_, vm) => `{ name: v${vm}, core: ${vm % 4}, cid: ${3 + vm} }`).join(', ')}]
 flows:
 ${lines.join('\n')}
 broker: { scheduler: fp, regulator: { kind: budget, budget: 500us, period: 1ms } }

@@ -15,7 +15,7 @@ import {
   worstNs,
 } from './predict-charges.ts'
 import { onceFor } from './predict-once.ts'
-import { pageStepNs, tlbRefillsWithin } from './predict-pages.ts'
+import { pageStepNs, tlbRefillsOf, tlbRefillsWithin } from './predict-pages.ts'
 import { awaitedNs, interruptWorstNs, type SoftwareCosts } from './predict-software.ts'
 import { knownSpan, type System, type SystemFlow, sendsWithin, type Throttle } from './predict-system.ts'
 import { Staircase } from './staircase.ts'
@@ -44,8 +44,8 @@ export class CoreLoad {
    */
   readonly #counted: Float64Array
   /** Of lent pages that come back: time on this core, and locks. */
-  readonly #loansNs = new Staircase()
-  readonly #loanLocks = new Staircase()
+  readonly #loansNs: Staircase
+  readonly #loanLocks: Staircase
   /** Of a transfer of whatever flow. */
   readonly #worst: Share
   /** Some flow's transfers end here. */
@@ -82,6 +82,9 @@ export class CoreLoad {
       locks: Math.max(0, ...transfers.map(({ locks }) => locks)),
     }
     this.#counted = new Float64Array(COUNTED_WORDS * flows.length)
+    const loans = system.lends ? flows.length : 0
+    this.#loansNs = new Staircase(loans)
+    this.#loanLocks = new Staircase(loans)
     flows.forEach((flow, i) => {
       const [message, transfer] = [messages[i]!, transfers[i]!]
       const count = software.transfers(flow)
@@ -307,13 +310,14 @@ export function handlerRunsWithin(
   windowNs: number,
   spans: readonly number[],
 ): number {
-  return handlersOf(system, software, core, spans).within(windowNs)
+  return driversOf(system, software, core, spans).runsWithin(windowNs)
 }
 
 /** By spans, which are of one round: of every core, with the costs of that round. */
-const known = new WeakMap<readonly number[], Map<number, HandlerRuns>>()
+const known = new WeakMap<readonly number[], Map<number, Drivers>>()
 
-function handlersOf(system: System, software: SoftwareCosts, core: number, spans: readonly number[]): HandlerRuns {
+/** The same object for the same spans and costs. */
+export function driversOf(system: System, software: SoftwareCosts, core: number, spans: readonly number[]): Drivers {
   let byCore = known.get(spans)
   if (byCore === undefined) {
     byCore = new Map()
@@ -321,7 +325,7 @@ function handlersOf(system: System, software: SoftwareCosts, core: number, spans
   }
   let runs = byCore.get(core)
   if (runs === undefined || runs.software !== software) {
-    runs = new HandlerRuns(system, software, core, spans)
+    runs = new Drivers(system, software, core, spans)
     byCore.set(core, runs)
   }
   return runs
@@ -330,9 +334,13 @@ function handlersOf(system: System, software: SoftwareCosts, core: number, spans
 /** Interrupts of a VM that no message which is under way accounts for any more: one in its handler, and one that waits. */
 export const HANDLED_LATER = 2
 
-class HandlerRuns {
+/** What the VMs of a core do with their devices in any window. */
+export class Drivers {
   readonly software: SoftwareCosts
-  readonly #byMessage = new Staircase()
+  /** Runs of handlers because of messages; and the time of those, of sends, and of refills of TLBs that were invalidated as a whole. */
+  readonly #runs: Staircase
+  readonly #times: Staircase
+  readonly #handlerNs: number
   /** VMs that poll, and their period. */
   readonly #polling: number
   readonly #pollingNs: number
@@ -342,6 +350,9 @@ class HandlerRuns {
   constructor(system: System, software: SoftwareCosts, core: number, spans: readonly number[]) {
     const { chains, flows, interrupts, vmCores } = system
     this.software = software
+    this.#runs = new Staircase(flows.length)
+    this.#times = new Staircase(flows.length)
+    this.#handlerNs = system.worst(CostOp.guestIsr)
     this.#pollingNs = interrupts.pollingNs
     const polls = interrupts.pollingNs > 0
     this.#polling = polls ? vmCores.filter((other) => other === core).length : 0
@@ -355,14 +366,30 @@ class HandlerRuns {
       const runs = injections + (split ? again : 0)
       // Its sender hears of lent pages when they are back.
       const spanNs = knownSpan(flow, Math.max(spans[flow.index]!, software.loanSpanNs(flow)))
-      if (runs > 0) this.#byMessage.add(flow.periodNs, spanNs, runs)
+      if (runs > 0) this.#runs.add(flow.periodNs, spanNs, runs)
+      const handledNs = runs * this.#handlerNs
+      const ends = (flow.sourceCore === core ? 1 : 0) + (flow.destinationCore === core ? 1 : 0)
+      const sentNs = flow.sourceCore === core ? system.worst(CostOp.guestSend) : 0
+      const ownNs = sentNs + ends * tlbRefillsOf(system, flow) * system.worst(CostOp.tlbRefill)
+      if (ownNs > 0) this.#times.add(flow.periodNs, knownSpan(flow, spans[flow.index]!), ownNs)
+      if (handledNs > 0) this.#times.add(flow.periodNs, spanNs, handledNs)
     }
     const vms = vmCores.filter((other) => other === core).length
     this.#once = HANDLED_LATER * vms + (split ? software.transfersABreak * software.exhaustionsOnce : 0)
   }
 
-  within(windowNs: number): number {
-    let runs = this.#once + this.#byMessage.within(windowNs)
+  /** Runs of interrupt handlers, and of polls. */
+  runsWithin(windowNs: number): number {
+    return this.#runs.within(windowNs) + this.#otherRunsWithin(windowNs)
+  }
+
+  /** Sends, interrupt handlers, polls, and refills of TLBs; ns. */
+  timeWithin(windowNs: number): number {
+    return this.#times.within(windowNs) + this.#otherRunsWithin(windowNs) * this.#handlerNs
+  }
+
+  #otherRunsWithin(windowNs: number): number {
+    let runs = this.#once
     if (this.#polling > 0) runs += this.#polling * (Math.floor(windowNs / this.#pollingNs) + 2)
     return runs
   }

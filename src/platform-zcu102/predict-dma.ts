@@ -207,7 +207,7 @@ export function softwareWithin(
 ): (windowNs: number) => number {
   // All messages that are under way when the window starts are counted, with all of their pieces.
   const tasks = softwareTasks(system, software, spans, false)
-  const all = new Staircase()
+  const all = new Staircase(system.flows.length + tasks.length)
   for (const flow of system.flows) {
     if (flow.pages === 'moved') continue
     const transfersNs =
@@ -220,23 +220,23 @@ export function softwareWithin(
 }
 
 /**
- * Bounds of all flows to the end of the last piece, from their own nominal releases: `ownJitterNs`, by flow, is the jitter that
+ * Bounds of flows to the end of the last piece, from their own nominal releases: `ownJitterNs`, by flow, is the jitter that
  * is not inherited from the flow before.
  */
-export function stageBounds(
+export function stageBoundsOf(
   model: AnalysisModel,
   scheduler: 'fp' | 'edf',
   ranks: readonly number[],
   ownJitterNs: readonly number[],
-): (ResponseTerms | null)[] {
+): (flow: number) => ResponseTerms | null {
   if (scheduler === 'fp') {
     const test = new FixedPriorityTest(model)
-    return ownJitterNs.map((own, flow) => test.bound(flow, ranks, own))
+    return (flow) => test.bound(flow, ranks, ownJitterNs[flow])
   }
-  return ownJitterNs.map((own, flow) => {
+  return (flow) => {
     // The broker counts deadlines from the arrival of a message, which for this one may be as late as its jitter.
     const deadlineNs = Float64Array.from(model.deadlineNs)
     deadlineNs[flow]! += model.jitterNs[flow]!
-    return new DeadlineResponseTest({ ...model, deadlineNs }).bound(flow, own)
-  })
+    return new DeadlineResponseTest({ ...model, deadlineNs }).bound(flow, ownJitterNs[flow])
+  }
 }

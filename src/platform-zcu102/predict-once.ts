@@ -1,7 +1,35 @@
 /** What of a system does not depend on how long messages are under way is found once, and not in every round of a prediction. */
 import type { System } from './predict-system.ts'
 
-const found = new WeakMap<System, Map<string, number[]>>()
+const found = new WeakMap<System, Map<string, (number | undefined)[]>>()
+
+/** What is the same for all lengths of messages and all budgets; all else is of a flow, but for `PAGE_STEP`. */
+const COMMON = new Set(['begin', 'piece', 'control', 'timer', 'interrupt', 'kick', 'rest', 'take over'])
+
+/** What one of its pages costs a step of the broker depends on the lengths of all messages. */
+export const PAGE_STEP = 'page step'
+
+/**
+ * Takes over what is known of a system that differs in lengths of messages, or in the budget, and in nothing else: what is common to
+ * both, and what is of a flow that has the same length in both.
+ */
+export function takeOver(system: System, like: System): void {
+  const known = found.get(like)
+  if (known === undefined || found.has(system)) return
+  const same = system.flows.map(
+    ({ lengthBytes, pages }, i) => lengthBytes === like.flows[i]!.lengthBytes && pages === like.flows[i]!.pages,
+  )
+  const taken = new Map<string, (number | undefined)[]>()
+  for (const [what, values] of known) {
+    if (COMMON.has(what)) taken.set(what, [...values])
+    else if (what !== PAGE_STEP)
+      taken.set(
+        what,
+        values.map((value, i) => (same[i] ? value : undefined)),
+      )
+  }
+  found.set(system, taken)
+}
 
 /** `find()`, the first time that `what` is asked for of this very system; `index`: of which flow, or case of it. */
 export function onceFor(system: System, what: string, index: number, find: () => number): number {

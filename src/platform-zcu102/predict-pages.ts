@@ -8,14 +8,14 @@ import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp, sumCharges } from '../platform/index.ts'
 import { LINE_BYTES, returnCharges, revokeCharges } from '../zero-copy/index.ts'
 import { pageRunsOf, worstNs } from './predict-charges.ts'
-import { onceFor } from './predict-once.ts'
+import { onceFor, PAGE_STEP } from './predict-once.ts'
 import { messagesWithin, type System, type SystemFlow } from './predict-system.ts'
 
 const LINES = PAGE_SIZE / LINE_BYTES
 
 /** In one step of the broker: units, of which a message copies its head and its tail, and the ends of runs. */
 export function pageStepNs(system: System): number {
-  return onceFor(system, 'page step', 0, () => pageStepWorstNs(system))
+  return onceFor(system, PAGE_STEP, 0, () => pageStepWorstNs(system))
 }
 
 function pageStepWorstNs(system: System): number {
@@ -56,16 +56,21 @@ export function pageStepBuffers({ flows, lends }: System): { readonly buffers: n
 export function tlbRefillsWithin(system: System, core: number, windowNs: number, spans: readonly number[]): number {
   let refillsNs = 0
   for (const flow of system.flows) {
-    if (flow.pages === 'copied' || flow.pieces < system.flushPages) continue
+    const refills = tlbRefillsOf(system, flow)
+    if (refills === 0) continue
     const ends = (flow.sourceCore === core ? 1 : 0) + (flow.destinationCore === core ? 1 : 0)
     const messages = messagesWithin(flow, spans[flow.index]!, windowNs)
-    refillsNs += ends * messages * pageRunsOf(flow) * system.worst(CostOp.tlbRefill)
+    refillsNs += ends * messages * refills * system.worst(CostOp.tlbRefill)
   }
   return refillsNs
 }
 
 /** The same for one message, on all cores. */
 export function tlbRefillNs(system: System, flow: SystemFlow): number {
-  const refills = flow.pages === 'copied' || flow.pieces < system.flushPages ? 0 : pageRunsOf(flow)
-  return 2 * refills * system.worst(CostOp.tlbRefill)
+  return 2 * tlbRefillsOf(system, flow) * system.worst(CostOp.tlbRefill)
+}
+
+/** How often one message makes each of its guests refill its TLB. */
+export function tlbRefillsOf({ flushPages }: System, flow: SystemFlow): number {
+  return flow.pages === 'copied' || flow.pieces < flushPages ? 0 : pageRunsOf(flow)
 }

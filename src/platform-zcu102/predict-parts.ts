@@ -98,6 +98,18 @@ export class Parts {
   }
 }
 
+/** Whether a message of a flow may interrupt the chain of another: which is stopped behind what it is committed to, and the piece in flight. */
+export function interrupting(
+  { committedPieces, flows }: System,
+  { scheduler, ranks }: { readonly scheduler: 'fp' | 'edf'; readonly ranks: readonly number[] },
+): (flow: SystemFlow) => boolean {
+  const long = flows.filter(({ pages, pieces }) => pages !== 'moved' && pieces > 1 + committedPieces)
+  const precedes = (flow: SystemFlow, other: SystemFlow) =>
+    scheduler === 'fp' ? ranks[flow.index]! < ranks[other.index]! : flow.deadlineNs < other.deadlineNs
+  const interrupts = flows.map((flow) => long.some((other) => precedes(flow, other)))
+  return ({ index }) => interrupts[index]!
+}
+
 /**
  * By flow: how late a message may be queued, from its nominal release, for another reason than that the broker held all buffers of its
  * sender, which its rate test forgives (src/broker/policing.ts). Where it may wait for one of these, a message is late by its jitter and by

@@ -5,7 +5,7 @@
 import { ANNOUNCE_BATCH } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { Starts } from './least-fixed-point.ts'
-import { type CoreLoad, handlerRunsWithin } from './predict-cores.ts'
+import { type CoreLoad, driversOf, handlerRunsWithin } from './predict-cores.ts'
 import { tlbRefillsWithin } from './predict-pages.ts'
 import { interruptWorstNs, type SoftwareCosts } from './predict-software.ts'
 import { messagesWithin, type System, type SystemFlow, sendsWithin, throttledWithin } from './predict-system.ts'
@@ -204,8 +204,7 @@ export function driversWithin(
   windowNs: number,
   spans: readonly number[],
 ): number {
-  const sendsNs = sendsWithin(system, core, windowNs, spans) * system.worst(CostOp.guestSend)
-  return sendsNs + handlersWithin(system, software, core, windowNs, spans)
+  return driversOf(system, software, core, spans).timeWithin(windowNs)
 }
 
 /** Interrupt handlers, and polls, of all VMs of a core. */

@@ -3,13 +3,13 @@
  * both are found: in rounds from below, until nothing changes. A time that is not known stays so, and whatever may depend on it
  * is not known either (docs/prediction.md §3, "Around and around").
  */
-import { type FlowSet, type ResponseTerms, TIGHTNESS } from '../analysis/index.ts'
+import { type AnalysisModel, type FlowSet, type ResponseTerms, TIGHTNESS } from '../analysis/index.ts'
 import { assert } from '../internal/assert.ts'
 import { arrivalToleranceNs } from './hops.ts'
 import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import type { CoreLoad } from './predict-cores.ts'
-import { flowSetOf, modelOf, stageBounds } from './predict-dma.ts'
-import { Parts, pathBestNs, unforgivenOf } from './predict-parts.ts'
+import { flowSetOf, modelOf, stageBoundsOf } from './predict-dma.ts'
+import { interrupting, Parts, pathBestNs, unforgivenOf } from './predict-parts.ts'
 import { afterNs, movedNs, pagesNs } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
@@ -59,20 +59,24 @@ const MOST_ROUNDS = 100
 
 /** A settled system: where one starts that has as much of everything, or more. */
 export interface Settled {
+  readonly system: System
   readonly spans: readonly number[]
   readonly settledNs: number
   readonly starts: Starts
   readonly drain: SettledDrain | null
 }
 
-type SettledDrain = Omit<Settled, 'drain'> & Pick<Drain, 'readNs' | 'earlyNs'>
+type SettledDrain = Omit<Settled, 'drain' | 'system'> & Pick<Drain, 'readNs' | 'earlyNs'>
+
+/** Is a flow late that needs so long from its nominal release? */
+export type Late = (flow: number, responseNs: number) => boolean
 
 /** How rounds may begin and end; default: from nothing, until nothing changes. */
 export interface Course {
   /** Of a system with as much of everything or less. */
   readonly from?: Settled | null
   /** Asked in every round, of bounds that can only grow; true: what is found later does not matter, and is not known. */
-  readonly late?: (state: State) => boolean
+  readonly late?: Late
   /** What `drainOf` found. */
   readonly drain?: Drain
 }
@@ -83,15 +87,28 @@ export function drainOf(system: System, rounds: Rounds, from: Settled | null = n
 }
 
 /** Where a system may start that has as much of everything as one of which only the drain is known, or more. */
-export function drainedFrom({ flows }: System, from: Settled | null, drain: Drain): Settled {
-  const { spans, settledNs, starts } = from ?? { spans: flows.map(() => 0), settledNs: 0, starts: new Starts() }
-  return { spans, settledNs, starts, drain: drain.settled }
+export function drainedFrom(system: System, from: Settled | null, drain: Drain): Settled {
+  const { spans, settledNs, starts } = from ?? { spans: system.flows.map(() => 0), settledNs: 0, starts: new Starts() }
+  return { system, spans, settledNs, starts, drain: drain.settled }
 }
 
-/** One round of a system with as much of everything as the settled one, or more: none of its bounds is above that of `settle`. */
-export function firstRound(system: System, rounds: Rounds, { spans, settledNs, starts, drain }: Settled): State {
+/**
+ * The first flow that is late in one round of a system with as much of everything as the settled one, or more; -1: none is. No bound of that
+ * round is above that of `settle`. `suspect`: is looked at first.
+ */
+export function lateInFirstRound(system: System, rounds: Rounds, from: Settled, late: Late, suspect: number): number {
+  const { spans, settledNs, starts, drain } = from
   const known = drain === null ? NO_DRAIN : { ...drain, settled: drain, readNsOf: () => drain.readNs }
-  return step(system, rounds, known, spans, settledNs, starts.copy())
+  const round = roundOf(system, rounds, known, spans, settledNs, starts.copy())
+  const isLate = (i: number) => {
+    const flow = system.flows[i]!
+    // The stage alone may do.
+    const stage = round.stageOf('A4', flow)
+    const stagedNs = wholeNs(stage, round.afterNs[i]!, null, known.readNs[i])
+    return late(i, stagedNs) && late(i, wholeNs(stage, round.afterNs[i]!, round.windowOf('A4', flow), known.readNs[i]))
+  }
+  if (isLate(suspect)) return suspect
+  return system.flows.findIndex((_, i) => i !== suspect && isLate(i))
 }
 
 /** Rounds until nothing changes. */
@@ -105,7 +122,10 @@ export function settle(system: System, rounds: Rounds, course: Course = {}): Sta
     const less = state.settledNs < settledNs || state.spans.some((span, i) => span < spans[i]!)
     // It does not have as much of everything after all.
     if (from !== null && less) return settle(system, rounds, { late, drain })
-    if (late(state)) return { ...state, known: false }
+    const { stage, afterNs, windows, drained } = state
+    if (stage.some((terms, i) => late(i, wholeNs(terms, afterNs[i]!, windows[i]!, drained[i])))) {
+      return { ...state, known: false }
+    }
     const grow = (nowNs: number, nextNs: number) => {
       const grownNs = round > MOST_ROUNDS && nextNs > nowNs ? Number.POSITIVE_INFINITY : Math.max(nowNs, nextNs)
       // One way: what is not known is never known again.
@@ -118,7 +138,7 @@ export function settle(system: System, rounds: Rounds, course: Course = {}): Sta
       return system.pinned ? stageAlone(system, rounds, grown) : { ...state, spans: grown, known: false }
     }
     if (settledNow === settledNs && grown.every((span, i) => span === spans[i])) {
-      return { ...state, settled: { spans, settledNs, starts, drain: drain.settled } }
+      return { ...state, settled: { system, spans, settledNs, starts, drain: drain.settled } }
     }
     spans = grown
     settledNs = settledNow
@@ -234,24 +254,25 @@ function earlyOf(parts: Parts, drain: Drain) {
   })
 }
 
-/** Whether a message of a flow may interrupt the chain of another: which is stopped behind what it is committed to, and the piece in flight. */
-function interrupting({ committedPieces, flows }: System, { scheduler, ranks }: Rounds): (flow: SystemFlow) => boolean {
-  const long = flows.filter(({ pages, pieces }) => pages !== 'moved' && pieces > 1 + committedPieces)
-  const precedes = (flow: SystemFlow, other: SystemFlow) =>
-    scheduler === 'fp' ? ranks[flow.index]! < ranks[other.index]! : flow.deadlineNs < other.deadlineNs
-  const interrupts = flows.map((flow) => long.some((other) => precedes(flow, other)))
-  return ({ index }) => interrupts[index]!
+/** What of one round is asked for flow by flow. */
+interface Round {
+  readonly parts: Parts
+  readonly set: FlowSet
+  readonly beforeNs: readonly number[]
+  readonly afterNs: readonly number[]
+  readonly pagesNs: number
+  stageOf(name: Tightening, flow: SystemFlow): ResponseTerms | null
+  windowOf(name: Tightening, flow: SystemFlow): WindowTerms | null
 }
 
-/** One round: how long messages are under way, given how long they were. */
-function step(
+function roundOf(
   system: System,
   rounds: Rounds,
   drain: Drain,
   spans: readonly number[],
   settledNs: number,
   starts: Starts,
-): State {
+): Round {
   const { flows, lends, pinned } = system
   const { scheduler, ranks, asWindow } = rounds
   const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds))
@@ -278,15 +299,18 @@ function step(
   // The theorems are about messages that wait for the DMA and nothing else. Pinned bounds are theirs, whatever the machine waits for.
   const staged = finite && (pinned || scarcity.none)
   const set = flowSetOf(system, software, finite ? jitter : flows.map(() => 0))
-  const model = (name: Tightening) => modelOf(system, set, software, spans, TIGHTNESS[name])
-  const stageOf = (name: Tightening) => {
-    const bounds = staged ? stageBounds(model(name), scheduler, ranks, own) : []
-    return flows.map((flow, i) => {
-      if (flow.pages !== 'moved') return bounds[i] ?? null
-      return scarcity.receivers[flow.destination] ? null : withoutDma(own[i]!)
-    })
+  const models = new Map<Tightening, AnalysisModel>()
+  const modelFor = (name: Tightening) => {
+    const model = models.get(name) ?? modelOf(system, set, software, spans, TIGHTNESS[name])
+    models.set(name, model)
+    return model
   }
-  const stage = stageOf('A4')
+  const stages = new Map<Tightening, (flow: number) => ResponseTerms | null>()
+  const stageFor = (name: Tightening) => {
+    const stage = stages.get(name) ?? stageBoundsOf(modelFor(name), scheduler, ranks, own)
+    stages.set(name, stage)
+    return stage
+  }
   const inWindow: WindowParts = {
     system,
     software,
@@ -297,26 +321,45 @@ function step(
     ranks,
     softwareWithin: everything,
   }
-  const windowsOf = (name: Tightening) => {
-    const ofDma = model(name)
-    return flows.map((flow, i) =>
-      pinned || !asWindow || flow.pages === 'moved'
-        ? null
-        : oneWindow(
-            inWindow,
-            ofDma,
-            flow,
-            Math.max(flow.jitterNs, early[i]!.earlyNs),
-            early[i]!.queuedNs,
-            name === 'A4' ? starts : new Starts(),
-          ),
-    )
+  return {
+    parts,
+    set,
+    beforeNs: before,
+    afterNs: after,
+    pagesNs: pages,
+    stageOf(name, flow) {
+      if (flow.pages !== 'moved') return staged ? stageFor(name)(flow.index) : null
+      return scarcity.receivers[flow.destination] ? null : withoutDma(own[flow.index]!)
+    },
+    windowOf(name, flow) {
+      if (pinned || !asWindow || flow.pages === 'moved') return null
+      const { earlyNs, queuedNs } = early[flow.index]!
+      const startNs = Math.max(flow.jitterNs, earlyNs)
+      return oneWindow(inWindow, modelFor(name), flow, startNs, queuedNs, name === 'A4' ? starts : new Starts())
+    },
   }
-  const windows = windowsOf('A4')
+}
+
+/** One round: how long messages are under way, given how long they were. */
+function step(
+  system: System,
+  rounds: Rounds,
+  drain: Drain,
+  spans: readonly number[],
+  settledNs: number,
+  starts: Starts,
+): State {
+  const { flows, lends, pinned } = system
+  const round = roundOf(system, rounds, drain, spans, settledNs, starts)
+  const { parts, afterNs } = round
+  const { software, scarcity, loads, inheritedNs } = parts
+  const stageOf = (name: Tightening) => flows.map((flow) => round.stageOf(name, flow))
+  const windowsOf = (name: Tightening) => flows.map((flow) => round.windowOf(name, flow))
+  const [stage, windows] = [stageOf('A4'), windowsOf('A4')]
   // Pinned overheads have the theorems alone, which are about the DMA.
   const waits = parts.obstacles.length > 0 || (pinned && !scarcity.none)
   return {
-    set,
+    set: round.set,
     software,
     loads,
     stage,
@@ -327,13 +370,13 @@ function step(
     drainedOf: (name) => drain.readNsOf(name),
     // From the release that the flow's first one would have had: inherited jitter is part of it.
     spans: flows.map((_, i) => {
-      const readNs = wholeNs(stage[i]!, after[i]!, windows[i]!, Number.POSITIVE_INFINITY)
+      const readNs = wholeNs(stage[i]!, afterNs[i]!, windows[i]!, Number.POSITIVE_INFINITY)
       const ownNs = waits ? Number.POSITIVE_INFINITY : limited(inheritedNs[i]! + readNs + parts.trailNs)
       return Math.min(ownNs, drain.spans[i] ?? Number.POSITIVE_INFINITY)
     }),
-    settledNs: lends ? limited(pages) : 0,
-    beforeNs: before,
-    afterNs: after,
+    settledNs: lends ? limited(round.pagesNs) : 0,
+    beforeNs: round.beforeNs,
+    afterNs,
     inheritedNs,
     known: true,
     obstacles: parts.obstacles,
@@ -359,7 +402,9 @@ function stageAlone(system: System, { scheduler, ranks }: Rounds, spans: readonl
   const stageOf = (name: Tightening) =>
     inherits
       ? none
-      : stageBounds(modelOf(system, set, parts.software, parts.spans, TIGHTNESS[name]), scheduler, ranks, own)
+      : own.map((_, i) =>
+          stageBoundsOf(modelOf(system, set, parts.software, parts.spans, TIGHTNESS[name]), scheduler, ranks, own)(i),
+        )
   return {
     set,
     software: parts.software,

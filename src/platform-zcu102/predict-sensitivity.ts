@@ -50,8 +50,11 @@ export interface PredictedSensitivity {
   readonly smallestBudgetNs: number | null
 }
 
-/** Does everything fit? `like`: the verdict of a scenario that has as much of everything or less, and fits; null: there is none yet. */
-export type Judge = (scenario: Scenario, like: Verdict | null) => Verdict
+/**
+ * Does everything fit? `like`: the verdict of a scenario that has as much of everything or less, and fits; null: there is none yet.
+ * `suspect`: the flow that was late last.
+ */
+export type Judge = (scenario: Scenario, like: Verdict | null, suspect: number) => Verdict
 
 /** A message longer than this is not looked for: vsock and the queues have a GiB for one. */
 const LONGEST_BYTES = 2 ** 30
@@ -66,7 +69,7 @@ export function predictedSensitivity(
 ): PredictedSensitivity {
   // Deadlines do not change here, so neither do priorities.
   const fixed = { ranks: prioritiesOf(scenario.flows), ...options }
-  const verdict = judge ?? ((changed: Scenario, like: Verdict | null) => verdictOf(changed, fixed, like?.settled))
+  const verdict: Judge = judge ?? ((changed, like, suspect) => verdictOf(changed, fixed, like?.settled, suspect))
   const profile = options.profile ?? builtInProfile(scenario)
   const waysOf = (changed: Scenario) => {
     const system = systemOf(changed, options.design, profile)
@@ -80,10 +83,12 @@ export function predictedSensitivity(
     // More than its whole period's worth of wire never fits.
     const most = Math.min(LONGEST_BYTES, 16 * flow.periodNs)
     return classesOf(1, most, (bytes) => waysOf(withLength(bytes)).key).flatMap((ways) =>
-      fittingIn(ways, flow.lengthBytes, (bytes, like) => verdict(withLength(bytes), like), { grain }).map((range) => ({
-        ...range,
-        pages: waysOf(withLength(range.from)).flows[i]!.pages,
-      })),
+      fittingIn(ways, flow.lengthBytes, (bytes, ...known) => verdict(withLength(bytes), ...known), { grain }).map(
+        (range) => ({
+          ...range,
+          pages: waysOf(withLength(range.from)).flows[i]!.pages,
+        }),
+      ),
     )
   })
 
@@ -92,7 +97,7 @@ export function predictedSensitivity(
   const most = Math.min(MOST_PERMILLE, Math.max(1, Math.floor((1000 * LONGEST_BYTES) / longest)))
   const permilleThatFit = joined(
     classesOf(1, most, (permille) => waysOf(scaled(permille)).key).flatMap((ways) =>
-      fittingIn(ways, 1000, (permille, like) => verdict(scaled(permille), like)),
+      fittingIn(ways, 1000, (permille, ...known) => verdict(scaled(permille), ...known)),
     ),
   )
   const lengthPermille = endFrom(permilleThatFit, 1000) ?? 0
@@ -118,7 +123,7 @@ function smallestBudgetOf(scenario: Scenario, verdict: Judge): number | null {
   const budgets = fittingIn(
     { from: 1, to: periodNs },
     regulator.budgetNs,
-    (budgetNs, like) => verdict(withBudget(budgetNs), like),
+    (budgetNs, ...known) => verdict(withBudget(budgetNs), ...known),
     { load: 'downwards' },
   )
   const last = budgets.at(-1)
@@ -173,7 +178,7 @@ export function classesOf(low: number, high: number, keyOf: (value: number) => s
 }
 
 /** As `Judge`, of one knob's value. */
-type JudgeValue = (value: number, like: Verdict | null) => Verdict
+type JudgeValue = (value: number, like: Verdict | null, suspect: number) => Verdict
 
 /** What is known of a value that is searched. */
 export interface Knob {
@@ -229,6 +234,7 @@ class LastFits {
   readonly #judge: JudgeValue
   readonly #sign: 1 | -1
   readonly #fitting: { readonly value: number; readonly verdict: Verdict }[] = []
+  #suspect = 0
 
   constructor(judge: JudgeValue, load: 'upwards' | 'downwards') {
     this.#judge = judge
@@ -241,7 +247,8 @@ class LastFits {
       const less = this.#sign * known.value <= this.#sign * value
       if (less && (like === null || this.#sign * known.value > this.#sign * like.value)) like = known
     }
-    const verdict = this.#judge(value, like?.verdict ?? null)
+    const verdict = this.#judge(value, like?.verdict ?? null, this.#suspect)
+    if (verdict.lateFlow >= 0) this.#suspect = verdict.lateFlow
     if (verdict.fits) this.#fitting.push({ value, verdict })
     return verdict
   }

@@ -6,12 +6,12 @@
 import { type AnalysisModel, finishOf } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { LIMIT_NS, type Starts } from './least-fixed-point.ts'
-import { CoreLoad } from './predict-cores.ts'
+import { CoreLoad, driversOf } from './predict-cores.ts'
 import { softwareWithin } from './predict-dma.ts'
 import { postedBuffers, type Scarcity } from './predict-obstacles.ts'
-import { deafNs, deviceWorkWithin, driversWithin } from './predict-path.ts'
+import { deafNs, deviceWorkWithin } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
-import { messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
+import { knownSpan, messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
 
 export interface WindowParts {
   readonly system: System
@@ -74,33 +74,49 @@ export function oneWindow(
   const blockerNs = Math.max(0, ...blockers.map((other) => model.longestChunkNs[other.index]!))
   // Where the message waits for a buffer of its sender, its flow's queue may be empty when it comes, as it may at those before.
   const blockingNs = (scarcity.senders[i] ? 1 + earlier : 1) * blockerNs
+  // Period, span, reach and work of each that goes first.
+  const first = new Float64Array(4 * flows.length)
+  let end = 0
+  for (const other of others) {
+    if (!goesFirst(other)) continue
+    first[end] = other.periodNs
+    first[end + 1] = knownSpan(other, spans[other.index]!)
+    first[end + 2] = reachNs(other)
+    first[end + 3] = model.workNs[other.index]!
+    end += 4
+  }
   const interferenceNs = (windowNs: number) => {
     let workNs = 0
-    for (const other of others) {
-      if (!goesFirst(other)) continue
-      const releasedNs = Math.min(windowNs, reachNs(other))
-      workNs += Math.max(0, messagesWithin(other, spans[other.index]!, releasedNs)) * model.workNs[other.index]!
+    for (let at = 0; at < end; at += 4) {
+      const releasedNs = Math.min(windowNs, first[at + 2]!)
+      workNs += Math.max(0, Math.floor((releasedNs + first[at + 1]!) / first[at]!) + 1) * first[at + 3]!
     }
     return workNs
   }
-  const copyingNs = (windowNs: number) => ownWorkNs + blockingNs + interferenceNs(windowNs)
   const waitsNs = (windowNs: number) =>
     (starves ? refillWaitsNs(system, flow.destination, windowNs, spans) : 0) +
     (scarcity.senders[i] ? earlier * SIGNALS_A_MESSAGE * worst(CostOp.sgi) : 0)
-  const otherNs = (windowNs: number) =>
-    parts.softwareWithin(windowNs) + guestsWithin(parts, flow, windowNs) + waitsNs(windowNs)
-  const windowNs = starts.solve('window', i, (nowNs) => finishNs(model, copyingNs(nowNs), otherNs(nowNs)))
+  const guestsWithin = guestsOf(parts, flow)
+  // Of the window that was looked at last, which is the one that is found.
+  let [otherWorkNs, softwareNs, guestsNs, waitedNs] = [0, 0, 0, 0]
+  const windowNs = starts.solve('window', i, (nowNs) => {
+    otherWorkNs = interferenceNs(nowNs)
+    softwareNs = parts.softwareWithin(nowNs)
+    guestsNs = guestsWithin(nowNs)
+    waitedNs = waitsNs(nowNs)
+    return finishNs(model, ownWorkNs + blockingNs + otherWorkNs, softwareNs + guestsNs + waitedNs)
+  })
   if (windowNs === Number.POSITIVE_INFINITY || startNs === Number.POSITIVE_INFINITY) return null
   const signalNs = toldNs(system)
   return {
     startNs,
     ownWorkNs,
-    interferenceNs: interferenceNs(windowNs),
+    interferenceNs: otherWorkNs,
     blockingNs,
-    softwareNs: parts.softwareWithin(windowNs),
-    guestsNs: guestsWithin(parts, flow, windowNs),
-    supplyNs: windowNs - copyingNs(windowNs) - otherNs(windowNs),
-    signalNs: signalNs + waitsNs(windowNs),
+    softwareNs,
+    guestsNs,
+    supplyNs: windowNs - ownWorkNs - blockingNs - otherWorkNs - softwareNs - guestsNs - waitedNs,
+    signalNs: signalNs + waitedNs,
     totalNs: startNs + windowNs + signalNs,
   }
 }
@@ -142,23 +158,22 @@ export function refillWaitsNs(system: System, vm: number, windowNs: number, span
 }
 
 /** What the guests at both ends do first, and when they may not run; of a dedicated broker's machine, EL2 on their cores as well. */
-function guestsWithin(
-  { system, software, scarcity, spans, loads }: WindowParts,
-  flow: SystemFlow,
-  windowNs: number,
-): number {
-  const { design, flows, worst } = system
-  const cores = new Set([flow.sourceCore, flow.destinationCore])
+function guestsOf({ system, software, scarcity, spans, loads }: WindowParts, flow: SystemFlow) {
+  const { cores, design, flows, worst } = system
+  const ends = [...new Set([flow.sourceCore, flow.destinationCore])]
   const copies =
     flow.pages === 'copied' && (!scarcity.receivers[flow.destination] || flows.every(({ pages }) => pages === 'copied'))
-  let guestsNs = worst(CostOp.guestIsr)
-  for (const core of cores) {
-    guestsNs += throttledWithin(system, core, windowNs)
-    if (design === 'dedicated') guestsNs += loads.get(core)!.within(windowNs)
-    if (copies) guestsNs += driversWithin(system, software, core, windowNs, spans)
-  }
   // Whichever core moves pages leaves them for its guests.
-  return copies ? guestsNs : guestsNs + deviceWorkWithin(system, software, windowNs, spans)
+  const drivers = (copies ? ends : cores).map((core) => driversOf(system, software, core, spans))
+  return (windowNs: number): number => {
+    let guestsNs = worst(CostOp.guestIsr)
+    for (const core of ends) {
+      guestsNs += throttledWithin(system, core, windowNs)
+      if (design === 'dedicated') guestsNs += loads.get(core)!.within(windowNs)
+    }
+    for (const driver of drivers) guestsNs += driver.timeWithin(windowNs)
+    return guestsNs
+  }
 }
 
 /**

@@ -2,10 +2,15 @@
 
 const WORDS = 3
 
-/** sum of (floor((t + offset)/period) + 1)·cost. All quantities are whole, so the order of the sum does not matter. */
+/** sum of (floor((t + offset)/period) + 1)·cost. */
 export class Staircase {
-  #steps = new Float64Array(8 * WORDS)
+  #steps: Float64Array
   #end = 0
+
+  /** `most`: so many are added, as far as is known. */
+  constructor(most: number) {
+    this.#steps = new Float64Array(WORDS * most)
+  }
 
   /** Offsets are known times; those of one period and offset in a row are summed. */
   add(periodNs: number, offsetNs: number, cost: number): void {
@@ -16,7 +21,7 @@ export class Staircase {
       return
     }
     if (end === steps.length) {
-      this.#steps = new Float64Array(2 * steps.length)
+      this.#steps = new Float64Array(2 * steps.length + WORDS)
       this.#steps.set(steps)
     }
     this.#steps[end] = periodNs

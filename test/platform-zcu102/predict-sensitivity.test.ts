@@ -138,7 +138,7 @@ describe('without any shortcut', () => {
         scenario,
         { design },
         () => {},
-        (changed) => ({ fits: everythingFits(predict(changed, { design, ranks })), settled: null }),
+        (changed) => ({ fits: everythingFits(predict(changed, { design, ranks })), settled: null, lateFlow: -1 }),
       )
       expect(JSON.stringify(predictedSensitivity(scenario, { design })), `seed ${seed + 500}`).toBe(
         JSON.stringify(plain),
@@ -188,7 +188,7 @@ describe('the search', () => {
     ['only the least', (value: number) => value === 1, [{ from: 1, to: 1 }]],
     ['only the greatest', (value: number) => value === 1000, [{ from: 1000, to: 1000 }]],
   ])('finds what fits: %s', (_, fits, ranges) => {
-    const judge = (value: number) => ({ fits: fits(value), settled: null })
+    const judge = (value: number) => ({ fits: fits(value), settled: null, lateFlow: -1 })
     for (const load of ['upwards', 'downwards'] as const) {
       for (const grain of [1, 8, 100]) {
         expect(fittingIn({ from: 1, to: 1000 }, 100, judge, { load, grain })).toEqual(ranges)
