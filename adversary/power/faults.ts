@@ -10,15 +10,8 @@ export interface Fault {
   readonly by: string
 }
 
-/** The first four were once in the prediction, or in the broker that it is about. */
+/** The first three were once in the prediction. */
 export const FAULTS: readonly Fault[] = [
-  {
-    name: 'policing',
-    what: 'the broker counts against a source that it came late because the broker held all of its buffers',
-    file: 'src/broker/policing.ts',
-    replace: 'Math.max(this.#tatNs, eligibleNs - this.#creditNs) + periodNs',
-    by: 'Math.max(this.#tatNs, eligibleNs) + periodNs',
-  },
   {
     name: 'unknown backlog',
     what: 'flows are bounded although it is not known how long messages of others are under way',
@@ -48,18 +41,18 @@ export const FAULTS: readonly Fault[] = [
     by: 'const copyingNs = (windowNs: number) => ownWorkNs + interferenceNs(windowNs)',
   },
   {
-    name: 'own messages before',
-    what: 'a message does not wait for those of its flow that are still under way',
-    file: 'src/platform-zcu102/predict-window.ts',
-    replace: 'const earlier = Math.floor(spans[i]! / flow.periodNs)',
-    by: 'const earlier = 0',
+    name: 'own jitter',
+    what: 'a window begins with the nominal release, however late the message comes',
+    file: 'src/platform-zcu102/predict-rounds.ts',
+    replace: 'Math.max(flow.jitterNs, early[i]!.earlyNs)',
+    by: 'early[i]!.earlyNs',
   },
   {
-    name: 'receiver handler',
-    what: 'the handler that reads the message takes no time',
+    name: 'supply',
+    what: 'the DMA always has budget',
     file: 'src/platform-zcu102/predict-window.ts',
-    replace: 'let guestsNs = worst(CostOp.guestIsr)',
-    by: 'let guestsNs = 0 * worst(CostOp.guestIsr)',
+    replace: 'finishOf(model, workNs, elseNs)',
+    by: 'workNs + elseNs',
   },
   {
     name: 'coalesce delay',
@@ -109,20 +102,6 @@ export const FAULTS: readonly Fault[] = [
     file: 'src/platform-zcu102/predict-charges.ts',
     replace: 'DOORBELL_CHARGES,\n    // A step that',
     by: '// A step that',
-  },
-  {
-    name: 'unaligned buffers',
-    what: 'a piece is one descriptor however its buffers lie',
-    file: 'src/platform-zcu102/predict-charges.ts',
-    replace: "buffers === 'unaligned') ? 3 : 1",
-    by: "buffers === 'unaligned') ? 1 : 1",
-  },
-  {
-    name: 'deadlines from arrival',
-    what: 'under EDF only what is due by the deadline as counted from the release goes first',
-    file: 'src/platform-zcu102/predict-window.ts',
-    replace: "scheduler === 'edf' && !starves ? jitterNs + flow.deadlineNs - other.deadlineNs",
-    by: "scheduler === 'edf' && !starves ? flow.deadlineNs - other.deadlineNs",
   },
 ]
 
