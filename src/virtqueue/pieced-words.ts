@@ -13,6 +13,13 @@ export interface Piece {
 
 type Words = Uint16Array | Uint32Array
 
+const PIECED = new WeakSet<object>()
+
+/** Whether this is no typed array but one of ours, which orders its accesses itself. */
+export function isPieced(words: Words): boolean {
+  return PIECED.has(words)
+}
+
 export function piecedWords<W extends Words>(
   make: new (buffer: ArrayBufferLike, byteOffset: number, length: number) => W,
   elementBytes: number,
@@ -39,11 +46,13 @@ export function piecedWords<W extends Words>(
   const fill = (value: number): void => {
     for (const { words } of views) words.fill(value)
   }
-  return new Proxy(Object.freeze({ length, fill }), {
+  const pieced = new Proxy(Object.freeze({ length, fill }), {
     get: (target, key) => (typeof key === 'string' && /^\d/.test(key) ? load(Number(key)) : Reflect.get(target, key)),
     set(_, key, value: number) {
       store(Number(key), value)
       return true
     },
   }) as unknown as W
+  PIECED.add(pieced)
+  return pieced
 }

@@ -10,6 +10,7 @@
  */
 import { needEvent } from '../internal/u16.ts'
 import { loadOrdered, storeOrdered } from '../memory/ordered.ts'
+import { isPieced } from './pieced-words.ts'
 
 const FLAGS = 0
 const INDEX = 1
@@ -57,8 +58,8 @@ export class RingSignals {
   rebind(own: Uint16Array, peer: Uint16Array): void {
     this.#own = own
     this.#peer = peer
-    this.#ownOrdered = this.#shared && ArrayBuffer.isView(own)
-    this.#peerOrdered = this.#shared && ArrayBuffer.isView(peer)
+    this.#ownOrdered = this.#shared && !isPieced(own)
+    this.#peerOrdered = this.#shared && !isPieced(peer)
   }
 
   /** The peer's idx, by a fresh look. */
