@@ -85,7 +85,7 @@ export const REORDERED: readonly Mutant[] = [
       '    this.early = loadOrdered(this.#peer, this.#eventIdx ? this.#peerEvent : FLAGS, this.#peerOrdered)\n    this.#published = index\n',
     ],
     ['(loadOrdered(this.#peer, FLAGS, this.#peerOrdered) & QUIET)', '(this.early & QUIET)'],
-    ['      loadOrdered(this.#peer, this.#peerEvent, this.#peerOrdered),\n', '      this.early,\n'],
+    ['loadOrdered(this.#peer, this.#peerEvent, this.#peerOrdered)', 'this.early'],
   ),
   textMutant('ring-signals.ts enable: the event unordered', SIGNALS, [
     'if (this.#eventIdx) this.#storeEvent(next)',
