@@ -82,11 +82,8 @@ export class RingSignals {
     if (!this.#eventIdx) return (loadOrdered(this.#peer, FLAGS, this.#peerOrdered) & QUIET) === 0
     // After a whole turn of the index every event was passed, and the distance says nothing.
     if (count > 0xffff) return true
-    return needEvent(
-      loadOrdered(this.#peer, this.#peerEvent, this.#peerOrdered),
-      this.#published,
-      this.#published - count,
-    )
+    const event = loadOrdered(this.#peer, this.#peerEvent, this.#peerOrdered)
+    return needEvent(event, this.#published, this.#published - count)
   }
 
   /** Asks for a notification when the peer goes past `next`, the element we look for. Look again afterwards (museum 32). */

@@ -176,6 +176,7 @@ export class SplitDeviceQueue {
     if (!this.eventIdx) return this.enableNotifications()
     if (this.violation !== null) return false
     this.#signals.delay(this.#next, count)
+    if (this.onWrite !== null) this.#tellSignals()
     return this.availableCount() >= count
   }
 

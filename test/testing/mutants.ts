@@ -138,7 +138,7 @@ export const MUTANTS: readonly Mutant[] = [
       'this.event = event\n    storeOrdered(this.#own, this.#ownEvent, event, this.#ownOrdered)',
       'this.event = event',
     ],
-    ['the batch is one too long for its event', 'this.#published - count,\n', 'this.#published - count - 1,\n'],
+    ['the batch is one too long for its event', 'this.#published - count)', 'this.#published - count - 1)'],
     ['silence is not asked for', 'this.#own[FLAGS] = QUIET', 'void 0'],
     ['asked once, told twice', 'this.unsignalled = 0\n    if (!this.#eventIdx)', 'if (!this.#eventIdx)'],
   ]),
