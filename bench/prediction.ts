@@ -107,6 +107,9 @@ export const suite: BenchSuite = {
         progress(`${name}, run ${run + 1} of ${runs}`)
         samples.here.push(cpuNs(() => work(here)))
         if (other !== null) samples.there.push(cpuNs(() => work(other)))
+        // Long runs say what they have, in case nobody waits for their end.
+        const seconds = [samples.here, samples.there].map((own) => (own.at(-1) ?? Number.NaN) / 1e9)
+        progress(`${name}: here ${seconds[0]!.toFixed(3)} CPU s, there ${seconds[1]!.toFixed(3)}`)
       }
       results.push(benchResult(name, 'here', samples.here))
       if (other !== null) results.push(benchResult(name, against!, samples.there))
