@@ -105,6 +105,6 @@ describe('a queue that trusts its peer is found', () => {
 
 it.each([Number.NaN, -1])('%d rings are refused: none at all would look like success', (rings) => {
   const options = { seed: 1, eventIdx: true, indirect: true, rings }
-  expect(() => runHostileRings(referenceDevice, options)).toThrow(`rings is ${rings}; it must be a number, 0 or more`)
+  expect(() => runHostileRings(referenceDevice, options)).toThrow(`rings is ${rings}; it must be an integer, 0 or more`)
   expect(() => runHostileDevice(referenceDriver, options)).toThrow(`rings is ${rings}`)
 })
