@@ -64,11 +64,13 @@ describe('a flow whose time under way is not known', () => {
     expect(obstacles[0]).toMatch(/^overload: 230 % of the DMA|^overload: \d+ % of the DMA/)
   })
 
-  it('leaves none a bound that comes in bursts because its receiver sleeps', () => {
+  // What waited for a sleeping receiver's buffers competes a period apart when they come (src/broker/policing.ts): at once, as a burst,
+  // it kept the victim waiting for 6.04 ms.
+  it('comes in no burst when its receiver wakes, and whoever it delays has a bound that holds, or none', () => {
     const scenario = caseOf('starve')
     const victim = predict(scenario, { design: 'dedicated' }).flows[1]!
     const [, worstNs] = observed(scenario, 'dedicated')
-    expect(worstNs).toBeGreaterThan(5_000_000)
+    expect(worstNs).toBeLessThan(2_000_000)
     expect(victim.endToEndNs === null || victim.endToEndNs >= worstNs!).toBe(true)
   })
 })
