@@ -56,7 +56,7 @@ ${table([referencePackedDriver], PACKED)}
 ## Not a queue's alone
 
 What a queue cannot be shown by itself: the registers and the life of a device, and the broker's regulators. \`attackDevice\` does
-10, 23, 24, 25, 27 and 28 to anybody's device over its own transport ([testing.md](testing.md)). How ours behave:
+10, 21, 23, 24, 25, 27 and 28 to anybody's device over its own transport ([testing.md](testing.md)). How ours behave:
 
 | | fault | concerns | tests |
 |---|---|---|---|

@@ -21,7 +21,7 @@ export interface DevicePort {
   isQueueEnabled(queue: number): boolean
   /** Queue reset (RING_RESET), or MMIO's QueueReady = 0. Left out where the transport has neither. */
   resetQueue?(queue: number): void
-  /** A kick, and whatever the device does about it. */
+  /** A kick, and whatever the device does about it: a bounded run, since a hostile driver always has more. */
   notify(queue: number): void
   /** Reads and acknowledges what was signalled. */
   takeInterrupts(): number

@@ -22,6 +22,7 @@ import {
   usedIdx,
 } from './honest-bring-up.ts'
 import type { PortStage } from './port-stage.ts'
+import { RepostingDriver } from './reposting-driver.ts'
 
 export interface RegisterScript {
   /** Of the bug museum. */
@@ -31,6 +32,9 @@ export interface RegisterScript {
   /** Over a new device. `PortStage` checks what must hold always; this, what must hold here. */
   play(stage: PortStage): void
 }
+
+/** Of a buffer in bytes: none at all, one byte, a word, and one less than, and exactly, the longest header (vsock). */
+const USELESS_LENGTHS = [0, 1, 4, 43, 44]
 
 const SELECTORS = [0x7f, 0x7fff, 0x8000, 0xffff, 0x1_0000, 0xffff_ffff]
 
@@ -256,6 +260,29 @@ export const REGISTER_SCRIPTS: readonly RegisterScript[] = [
       setUpQueues(stage)
       goLive(stage)
       access()
+    },
+  },
+  {
+    exhibit: 21,
+    title:
+      'every chain is reposted as soon as it is returned, with buffers of 0 to 44 bytes: each access ends all the same',
+    clauses: ['IMP-VQS-03'],
+    play(stage) {
+      for (const chain of ['readable', 'writable', 'both'] as const) {
+        for (const lengthBytes of USELESS_LENGTHS) {
+          stage.ram.beforeRead = null
+          stage.writeStatus(0)
+          negotiate(stage)
+          const driver = new RepostingDriver(stage, setUpQueues(stage), chain, lengthBytes)
+          driver.during(() => goLive(stage))
+          for (let round = 0; round < 2; round++) {
+            for (let queue = 0; queue < stage.target.queues; queue++) {
+              driver.during(() => stage.notify(queue))
+              driver.during(() => stage.takeInterrupts())
+            }
+          }
+        }
+      }
     },
   },
 ]

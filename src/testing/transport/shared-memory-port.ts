@@ -4,12 +4,24 @@ import { SharedMemoryTransport, type TransportableDevice } from '../../transport
 import type { DeviceContract } from '../../virtio/index.ts'
 import type { DeviceBehindTransport, DevicePort } from './device-port.ts'
 
-/** A device behind `SharedMemoryTransport`, register by register; it runs within `notify`. For `attackDevice`, and for drivers of your own. */
+/**
+ * A device behind `SharedMemoryTransport`, register by register; it runs within `notify`, one bounded run a kick. What that leaves goes
+ * on at the next kick, or when interrupts are taken. For `attackDevice`, and for drivers of your own.
+ */
 export class SharedMemoryPort implements DevicePort {
   readonly #transport: SharedMemoryTransport
+  #workLeft = false
 
   constructor(device: TransportableDevice<DeviceContract>, memory: GuestMemory) {
-    this.#transport = new SharedMemoryTransport(device, { memory })
+    this.#transport = new SharedMemoryTransport(device, {
+      memory,
+      doorbell: (queue) => {
+        this.#workLeft = this.#transport.registers.notify(queue)
+      },
+      workLeft: () => {
+        this.#workLeft = true
+      },
+    })
   }
 
   get configLengthBytes(): number {
@@ -62,6 +74,7 @@ export class SharedMemoryPort implements DevicePort {
   }
 
   takeInterrupts(): number {
+    if (this.#workLeft) this.#workLeft = this.#transport.registers.poll()
     return this.#transport.takeInterrupts()
   }
 

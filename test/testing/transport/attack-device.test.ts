@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { attackDevice, behindSharedMemory, type DeviceBehindTransport } from '../../../src/testing/index.ts'
-import { entropyDevice, VsockDevice } from '../../../src/virtio/index.ts'
+import { defineDevice, entropyDevice, VsockDevice } from '../../../src/virtio/index.ts'
 import { adder } from '../../virtio/adder.ts'
 import { TINY_FAULTS, tinyDevice } from './tiny-device.ts'
 
@@ -28,7 +28,7 @@ function vsockDevice() {
 describe('our devices behind our transport', () => {
   it.each(OWN)('$name: scripts, and random misuse', (target) => {
     const report = attackDevice(target, { seed: SEED, cases: CASES })
-    expect(report).toMatchObject({ scripts: 10, cases: CASES })
+    expect(report).toMatchObject({ scripts: 11, cases: CASES })
     expect(Math.min(report.kicks, report.rewrites, report.returned)).toBeGreaterThan(0.3 * CASES)
     if (process.env.ATTACK_CASES) console.log(target.name, report)
   })
@@ -41,5 +41,19 @@ describe('the attack finds', () => {
 
   it.each(TINY_FAULTS)('a device that %s', (fault) => {
     expect(() => attackDevice(tinyDevice(fault), { seed: 1, cases: 200 })).toThrow(`${fault}: `)
+  })
+
+  it('a device of ours whose handler drains for as long as anything waits', () => {
+    const unbounded = defineDevice({
+      id: 0x1234,
+      queues: [{ name: 'requests', size: 8 }],
+      requests(queue) {
+        while (queue.waiting > 0) for (const request of queue.drain(8)) request.complete()
+      },
+    })
+    const target = behindSharedMemory('unbounded', () => unbounded.create(), 1)
+    expect(() => attackDevice(target, { seed: 1, cases: 0 })).toThrow(
+      'unbounded: served 32768 chains that were reposted during one access: its turn has no bound',
+    )
   })
 })

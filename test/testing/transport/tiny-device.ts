@@ -28,6 +28,7 @@ export const TINY_FAULTS = [
   'follows descriptors for ever',
   'reads a buffer that it checked before again',
   'serves nothing after its third reset',
+  'drains until the ring is empty',
 ] as const
 export type TinyFault = (typeof TINY_FAULTS)[number]
 
@@ -120,7 +121,7 @@ class TinyDevice implements DevicePort {
     if (queue !== 0 || ring === null) return
     if (this.#is('serves nothing after its third reset') && this.#resets > 3) return
     if ((this.#status & DRIVER_OK) === 0 && !this.#is('serves before DRIVER_OK')) return
-    for (let turn = 0; turn < 2 * SIZE_MAX; turn++) {
+    for (let turn = 0; turn < 2 * SIZE_MAX || this.#is('drains until the ring is empty'); turn++) {
       const taken = ring.take()
       if (taken === null) return
       if (taken.kind === 'fault') {
