@@ -120,8 +120,9 @@ export function unforgivenOf(parts: Parts): number[] {
   const { system, scarcity, inheritedNs, sentNs } = parts
   return system.flows.map((flow, i) => {
     const releasedNs = flow.jitterNs + inheritedNs[i]!
-    if (!scarcity.senders[i]) return releasedNs + sentNs[i]!
+    // What follows a message that waited for its receiver's buffers comes a period after it got them.
     if (scarcity.receivers[flow.destination]) return Number.POSITIVE_INFINITY
+    if (!scarcity.senders[i]) return releasedNs + sentNs[i]!
     const { spans, software, loads, everything, starts } = parts
     const source = loads.get(flow.sourceCore)!
     const backNs = returnedNs(system, flow, source, software, spans, everything, sentNs[i]!, starts)

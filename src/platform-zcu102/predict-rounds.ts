@@ -242,13 +242,17 @@ function chainOrder(flows: readonly SystemFlow[]): SystemFlow[] {
   return [...flows].sort((a, b) => depth(a) - depth(b))
 }
 
-/** By flow: latest that a message is queued, and latest that one that came early may compete; from its nominal release. */
+/**
+ * By flow: latest that a message is queued, or has its receiver's buffers if those can run out, and latest that one that came early may
+ * compete; from its nominal release.
+ */
 function earlyOf(parts: Parts, drain: Drain) {
   const { system, spans, scarcity, sentNs, inheritedNs } = parts
   const unforgiven = unforgivenOf(parts)
   return system.flows.map((flow, i) => {
     const toleranceNs = arrivalToleranceNs(system.scenario, i)
-    const queuedNs = scarcity.senders[i] ? spans[i]! : flow.jitterNs + inheritedNs[i]! + sentNs[i]!
+    const waits = scarcity.senders[i] || scarcity.receivers[flow.destination]
+    const queuedNs = waits ? spans[i]! : flow.jitterNs + inheritedNs[i]! + sentNs[i]!
     const earlyNs = Math.max(0, Math.min(queuedNs, unforgiven[i]!) - toleranceNs)
     return { queuedNs, earlyNs: Math.min(earlyNs, drain.earlyNs[i] ?? Number.POSITIVE_INFINITY) }
   })
