@@ -242,10 +242,7 @@ function chainOrder(flows: readonly SystemFlow[]): SystemFlow[] {
   return [...flows].sort((a, b) => depth(a) - depth(b))
 }
 
-/**
- * By flow: latest that a message is queued, or has its receiver's buffers if those can run out, and latest that one that came early may
- * compete; from its nominal release.
- */
+/** By flow, from its nominal release: latest that a message is queued and has buffers, and that one that came early may compete. */
 function earlyOf(parts: Parts, drain: Drain) {
   const { system, spans, scarcity, sentNs, inheritedNs } = parts
   const unforgiven = unforgivenOf(parts)
