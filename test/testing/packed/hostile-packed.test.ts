@@ -33,7 +33,11 @@ describe('hostile packed rings', () => {
   it('of a device that lies are believed only where they are true, by the reference driver', () => {
     const broken = new Set<string>()
     for (const features of FEATURES) {
-      const report = runHostilePackedDevice(referencePackedDriver, { seed: SEED, rings: Math.ceil(RINGS / 12), ...features })
+      const report = runHostilePackedDevice(referencePackedDriver, {
+        seed: SEED,
+        rings: Math.ceil(RINGS / 12),
+        ...features,
+      })
       expect(report.buffers).toBeGreaterThan(report.rings)
       for (const rule of Object.keys(report.faults)) broken.add(rule)
     }
