@@ -14,6 +14,17 @@ afterAll(() => project?.remove())
 
 const bin = (name: string) => join(ROOT, 'node_modules/.bin', name)
 
+describe('the build', () => {
+  const build = () =>
+    spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: ROOT, encoding: 'utf8', timeout: 240_000 })
+
+  it('is made once: whoever asks for it again gets what is there', () => {
+    const { status } = build()
+    expect(status).toBe(0)
+    expect(build()).toMatchObject({ status: 0, stdout: 'dist is what these sources make\n' })
+  })
+})
+
 describe('contents', () => {
   const installedFolder = () => join(project.folder, 'node_modules/virtio-sdk')
 
