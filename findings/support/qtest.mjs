@@ -45,6 +45,7 @@ export async function startQemu(args, { machine = 'virt', idle } = {}) {
   ]
   const modern = machine === 'virt' ? ['-global', 'virtio-mmio.force-legacy=false'] : []
   const child = spawn('qemu-system-aarch64', ['-M', machine, ...common, ...modern, ...args])
+  process.on('exit', () => child.kill())
   const waiting = []
   let complaint = ''
   child.stderr.on('data', (text) => {
