@@ -157,12 +157,9 @@ export class PageMover {
     for (const message of settled.splice(0)) this.#outlet.completeIfOver(message)
   }
 
-  /** Its pages are on their way, or it has a receive buffer for what comes next. */
-  readonly #goesOn = (message: Message): boolean => {
-    const job = this.#jobs[message.flow]!
-    const busy = job.message !== null && job.phase !== Phase.pieces
-    return busy || this.#queues.hasBuffer(message)
-  }
+  /** It has begun to move, or has a receive buffer to begin with. One that has begun and has no more buffers arrives as far as it is. */
+  readonly #goesOn = (message: Message): boolean =>
+    this.#jobs[message.flow]!.message !== null || this.#queues.hasBuffer(message)
 
   /** Up to `limit` units of work for one message; returns how many. */
   #move(message: Message, limit: number): number {

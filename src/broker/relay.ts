@@ -37,6 +37,8 @@ export class Relay {
   readonly #outlet: Outlet
   readonly #pages: PageMover
   readonly #chains: boolean
+  /** Of every piece but a message's last, at least: what a receive buffer has to hold. */
+  readonly #pieceBytes: number
   /** The transfer that the DMA runs. */
   #running: Transfer | null = null
 
@@ -56,6 +58,7 @@ export class Relay {
     this.#intake = new Intake(this.#context, this.#queues)
     this.#outlet = new Outlet(this.#context, this.#queues)
     this.#pages = new PageMover(this.#context, this.#queues, this.#outlet)
+    this.#pieceBytes = Math.min(config.chunkBytes, PAGE_SIZE)
     this.#chains = config.chaining === 'adaptive' && (port.capabilities & PlatformCapability.dmaChaining) !== 0
   }
 
@@ -68,10 +71,9 @@ export class Relay {
     const { config, endpoints, router, zeroCopy } = this.#context
     const endpoint = endpoints[vm]!
     assert(endpoint.queues === null, `VM ${vm} is attached already`)
-    // A piece is never split: a buffer that holds less than one would make more of it.
-    const leastBytes = Math.min(config.chunkBytes, PAGE_SIZE)
     endpoint.queues = queues
-    endpoint.pool = new ReceivePool(this.#port, vm, queues, router.headerBytes, leastBytes, zeroCopy)
+    // A piece is never split: a buffer that holds less than one would make more of it.
+    endpoint.pool = new ReceivePool(this.#port, vm, queues, router.headerBytes, this.#pieceBytes, zeroCopy)
     endpoint.feed(this.#port.now())
     zeroCopy?.ledger.retain(queues.rings)
     if (config.suppressRefillKicks) queues.receive.disableNotifications()
@@ -207,7 +209,7 @@ export class Relay {
     const { destination, totalBytes } = message
     const pool = transfer.pool!
     for (let left = EXTEND_BATCH; left > 0 && !transfer.closed && transfer.plannedBytes < totalBytes; ) {
-      const wanted = Math.min(left, Math.ceil((totalBytes - transfer.plannedBytes) / this.#context.config.chunkBytes))
+      const wanted = Math.min(left, Math.ceil((totalBytes - transfer.plannedBytes) / this.#pieceBytes))
       if (pool.count === 0) this.#context.takeBuffers(destination, Math.min(wanted, CHAIN_BATCH))
       const added = this.#context.hasBuffer(destination) ? this.#chain(transfer, wanted) : 0
       // No buffer, no budget, or the engine had already stopped: then the interrupt brings the rest.

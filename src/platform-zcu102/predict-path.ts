@@ -48,6 +48,14 @@ export function afterNs(
   const handlerNs = worst(CostOp.guestIsr)
   const interruptNs = interruptWorstNs(system)
   const polls = interrupts.pollingNs > 0
+  const held = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs : 0
+  // Whoever holds an interrupt back lets it go by a timer, and over an IPI when the guest is elsewhere.
+  const releasedNs =
+    interrupts.coalesceCount > 1
+      ? worst(CostOp.sgi) + 2 * interruptNs + software.stepNs * system.cores.length + deafNs(system)
+      : 0
+  // In between nothing of this message runs: but what comes meanwhile does, and the core may be throttled anew.
+  const waitsNs = held + releasedNs + interrupts.pollingNs
   const handledNs = starts.solve('handled', flow.destination, (windowNs) => {
     // Handlers of the core run in turn; its own VM's runs for this message and all before it.
     let guestNs = handlerNs
@@ -57,19 +65,13 @@ export function afterNs(
       others > 0 || polls
         ? handlersWithin(system, software, core, windowNs, spans)
         : tlbRefillsWithin(system, core, windowNs, spans)
-    return guestNs + load.within(windowNs) + throttledWithin(system, core, windowNs)
+    return waitsNs + guestNs + load.within(windowNs) + throttledWithin(system, core, windowNs)
   })
-  const held = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs : 0
-  // Whoever holds an interrupt back lets it go by a timer, and over an IPI when the guest is elsewhere.
-  const releasedNs =
-    interrupts.coalesceCount > 1
-      ? worst(CostOp.sgi) + 2 * interruptNs + software.stepNs * system.cores.length + deafNs(system)
-      : 0
   // Whichever core took the DMA's interrupt, or moved pages, tells the receiver's.
   const roamedNs = roams ? starts.solve('roamed', 0, softwareWithin) : 0
   const movedNs = flow.pages !== 'copied' || roams ? worst(CostOp.sgi) + roamedNs : 0
   const toldNs = design === 'floating' ? movedNs : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
-  return toldNs + held + releasedNs + interrupts.pollingNs + handledNs
+  return toldNs + handledNs
 }
 
 /** Longest that a core which holds an interrupt back may be throttled, and not hear its timer. */
@@ -125,18 +127,19 @@ export function movedNs(
   starts: Starts,
 ): number {
   const { interrupts, worst } = system
-  const windowNs = starts.solve(
+  const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) + deafNs(system) : 0
+  const waitsNs = (1 + 3 * returns) * worst(CostOp.sgi) + heldNs + interrupts.pollingNs
+  return starts.solve(
     'moved',
     flow.index,
     (windowNs) =>
+      waitsNs +
       worst(CostOp.guestIsr) +
       deviceWorkWithin(system, software, windowNs, spans) +
       throttledWithin(system, flow.sourceCore, windowNs) +
       throttledWithin(system, flow.destinationCore, windowNs) +
       softwareWithin(windowNs),
   )
-  const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) + deafNs(system) : 0
-  return windowNs + (1 + 3 * returns) * worst(CostOp.sgi) + heldNs + interrupts.pollingNs
 }
 
 /**
@@ -157,16 +160,16 @@ export function returnedNs(
   // What is announced in the step that takes it in: then its sender is told, and sends as it sends any message.
   const inOneStep = flows.every(({ pages, pieces }) => pages === 'copied' && (!chains || pieces < ANNOUNCE_BATCH))
   if (inOneStep && controls === 0) return software.stepNs + worst(CostOp.sgi) + sentNs
-  const windowNs = starts.solve(
+  return starts.solve(
     'returned',
     flow.sourceCore,
     (windowNs) =>
+      3 * worst(CostOp.sgi) +
       softwareWithin(windowNs) +
       (design === 'dedicated' ? load.within(windowNs) : 0) +
       driversWithin(system, software, flow.sourceCore, windowNs, spans) +
       throttledWithin(system, flow.sourceCore, windowNs),
   )
-  return windowNs + 3 * worst(CostOp.sgi)
 }
 
 /** From the release of a computation to its end: lowest on its core, in turn with the others there. */

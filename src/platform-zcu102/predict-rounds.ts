@@ -13,7 +13,7 @@ import { interrupting, Parts, pathBestNs, unforgivenOf } from './predict-parts.t
 import { afterNs, movedNs, pagesNs } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
-import { drainNs, oneWindow, toldNs, type WindowParts, type WindowTerms, waitsToBeTold } from './predict-window.ts'
+import { drainNs, oneWindow, type WindowParts, type WindowTerms, waitsToBeTold } from './predict-window.ts'
 
 export type Tightening = keyof typeof TIGHTNESS
 
@@ -183,7 +183,7 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
       if (reaches === null) return none
       const startsNs = flows.map((flow, i) => Math.max(0, reaches.startNs[i]! - pathBestNs(system, flow)))
       if (name === 'A4') earlyNs = startsNs
-      return startsNs.map((startNs) => limited(windowNs + startNs + toldNs(system)))
+      return startsNs.map((startNs) => limited(windowNs + startNs))
     }
     let earlyNs: readonly number[] = none
     const readNs = readNsOf('A4')
@@ -220,7 +220,7 @@ function reachesOf(system: System, windowNs: number, unforgiven: readonly number
     const bestNs = pathBestNs(system, flow)
     const toleranceNs = arrivalToleranceNs(scenario, index)
     // What released it may be held back, or wait for a poll, when all that was under way is done; and so may it itself, by its jitter.
-    const again = jitterNs > 0 || waitsToBeTold(system) ? windowNs + toldNs(system) + jitterNs : 0
+    const again = jitterNs > 0 || waitsToBeTold(system) ? windowNs + jitterNs : 0
     const releasedNs = after < 0 ? jitterNs : startNs[after]! + again
     const arisesNs = after < 0 ? jitterNs : countedNs[after]! + again
     // Queued at most a window later; what is above the tolerance holds the next ones back.

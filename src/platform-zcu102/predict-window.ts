@@ -97,17 +97,19 @@ export function oneWindow(
     (starves ? refillWaitsNs(system, flow.destination, windowNs, spans) : 0) +
     (scarcity.senders[i] ? earlier * SIGNALS_A_MESSAGE * worst(CostOp.sgi) : 0)
   const guestsWithin = guestsOf(parts, flow)
+  const signalNs = toldNs(system)
+  // Once it has been copied nothing goes first any more. A dedicated broker's kick is under way before.
+  const copiedNs = (nowNs: number) => Math.max(0, nowNs - signalNs + kickNs(system))
   // Of the window that was looked at last, which is the one that is found.
   let [otherWorkNs, softwareNs, guestsNs, waitedNs] = [0, 0, 0, 0]
   const windowNs = starts.solve('window', i, (nowNs) => {
-    otherWorkNs = interferenceNs(nowNs)
+    otherWorkNs = interferenceNs(copiedNs(nowNs))
     softwareNs = parts.softwareWithin(nowNs)
     guestsNs = guestsWithin(nowNs)
     waitedNs = waitsNs(nowNs)
-    return finishNs(model, ownWorkNs + blockingNs + otherWorkNs, softwareNs + guestsNs + waitedNs)
+    return signalNs + finishNs(model, ownWorkNs + blockingNs + otherWorkNs, softwareNs + guestsNs + waitedNs)
   })
   if (windowNs === Number.POSITIVE_INFINITY || startNs === Number.POSITIVE_INFINITY) return null
-  const signalNs = toldNs(system)
   return {
     startNs,
     ownWorkNs,
@@ -115,9 +117,9 @@ export function oneWindow(
     blockingNs,
     softwareNs,
     guestsNs,
-    supplyNs: windowNs - ownWorkNs - blockingNs - otherWorkNs - softwareNs - guestsNs - waitedNs,
+    supplyNs: windowNs - signalNs - ownWorkNs - blockingNs - otherWorkNs - softwareNs - guestsNs - waitedNs,
     signalNs: signalNs + waitedNs,
-    totalNs: startNs + windowNs + signalNs,
+    totalNs: startNs + windowNs,
   }
 }
 
@@ -136,12 +138,17 @@ export function waitsToBeTold({ interrupts }: System): boolean {
   return interrupts.coalesceCount > 1 || interrupts.pollingNs > 0
 }
 
-/** Until a receiver notices what has come, when nothing runs: an IPI, an interrupt that is held back, a polling period. */
+/** Of a message's way, when nothing runs for it: IPIs under way, an interrupt that is held back, a polling period. */
 export function toldNs(system: System): number {
-  const { design, interrupts, worst } = system
+  const { interrupts, worst } = system
   const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) + deafNs(system) : 0
-  // The kick of a dedicated broker, and the receiver's interrupt where another core than its own sees to it.
-  return (design === 'dedicated' ? 2 : 1) * worst(CostOp.sgi) + heldNs + interrupts.pollingNs
+  // And the receiver's interrupt where another core than its own sees to it.
+  return kickNs(system) + worst(CostOp.sgi) + heldNs + interrupts.pollingNs
+}
+
+/** Until a dedicated broker notices what was sent: an IPI. */
+function kickNs({ design, worst }: System): number {
+  return design === 'dedicated' ? worst(CostOp.sgi) : 0
 }
 
 /**
@@ -211,5 +218,5 @@ export function drainNs(
   scarcity.receivers.forEach((starves, vm) => {
     if (starves) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
   })
-  return finishNs(model, workNs, elseNs)
+  return toldNs(system) + finishNs(model, workNs, elseNs)
 }
