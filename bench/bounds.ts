@@ -1,0 +1,105 @@
+/**
+ * `npm run bounds`: how many flows of the random scenarios of the tests have a bound, why the others have none, and how far the bounds are
+ * above the worst that one simulated run shows. `-- --from N --to N --every N` choose the seeds (1, 400, 1), `--design floating|dedicated`
+ * the placement; `--seeds` tells each seed that has a flow without a bound, `--json` prints one object. Exit code 1: a bound is exceeded; 2: misuse.
+ */
+import { parseArgs } from 'node:util'
+import { predict, simulate } from '../src/platform-zcu102/index.ts'
+import { randomScenario } from '../test/platform-zcu102/random-scenarios.ts'
+
+const { values: options } = parseArgs({
+  options: {
+    from: { type: 'string', default: '1' },
+    to: { type: 'string', default: '400' },
+    every: { type: 'string', default: '1' },
+    design: { type: 'string', default: 'floating' },
+    seeds: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+const [from, to, every] = [whole('from'), whole('to'), whole('every')]
+const { design } = options
+if (design !== 'floating' && design !== 'dedicated') refuse(`--design is floating or dedicated, not "${design}"`)
+
+let flows = 0
+let exceeded = 0
+const ratios: number[] = []
+/** Flows without a bound, by the first obstacle of their scenario. */
+const reasons = new Map<string, number>()
+for (let seed = from; seed <= to; seed += every) {
+  const scenario = randomScenario(seed)
+  const { flows: bounds, obstacles } = predict(scenario, { design })
+  flows += bounds.length
+  const without = bounds.filter(({ endToEndNs }) => endToEndNs === null).length
+  if (without > 0) {
+    const reason = kindOf(obstacles[0]!)
+    reasons.set(reason, (reasons.get(reason) ?? 0) + without)
+    if (options.seeds) process.stdout.write(`seed ${seed}: ${without} of ${bounds.length}: ${obstacles.join(' | ')}\n`)
+  }
+  if (without === bounds.length) continue
+  const found = simulate(scenario, { design, payload: () => null }).flows
+  bounds.forEach(({ name, endToEndNs }) => {
+    const foundNs = found[name]!.responseTimeNs?.max ?? 0
+    if (endToEndNs === null || foundNs === 0) return
+    ratios.push(endToEndNs / foundNs)
+    if (endToEndNs >= foundNs) return
+    exceeded++
+    process.stdout.write(`seed ${seed}: flow ${name} took ${foundNs} ns, its bound is ${endToEndNs} ns\n`)
+  })
+}
+
+const without = [...reasons.values()].reduce((sum, count) => sum + count, 0)
+ratios.sort((a, b) => a - b)
+const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / Math.max(1, ratios.length)
+const figures = {
+  design,
+  flows,
+  without,
+  reasons: Object.fromEntries([...reasons].sort((a, b) => b[1] - a[1])),
+  compared: ratios.length,
+  exceeded,
+  mean: rounded(mean),
+  median: rounded(ratios[Math.floor(ratios.length / 2)] ?? 0),
+  p90: rounded(ratios[Math.floor(ratios.length * 0.9)] ?? 0),
+  largest: rounded(ratios.at(-1) ?? 0),
+}
+if (options.json) process.stdout.write(`${JSON.stringify(figures)}\n`)
+else {
+  process.stdout.write(
+    `${design}, seeds ${from} to ${to}, every ${every}: ${without} of ${flows} flows have no bound\n`,
+  )
+  for (const [reason, count] of Object.entries(figures.reasons))
+    process.stdout.write(`  ${String(count).padStart(5)}  ${reason}\n`)
+  process.stdout.write(
+    `bound / worst of one run, over ${figures.compared} flows: mean ${figures.mean}, median ${figures.median}, nine of ten at most ${figures.p90}, ` +
+      `largest ${figures.largest}; ${exceeded} exceeded\n`,
+  )
+}
+process.exitCode = exceeded > 0 ? 1 : 0
+
+/** What an obstacle is of, without names and figures. */
+function kindOf(obstacle: string): string {
+  const [kind] = obstacle.split(':')
+  if (kind === 'overload' || kind === 'overload at worst costs') return kind
+  if (/credit;/.test(obstacle)) return 'waits for credit'
+  if (/lent pages hold/.test(obstacle)) return 'lent pages hold the buffers of its sender'
+  if (/credit updates/.test(obstacle)) return 'buffers for credit updates'
+  if (/descriptors/.test(obstacle)) return 'descriptors of a transmit queue'
+  return 'no overload, but no end of the backlog when all is counted'
+}
+
+function rounded(ratio: number): number {
+  return Math.round(10 * ratio) / 10
+}
+
+function whole(name: 'from' | 'to' | 'every'): number {
+  const value = Number(options[name])
+  if (!Number.isSafeInteger(value) || value < 1) refuse(`--${name} is a whole number from 1, not "${options[name]}"`)
+  return value
+}
+
+function refuse(message: string): never {
+  process.stderr.write(`${message}\n`)
+  process.exit(2)
+}
