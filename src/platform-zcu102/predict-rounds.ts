@@ -9,11 +9,12 @@ import { arrivalToleranceNs } from './hops.ts'
 import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import type { CoreLoad } from './predict-cores.ts'
 import { flowSetOf, modelOf, stageBoundsOf } from './predict-dma.ts'
-import { interrupting, Parts, pathBestNs, unforgivenOf } from './predict-parts.ts'
+import { type Drain, drainOf, NO_DRAIN, type SettledDrain } from './predict-drain.ts'
+import { interrupting, Parts, unforgivenOf } from './predict-parts.ts'
 import { afterNs, movedNs, pagesNs } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
-import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
-import { drainNs, oneWindow, type WindowParts, type WindowTerms, waitsToBeTold } from './predict-window.ts'
+import type { System, SystemFlow } from './predict-system.ts'
+import { oneWindow, type WindowParts, type WindowTerms } from './predict-window.ts'
 
 export type Tightening = keyof typeof TIGHTNESS
 
@@ -66,8 +67,6 @@ export interface Settled {
   readonly drain: SettledDrain | null
 }
 
-type SettledDrain = Omit<Settled, 'drain' | 'system'> & Pick<Drain, 'readNs' | 'earlyNs'>
-
 /** Is a flow late that needs so long from its nominal release? */
 export type Late = (flow: number, responseNs: number) => boolean
 
@@ -79,11 +78,6 @@ export interface Course {
   readonly late?: Late
   /** What `drainOf` found. */
   readonly drain?: Drain
-}
-
-/** The one window in which the machine drains, as far as it is a bound. `from`: as in `Course`. */
-export function drainOf(system: System, rounds: Rounds, from: Settled | null = null): Drain {
-  return system.pinned || !rounds.asWindow ? NO_DRAIN : settleDrain(system, rounds, from?.drain ?? null)
 }
 
 /** Where a system may start that has as much of everything as one of which only the drain is known, or more. */
@@ -113,7 +107,7 @@ export function lateInFirstRound(system: System, rounds: Rounds, from: Settled, 
 
 /** Rounds until nothing changes. */
 export function settle(system: System, rounds: Rounds, course: Course = {}): State {
-  const { from = null, late = () => false, drain = drainOf(system, rounds, from) } = course
+  const { from = null, late = () => false, drain = drainOf(system, rounds, from?.drain) } = course
   const starts = from?.starts.copy() ?? new Starts()
   let spans: readonly number[] = from?.spans ?? system.flows.map(() => 0)
   let settledNs = from?.settledNs ?? 0
@@ -143,103 +137,6 @@ export function settle(system: System, rounds: Rounds, course: Course = {}): Sta
     spans = grown
     settledNs = settledNow
   }
-}
-
-export interface Drain {
-  /** By flow: from nominal release until read, until nothing is done any more, and until one that came early may compete. */
-  readonly readNs: readonly number[]
-  readonly spans: readonly number[]
-  readonly earlyNs: readonly number[]
-  readonly settled: SettledDrain | null
-  readNsOf(name: Tightening): readonly number[]
-}
-
-const NO_DRAIN: Drain = { readNs: [], spans: [], earlyNs: [], settled: null, readNsOf: () => [] }
-
-/** As `settle`, with the one window in which everything is done that was under way: it needs no other bound. */
-function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null): Drain {
-  const { flows } = system
-  const none = flows.map(() => Number.POSITIVE_INFINITY)
-  const noDrain = { ...NO_DRAIN, spans: none, readNs: none, readNsOf: () => none }
-  const starts = from?.starts.copy() ?? new Starts()
-  let spans: readonly number[] = from?.spans ?? flows.map(() => 0)
-  let settledNs = from?.settledNs ?? 0
-  for (let round = 0; round <= MOST_ROUNDS; round++) {
-    const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds))
-    if (parts.obstacles.length > 0) return noDrain
-    const unforgiven = unforgivenOf(parts)
-    const set = flowSetOf(
-      system,
-      parts.software,
-      flows.map(() => 0),
-    )
-    const readNsOf = (name: Tightening) => {
-      const model = modelOf(system, set, parts.software, spans, TIGHTNESS[name])
-      const windowNs = starts.solve(`drain ${name}`, 0, (nowNs) => {
-        const reaches = reachesOf(system, nowNs, unforgiven)
-        return reaches === null ? Number.POSITIVE_INFINITY : drainNs(parts, model, reaches.countedNs, nowNs)
-      })
-      const reaches = windowNs < Number.POSITIVE_INFINITY ? reachesOf(system, windowNs, unforgiven) : null
-      if (reaches === null) return none
-      const startsNs = flows.map((flow, i) => Math.max(0, reaches.startNs[i]! - pathBestNs(system, flow)))
-      if (name === 'A4') earlyNs = startsNs
-      return startsNs.map((startNs) => limited(windowNs + startNs))
-    }
-    let earlyNs: readonly number[] = none
-    const readNs = readNsOf('A4')
-    const settledNow = system.lends ? limited(pagesNs(system, parts.software, spans, parts.everything, starts)) : 0
-    const less = readNs.some((read, i) => read + parts.trailNs < spans[i]!)
-    if (from !== null && (less || settledNow < settledNs)) return settleDrain(system, rounds, null)
-    const grown = readNs.map((read, i) => Math.max(spans[i]!, read + parts.trailNs))
-    if (grown.includes(Number.POSITIVE_INFINITY) || settledNow === Number.POSITIVE_INFINITY) return noDrain
-    if (settledNow <= settledNs && grown.every((span, i) => span === spans[i]))
-      return { readNs, spans, earlyNs, readNsOf, settled: { spans, settledNs, starts, readNs, earlyNs } }
-    spans = grown
-    settledNs = Math.max(settledNs, settledNow)
-  }
-  return noDrain
-}
-
-interface Reaches {
-  /** By flow: a message counts in the window if the release of its chain was at most so long before it. */
-  readonly countedNs: readonly number[]
-  /** By flow: latest that a message counts as under way, from the release of its chain: it is released, and may compete. */
-  readonly startNs: readonly number[]
-}
-
-/**
- * Which messages are in a drain of `windowNs`: released in it, or held back by the broker's rate test until then (docs/prediction.md §3).
- * Null: a sender may wait for buffers that messages have which are held back.
- */
-function reachesOf(system: System, windowNs: number, unforgiven: readonly number[]): Reaches | null {
-  const { flows, scenario } = system
-  const countedNs: number[] = []
-  const startNs: number[] = []
-  for (const flow of chainOrder(flows)) {
-    const { after, index, jitterNs, periodNs } = flow
-    const bestNs = pathBestNs(system, flow)
-    const toleranceNs = arrivalToleranceNs(scenario, index)
-    // What released it may be held back, or wait for a poll, when all that was under way is done; and so may it itself, by its jitter.
-    const again = jitterNs > 0 || waitsToBeTold(system) ? windowNs + jitterNs : 0
-    const releasedNs = after < 0 ? jitterNs : startNs[after]! + again
-    const arisesNs = after < 0 ? jitterNs : countedNs[after]! + again
-    // Queued at most a window later; what is above the tolerance holds the next ones back.
-    const lateNs = Math.max(0, Math.min(releasedNs + windowNs - bestNs, unforgiven[index]!) - toleranceNs)
-    const forgives = unforgiven[index]! < Number.POSITIVE_INFINITY
-    if (lateNs > 0 && !forgives && windowNs > MOST_UNDER_WAY * periodNs) return null
-    // Never are all buffers of the sender held: then the rate test lets so many compete, however late they come.
-    const tested = windowNs <= (MOST_UNDER_WAY - 1) * periodNs - toleranceNs
-    const heldNs = lateNs > 0 ? bestNs + lateNs : 0
-    countedNs[index] = Math.max(arisesNs, tested ? Math.min(heldNs, toleranceNs) : heldNs)
-    startNs[index] = Math.max(releasedNs, heldNs)
-  }
-  return { countedNs, startNs }
-}
-
-/** Each flow behind the one that releases it. */
-function chainOrder(flows: readonly SystemFlow[]): SystemFlow[] {
-  const depth = (flow: SystemFlow): number => (flow.after < 0 ? 0 : 1 + depth(flows[flow.after]!))
-  return [...flows].sort((a, b) => depth(a) - depth(b))
 }
 
 /** By flow, from its nominal release: latest that a message is queued and has buffers, and that one that came early may compete. */

@@ -6,9 +6,10 @@
 import type { Scenario } from '../scenario/index.ts'
 import { builtInProfile } from './boards.ts'
 import { chainsOf, everythingFits, finite, type PredictionOptions, predict } from './predict.ts'
+import { type Drain, drainOf } from './predict-drain.ts'
 import { obstaclesOf } from './predict-obstacles.ts'
 import { takeOver } from './predict-once.ts'
-import { type Drain, drainedFrom, drainOf, lateInFirstRound, type Settled, settle } from './predict-rounds.ts'
+import { drainedFrom, lateInFirstRound, type Settled, settle } from './predict-rounds.ts'
 import { type System, systemOf } from './predict-system.ts'
 import { tasksOf } from './predict-tasks.ts'
 import { prioritiesOf } from './priorities.ts'
@@ -56,7 +57,7 @@ export function verdictOf(
     const lateFlow = lateInFirstRound(system, rounds, from, late, suspect)
     if (lateFlow >= 0) return { ...REFUSED, lateFlow }
   }
-  const drain = drainOf(system, rounds, from)
+  const drain = drainOf(system, rounds, from?.drain)
   // What one window drains in time fits, whatever else there is to know; of chains and tasks there is more.
   const flowsOnly = scenario.chains.length === 0 && scenario.vms.every(({ tasks }) => tasks.length === 0)
   if (flowsOnly && drainsInTime(drain)) return { ...REFUSED, fits: true, settled: drainedFrom(system, from, drain) }

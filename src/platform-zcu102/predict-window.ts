@@ -6,10 +6,9 @@
 import { type AnalysisModel, finishOf } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { LIMIT_NS, type Starts } from './least-fixed-point.ts'
-import { CoreLoad, driversOf } from './predict-cores.ts'
-import { softwareWithin } from './predict-dma.ts'
+import { type CoreLoad, driversOf } from './predict-cores.ts'
 import { postedBuffers, type Scarcity } from './predict-obstacles.ts'
-import { deafNs, deviceWorkWithin } from './predict-path.ts'
+import { deafNs } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { knownSpan, messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
 
@@ -44,7 +43,7 @@ export interface WindowTerms {
 }
 
 /** IPIs for one message besides that of its receiver: its sender gets a buffer back, and kicks a dedicated broker. */
-const SIGNALS_A_MESSAGE = 3
+export const SIGNALS_A_MESSAGE = 3
 
 /**
  * From nominal release until read; null: no bound. `model`: of the DMA, under one analysis. `startNs`: as in the terms; `jitterNs`: of
@@ -181,42 +180,4 @@ function guestsOf({ system, software, scarcity, spans, loads }: WindowParts, flo
     for (const driver of drivers) guestsNs += driver.timeWithin(windowNs)
     return guestsNs
   }
-}
-
-/**
- * When a window of `windowNs` that began when no message was under way, or only such as had to wait for their time, is through with
- * everything that any message in it can wait for (docs/prediction.md §3). `reaches`, by flow: a message is in it if it was released
- * at most so long before.
- */
-export function drainNs(
-  { system, software, scarcity }: Pick<WindowParts, 'system' | 'software' | 'scarcity'>,
-  model: AnalysisModel,
-  reaches: readonly number[],
-  windowNs: number,
-): number {
-  const { cores, design, flows, roams, vmCores, worst } = system
-  const sgiNs = worst(CostOp.sgi)
-  let workNs = 0
-  // What no message accounts for any more: an interrupt that is held back.
-  let elseNs =
-    vmCores.length * (software.timerNs + sgiNs) +
-    softwareWithin(system, software, reaches)(windowNs) +
-    deviceWorkWithin(system, software, windowNs, reaches)
-  for (const core of cores) {
-    elseNs += throttledWithin(system, core, windowNs)
-    if (design === 'dedicated') elseNs += new CoreLoad(system, core, software, reaches).within(windowNs)
-  }
-  for (const flow of flows) {
-    const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
-    workNs += messages * model.workNs[flow.index]!
-    const signals =
-      SIGNALS_A_MESSAGE +
-      (flow.creditEvery < Number.POSITIVE_INFINITY ? 4 : 0) +
-      (design === 'dedicated' || roams ? software.transfers(flow) : 0)
-    elseNs += messages * (signals * sgiNs + (flow.after >= 0 ? flow.computeNs : 0))
-  }
-  scarcity.receivers.forEach((starves, vm) => {
-    if (starves) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
-  })
-  return toldNs(system) + finishNs(model, workNs, elseNs)
 }

@@ -112,13 +112,14 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
   const { set, software, loads, spans } = state
   // Pinned bounds are those of the theorems: what the machine waits for besides the DMA is in its end to end only.
   const { pinned } = system
-  // Software of every flow may delay every other, so that one that is not known leaves nothing known.
+  // Software of every flow may delay every other, so that one whose time under way is not known leaves nothing but the drain.
   const known = state.known && statics.length === 0
+  const drains = statics.length === 0
   const staged = known || pinned
 
   const stages = ANALYSES.map((name) => (name === 'A4' ? state.stage : state.stageOf(name)))
   const windows = ANALYSES.map((name) => (name === 'A4' || !known ? state.windows : state.windowsOf(name)))
-  const drained = ANALYSES.map((name) => (name === 'A4' || !known ? state.drained : state.drainedOf(name)))
+  const drained = ANALYSES.map((name) => (name === 'A4' || !drains ? state.drained : state.drainedOf(name)))
   const flows = system.flows.map((flow, i): FlowPrediction => {
     const record = <T>(of: (terms: ResponseTerms | null, analysis: number) => T) =>
       Object.fromEntries(ANALYSES.map((name, k) => [name, of(staged ? stages[k]![i]! : null, k)])) as Record<
@@ -126,8 +127,14 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
         T
       >
     const { beforeNs: before, afterNs: after } = state
+    const drainedNs = (analysis: number) =>
+      drains ? (drained[analysis]![i] ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY
     const total = (analysis: number) =>
-      known ? finite(wholeNs(stages[analysis]![i]!, after[i]!, windows[analysis]![i]!, drained[analysis]![i])) : null
+      finite(
+        known
+          ? wholeNs(stages[analysis]![i]!, after[i]!, windows[analysis]![i]!, drainedNs(analysis))
+          : drainedNs(analysis),
+      )
     const a4 = known ? stages[2]![i]! : null
     const stagesNs = a4 === null ? null : finite(a4.responseNs + after[i]!)
     return {
@@ -136,9 +143,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
       rank: ranks[i]!,
       // Who has read a message has had its last piece.
       bounds: record((_, k) =>
-        staged
-          ? finite(wholeNs(stages[k]![i]!, 0, known ? windows[k]![i]! : null, known ? drained[k]![i] : undefined))
-          : null,
+        finite(staged ? wholeNs(stages[k]![i]!, 0, known ? windows[k]![i]! : null, drainedNs(k)) : drainedNs(k)),
       ),
       terms: record((terms) => terms),
       endToEndNs: total(2),
@@ -147,7 +152,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
           ? null
           : { beforeNs: before[i]!, stageNs: stagesNs - before[i]! - after[i]!, afterNs: after[i]! },
       window: known ? windows[2]![i]! : null,
-      drainedNs: known ? finite(drained[2]![i] ?? Number.POSITIVE_INFINITY) : null,
+      drainedNs: finite(drainedNs(2)),
       schedulable: record((terms, k) => {
         // The abstract model knows nothing but the DMA stage.
         const responseNs = system.pinned ? (terms?.responseNs ?? null) : total(k)
@@ -155,7 +160,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
       }),
     }
   })
-  const chains = chainsOf(scenario, system, known ? state : null)
+  const chains = chainsOf(scenario, system, drains ? state : null)
   const bounded = flows.every(({ endToEndNs }) => endToEndNs !== null)
   const utilization = utilizationOf(system)
   const obstacles = bounded ? [] : reasonsOf(system, state, utilization, statics)
@@ -184,7 +189,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
   }
 }
 
-/** `state`: null: it is not known how long messages are under way. */
+/** `state`: null: nothing is known. */
 export function chainsOf(scenario: Scenario, system: System, state: State | null): ChainPrediction[] {
   return scenario.chains.map(({ name, flows: hops, deadlineNs }) => {
     const last = system.flows.findIndex((flow) => flow.name === hops.at(-1))
@@ -199,8 +204,11 @@ export function everythingFits({ schedulable, chains, tasks }: Prediction): bool
 }
 
 /** From the nominal release of the first flow of a chain to the arrival of the last: at best until there, and what is more. */
-function chainNs(system: System, { stage, afterNs, inheritedNs, windows, drained }: State, last: number): number {
-  const ownNs = inheritedNs[last]! + wholeNs(stage[last]!, afterNs[last]!, windows[last]!)
+function chainNs(system: System, state: State, last: number): number {
+  const { stage, afterNs, inheritedNs, windows, drained, known } = state
+  const ownNs = known
+    ? inheritedNs[last]! + wholeNs(stage[last]!, afterNs[last]!, windows[last]!)
+    : Number.POSITIVE_INFINITY
   return pathBestNs(system, system.flows[last]!) + Math.min(ownNs, drained[last] ?? Number.POSITIVE_INFINITY)
 }
 

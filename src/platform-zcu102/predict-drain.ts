@@ -1,0 +1,193 @@
+/**
+ * The one window in which the machine drains (docs/prediction.md §3): from an instant at which nothing is under way but what waits for a
+ * time, until all is done that has come since. It needs no other bound. How long it is does not depend on how long any message is under
+ * way: at most one message a period of each flow is in it, which the broker's rate test sees to. So a flow for which no time is
+ * known takes none from the others.
+ */
+import { type AnalysisModel, TIGHTNESS } from '../analysis/index.ts'
+import { CostOp } from '../platform/index.ts'
+import { arrivalToleranceNs } from './hops.ts'
+import { LIMIT_NS, Starts } from './least-fixed-point.ts'
+import { CoreLoad } from './predict-cores.ts'
+import { flowSetOf, modelOf, softwareWithin } from './predict-dma.ts'
+import { interrupting, Parts, pathBestNs, unforgivenOf } from './predict-parts.ts'
+import { deviceWorkWithin } from './predict-path.ts'
+import type { Rounds, Tightening } from './predict-rounds.ts'
+import type { SoftwareCosts } from './predict-software.ts'
+import { MOST_UNDER_WAY, messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
+import { finishNs, refillWaitsNs, SIGNALS_A_MESSAGE, toldNs, waitsToBeTold } from './predict-window.ts'
+
+export interface Drain {
+  /** By flow: from nominal release until read, until nothing is done any more, and until one that came early may compete; Infinity: not known. */
+  readonly readNs: readonly number[]
+  readonly spans: readonly number[]
+  readonly earlyNs: readonly number[]
+  readonly settled: SettledDrain | null
+  readNsOf(name: Tightening): readonly number[]
+}
+
+/** Where a drain may start of a system that has as much of everything, or more. */
+export interface SettledDrain {
+  readonly spans: readonly number[]
+  readonly settledNs: number
+  readonly starts: Starts
+  readonly readNs: readonly number[]
+  readonly earlyNs: readonly number[]
+}
+
+export const NO_DRAIN: Drain = { readNs: [], spans: [], earlyNs: [], settled: null, readNsOf: () => [] }
+
+/** More rounds than that: something grows without end, and is taken for it. */
+const MOST_ROUNDS = 100
+
+/** The one window in which the machine drains, as far as it is a bound. `from`: of a system with as much of everything or less. */
+export function drainOf(system: System, rounds: Rounds, from: SettledDrain | null = null): Drain {
+  return system.pinned || !rounds.asWindow ? NO_DRAIN : settleDrain(system, rounds, from)
+}
+
+/** In rounds from below, until nothing changes. */
+function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null): Drain {
+  const { flows } = system
+  const none = flows.map(() => Number.POSITIVE_INFINITY)
+  const noDrain = { ...NO_DRAIN, spans: none, readNs: none, readNsOf: () => none }
+  const starts = from?.starts.copy() ?? new Starts()
+  let spans: readonly number[] = from?.spans ?? flows.map(() => 0)
+  let settledNs = from?.settledNs ?? 0
+  for (let round = 0; round <= MOST_ROUNDS; round++) {
+    const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds))
+    if (parts.obstacles.length > 0) return noDrain
+    const unforgiven = spans.includes(Number.POSITIVE_INFINITY) ? none : unforgivenOf(parts)
+    const still = flows.map(() => 0)
+    const set = flowSetOf(system, parts.software, still)
+    let windowNs = 0
+    const readNsOf = (name: Tightening) => {
+      const model = modelOf(system, set, parts.software, still, TIGHTNESS[name])
+      const lengthNs = starts.solve(`drain ${name}`, 0, (nowNs) => drainNs(parts, model, spans, nowNs))
+      const startsNs = startsOf(system, lengthNs, unforgiven)
+      if (name === 'A4') {
+        windowNs = lengthNs
+        earlyNs = startsNs
+      }
+      return startsNs.map((startNs) => limited(lengthNs + startNs))
+    }
+    let earlyNs: readonly number[] = none
+    const readNs = readNsOf('A4')
+    if (!(windowNs < Number.POSITIVE_INFINITY)) return noDrain
+    // A loan that is due is something to do, and done when the window ends.
+    const settledNow = system.lends ? windowNs : 0
+    const less = readNs.some((read, i) => read + parts.trailNs < spans[i]!)
+    if (from !== null && (less || settledNow < settledNs)) return settleDrain(system, rounds, null)
+    const grown = readNs.map((read, i) => Math.max(spans[i]!, read + parts.trailNs))
+    if (settledNow <= settledNs && grown.every((span, i) => span === spans[i]))
+      return { readNs, spans, earlyNs, readNsOf, settled: { spans, settledNs, starts, readNs, earlyNs } }
+    spans = grown
+    settledNs = Math.max(settledNs, settledNow)
+  }
+  return noDrain
+}
+
+/**
+ * By flow: a message counts in a drain of `windowNs` if the release of its chain was at most so long before it. One that the rate test holds
+ * back when it begins does not add to them: then at most one a period may compete (docs/prediction.md §3, "The rate test").
+ */
+function reachesOf(system: System, windowNs: number): number[] {
+  const { flows } = system
+  const reaches: number[] = []
+  for (const { after, index, jitterNs } of chainOrder(flows)) {
+    reaches[index] = after < 0 ? jitterNs : reaches[after]! + releasedLaterNs(system, jitterNs, windowNs)
+  }
+  return reaches
+}
+
+/** What released a message may be held back, or wait for a poll, when all that was under way is done; and so may it itself, by its jitter. */
+function releasedLaterNs(system: System, jitterNs: number, windowNs: number): number {
+  return jitterNs > 0 || waitsToBeTold(system) ? windowNs + jitterNs : 0
+}
+
+/**
+ * By flow, from the nominal release: latest that a message is released, and may compete, where all is done `windowNs` later. Infinity: not
+ * known, because a sender may wait for buffers that messages have which are held back.
+ */
+function startsOf(system: System, windowNs: number, unforgiven: readonly number[]): number[] {
+  const { flows, scenario } = system
+  const startNs: number[] = []
+  const ownNs: number[] = []
+  for (const flow of chainOrder(flows)) {
+    const { after, index, jitterNs, periodNs } = flow
+    const bestNs = pathBestNs(system, flow)
+    const releasedNs = after < 0 ? jitterNs : startNs[after]! + releasedLaterNs(system, jitterNs, windowNs)
+    // Queued at most a window later; what is above the tolerance holds the next ones back.
+    const toleranceNs = arrivalToleranceNs(scenario, index)
+    const lateNs = Math.max(0, Math.min(releasedNs + windowNs - bestNs, unforgiven[index]!) - toleranceNs)
+    const forgives = unforgiven[index]! < Number.POSITIVE_INFINITY
+    const grows = !forgives && lateNs > MOST_UNDER_WAY * periodNs
+    startNs[index] = grows ? Number.POSITIVE_INFINITY : Math.max(releasedNs, lateNs > 0 ? bestNs + lateNs : 0)
+    ownNs[index] = Math.max(0, startNs[index] - bestNs)
+  }
+  return ownNs
+}
+
+/** Each flow behind the one that releases it. */
+function chainOrder(flows: readonly SystemFlow[]): SystemFlow[] {
+  const depth = (flow: SystemFlow): number => (flow.after < 0 ? 0 : 1 + depth(flows[flow.after]!))
+  return [...flows].sort((a, b) => depth(a) - depth(b))
+}
+
+/** When a window of `windowNs` is through with everything that any message in it can wait for. `spans`: as they are known so far. */
+function drainNs(
+  { system, software, scarcity }: Pick<Parts, 'system' | 'software' | 'scarcity'>,
+  model: AnalysisModel,
+  spans: readonly number[],
+  windowNs: number,
+): number {
+  const { cores, design, flows, roams, vmCores, worst } = system
+  const sgiNs = worst(CostOp.sgi)
+  const reaches = reachesOf(system, windowNs)
+  const costs = withLoans(system, software, reaches, spans)
+  let workNs = 0
+  // What no message accounts for any more: an interrupt that is held back.
+  let elseNs =
+    vmCores.length * (costs.timerNs + sgiNs) +
+    softwareWithin(system, costs, reaches)(windowNs) +
+    deviceWorkWithin(system, costs, windowNs, reaches)
+  for (const core of cores) {
+    elseNs += throttledWithin(system, core, windowNs)
+    if (design === 'dedicated') elseNs += new CoreLoad(system, core, costs, reaches).within(windowNs)
+  }
+  for (const flow of flows) {
+    const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
+    workNs += messages * model.workNs[flow.index]!
+    const signals =
+      SIGNALS_A_MESSAGE +
+      (flow.creditEvery < Number.POSITIVE_INFINITY ? 4 : 0) +
+      (design === 'dedicated' || roams ? costs.transfers(flow) : 0)
+    elseNs += messages * (signals * sgiNs + (flow.after >= 0 ? flow.computeNs : 0))
+  }
+  scarcity.receivers.forEach((starves, vm) => {
+    if (starves) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
+  })
+  return toldNs(system) + finishNs(model, workNs, elseNs)
+}
+
+/**
+ * The costs, with the loans that come back in a window. Those that are not due when it begins have the sender's buffers, and began at most
+ * when their messages had been read.
+ */
+function withLoans(
+  system: System,
+  software: SoftwareCosts,
+  reaches: readonly number[],
+  spans: readonly number[],
+): SoftwareCosts {
+  if (!system.lends) return { ...software, loanSpanNs: ({ index }) => reaches[index]! }
+  const loans = system.flows.map((flow) => {
+    const { index, periodNs } = flow
+    const heldNs = reaches[index]! + (MOST_UNDER_WAY - 1) * periodNs
+    return Math.max(reaches[index]!, Math.min(heldNs, pathBestNs(system, flow) + spans[index]! + periodNs))
+  })
+  return { ...software, loanSpanNs: ({ index }) => loans[index]! }
+}
+
+function limited(timeNs: number): number {
+  return timeNs < LIMIT_NS ? timeNs : Number.POSITIVE_INFINITY
+}
