@@ -50,6 +50,51 @@ export function checkFunction(name: string, value: unknown): asserts value is Fu
   if (typeof value !== 'function') refuseOption(name, value, 'a function')
 }
 
+/** Bytes as everything here takes them; a `Buffer` is one. */
+export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
+  checkKind(name, value, ['Uint8Array'])
+}
+
+/** A value of a class of the language, `Int32Array`. Also of another realm, where `instanceof` would fail. */
+export function checkKind(name: string, value: unknown, kinds: readonly string[]): void {
+  if (!kinds.includes(kindOf(value))) refuseOption(name, value, kinds.map(withArticle).join(' or '))
+}
+
+/** Text that is not empty. */
+export function checkText(name: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string' || value === '') refuseOption(name, value, 'a string that is not empty')
+}
+
+/** `what` for the message: `an array of MemoryGrant`. */
+export function checkArray(name: string, value: unknown, what = 'an array'): asserts value is readonly unknown[] {
+  if (!Array.isArray(value)) refuseOption(name, value, what)
+}
+
+/** Something with members: no primitive, no null, no array, no function. */
+export function checkObject(name: string, value: unknown, what = 'an object'): asserts value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuseOption(name, value, what)
+}
+
+/** An object with these methods: an instance of the class, or something that does for one. */
+export function checkMethods(name: string, value: unknown, what: string, methods: readonly string[]): void {
+  checkObject(name, value, what)
+  const members = value as Readonly<Record<string, unknown>>
+  const missing = methods.filter((method) => typeof members[method] !== 'function')
+  if (missing.length > 0) refuseOption(name, value, `${what}, with ${missing.map((each) => `${each}()`).join(', ')}`)
+}
+
+/** A GuestMemory, by its methods: a program may have two copies of this package. */
+export function checkMemory(name: string, value: unknown): void {
+  checkMethods(name, value, 'a GuestMemory', ['translate', 'regionAt', 'observe'])
+}
+
+/** An AbortSignal, of whatever realm. */
+export function checkSignal(name: string, value: unknown): asserts value is AbortSignal {
+  const signal = value as AbortSignal | null | undefined
+  const isOne = typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function'
+  if (!isOne) refuseOption(name, value, 'an AbortSignal')
+}
+
 /** One of a few words; a word that is nearly one of them is suggested. */
 export function checkWord<T extends string>(name: string, value: unknown, words: readonly T[]): asserts value is T {
   if (!words.includes(value as T)) refuseOption(name, value, `one of ${words.join(', ')}`, oneOf(value, words))
@@ -69,10 +114,20 @@ function inUnit(unit: string): string {
   return unit === '' ? '' : ` (${unit})`
 }
 
-function shown(value: unknown): string {
+/** A value as messages show it. */
+export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value)
   if (typeof value === 'function') return 'a function'
-  if (Array.isArray(value)) return 'an array'
-  if (typeof value === 'object' && value !== null) return 'an object'
+  if (typeof value === 'object' && value !== null) return withArticle(kindOf(value))
   return typeof value === 'bigint' ? `${value}n` : String(value)
+}
+
+/** What a value was made as: Array, Uint8Array, Promise; Object for what says nothing of itself. */
+function kindOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1)
+}
+
+function withArticle(kind: string): string {
+  const noun = kind === 'Object' || kind === 'Array' ? kind.toLowerCase() : kind
+  return `${/^[AEIOaeio]/.test(noun) ? 'an' : 'a'} ${noun}`
 }

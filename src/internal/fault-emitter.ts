@@ -1,6 +1,6 @@
 /**
- * An emitter whose owner must not stumble over its observers: what a listener throws becomes a `fault` event, as does what other code
- * of the user throws; a fault that nobody listens for is printed.
+ * An emitter whose owner must not stumble over its observers: what a listener throws, or rejects with, becomes a `fault` event, as
+ * does what other code of the user throws; a fault that nobody listens for is printed.
  */
 import type { EventMap } from 'typed-emitter'
 import { Emitter } from './emitter.ts'
@@ -11,9 +11,12 @@ export type FaultEvents = { fault: (error: unknown, queue: number) => void }
 export class FaultEmitter<E extends EventMap & FaultEvents> extends Emitter<E> {
   readonly #owner: string
 
-  /** `owner` is for what is printed: `the device`. */
-  constructor(owner: string) {
-    super()
+  /** `owner` is for what is printed: `the device`; `names` are all events there are. */
+  constructor(owner: string, names: readonly (keyof E & string)[]) {
+    super(names, (error, event) => {
+      if (event === 'fault') reportUnheard(`a listener of 'fault' of ${owner}`, error)
+      else this.fault(error, -1)
+    })
     this.#owner = owner
   }
 

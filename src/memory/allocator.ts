@@ -1,5 +1,6 @@
 /** Where rings, tables and buffers of a driver model go: allocators of guest-physical addresses. They touch no memory. */
 import { assert } from '../internal/assert.ts'
+import { checkInteger, MAX_SAFE } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { isPowerOfTwo } from '../internal/u16.ts'
 import { hex } from './memory-error.ts'
@@ -11,7 +12,10 @@ export class BumpAllocator {
   readonly end: number
   #next: number
 
+  /** Throws `VirtioError` INVALID_OPTION unless the range lies below 2^53. */
   constructor(base: number, bytes: number) {
+    checkInteger('base', base, 0)
+    checkInteger('bytes', bytes, 0, MAX_SAFE - base)
     this.base = base
     this.end = base + bytes
     this.#next = base

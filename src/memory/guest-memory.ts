@@ -5,6 +5,7 @@
  * Two ways in. Our own code names addresses that it owns: `read`, `writeU32` and so on, which throw `MemoryError` outside RAM.
  * An address that a peer chose goes through `translate`, whose answer is a return value.
  */
+import { checkArray } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { copyBytes } from './copy.ts'
 import { MemoryError } from './memory-error.ts'
@@ -37,6 +38,7 @@ export class GuestMemory {
 
   /** Throws `VirtioError` when a region is misaligned or does not fit its buffer, or when two overlap. */
   constructor(regions: readonly RegionSpec[]) {
+    checkArray('regions', regions, 'an array of RegionSpec')
     if (regions.length === 0) throw new VirtioError('INVALID_MEMORY', 'guest memory needs at least one region')
     const sorted = regions.map((spec) => new MemoryRegion(spec)).sort((a, b) => a.base - b.base)
     for (let i = 1; i < sorted.length; i++) {

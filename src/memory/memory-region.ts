@@ -4,6 +4,7 @@
  * A linear region is a slice of a buffer. A page-mapped region sees its buffer through a table of frames, as a VM sees RAM
  * through its stage-2 table: the owner of the table may remap pages at any time, so nothing about it is cached.
  */
+import { checkBoolean, checkKind, checkObject } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { hex } from './memory-error.ts'
 
@@ -53,7 +54,9 @@ export class MemoryRegion {
   /** `size` when linear, 0 when page-mapped: one comparison then decides whether an offset may be used without a table walk. */
   readonly linearBytes: number
 
+  /** Throws `VirtioError` INVALID_REGION, or INVALID_OPTION for a member of another type. */
   constructor(spec: RegionSpec) {
+    checkTypes(spec)
     const { base, size, frames, readOnly, byteOffset = 0 } = spec
     const alignment = frames ? PAGE_SIZE : REGION_ALIGNMENT
     refuseUnless(
@@ -143,6 +146,15 @@ export class MemoryRegion {
   describe(): string {
     return `${hex(this.base)}..${hex(this.end - 1)}${this.frames ? ' (page-mapped)' : ''}`
   }
+}
+
+function checkTypes(spec: RegionSpec): void {
+  checkObject('region', spec, 'a RegionSpec')
+  const { buffer, frames, readOnly, shared } = spec
+  if (buffer !== undefined) checkKind('buffer', buffer, ['ArrayBuffer', 'SharedArrayBuffer'])
+  if (frames !== undefined) checkKind('frames', frames, ['Int32Array'])
+  if (readOnly !== undefined) checkKind('readOnly', readOnly, ['Uint8Array'])
+  if (shared !== undefined) checkBoolean('shared', shared)
 }
 
 function refuseUnless(condition: boolean, spec: RegionSpec, rule: string): void {

@@ -9,7 +9,9 @@
  * Both edges are hooks, so that a simulated board makes them an exit with a cost and an injected interrupt. Neither side ever runs
  * inside a turn of the other: what a device raises while it runs waits until it has returned.
  */
+import { checkArray, checkFunction, checkMemory, checkMethods, checkObject } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
+import { watchPromise } from '../internal/watch-promise.ts'
 import { GuestMemory } from '../memory/index.ts'
 import type {
   DeviceContract,
@@ -99,23 +101,25 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
   #steps = 0
   #yielding = false
 
-  /** Throws `VirtioError` INVALID_GRANT for a range that is not the driver's to grant. */
+  /** Throws `VirtioError` INVALID_OPTION, INVALID_GRANT for a range that is not the driver's to grant, DEVICE_IN_USE. */
   constructor(device: TransportableDevice<C>, options: SharedMemoryOptions = {}) {
+    checkObject('device', device, 'a device, with registers')
+    checkMethods('device.registers', device.registers, 'DeviceRegisters', ['attach', 'notify', 'poll'])
+    checkOptions(options)
     if (device.contract !== undefined) this.contract = device.contract
     this.registers = device.registers
     this.memory = options.memory ?? GuestMemory.ofSize(16 * 1024 * 1024, 0x4000_0000)
     this.#allocator = options.allocator ?? heapOf(this.memory)
-    this.#doorbell = options.doorbell ?? ((queue) => this.#trap(queue))
-    this.#interrupt = options.interrupt ?? (() => this.#raise())
-    const workLeft = options.workLeft ?? (() => this.#leaveWork())
-    const { grants, onDeviceWrite } = options
+    const { grants, onDeviceWrite, doorbell, interrupt, workLeft } = options
+    this.#doorbell = doorbell === undefined ? (queue) => this.#trap(queue) : this.#hook('doorbell', doorbell)
+    this.#interrupt = interrupt === undefined ? () => this.#raise() : this.#hook('interrupt', interrupt)
     this.#grants = grants === undefined ? null : new GrantedMemory(this.memory, grants)
     const deviceSide: DeviceTransport = {
       memory: this.#grants?.memory ?? this.memory,
-      ...(onDeviceWrite !== undefined && { onDeviceWrite }),
+      ...(onDeviceWrite !== undefined && { onDeviceWrite: this.#hook('onDeviceWrite', onDeviceWrite) }),
       limitsAccess: grants !== undefined,
       raiseInterrupt: this.#interrupt,
-      requestPoll: workLeft,
+      requestPoll: workLeft === undefined ? () => this.#leaveWork() : this.#hook('workLeft', workLeft),
     }
     this.registers.attach(deviceSide)
   }
@@ -232,6 +236,22 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
     this.#allocator.restoreState?.(state)
   }
 
+  /**
+   * A hook of the user's as either side calls it: what it throws, or rejects with, is a fault of the device, which needs a reset, for a
+   * kick, an interrupt or a write was lost.
+   */
+  #hook<A extends unknown[]>(name: string, hook: (...args: A) => void): (...args: A) => void {
+    checkFunction(name, hook)
+    const report = (error: unknown) => this.registers.reportFault(error, -1, true)
+    return (...args) => {
+      try {
+        watchPromise(hook(...args), report)
+      } catch (error) {
+        report(error)
+      }
+    }
+  }
+
   /** Trap and emulate: the driver's core runs the device until it is idle, then takes what was raised. */
   #trap(queue: number): void {
     this.#traps++
@@ -301,6 +321,17 @@ function afterEvents(run: () => void): void {
   const { setImmediate } = globalThis as { setImmediate?: (run: () => void) => void }
   if (setImmediate === undefined) setTimeout(run, 0)
   else setImmediate(run)
+}
+
+/** The hooks are looked at where they are taken. Throws `VirtioError` INVALID_OPTION. */
+function checkOptions(options: SharedMemoryOptions): void {
+  checkObject('options', options)
+  const { memory, allocator, grants } = options
+  if (memory !== undefined) checkMemory('memory', memory)
+  if (allocator !== undefined) checkMethods('allocator', allocator, 'a BufferAllocator', ['allocate', 'free'])
+  if (grants === undefined) return
+  checkArray('grants', grants, 'an array of MemoryGrant')
+  for (const [i, grant] of grants.entries()) checkObject(`grants[${i}]`, grant, 'a MemoryGrant')
 }
 
 function heapOf(memory: GuestMemory): BufferHeap {

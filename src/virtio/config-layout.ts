@@ -2,8 +2,16 @@
  * A device's configuration space or a header, declared field by field as a binary layout (virtio 1.4 §2.5): little-endian,
  * packed in the order of declaration, trailing padding allowed (IMP-CFG-01). Decoding is slow and meant for rare things.
  */
-import { assert } from '../internal/assert.ts'
-import { checkInteger, MAX_U16 } from '../internal/check-option.ts'
+import {
+  checkBoolean,
+  checkInteger,
+  checkObject,
+  checkText,
+  checkWord,
+  MAX_U16,
+  refuseOption,
+  shown,
+} from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 
 type FieldKind = 'u8' | 'u16' | 'u32' | 'u64' | 'le64' | 'mac' | 'bytes'
@@ -45,7 +53,11 @@ function field<T>(
   zero: T,
   options: FieldOptions<T> = {},
 ): ConfigField<T> {
+  checkText('name', name)
+  checkObject('options', options, 'FieldOptions')
   const { initial = zero, driverWritable = false, feature } = options
+  checkBoolean('driverWritable', driverWritable)
+  if (feature !== undefined) checkText('feature', feature)
   const declared = { kind, name, lengthBytes, initial, driverWritable, feature }
   checkValue(declared, initial)
   return declared
@@ -93,7 +105,9 @@ export class ConfigLayout<F extends ConfigFields> {
   readonly lengthBytes: number
   readonly #offsets = new Map<string, number>()
 
+  /** Throws `VirtioError` INVALID_OPTION for what are no fields, CONFIG_LAYOUT for one that is declared twice. */
   constructor(fields: F) {
+    checkFields(fields)
     this.fields = fields
     const names = Object.values(fields).map((each) => each.name)
     if (new Set(names).size !== names.length) {
@@ -107,10 +121,19 @@ export class ConfigLayout<F extends ConfigFields> {
     this.lengthBytes = end
   }
 
+  /** Throws `VirtioError` INVALID_OPTION for a field that does not exist. */
   offsetOf(key: keyof F & string): number {
     const offset = this.#offsets.get(key)
-    assert(offset !== undefined, `there is no configuration field ${key}`)
-    return offset
+    if (offset === undefined) this.requireKeys([key])
+    return offset as number
+  }
+
+  /** Throws `VirtioError` INVALID_OPTION, with what there is, for a key of no field. */
+  requireKeys(keys: readonly string[]): void {
+    for (const key of keys) {
+      if (this.#offsets.size === 0) refuseOption('field', key, 'left out: there are none')
+      checkWord('field', key, [...this.#offsets.keys()])
+    }
   }
 
   /** What the fields hold until somebody sets them. */
@@ -136,6 +159,21 @@ export class ConfigLayout<F extends ConfigFields> {
     return Object.fromEntries(
       Object.entries(this.fields).map(([key, each]) => [key, value(each as F[string], key)]),
     ) as ConfigValues<F>
+  }
+}
+
+const KINDS: readonly FieldKind[] = ['u8', 'u16', 'u32', 'u64', 'le64', 'mac', 'bytes']
+
+/** Throws `VirtioError` INVALID_OPTION unless all were made by `u8` and the like, or as they do. */
+export function checkFields(fields: unknown): asserts fields is ConfigFields {
+  checkObject('config', fields, 'fields by name')
+  for (const [key, field] of Object.entries(fields)) {
+    checkObject(`config.${key}`, field, 'a field, made by u8, u16, u32, u64, le64, mac or bytes')
+    const { kind, name, lengthBytes, initial } = field as ConfigField<unknown>
+    checkWord(`config.${key}.kind`, kind, KINDS)
+    checkText(`config.${key}.name`, name)
+    checkInteger(`config.${key}.lengthBytes`, lengthBytes, 0, MAX_U16, 'bytes')
+    checkValue({ kind, name, lengthBytes }, initial)
   }
 }
 
@@ -197,21 +235,22 @@ function write(each: ConfigField<unknown>, view: DataView, offset: number, value
 }
 
 /** Throws `VirtioError` CONFIG_VALUE for what the field cannot hold. */
-function checkValue(each: ConfigField<unknown>, value: unknown): void {
+function checkValue(each: Pick<ConfigField<unknown>, 'kind' | 'name' | 'lengthBytes'>, value: unknown): void {
   const { kind, name, lengthBytes } = each
   if (kind === 'mac') {
     if (typeof value === 'string' && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value)) return
-    throw new VirtioError('CONFIG_VALUE', `${name} wants six bytes like 02:00:00:00:00:01, not ${value}`)
+    throw new VirtioError('CONFIG_VALUE', `${name} wants six bytes like 02:00:00:00:00:01, not ${shown(value)}`)
   }
   if (kind === 'bytes') {
     if (value instanceof Uint8Array && value.length === lengthBytes) return
-    throw new VirtioError('CONFIG_VALUE', `${name} wants a Uint8Array of ${lengthBytes} bytes`)
+    const given = value instanceof Uint8Array ? `${value.length}` : shown(value)
+    throw new VirtioError('CONFIG_VALUE', `${name} wants a Uint8Array of ${lengthBytes} bytes, not ${given}`)
   }
   if (kind === 'le64') {
     if (typeof value === 'bigint' && value >= 0n && value < 2n ** 64n) return
-    throw new VirtioError('CONFIG_VALUE', `${name} wants a bigint from 0 to 2^64 - 1, not ${String(value)}`)
+    throw new VirtioError('CONFIG_VALUE', `${name} wants a bigint from 0 to 2^64 - 1, not ${shown(value)}`)
   }
   const limit = kind === 'u64' ? 2 ** 53 : 256 ** lengthBytes
   if (Number.isInteger(value) && (value as number) >= 0 && (value as number) < limit) return
-  throw new VirtioError('CONFIG_VALUE', `${name} wants an integer below ${limit}, not ${String(value)}`)
+  throw new VirtioError('CONFIG_VALUE', `${name} wants an integer below ${limit}, not ${shown(value)}`)
 }

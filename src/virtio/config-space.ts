@@ -2,6 +2,9 @@
  * The device's side of its configuration space (virtio 1.4 §2.5): the bytes that drivers read, the values that handlers see,
  * and the generation counter by which a driver notices that two reads belong to different versions (IMP-CFG-02, museum 27).
  */
+import { checkObject } from '../internal/check-option.ts'
+import { messageOf } from '../internal/report-error.ts'
+import { refuseState } from '../internal/saved-state.ts'
 import { type ConfigFields, ConfigLayout, type ConfigValues } from './config-layout.ts'
 
 /** What a transport needs of a configuration space, whatever its fields. */
@@ -28,9 +31,13 @@ export class ConfigSpace<F extends ConfigFields = ConfigFields> implements Confi
   /** As the device itself set them. */
   #own: ConfigValues<F>
 
-  /** Fields that `initial` leaves out hold what their declaration says. Throws `VirtioError` for a value that does not fit. */
+  /**
+   * Fields that `initial` leaves out hold what their declaration says. Throws `VirtioError` CONFIG_VALUE for a value that does not fit,
+   * INVALID_OPTION for a field that does not exist.
+   */
   constructor(fields: F, initial: Partial<ConfigValues<F>> = {}) {
     this.layout = new ConfigLayout(fields)
+    this.#check('config', initial)
     this.#values = { ...this.layout.initialValues(), ...initial }
     this.#own = this.#values
     this.#bytes = new Uint8Array(this.layout.lengthBytes)
@@ -47,6 +54,7 @@ export class ConfigSpace<F extends ConfigFields = ConfigFields> implements Confi
 
   /** Sets some fields at once: one new generation, one notification of the driver. Throws as the constructor does. */
   update(changes: Partial<ConfigValues<F>>): void {
+    this.#check('changes', changes)
     const values = { ...this.#values, ...changes }
     this.layout.encode(values, this.#bytes)
     this.#values = values
@@ -79,11 +87,23 @@ export class ConfigSpace<F extends ConfigFields = ConfigFields> implements Confi
     if (changed) this.generation++
   }
 
-  /** Takes over saved bytes, without telling the driver: it sees what it saw before. */
+  /**
+   * Takes over saved bytes, without telling the driver: it sees what it saw before. Throws `VirtioError` INVALID_STATE for bytes that
+   * no fields can have.
+   */
   restore(bytes: Uint8Array, generation: number): void {
-    this.#values = this.layout.decode(bytes)
+    try {
+      this.#values = this.layout.decode(bytes)
+    } catch (error) {
+      refuseState('device', messageOf(error))
+    }
     this.#bytes.set(bytes)
     this.generation = generation
+  }
+
+  #check(name: string, values: Partial<ConfigValues<F>>): void {
+    checkObject(name, values, 'values by field')
+    this.layout.requireKeys(Object.keys(values))
   }
 
   #isDriverWritable(offset: number): boolean {

@@ -3,7 +3,15 @@
  * in that order (INIT-DRV-01). A step that fails leaves FAILED behind and throws (INIT-DRV-05, -06). Optional features degrade:
  * what is wanted and not offered is simply not there (FEAT-DRV-06).
  */
-import { checkInteger, checkWord } from '../internal/check-option.ts'
+import {
+  checkArray,
+  checkInteger,
+  checkMemory,
+  checkMethods,
+  checkObject,
+  checkSignal,
+  checkWord,
+} from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import {
   layoutSplitQueue,
@@ -28,13 +36,19 @@ import {
   VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
 } from './constants.ts'
-import { contractDependencies, type DeviceContract, type FeatureName, type QueueName } from './device-contract.ts'
+import {
+  checkContract,
+  contractDependencies,
+  type DeviceContract,
+  type FeatureName,
+  type QueueName,
+} from './device-contract.ts'
 import { featureNames } from './device-features.ts'
 import { type Driver, type DriverBlock, DriverCore, needsReset, type QueuePlace, replaceDriver } from './driver.ts'
 import { DriverConfig } from './driver-config.ts'
 import { DriverQueue } from './driver-queue.ts'
 import type { DriverTransport } from './driver-transport.ts'
-import { closedSubset, FeatureSet } from './features.ts'
+import { checkFeatureSet, closedSubset, FeatureSet } from './features.ts'
 
 /** All that a driver here can do, whatever its device is: `commonFeatures` is a choice among these. */
 export const DRIVER_COMMON_FEATURES = FeatureSet.of(
@@ -90,15 +104,14 @@ export type FeatureFlags<W extends string, R extends string> = { readonly [K in 
 /**
  * Brings a device up and returns its driver, without waiting but for the bounded polling of a reset. Throws `VirtioError`:
  * NO_DEVICE, WRONG_DEVICE, RESET_TIMEOUT, FEATURES_MISSING, FEATURES_REFUSED, QUEUE_ABSENT, QUEUE_REFUSED, DEVICE_NEEDS_RESET,
- * CONFIG_TOO_SHORT, CONTRACT, OUT_OF_MEMORY.
+ * CONFIG_TOO_SHORT, CONTRACT, INVALID_OPTION, OUT_OF_MEMORY.
  */
 export function startDriver<
   C extends DeviceContract,
   const W extends FeatureName<C> = never,
   const R extends FeatureName<C> = never,
 >(transport: DriverTransport<C>, options: DriverOptions<C, W, R> = {}): Driver<C, FeatureFlags<W, R>> {
-  checkOptions(options as DriverOptions<DeviceContract, never, never>)
-  const contract = contractOf(transport, options)
+  const contract = checkedContract(transport, options)
   replaceDriver(transport, 'reset the device')
   transport.writeStatus(0)
   for (let polls = 0; transport.readStatus() !== 0; polls++) if (polls === RESET_POLLS) throw resetTimeout()
@@ -111,8 +124,8 @@ export async function connect<
   const W extends FeatureName<C> = never,
   const R extends FeatureName<C> = never,
 >(transport: DriverTransport<C>, options: ConnectOptions<C, W, R> = {}): Promise<Driver<C, FeatureFlags<W, R>>> {
-  checkOptions(options as DriverOptions<DeviceContract, never, never>)
-  const contract = contractOf(transport, options)
+  const contract = checkedContract(transport, options)
+  if (options.signal !== undefined) checkSignal('signal', options.signal)
   options.signal?.throwIfAborted()
   replaceDriver(transport, 'reset the device')
   transport.writeStatus(0)
@@ -311,20 +324,52 @@ export function driverRing(
   return new SplitDriverQueue(transport.memory, config, state)
 }
 
-/** Throws `VirtioError` INVALID_OPTION. */
-function checkOptions(options: DriverOptions<DeviceContract, never, never>): void {
-  const { indirectLength, queueSizes = {}, usedLength } = options
+/** Before anything is touched: the options that every driver has, and what it and its device have in common. */
+function checkedContract<C extends DeviceContract>(
+  transport: DriverTransport<C>,
+  options: DriverOptions<C, FeatureName<C>, FeatureName<C>>,
+): C {
+  checkObject('options', options)
+  const contract = contractOf(transport, options)
+  const { indirectLength, queueSizes = {}, usedLength, commonFeatures } = options
   if (indirectLength !== undefined) checkInteger('indirectLength', indirectLength, 0, MAX_QUEUE_SIZE, 'entries')
+  checkObject('queueSizes', queueSizes, 'sizes by queue')
   if (usedLength !== undefined) checkWord('usedLength', usedLength, ['reject', 'clamp'])
   for (const [name, size] of Object.entries(queueSizes)) {
+    checkWord(
+      'queueSizes',
+      name,
+      contract.queues.map((queue) => queue.name),
+    )
     if (size !== undefined) checkInteger(`queueSizes.${name}`, size, 1, MAX_QUEUE_SIZE, 'entries')
   }
+  if (commonFeatures !== undefined) checkFeatureSet('commonFeatures', commonFeatures)
+  return contract
 }
 
+const TRANSPORT_METHODS = [
+  ...([
+    'readDeviceFeatures',
+    'writeDriverFeatures',
+    'readStatus',
+    'writeStatus',
+    'queueSizeMax',
+    'setupQueue',
+  ] as const),
+  ...(['enableQueue', 'notify', 'takeInterrupts', 'onInterrupt', 'allocate', 'free'] as const),
+]
+
+/** The contract of a driver on `transport`. Throws `VirtioError` INVALID_OPTION, CONTRACT, NO_DEVICE or WRONG_DEVICE. */
 export function contractOf<C extends DeviceContract>(
   transport: DriverTransport<C>,
-  options: { readonly contract?: C },
+  options: Pick<DriverOptions<C, FeatureName<C>, FeatureName<C>>, 'contract' | 'want' | 'require'>,
 ): C {
+  checkMethods('transport', transport, 'a DriverTransport', TRANSPORT_METHODS)
+  checkMemory('transport.memory', transport.memory)
+  const { want = [], require = [] } = options
+  checkArray('want', want, 'an array of feature names')
+  checkArray('require', require, 'an array of feature names')
+  if (options.contract !== undefined) checkContract(options.contract)
   const contract = options.contract ?? transport.contract
   if (contract === undefined) {
     throw new VirtioError('CONTRACT', 'the transport does not know its device: pass options.contract')

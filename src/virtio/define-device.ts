@@ -8,9 +8,10 @@
  *   })
  *   const device = doubler.create()
  */
+import { checkObject } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import type { ConfigFields } from './config-layout.ts'
-import { Device, type DeviceHooks, type DeviceOptions, type QueueHandler } from './device.ts'
+import { checkHooks, Device, type DeviceHooks, type DeviceOptions, type QueueHandler } from './device.ts'
 import { checkContract, type DeviceContract, type QueueSpec } from './device-contract.ts'
 import type { FeatureDependency } from './features.ts'
 
@@ -55,7 +56,8 @@ export interface DeviceDefinition<C extends DeviceContract> {
 
 /**
  * Declares a device: each queue's handler is the method with the queue's name, and runs in the context of whoever kicked it,
- * so it returns after a bounded amount of work. Throws `VirtioError` CONTRACT for a declaration that no device can have.
+ * so it returns after a bounded amount of work. Throws `VirtioError` CONTRACT for a declaration that no device can have, INVALID_OPTION
+ * for a member of another type.
  */
 export function defineDevice<
   const Q extends readonly QueueSpec[],
@@ -64,6 +66,7 @@ export function defineDevice<
 >(
   declaration: Declaration<Q, F, C> & DeviceHooks<DefinedContract<Q, F, C>> & Handlers<Q, F, C>,
 ): DeviceDefinition<DefinedContract<Q, F, C>> {
+  checkObject('declaration', declaration)
   const { id, queues, features = {} as F, config = {} as C, dependencies = [] } = declaration
   const contract: DefinedContract<Q, F, C> = { id, queues, features, config, dependencies }
   checkContract(contract)
@@ -72,6 +75,7 @@ export function defineDevice<
     if (typeof handler !== 'function') throw new VirtioError('CONTRACT', `queue ${name} has no handler of that name`)
     return handler.bind(declaration) as QueueHandler<DefinedContract<Q, F, C>>
   })
+  checkHooks(declaration)
   return {
     contract,
     create: (options) => new Device(contract, handlers, declaration, options),

@@ -2,12 +2,12 @@
  * What a device and its driver agree on before they meet: the device type, its queues, features and configuration by name.
  * A contract holds no behaviour, so that both sides can be written against it.
  */
-import { MAX_U32 } from '../internal/check-option.ts'
+import { checkArray, checkObject, checkText, checkWord, MAX_U32, refuseOption } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
-import type { ConfigFields } from './config-layout.ts'
+import { type ConfigFields, checkFields } from './config-layout.ts'
 import { FEATURE_BITS } from './constants.ts'
 import { COMMON_FEATURES, featureDependencies } from './device-features.ts'
-import type { FeatureDependency } from './features.ts'
+import { checkDependencies, type FeatureDependency } from './features.ts'
 
 /** A queue of a device type: its name, and its largest size. */
 export interface QueueSpec {
@@ -39,13 +39,14 @@ export function contractDependencies(contract: DeviceContract): readonly Feature
 
 /** Throws `VirtioError` CONTRACT for what no device can be: called when a contract is declared. */
 export function checkContract(contract: DeviceContract): void {
+  checkShape(contract)
   const { id, queues, features, config } = contract
   if (!Number.isInteger(id) || id <= 0 || id > MAX_U32)
     throw bad(`id ${id} is no device type; 0 means that there is no device`)
   const names = queues.map((queue) => queue.name)
   if (new Set(names).size !== names.length) throw bad(`two queues share a name: ${names.join(', ')}`)
   for (const { name, size } of queues) {
-    if (!Number.isInteger(size) || !Number.isInteger(Math.log2(size)) || size > 32768) {
+    if (!Number.isInteger(size) || size < 1 || !Number.isInteger(Math.log2(size)) || size > 32768) {
       throw bad(`queue ${name} has size ${size}; a power of two from 1 to 32768 is wanted`)
     }
   }
@@ -62,6 +63,27 @@ export function checkContract(contract: DeviceContract): void {
       throw bad(`configuration field ${name} is gated by ${feature}, which is not a feature of this device`)
     }
   }
+}
+
+/** Throws `VirtioError` INVALID_OPTION, with the names that there are. */
+export function checkFeatureName(option: string, name: unknown, { id, features }: DeviceContract): void {
+  const names = Object.keys(features)
+  if (names.length > 0) checkWord(option, name, names)
+  else refuseOption(option, name, `left out: device ${id} has no features of its own`)
+}
+
+/** The types of its members. Throws `VirtioError` INVALID_OPTION. */
+function checkShape(contract: DeviceContract): void {
+  checkObject('contract', contract, 'a DeviceContract')
+  const { queues, features, config, dependencies } = contract
+  checkArray('queues', queues, 'an array of QueueSpec')
+  for (const [i, queue] of queues.entries()) {
+    checkObject(`queues[${i}]`, queue, 'a QueueSpec')
+    checkText(`queues[${i}].name`, (queue as QueueSpec).name)
+  }
+  checkObject('features', features, 'bit numbers by name')
+  checkFields(config)
+  if (dependencies !== undefined) checkDependencies(dependencies)
 }
 
 function bad(message: string): VirtioError {

@@ -15,6 +15,9 @@ export class DeviceQueue {
   ring: SplitDeviceQueue | null = null
   /** @internal The handler asked for requests in this turn: it may be called again when more are waiting. */
   drained = false
+  /** @internal The promise of an `async` handler has not settled; and a turn was due meanwhile. */
+  busy = false
+  kicked = false
   #requests: RequestQueue | null = null
   readonly #notifyUsed: () => void
   readonly #wake: () => void
@@ -55,8 +58,33 @@ export class DeviceQueue {
   start(ring: SplitDeviceQueue | null): void {
     this.ring = ring
     this.drained = false
+    this.busy = false
     this.#requests?.revoke()
     this.#requests = ring === null ? null : new RequestQueue(ring, this.#notifyUsed)
+  }
+
+  /** @internal A turn begins: a request whose loop it leaves early goes back when it ends. */
+  beginTurn(): void {
+    this.drained = false
+    if (this.#requests !== null) this.#requests.keepsLast = true
+  }
+
+  /** @internal The handler is done, however. */
+  endTurn(): void {
+    this.#requests?.giveLastBack()
+  }
+
+  /** @internal The handler failed: its loop ends, whether it had begun or not. */
+  endLoop(): void {
+    this.#requests?.return()
+    this.endTurn()
+  }
+
+  /** @internal Requests that wait go back as they are, if the handler that failed took none of them. */
+  refuseWaiting(): void {
+    const requests = this.#requests
+    if (requests === null || (this.drained && requests.taken > 0)) return
+    for (const _ of this.drain(requests.waiting));
   }
 
   /** @internal The deferred requests. */

@@ -1,8 +1,18 @@
 /** What a device's registers are made of, and what they tell observers. */
+import {
+  checkArray,
+  checkInteger,
+  checkMethods,
+  checkObject,
+  checkPowerOfTwo,
+  checkWord,
+  MAX_U32,
+} from '../internal/check-option.ts'
 import type { ChainLimits, Violation, ViolationPolicy } from '../virtqueue/index.ts'
+import { checkChainLimits, VIOLATION_POLICIES } from '../virtqueue/split-queue-config.ts'
 import type { ConfigRegisters } from './config-space.ts'
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_RING_RESET, VIRTIO_F_VERSION_1 } from './constants.ts'
-import { type FeatureDependency, FeatureSet } from './features.ts'
+import { checkDependencies, checkFeatureSet, type FeatureDependency, FeatureSet } from './features.ts'
 import type { ProtocolViolation } from './protocol-violation.ts'
 
 /** What this implementation can honour whatever the device is (FEAT-DEV-04): nothing else may be offered as a common feature. */
@@ -34,6 +44,23 @@ export interface DeviceRegistersOptions {
   readonly policy?: ViolationPolicy
 }
 
+/** Throws `VirtioError` INVALID_OPTION for what has the wrong type, or is out of range. */
+export function checkRegistersOptions(options: DeviceRegistersOptions): void {
+  checkObject('options', options)
+  const { deviceId, features, commonFeatures, dependencies, queueSizes, chainLimits, config, policy } = options
+  checkInteger('deviceId', deviceId, 0, MAX_U32)
+  checkArray('queueSizes', queueSizes, 'an array of numbers')
+  for (const [i, size] of queueSizes.entries()) checkPowerOfTwo(`queueSizes[${i}]`, size, 1, 32768, 'entries')
+  if (features !== undefined) checkFeatureSet('features', features)
+  if (commonFeatures !== undefined) checkFeatureSet('commonFeatures', commonFeatures)
+  if (dependencies !== undefined) checkDependencies(dependencies)
+  if (policy !== undefined) checkWord('policy', policy, VIOLATION_POLICIES)
+  if (config !== undefined) checkMethods('config', config, 'a ConfigSpace', ['read', 'write', 'restore'])
+  if (chainLimits === undefined) return
+  checkArray('chainLimits', chainLimits, 'an array of ChainLimits')
+  for (const [i, limits] of chainLimits.entries()) checkChainLimits(`chainLimits[${i}]`, limits)
+}
+
 /** What `DeviceRegisters` tell, with the arguments of each listener. */
 export type DeviceEvents = {
   /** The driver broke a rule: of a ring, or of the registers. */
@@ -47,3 +74,5 @@ export type DeviceEvents = {
    */
   fault: (error: unknown, queue: number) => void
 }
+
+export const DEVICE_EVENTS = ['violation', 'status', 'interrupt', 'fault'] as const

@@ -21,10 +21,12 @@ import {
   VIRTIO_INTERRUPT_CONFIG,
   VIRTIO_INTERRUPT_USED,
 } from './constants.ts'
-import type { DeviceEvents, DeviceRegistersOptions } from './device-registers-options.ts'
+import { memoryDetached } from './detached-memory.ts'
+import { DEVICE_EVENTS, type DeviceEvents, type DeviceRegistersOptions } from './device-registers-options.ts'
 import { checkDeviceShape, type DeviceState, requireIdle, requireState, savedFeatures } from './device-state.ts'
-import type { DeviceModel, DeviceTransport } from './device-transport.ts'
+import { checkDeviceTransport, type DeviceModel, type DeviceTransport } from './device-transport.ts'
 import { FeatureSet } from './features.ts'
+import { GuardedModel } from './guarded-model.ts'
 import { type ProtocolRule, type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
 import { QueueRegisters } from './queue-registers.ts'
 import { ReadableRegisters } from './readable-registers.ts'
@@ -35,10 +37,10 @@ export class DeviceRegisters extends ReadableRegisters {
   readonly events: Events<DeviceEvents>
   /** As the driver wrote it; out of range is harmless (museum 24). */
   queueSelect = 0
-  readonly #model: DeviceModel
+  readonly #model: GuardedModel
   readonly #policy: ViolationPolicy
   readonly #queues: readonly QueueRegisters[]
-  readonly #events = new FaultEmitter<DeviceEvents>('the device')
+  readonly #events = new FaultEmitter<DeviceEvents>('the device', DEVICE_EVENTS)
   #transport: DeviceTransport | null = null
   #status = 0
   /** The driver wrote 0, and the model has still something under way. */
@@ -50,7 +52,7 @@ export class DeviceRegisters extends ReadableRegisters {
   constructor(options: DeviceRegistersOptions, model: DeviceModel) {
     super(options)
     this.config.notifyConfigChange = () => this.notifyConfigChange()
-    this.#model = model
+    this.#model = new GuardedModel(model, (error, breaks) => this.reportFault(error, -1, breaks))
     this.#policy = options.policy ?? 'needs-reset'
     const onViolation = (violation: Violation) => this.#violation(violation)
     this.#queues = options.queueSizes.map((_, index) => new QueueRegisters(index, options, this.#policy, onViolation))
@@ -59,7 +61,8 @@ export class DeviceRegisters extends ReadableRegisters {
 
   /** A transport introduces itself, once: before that no register may be touched. */
   attach(transport: DeviceTransport): void {
-    assert(this.#transport === null, 'the device has a transport already')
+    if (this.#transport !== null) throw new VirtioError('DEVICE_IN_USE', 'the device has a transport already')
+    checkDeviceTransport(transport)
     this.#transport = transport
     if (transport.limitsAccess === true) this.offer(VIRTIO_F_ACCESS_PLATFORM)
   }
@@ -72,7 +75,7 @@ export class DeviceRegisters extends ReadableRegisters {
 
   /** The driver's read: sees 0 once a reset is complete (RESET-DRV-01). */
   readStatus(): number {
-    if (this.#resetting && this.#model.isResetComplete!()) this.#finishReset()
+    if (this.#resetting && this.#model.isResetComplete()) this.#finishReset()
     return this.#status
   }
 
@@ -199,17 +202,17 @@ export class DeviceRegisters extends ReadableRegisters {
     if (refusal !== null) {
       this.reportViolation(refusal)
       this.setNeedsReset()
-    } else if (this.isLive && queue.ring !== null) this.#model.onQueueEnable?.(queue.index, queue.ring)
+    } else if (this.isLive && queue.ring !== null) this.#model.onQueueEnable(queue.index, queue.ring)
   }
 
   /** MMIO's QueueReady = 0: the device lets go of the queue; or, when it may not, the queue stays enabled, as the driver reads back. */
   disableQueue(): void {
     const queue = this.#selected
     if (queue === undefined || queue.ring === null) return
-    if (this.#model.mayDisableQueue?.(queue.index) === false) {
+    if (!this.#model.mayDisableQueue(queue.index)) {
       this.#reject('queue-rewritten-while-enabled', 'MMIO-REG-DRV-15', 'disabled while in use', queue.index)
     } else {
-      this.#model.onQueueReset?.(queue.index)
+      this.#model.onQueueReset(queue.index)
       queue.disable()
     }
   }
@@ -253,7 +256,7 @@ export class DeviceRegisters extends ReadableRegisters {
 
   /** Lets the model go on with work that a turn's bound left over. True: call again. */
   poll(): boolean {
-    return this.isLive && !this.#isDetached() && (this.#model.onPoll?.() ?? false)
+    return this.isLive && !this.#isDetached() && this.#model.onPoll()
   }
 
   // --- configuration and interrupts --------------------------------------------------------------------------------------
@@ -263,7 +266,7 @@ export class DeviceRegisters extends ReadableRegisters {
       this.#reject('config-before-features-ok', 'INIT-DRV-03', 'configuration written before FEATURES_OK')
       return
     }
-    if (this.config.write(offset, source)) this.#model.onConfigWrite?.()
+    if (this.config.write(offset, source)) this.#model.onConfigWrite()
     else
       this.#reject(
         'config-read-only',
@@ -302,7 +305,7 @@ export class DeviceRegisters extends ReadableRegisters {
 
   /** Plain data, taken between turns. Chains in flight stay in flight: the model's `onSave` says what completes them. */
   saveState(): DeviceState {
-    assert(!this.#resetting, 'a device is not saved while its reset is under way')
+    if (this.#resetting) throw new VirtioError('NOT_RESTORABLE', 'a device is saved before or after its reset')
     const config = new Uint8Array(this.config.lengthBytes)
     this.config.read(0, config)
     return {
@@ -315,7 +318,7 @@ export class DeviceRegisters extends ReadableRegisters {
       configGeneration: this.config.generation,
       config: [...config],
       queues: this.#queues.map((queue) => queue.saveState()),
-      model: this.#model.onSave?.() ?? null,
+      model: this.#model.save(),
     }
   }
 
@@ -325,7 +328,7 @@ export class DeviceRegisters extends ReadableRegisters {
    * as after a reset, for what cannot be the state of this device.
    */
   restoreState(state: DeviceState): void {
-    assert(this.#status === 0, 'a state is restored into a device that is reset')
+    if (this.#status !== 0) throw new VirtioError('DEVICE_IN_USE', 'a state is restored into a device that is reset')
     checkDeviceShape(state, this.deviceId, this.#queues.length, this.config.lengthBytes)
     const features = savedFeatures(state)
     if ((state.status & FEATURES_OK) !== 0) {
@@ -363,10 +366,7 @@ export class DeviceRegisters extends ReadableRegisters {
   /** Nothing that a device writes into a buffer that was taken away arrives anywhere. */
   #isDetached(): boolean {
     if (!this.#attached.memory.isDetached) return false
-    const error = new VirtioError(
-      'MEMORY_DETACHED',
-      'a buffer of the guest memory was detached: call GuestMemory.rebind',
-    )
+    const error = memoryDetached()
     if (this.isLive) this.#events.fault(error, -1)
     this.setNeedsReset(error)
     return true
@@ -395,8 +395,9 @@ export class DeviceRegisters extends ReadableRegisters {
   #restoreModel(saved: unknown): void {
     const wasActivated = (this.#status & DRIVER_OK) !== 0
     const rings = this.#queues.map((queue) => (wasActivated ? queue.ring : null))
-    if (this.#model.onRestore !== undefined) {
-      this.#model.onRestore(saved, rings, this.driverFeatures)
+    const { restore } = this.#model
+    if (restore !== null) {
+      restore(saved, rings, this.driverFeatures)
       return
     }
     requireIdle(rings)
@@ -406,7 +407,7 @@ export class DeviceRegisters extends ReadableRegisters {
   #reset(): void {
     if (this.#status !== 0) {
       this.#model.onReset()
-      this.#resetting = this.#model.isResetComplete?.() === false
+      this.#resetting = !this.#model.isResetComplete()
     }
     if (!this.#resetting) this.#finishReset()
   }

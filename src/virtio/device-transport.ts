@@ -2,6 +2,7 @@
  * The device's two neighbours, both small and synchronous. Below its registers lies the transport, which carries interrupts and
  * grants memory; above them the device model, which serves the queues.
  */
+import { checkMemory, checkMethods } from '../internal/check-option.ts'
 import type { GuestMemory } from '../memory/index.ts'
 import type { SplitDeviceQueue } from '../virtqueue/index.ts'
 import type { FeatureSet } from './features.ts'
@@ -27,6 +28,12 @@ export interface DeviceTransport {
    * false. Must not call back inline. A transport without it has its device go on to its end in the wake itself, within a bound.
    */
   requestPoll?(): void
+}
+
+/** Throws `VirtioError` INVALID_OPTION. */
+export function checkDeviceTransport(transport: DeviceTransport): void {
+  checkMethods('transport', transport, 'a DeviceTransport', ['raiseInterrupt'])
+  checkMemory('transport.memory', transport.memory)
 }
 
 /**

@@ -2,18 +2,22 @@
  * A running device: the queues of a declared device over its registers. Whoever kicks it runs it; a turn is one call of a
  * queue's handler, bounded by what the handler drains, and a run is a bounded number of turns (museum 21).
  */
+
+import { checkArray, checkFunction, checkObject } from '../internal/check-option.ts'
 import type { Events } from '../internal/emitter.ts'
 import { VirtioError } from '../internal/error.ts'
+import { isPromise, watchPromise } from '../internal/watch-promise.ts'
 import type { RequestState, SplitDeviceQueue, ViolationPolicy } from '../virtqueue/index.ts'
 import type { ConfigValues } from './config-layout.ts'
 import { ConfigSpace } from './config-space.ts'
-import type { DeviceContract, FeatureName, QueueName } from './device-contract.ts'
+import { checkFeatureName, type DeviceContract, type FeatureName, type QueueName } from './device-contract.ts'
 import { DeviceQueue } from './device-queue.ts'
 import { DeviceRegisters } from './device-registers.ts'
 import type { DeviceEvents } from './device-registers-options.ts'
 import { requireState } from './device-state.ts'
 import type { DeviceModel } from './device-transport.ts'
 import { FeatureSet } from './features.ts'
+import { requirePlain } from './guarded-model.ts'
 
 /** Handler calls in one run, after which `onNotify` and `poll` report that work is left. */
 const TURNS_PER_RUN = 64
@@ -34,9 +38,13 @@ export interface DeviceContext<C extends DeviceContract> {
 
 /**
  * Serves a queue that may have work. It is called after a doorbell or a poll, and drains as much as it likes;
- * `defineDevice` takes one a queue.
+ * `defineDevice` takes one a queue. It may be `async`: the queue has its next turn when the promise has settled, and what that rejects
+ * with is a fault, as what a handler throws.
  */
-export type QueueHandler<C extends DeviceContract> = (queue: DeviceQueue, context: DeviceContext<C>) => void
+export type QueueHandler<C extends DeviceContract> = (
+  queue: DeviceQueue,
+  context: DeviceContext<C>,
+) => void | PromiseLike<void>
 
 /** Options of one device: first configuration values, and the features that it offers. */
 export interface DeviceOptions<C extends DeviceContract> {
@@ -48,7 +56,10 @@ export interface DeviceOptions<C extends DeviceContract> {
   readonly policy?: ViolationPolicy
 }
 
-/** What a device does at the turns of its life; every hook may be left out. */
+/**
+ * What a device does at the turns of its life; every hook may be left out. Nothing waits for the promise of an `async` one; what it
+ * rejects with is a fault, as what a hook throws. `onSave` returns what is saved, and no promise.
+ */
 export interface DeviceHooks<C extends DeviceContract> {
   /** The device is live; queues may be used from here on. */
   onActivate?(context: DeviceContext<C>): void
@@ -99,6 +110,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     hooks: DeviceHooks<C>,
     options: DeviceOptions<C> = {},
   ) {
+    checkDeviceOptions(contract, options)
     this.contract = contract
     this.config = new ConfigSpace<C['config']>(contract.config, options.config)
     this.#handlers = handlers
@@ -165,7 +177,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     for (const queue of this.#queues) queue.start(null)
     this.#pending.clear()
     this.#features = this.#named(FeatureSet.empty)
-    this.#callHook(() => this.#hooks.onReset?.())
+    this.#callHook(() => this.#hooks.onReset?.(), false)
   }
 
   onNotify(index: number): boolean {
@@ -207,6 +219,10 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
   }
 
   onSave(): ModelState {
+    const busy = this.#queues.find((queue) => queue.busy)
+    if (busy !== undefined) {
+      throw new VirtioError('NOT_RESTORABLE', `the handler of queue ${busy.name} has not ended: save between turns`)
+    }
     const deferred = this.#queues.map((queue) => queue.saveState())
     const deferring = this.#queues.find((_, index) => deferred[index]!.length > 0)
     if (deferring !== undefined && this.#hooks.onRestore === undefined) {
@@ -216,7 +232,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
         `${what}: to be saved, the device needs an onRestore that takes them back`,
       )
     }
-    return { pending: [...this.#pending], deferred, own: this.#hooks.onSave?.() ?? null }
+    return { pending: [...this.#pending], deferred, own: requirePlain(this.#hooks.onSave?.() ?? null) }
   }
 
   onRestore(saved: unknown, rings: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void {
@@ -229,8 +245,8 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
       }
       // A wake of a hook waits for the end of the hook.
       this.#running = true
-      if (this.#hooks.onRestore !== undefined) this.#hooks.onRestore(own, this.#context)
-      else if (this.registers.isLive) this.#hooks.onActivate?.(this.#context)
+      if (this.#hooks.onRestore !== undefined) this.#watch(this.#hooks.onRestore(own, this.#context))
+      else if (this.registers.isLive) this.#watch(this.#hooks.onActivate?.(this.#context))
     } catch (error) {
       this.onReset()
       throw error
@@ -268,30 +284,83 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     this.registers.reportFault(new VirtioError('NEVER_IDLE', `the device still had work after ${turns} turns`), -1)
   }
 
-  /** What a hook throws is a fault of the device; a wake in it waits for its end. */
-  #callHook(hook: () => void): void {
+  /** What a hook throws, or rejects with, is a fault of the device; a wake in it waits for its end. A reset is complete all the same. */
+  #callHook(hook: () => unknown, breaks?: boolean): void {
     const wasRunning = this.#running
     this.#running = true
     try {
-      hook()
+      this.#watch(hook(), breaks)
     } catch (error) {
-      this.registers.reportFault(error, -1)
+      this.registers.reportFault(error, -1, breaks)
     } finally {
       this.#running = wasRunning
     }
   }
 
+  #watch(result: unknown, breaks?: boolean): void {
+    watchPromise(result, (error) => this.registers.reportFault(error, -1, breaks))
+  }
+
   #turn(queue: DeviceQueue): void {
     if (queue.ring === null || !this.registers.isLive) return
-    queue.drained = false
-    try {
-      this.#handlers[queue.index]!(queue, this.#context)
-    } catch (error) {
-      this.registers.reportFault(error, queue.index)
+    if (queue.busy) {
+      queue.kicked = true
+      return
     }
-    // A turn that stopped at its bound has not seen the ring empty, which alone re-arms the notification: without this the
-    // next kick would never come (museum 33). A handler that took nothing waits for something else than requests.
-    if (queue.drained && queue.ring?.enableNotifications()) this.#pending.add(queue.index)
+    queue.beginTurn()
+    try {
+      const result: unknown = this.#handlers[queue.index]!(queue, this.#context)
+      if (isPromise(result)) {
+        this.#waitFor(queue, result)
+        return
+      }
+      queue.endTurn()
+    } catch (error) {
+      this.#failed(queue, error)
+    }
+    if (this.#hasMore(queue)) this.#pending.add(queue.index)
+  }
+
+  /** An `async` handler: the queue has its next turn when this one is over, and no other meanwhile. */
+  #waitFor(queue: DeviceQueue, handling: PromiseLike<unknown>): void {
+    const { ring } = queue
+    queue.busy = true
+    queue.kicked = false
+    const end = () => {
+      queue.busy = false
+      if (this.#hasMore(queue) || queue.kicked) this.#wake(queue.index)
+    }
+    Promise.resolve(handling).then(
+      () => {
+        if (queue.ring !== ring) return
+        queue.endTurn()
+        end()
+      },
+      (error: unknown) => {
+        // After a reset of the queue it says nothing of the queue's new life.
+        if (queue.ring !== ring) {
+          this.registers.reportFault(error, queue.index, false)
+          return
+        }
+        this.#failed(queue, error)
+        end()
+      },
+    )
+  }
+
+  /**
+   * A turn that stopped at its bound has not seen the ring empty, which alone re-arms the notification: without this the next kick would
+   * never come (museum 33). A handler that took nothing waits for something else than requests.
+   */
+  #hasMore(queue: DeviceQueue): boolean {
+    return queue.drained && queue.ring?.enableNotifications() === true
+  }
+
+  /** With policy `reject` the device goes on, and so does who called it: requests that the handler did not get to go back as they are. */
+  #failed(queue: DeviceQueue, error: unknown): void {
+    queue.endLoop()
+    this.registers.reportFault(error, queue.index)
+    if (this.registers.isLive) queue.refuseWaiting()
   }
 
   #wake(index: number): void {
@@ -304,4 +373,21 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     const entries = Object.entries(this.contract.features).map(([name, bit]) => [name, features.has(bit)])
     return Object.fromEntries(entries) as NegotiatedFeatures<C>
   }
+}
+
+const HOOKS = ['onActivate', 'onReset', 'onConfigWrite', 'onSave', 'onRestore'] as const
+
+/** Throws `VirtioError` INVALID_OPTION for a hook that is no function. */
+export function checkHooks(hooks: Readonly<Partial<Record<(typeof HOOKS)[number], unknown>>>): void {
+  for (const name of HOOKS) if (hooks[name] !== undefined) checkFunction(name, hooks[name])
+}
+
+/** Policy and common features are looked at by the registers, values by the configuration. */
+function checkDeviceOptions(contract: DeviceContract, options: DeviceOptions<DeviceContract>): void {
+  checkObject('options', options)
+  const { offer, config } = options
+  if (config !== undefined) checkObject('config', config, 'values by field')
+  if (offer === undefined) return
+  checkArray('offer', offer, 'an array of feature names')
+  for (const name of offer) checkFeatureName('offer', name, contract)
 }

@@ -53,8 +53,12 @@ export class DriverConfig<F extends ConfigFields> {
     return this.#read(this.#present)
   }
 
-  /** Writes one field; the device ignores what is not the driver's to write. */
+  /**
+   * Writes one field; the device ignores what is not the driver's to write. Throws `VirtioError` INVALID_OPTION for a field that does
+   * not exist, CONFIG_VALUE for a value that does not fit.
+   */
   write<K extends keyof F & string>(key: K, value: ConfigValues<F>[K]): void {
+    this.#layout.requireKeys([key])
     const bytes = new Uint8Array(this.#layout.lengthBytes)
     this.#layout.encode({ ...this.#layout.initialValues(), [key]: value }, bytes)
     this.#access(key, (offset, width) => this.#transport.writeConfig(offset, bytes.subarray(offset, offset + width)))

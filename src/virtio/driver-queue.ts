@@ -3,8 +3,11 @@
  * distrusted by the ring itself; this layer owns the buffers, and keeps them while the device may write to them (CLEAN-DRV-02).
  */
 import { assert } from '../internal/assert.ts'
+import { checkFunction, refuseOption } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
+import { watchPromise } from '../internal/watch-promise.ts'
 import { BufferList, type SplitDriverQueue, UsedBuffer } from '../virtqueue/index.ts'
+import { memoryDetached } from './detached-memory.ts'
 import type { DriverError } from './driver-error.ts'
 import { checkCalls, type QueueCalls, requireDriverState } from './driver-state.ts'
 import type { DriverTransport } from './driver-transport.ts'
@@ -56,7 +59,7 @@ export class DriverQueue {
   /**
    * Sends `readable` and resolves with the device's answer; waits for room when the ring is full, in the order of the calls (museum
    * 45). Each element is a descriptor of its own. Rejects with `DriverError` when the device is given up, `VirtioError`
-   * REQUEST_TOO_LONG when the ring can never hold it, OUT_OF_MEMORY, INVALID_OPTION, or the signal's reason.
+   * REQUEST_TOO_LONG when the ring can never hold it, OUT_OF_MEMORY, MEMORY_DETACHED, INVALID_OPTION, or the signal's reason.
    */
   call(readable: readonly Uint8Array[], options: CallOptions = {}): Promise<Reply> {
     let call: PendingCall
@@ -68,6 +71,7 @@ export class DriverQueue {
     try {
       this.#requireRing(call.buffers)
       if (this.#error !== null) throw this.#error
+      this.#requireMemory()
       if (this.#waiting.length > 0 || !this.#fits(call)) this.#waiting.push(call)
       else {
         this.#send(call)
@@ -81,12 +85,15 @@ export class DriverQueue {
 
   /**
    * Stages one chain of the caller's own buffers; `kick` shows it to the device. False: no room now. Throws `DriverError` when the
-   * device is given up, `VirtioError` REQUEST_TOO_LONG when the ring, whose size the device may limit, can never hold it. What
-   * `completion` throws is a `fault` of the driver.
+   * device is given up, `VirtioError` REQUEST_TOO_LONG when the ring, whose size the device may limit, can never hold it,
+   * MEMORY_DETACHED, or INVALID_OPTION. What `completion` throws, or rejects with, is a `fault` of the driver.
    */
   add(buffers: BufferList, completion: (writtenBytes: number) => void, direct?: number): boolean {
     if (this.#error !== null) throw this.#error
+    checkBuffers(buffers)
+    checkFunction('completion', completion)
     this.#requireRing(buffers.count)
+    this.#requireMemory()
     const head = this.ring.add(buffers, direct)
     if (head < 0) return false
     this.#completions[head] = completion
@@ -100,8 +107,12 @@ export class DriverQueue {
     return added
   }
 
-  /** Publishes what was added and notifies the device when it wants to be. The device may run inside; call it last. */
+  /**
+   * Publishes what was added and notifies the device when it wants to be. The device may run inside; call it last. Throws `VirtioError`
+   * MEMORY_DETACHED.
+   */
   kick(): void {
+    this.#requireMemory()
     this.ring.publish()
     if (this.ring.needsNotification()) this.#transport.notify(this.index)
   }
@@ -119,7 +130,7 @@ export class DriverQueue {
       else {
         this.#completions[id] = undefined
         try {
-          completion(writtenBytes)
+          watchPromise(completion(writtenBytes), this.#report)
         } catch (error) {
           this.#report(error)
         }
@@ -260,6 +271,10 @@ export class DriverQueue {
     if (index >= 0) this.#waiting.splice(index, 1)
   }
 
+  #requireMemory(): void {
+    if (this.#transport.memory.isDetached) throw memoryDetached()
+  }
+
   /** VQS-IND-DRV-03: a table holds no more than the ring does. */
   #requireRing(count: number): void {
     const { size } = this.ring
@@ -267,4 +282,11 @@ export class DriverQueue {
       throw new VirtioError('REQUEST_TOO_LONG', `${count} buffers do not fit queue ${this.name}, a ring of ${size}`)
     }
   }
+}
+
+/** A list of the other copy of this package, where a program has two, is one as well. */
+function checkBuffers(value: unknown): void {
+  if (value instanceof BufferList) return
+  const { count, address } = (value ?? {}) as { readonly count?: unknown; readonly address?: unknown }
+  if (typeof count !== 'number' || !ArrayBuffer.isView(address)) refuseOption('buffers', value, 'a BufferList')
 }

@@ -8,9 +8,11 @@ import { VirtioError } from '../internal/error.ts'
 import { FaultEmitter } from '../internal/fault-emitter.ts'
 import { messageOf } from '../internal/report-error.ts'
 import { STATE_VERSION } from '../internal/saved-state.ts'
+import { watchPromise } from '../internal/watch-promise.ts'
 import type { UsedLengthPolicy, Violation } from '../virtqueue/index.ts'
 import type { ConfigValues } from './config-layout.ts'
 import { DEVICE_NEEDS_RESET, FAILED, VIRTIO_INTERRUPT_CONFIG, VIRTIO_INTERRUPT_USED } from './constants.ts'
+import { memoryDetached } from './detached-memory.ts'
 import type { DeviceContract, QueueName } from './device-contract.ts'
 import type { DriverConfig } from './driver-config.ts'
 import { DriverError } from './driver-error.ts'
@@ -33,6 +35,8 @@ export type DriverEvents = {
    */
   fault: (error: unknown, queue: number) => void
 }
+
+const DRIVER_EVENTS = ['violation', 'config', 'stopped', 'fault'] as const
 
 /** A block of the transport's memory that lives as long as the driver. */
 export interface DriverBlock {
@@ -71,7 +75,7 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
   readonly #config: DriverConfig<C['config']>
   readonly #blocks: DriverBlock[]
   readonly #places: readonly QueuePlace[]
-  readonly #events = new FaultEmitter<DriverEvents>('the driver')
+  readonly #events = new FaultEmitter<DriverEvents>('the driver', DRIVER_EVENTS)
   #error: DriverError | null = null
 
   /** Made by `startDriver` and `restoreDriver` only. */
@@ -129,6 +133,10 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
     return this.#config.read()
   }
 
+  /**
+   * Writes one field; the device ignores what is not the driver's to write. Throws `VirtioError` INVALID_OPTION for a field that does
+   * not exist, CONFIG_VALUE for a value that does not fit.
+   */
   writeConfig<K extends keyof C['config'] & string>(key: K, value: ConfigValues<C['config']>[K]): void {
     this.#config.write(key, value)
   }
@@ -155,13 +163,17 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
     if (isUsed) this.poll()
   }
 
-  /** Completes whatever the device has returned on any queue, interrupt or not. */
+  /** Completes whatever the device has returned on any queue, interrupt or not. Detached memory is a fault: rebind it, and call again. */
   poll(): void {
+    if (this.transport.memory.isDetached) {
+      this.onFault(memoryDetached(), -1)
+      return
+    }
     for (const queue of this.queues) {
       if (queue.onUsed === null) queue.reap()
       else {
         try {
-          queue.onUsed()
+          watchPromise(queue.onUsed(), (error) => this.onFault(error, queue.index))
         } catch (error) {
           this.onFault(error, queue.index)
         }

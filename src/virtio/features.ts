@@ -2,12 +2,15 @@
  * A set of feature bits 0..127 (virtio 1.4 §2.2): immutable, compared by value. Negotiation is rare, so it is a bigint inside;
  * nothing on a hot path asks it, a queue learns what was negotiated when it is created.
  */
-import { assert } from '../internal/assert.ts'
+import { checkArray, checkInteger, checkObject, refuseOption } from '../internal/check-option.ts'
 import { FEATURE_BITS, FEATURE_WINDOWS } from './constants.ts'
 
 const ALL = (1n << BigInt(FEATURE_BITS)) - 1n
 
-/** A set of feature bits, 0 to 127. It never changes; every operation makes another. */
+/**
+ * A set of feature bits, 0 to 127. It never changes; every operation makes another. A bit that is none is a `VirtioError`
+ * INVALID_OPTION.
+ */
 export class FeatureSet {
   static readonly empty = new FeatureSet(0n)
 
@@ -23,15 +26,17 @@ export class FeatureSet {
   }
 
   has(bit: number): boolean {
+    checkBit(bit)
     return ((this.bits >> BigInt(bit)) & 1n) === 1n
   }
 
   with(bit: number): FeatureSet {
-    assert(Number.isInteger(bit) && bit >= 0 && bit < FEATURE_BITS, `a feature is a bit 0..127, not ${bit}`)
+    checkBit(bit)
     return new FeatureSet(this.bits | (1n << BigInt(bit)))
   }
 
   without(bit: number): FeatureSet {
+    checkBit(bit)
     return new FeatureSet(this.bits & ~(1n << BigInt(bit)))
   }
 
@@ -74,10 +79,31 @@ export class FeatureSet {
   }
 }
 
+function checkBit(bit: number): void {
+  checkInteger('feature', bit, 0, FEATURE_BITS - 1)
+}
+
+/** Also a set of another copy of this package. Throws `VirtioError` INVALID_OPTION. */
+export function checkFeatureSet(name: string, value: unknown): asserts value is FeatureSet {
+  if (typeof (value as FeatureSet | null | undefined)?.bits !== 'bigint') refuseOption(name, value, 'a FeatureSet')
+}
+
 /** `feature` may only be offered or accepted together with at least one of `anyOf`. Several rules for one feature all hold. */
 export interface FeatureDependency {
   readonly feature: number
   readonly anyOf: readonly number[]
+}
+
+/** Throws `VirtioError` INVALID_OPTION for what are no rules. */
+export function checkDependencies(value: unknown): asserts value is readonly FeatureDependency[] {
+  checkArray('dependencies', value, 'an array of FeatureDependency')
+  for (const [i, rule] of value.entries()) {
+    checkObject(`dependencies[${i}]`, rule, 'a FeatureDependency')
+    const { feature, anyOf } = rule as Partial<FeatureDependency>
+    checkInteger(`dependencies[${i}].feature`, feature, 0, FEATURE_BITS - 1)
+    checkArray(`dependencies[${i}].anyOf`, anyOf, 'an array of bits')
+    for (const bit of anyOf) checkInteger(`dependencies[${i}].anyOf`, bit, 0, FEATURE_BITS - 1)
+  }
 }
 
 /** The first rule that `features` breaks; undefined when the set is closed (FEAT-DRV-02, FEAT-DEV-01). */

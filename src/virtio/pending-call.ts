@@ -1,5 +1,15 @@
 /** One `call` of a driver, from its start until its promise settles: first it may wait for room, then the device has it. */
-import { checkFunction, checkInteger, MAX_U32, refuseOption } from '../internal/check-option.ts'
+import {
+  checkArray,
+  checkBytes,
+  checkFunction,
+  checkInteger,
+  checkObject,
+  checkSignal,
+  MAX_U32,
+  refuseOption,
+} from '../internal/check-option.ts'
+import { watchPromise } from '../internal/watch-promise.ts'
 
 /** Options of a call: the room for its answer, and how to stop waiting. */
 export interface CallOptions {
@@ -9,7 +19,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal
   /**
    * Called when the promise settles, at that very moment and not a microtask later: for a simulator whose time is its own. One of
-   * the two arguments is null. With it the promise may be left alone. What it throws is a `fault` of the driver.
+   * the two arguments is null. With it the promise may be left alone. What it throws, or rejects with, is a `fault` of the driver.
    */
   readonly onSettled?: (reply: Reply | null, error: unknown) => void
 }
@@ -50,9 +60,13 @@ export class PendingCall {
     onAbort: (call: PendingCall) => void,
     report: (error: unknown) => void,
   ) {
+    checkArray('readable', readable, 'an array of Uint8Array')
+    for (const [i, part] of readable.entries()) checkBytes(`readable[${i}]`, part)
+    checkObject('options', options)
     const { reply = 0, signal, onSettled } = options
     checkInteger('reply', reply, 0, MAX_U32, 'bytes')
     if (onSettled !== undefined) checkFunction('onSettled', onSettled)
+    if (signal !== undefined) checkSignal('signal', signal)
     signal?.throwIfAborted()
     this.parts = readable.filter((part) => part.length > 0)
     this.sentBytes = this.parts.reduce((sum, part) => sum + part.length, 0)
@@ -90,7 +104,7 @@ export class PendingCall {
     if (reply === null) this.#reject(error)
     else this.#resolve(reply)
     try {
-      this.onSettled?.(reply, error)
+      watchPromise(this.onSettled?.(reply, error), this.#report)
     } catch (thrown) {
       this.#report(thrown)
     }

@@ -3,10 +3,13 @@
  * §2.2), and its configuration as the driver reads it (§2.5).
  */
 
-import { checkInteger, checkPowerOfTwo, MAX_U32 } from '../internal/check-option.ts'
 import { type ConfigRegisters, ConfigSpace } from './config-space.ts'
 import { featureDependencies } from './device-features.ts'
-import { type DeviceRegistersOptions, SUPPORTED_COMMON_FEATURES } from './device-registers-options.ts'
+import {
+  checkRegistersOptions,
+  type DeviceRegistersOptions,
+  SUPPORTED_COMMON_FEATURES,
+} from './device-registers-options.ts'
 import { type FeatureDependency, FeatureSet } from './features.ts'
 import { checkAccepted, checkOffer } from './negotiation.ts'
 import type { ProtocolViolation } from './protocol-violation.ts'
@@ -23,8 +26,7 @@ export class ReadableRegisters {
 
   /** Throws `VirtioError` FEATURES for an offer that is not closed, or lacks VERSION_1. */
   constructor(options: DeviceRegistersOptions) {
-    checkInteger('deviceId', options.deviceId, 0, MAX_U32)
-    for (const [i, size] of options.queueSizes.entries()) checkPowerOfTwo(`queueSizes[${i}]`, size, 1, 32768, 'entries')
+    checkRegistersOptions(options)
     this.deviceId = options.deviceId
     this.config = options.config ?? new ConfigSpace({})
     this.#dependencies = [...featureDependencies(options.deviceId), ...(options.dependencies ?? [])]

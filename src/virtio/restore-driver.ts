@@ -2,7 +2,10 @@
  * A driver that goes on where its snapshot was taken: over memory that is as it was, in front of a device that was restored, and
  * without a word to the device. It has all the calls that were under way.
  */
+import { checkFunction, checkObject } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
+import { refuseState } from '../internal/saved-state.ts'
+import type { SplitDriverQueue, Violation } from '../virtqueue/index.ts'
 import { contractOf, driverRing, type FeatureFlags, readOffer } from './connect.ts'
 import { DEVICE_NEEDS_RESET, DRIVER_OK, FAILED } from './constants.ts'
 import type { DeviceContract, FeatureName, QueueName } from './device-contract.ts'
@@ -25,8 +28,8 @@ export interface RestoreOptions<C extends DeviceContract, W extends FeatureName<
 /**
  * Attaches to a device that was restored before, and completes nothing yet: a device raises again what it had raised and nobody had
  * taken; behind one that does not, call `poll` once. Calls that were under way are in `queue.resumed`. A queue whose `onUsed` was set
- * gets one that does nothing: its owner sets the real one. Throws `VirtioError` INVALID_STATE, NO_DEVICE, WRONG_DEVICE,
- * CONTRACT, INVALID_QUEUE; the transport's allocator may have taken over its part by then.
+ * gets one that does nothing: its owner sets the real one. Throws `VirtioError` INVALID_STATE, INVALID_OPTION, NO_DEVICE, WRONG_DEVICE
+ * or CONTRACT; the transport's allocator may have taken over its part by then.
  */
 export function restoreDriver<
   C extends DeviceContract,
@@ -37,7 +40,9 @@ export function restoreDriver<
   state: DriverState,
   options: RestoreOptions<C, W, R> = {},
 ): Driver<C, FeatureFlags<W, R>> {
+  checkObject('options', options)
   const contract = contractOf(transport, options)
+  if (options.completion !== undefined) checkFunction('completion', options.completion)
   checkDriverShape(
     state,
     contract.id,
@@ -58,14 +63,8 @@ export function restoreDriver<
 
   let driver: DriverCore<C, FeatureFlags<W, R>> | null = null
   const queues = state.queues.map((saved, index) => {
-    const ring = driverRing(
-      transport,
-      saved,
-      index,
-      accepted,
-      (violation) => driver?.onViolation(violation),
-      saved.ring,
-    )
+    const onViolation = (violation: Violation) => driver?.onViolation(violation)
+    const ring = restoredRing(saved.name, () => driverRing(transport, saved, index, accepted, onViolation, saved.ring))
     const report = (error: unknown) => driver?.onFault(error, index)
     const queue = new DriverQueue(saved.name, ring, transport, saved.indirectLength, report)
     const { completion } = options
@@ -78,4 +77,14 @@ export function restoreDriver<
   const flags = Object.fromEntries(asked) as FeatureFlags<W, R>
   driver = new DriverCore(contract, transport, accepted, flags, queues, config, state.blocks, state.queues)
   return driver as Driver<C, FeatureFlags<W, R>>
+}
+
+/** Where the state says that a queue is, none can be: that is a fault of the state, whatever the ring calls it. */
+function restoredRing(name: string, make: () => SplitDriverQueue): SplitDriverQueue {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof VirtioError) || error.code === 'INVALID_STATE') throw error
+    return refuseState('driver', `queue ${name}: ${error.message}`)
+  }
 }

@@ -6,6 +6,7 @@
  * is notified when it wants to be. The objects are reused, so a request costs no allocation.
  */
 import { assert } from '../internal/assert.ts'
+import { refuseOption } from '../internal/check-option.ts'
 import { ChainReader, ChainWriter } from './chain-stream.ts'
 import { DescriptorChain } from './descriptor-chain.ts'
 import { checkRequestState, type RequestState, reopenChain, saveRequest } from './request-state.ts'
@@ -84,11 +85,18 @@ export class Request {
  */
 export class RequestQueue implements IterableIterator<Request, undefined> {
   readonly queue: SplitDeviceQueue
+  /**
+   * @internal A loop that ends early keeps its last request until `giveLastBack`: whoever runs the loop does not know yet whether it
+   * ended with an error.
+   */
+  keepsLast = false
   readonly #notifyUsed: () => void
   readonly #spare: Request[] = []
   readonly #deferred = new Set<Request>()
   readonly #result: { done: false; value: Request }
   #current: Request
+  /** Of the loop: what it may take in all, and from now on. */
+  #limit = 0
   #left = 0
   #draining = false
   /** Of the queue when the loop began: a reset ends the loop. */
@@ -113,11 +121,13 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
 
   /**
    * Up to `limit` waiting requests, one at a time, for one `for ... of`. Afterwards `waiting` says whether the limit cut it
-   * short. Loops over one queue do not nest.
+   * short. Loops over one queue do not nest. Throws `VirtioError` INVALID_OPTION for a limit that is none.
    */
   drain(limit: number): this {
     if (this.#draining) assert(false, `queue ${this.queue.index} is being drained already`)
+    if (typeof limit !== 'number' || !(limit >= 0)) refuseOption('limit', limit, 'a number of requests, 0 or more')
     this.#draining = true
+    this.#limit = limit
     this.#left = limit
     this.#generation = this.queue.generation
     return this
@@ -126,6 +136,11 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
   /** Requests that the driver has made available by now: serve them in another turn, without waiting for a notification. */
   get waiting(): number {
     return this.queue.availableCount()
+  }
+
+  /** Requests that the present loop has handed out, or else the last one. */
+  get taken(): number {
+    return this.#limit - this.#left
   }
 
   /** Requests that were deferred and not completed yet, oldest first. */
@@ -151,11 +166,20 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
 
   /** Ends the turn; `for ... of` calls it on `break` and on a throw too. */
   return(): IteratorResult<Request, undefined> {
-    this.#giveBack(this.#current)
+    if (!this.keepsLast) this.#giveBack(this.#current)
     this.#draining = false
+    this.#limit -= this.#left
     this.#left = 0
     this.#flush()
     return DONE
+  }
+
+  /** @internal Gives the request back that `keepsLast` has kept, if any. */
+  giveLastBack(): void {
+    this.keepsLast = false
+    if (!this.#current.pending || this.#draining) return
+    this.#giveBack(this.#current)
+    this.#flush()
   }
 
   /** The queue was reset: no request that is still out can reach the driver's memory any more (RESET-DEV-02, museum 28). */

@@ -11,14 +11,13 @@
  * One agent runs this object. Nothing here allocates, blocks or notifies, but for violations, growing chains and saved states.
  */
 import { assert } from '../internal/assert.ts'
-import { checkInteger, MAX_U16, MAX_U32 } from '../internal/check-option.ts'
 import type { GuestMemory } from '../memory/guest-memory.ts'
 import { ChainWalker } from './chain-walker.ts'
 import type { DescriptorChain } from './descriptor-chain.ts'
 import { RingSignals } from './ring-signals.ts'
 import { checkDeviceState, type SplitDeviceState } from './split-device-state.ts'
-import { MAX_QUEUE_SIZE, type SplitQueueLocation, SplitRing } from './split-layout.ts'
-import type { SplitDeviceQueueConfig, ViolationPolicy } from './split-queue-config.ts'
+import { type SplitQueueLocation, SplitRing } from './split-layout.ts'
+import { checkDeviceQueueConfig, type SplitDeviceQueueConfig, type ViolationPolicy } from './split-queue-config.ts'
 import { makeViolation, type Violation, type ViolationRule } from './violation.ts'
 
 /** With policy `reject`: malformed chains that one `popAvailable` may return before it gives up its turn. */
@@ -66,11 +65,9 @@ export class SplitDeviceQueue {
 
   /** Throws `VirtioError` INVALID_QUEUE: a queue that exists is usable. Writes nothing. */
   constructor(memory: GuestMemory, config: SplitDeviceQueueConfig) {
+    checkDeviceQueueConfig(memory, config)
     const { size, index = 0, eventIdx = false, indirect = false, policy = 'needs-reset' } = config
     this.eventIdx = eventIdx
-    checkInteger('index', index, 0, MAX_U16)
-    checkInteger('maxChainBytes', config.maxChainBytes ?? 0, 0, MAX_U32, 'bytes')
-    checkInteger('maxChainBuffers', config.maxChainBuffers ?? 1, 1, MAX_QUEUE_SIZE, 'buffers')
     const ring = new SplitRing(memory, config)
     this.memory = memory
     this.size = size

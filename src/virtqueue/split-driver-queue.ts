@@ -10,7 +10,6 @@
  * One agent runs this object. Nothing here allocates, blocks or notifies, but for violations and saved states.
  */
 import { assert } from '../internal/assert.ts'
-import { checkInteger, MAX_U16 } from '../internal/check-option.ts'
 import type { GuestMemory } from '../memory/guest-memory.ts'
 import type { BufferList } from './buffer-list.ts'
 import { RingSignals } from './ring-signals.ts'
@@ -18,7 +17,6 @@ import { checkDriverState, type SplitDriverState } from './split-driver-state.ts
 import {
   DESCRIPTOR_BYTES,
   MAX_CHAIN_BYTES,
-  MAX_QUEUE_SIZE,
   resolveArea,
   type SplitQueueLocation,
   SplitRing,
@@ -27,7 +25,7 @@ import {
   VIRTQ_DESC_F_WRITE,
   words32,
 } from './split-layout.ts'
-import type { SplitDriverQueueConfig } from './split-queue-config.ts'
+import { checkDriverQueueConfig, type SplitDriverQueueConfig } from './split-queue-config.ts'
 import { makeViolation, type Violation, type ViolationRule } from './violation.ts'
 
 /** One completion; caller-owned and reused. */
@@ -90,10 +88,9 @@ export class SplitDriverQueue {
    * was. Throws `VirtioError` INVALID_QUEUE or INVALID_STATE.
    */
   constructor(memory: GuestMemory, config: SplitDriverQueueConfig, state?: SplitDriverState) {
+    checkDriverQueueConfig(memory, config)
     const ring = new SplitRing(memory, config)
     const { size, indirectArea, indirectLength = 0 } = config
-    checkInteger('index', config.index ?? 0, 0, MAX_U16)
-    checkInteger('indirectLength', indirectLength, 0, MAX_QUEUE_SIZE, 'entries')
     this.memory = memory
     this.size = size
     this.index = config.index ?? 0

@@ -1,5 +1,16 @@
 /** What a split queue is configured with, once: its place, what was negotiated, and what happens when the peer is wrong. */
-import type { SplitQueueLocation } from './split-layout.ts'
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkMemory,
+  checkObject,
+  checkWord,
+  MAX_U16,
+  MAX_U32,
+} from '../internal/check-option.ts'
+import type { GuestMemory } from '../memory/guest-memory.ts'
+import { MAX_QUEUE_SIZE, type SplitQueueLocation } from './split-layout.ts'
 import type { Violation } from './violation.ts'
 
 /**
@@ -8,12 +19,14 @@ import type { Violation } from './violation.ts'
  * device sets DEVICE_NEEDS_RESET. A fault of the ring itself latches under every policy.
  */
 export type ViolationPolicy = 'reject' | 'latch' | 'needs-reset'
+export const VIOLATION_POLICIES: readonly ViolationPolicy[] = ['reject', 'latch', 'needs-reset']
 
 /**
  * What a device costs itself that says it wrote more than a chain has room for. `reject`: the driver gives it up. `clamp`: a violation is
  * reported, and the completion says as much as there was room.
  */
 export type UsedLengthPolicy = 'reject' | 'clamp'
+export const USED_LENGTH_POLICIES: readonly UsedLengthPolicy[] = ['reject', 'clamp']
 
 /** A split virtqueue to work on: its place, and the features that shape it. */
 export interface SplitQueueConfig extends SplitQueueLocation {
@@ -55,4 +68,40 @@ export interface SplitDriverQueueConfig extends SplitQueueConfig {
   readonly indirectLength?: number
   /** Default `reject`. */
   readonly usedLength?: UsedLengthPolicy
+}
+
+/** What both sides take. Throws `VirtioError` INVALID_OPTION; areas and size are the ring's to check. */
+function checkQueueConfig(memory: GuestMemory, config: SplitQueueConfig): void {
+  checkMemory('memory', memory)
+  checkObject('config', config)
+  const { eventIdx = false, indirect = false, index = 0, onViolation } = config
+  checkBoolean('eventIdx', eventIdx)
+  checkBoolean('indirect', indirect)
+  checkInteger('index', index, 0, MAX_U16)
+  // Null is what a queue without one has.
+  if (onViolation !== undefined && onViolation !== null) checkFunction('onViolation', onViolation)
+}
+
+/** Throws `VirtioError` INVALID_OPTION. */
+export function checkDeviceQueueConfig(memory: GuestMemory, config: SplitDeviceQueueConfig): void {
+  checkQueueConfig(memory, config)
+  checkChainLimits('config', config)
+  const { policy, onWrite } = config
+  if (policy !== undefined) checkWord('policy', policy, VIOLATION_POLICIES)
+  if (onWrite !== undefined) checkFunction('onWrite', onWrite)
+}
+
+/** Throws `VirtioError` INVALID_OPTION. */
+export function checkDriverQueueConfig(memory: GuestMemory, config: SplitDriverQueueConfig): void {
+  checkQueueConfig(memory, config)
+  const { indirectLength = 0, usedLength } = config
+  checkInteger('indirectLength', indirectLength, 0, MAX_QUEUE_SIZE, 'entries')
+  if (usedLength !== undefined) checkWord('usedLength', usedLength, USED_LENGTH_POLICIES)
+}
+
+/** Throws `VirtioError` INVALID_OPTION. */
+export function checkChainLimits(name: string, limits: ChainLimits): void {
+  checkObject(name, limits, 'ChainLimits')
+  checkInteger('maxChainBytes', limits.maxChainBytes ?? 0, 0, MAX_U32, 'bytes')
+  checkInteger('maxChainBuffers', limits.maxChainBuffers ?? 1, 1, MAX_QUEUE_SIZE, 'buffers')
 }

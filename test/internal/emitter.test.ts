@@ -2,9 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { Emitter } from '../../src/internal/emitter.ts'
 import { WaitList } from '../../src/internal/wait-list.ts'
 
+const unexpected = (error: unknown) => {
+  throw error
+}
+
 describe('Emitter', () => {
   it('calls listeners in order, with what was emitted', () => {
-    const emitter = new Emitter<{ ping: (a: number, b: string) => void }>()
+    const emitter = new Emitter<{ ping: (a: number, b: string) => void }>(['ping'], unexpected)
     const seen: string[] = []
     expect(emitter.emit('ping', 0, 'nobody')).toBe(false)
     const first = (a: number, b: string) => seen.push(`first ${a}${b}`)
@@ -18,7 +22,7 @@ describe('Emitter', () => {
   })
 
   it('a listener added or removed meanwhile counts from the next event on', () => {
-    const emitter = new Emitter<{ ping: () => void }>()
+    const emitter = new Emitter<{ ping: () => void }>(['ping'], unexpected)
     let late = 0
     emitter.on('ping', () => {
       emitter.on('ping', () => late++)
@@ -27,6 +31,30 @@ describe('Emitter', () => {
     expect(late).toBe(0)
     emitter.emit('ping')
     expect(late).toBe(1)
+  })
+
+  it('hands on what an async listener rejects with, also one that is called once', async () => {
+    const rejected: [unknown, string][] = []
+    const emitter = new Emitter<{ ping: () => void }>(['ping'], (error, event) => rejected.push([error, event]))
+    emitter.on('ping', () => Promise.reject(1))
+    emitter.once('ping', async () => {
+      throw new Error('my bug')
+    })
+    expect(emitter.emit('ping')).toBe(true)
+    await new Promise(setImmediate)
+    expect(rejected).toEqual([
+      [1, 'ping'],
+      [new Error('my bug'), 'ping'],
+    ])
+  })
+
+  it('refuses events that there are not, and listeners that are none', () => {
+    const emitter = new Emitter<Record<string, () => void>>(['ping', 'pong'], unexpected)
+    const refused = (message: string) => expect.objectContaining({ code: 'INVALID_OPTION', message })
+    expect(() => emitter.on('pinh', () => {})).toThrow(
+      refused('event must be one of ping, pong, not "pinh"; did you mean ping?'),
+    )
+    expect(() => emitter.once('ping', null as never)).toThrow(refused('listener must be a function, not null'))
   })
 })
 

@@ -202,7 +202,7 @@ describe('types', () => {
     // @ts-expect-error: a feature that the device does not have
     expect(() => startDriver(transport, { want: ['turbo'] })).toThrow('no feature turbo')
     // @ts-expect-error: a queue that the device does not have
-    startDriver(transport, { queueSizes: { events: 4 } })
+    expect(() => startDriver(transport, { queueSizes: { events: 4 } })).toThrow('one of requests, not "events"')
     defineDevice({
       id: 1,
       queues: [{ name: 'rx', size: 8 }],

@@ -1,3 +1,4 @@
+import { GuestMemory } from 'virtio-sdk/memory'
 import { checkStatusWrite, DeviceRegisters, FeatureSet, VIRTIO_F_VERSION_1 } from 'virtio-sdk/virtio'
 import { describe, expect, it } from 'vitest'
 import { idleModel } from './bare-device.ts'
@@ -54,7 +55,7 @@ describe('device status', () => {
 
   it('RESET-DEV-01, FEAT-DEV-05: 0 leads out of every state, and the same features are accepted again', () => {
     const registers = new DeviceRegisters({ deviceId: 1, queueSizes: [] }, idleModel)
-    registers.attach({ memory: null as never, raiseInterrupt: () => {} })
+    registers.attach({ memory: GuestMemory.ofSize(4096), raiseInterrupt: () => {} })
     for (let round = 0; round < 3; round++) {
       registers.writeStatus(ACK)
       registers.writeStatus(ACK | DRV)
@@ -73,7 +74,7 @@ describe('device status', () => {
   it("STATUS-DEV-02, STATUS-DEV-03: NEEDS_RESET tells a live driver, and is not the driver's to clear", () => {
     const raised: number[] = []
     const registers = new DeviceRegisters({ deviceId: 1, queueSizes: [] }, idleModel)
-    registers.attach({ memory: null as never, raiseInterrupt: (reason) => raised.push(reason) })
+    registers.attach({ memory: GuestMemory.ofSize(4096), raiseInterrupt: (reason) => raised.push(reason) })
     registers.writeStatus(ACK | DRV)
     registers.setNeedsReset()
     expect(raised).toEqual([])

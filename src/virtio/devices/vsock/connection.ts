@@ -46,6 +46,7 @@ export type VsockState = 'connecting' | 'established' | 'closed'
  * by a handler of ours that threw.
  */
 export type VsockCloseReason = 'shutdown' | 'refused' | 'reset' | 'violation' | 'fault'
+export const VSOCK_CLOSE_REASONS: readonly VsockCloseReason[] = ['shutdown', 'refused', 'reset', 'violation', 'fault']
 
 /**
  * What a packet meant: `data` has `len` bytes to store, for which there is room, and may end a message; the rest only changed

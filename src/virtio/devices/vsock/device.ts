@@ -125,14 +125,17 @@ export class VsockDevice {
     return this.endpoint.listenSeqpacket(port, onConnection)
   }
 
-  /** Connects to a port of the guest; throws as `VsockEndpoint.connect`. While no driver runs the device, `opened()` rejects. */
-  connect(port: number): VsockSocket {
-    return this.endpoint.connect(this.guestCid, port)
+  /**
+   * Connects to a port of the guest; `prepare` and errors as of `VsockEndpoint.connect`. While no driver runs the device, `opened()`
+   * rejects.
+   */
+  connect(port: number, prepare?: VsockListener): VsockSocket {
+    return this.endpoint.connect(this.guestCid, port, prepare)
   }
 
   /** `connect` for messages; throws as `VsockEndpoint.connectSeqpacket`. */
-  connectSeqpacket(port: number): VsockSeqpacketSocket {
-    return this.endpoint.connectSeqpacket(this.guestCid, port)
+  connectSeqpacket(port: number, prepare?: VsockListener<VsockSeqpacketSocket>): VsockSeqpacketSocket {
+    return this.endpoint.connectSeqpacket(this.guestCid, port, prepare)
   }
 
   /**

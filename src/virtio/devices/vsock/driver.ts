@@ -115,26 +115,22 @@ export class VsockDriver {
    * Throws as `startDriver` does, and `VirtioError` INVALID_OPTION, VSOCK_NO_STREAM when the device has neither stream nor seqpacket
    * sockets, or VSOCK_CID when it gives this guest a CID that no guest can have. `saved` is for `VsockDriver.restore`.
    */
-  constructor(
-    transport: DriverTransport<VsockContract>,
-    options: VsockDriverOptions = {},
-    saved: VsockDriverState | null = null,
-  ) {
+  constructor(transport: DriverTransport<VsockContract>, options: VsockDriverOptions = {}, saved?: VsockDriverState) {
     checkDriverOptions(options)
-    if (saved !== null) {
+    if (saved !== undefined) {
       checkDriverState(saved)
       requireVsockState(saved.rx.bytes > VSOCK_HEADER_BYTES, 'receive buffers have no room for a packet')
       requireVsockState(saved.tx.bytes > VSOCK_HEADER_BYTES, 'send buffers have no room for a packet')
       requireVsockState(saved.event.bytes === EVENT_BYTES, `event buffers have ${EVENT_BYTES} bytes`)
     }
-    this.driver = saved === null ? start(transport, options) : attach(transport, options, saved.driver)
+    this.driver = saved === undefined ? start(transport, options) : attach(transport, options, saved.driver)
     this.#memory = transport.memory
     this.#payload = new ReceivedPayload(transport.memory)
     const { rx, tx, event } = this.driver
     this.#txDescriptors = Math.min(TX_DESCRIPTORS, tx.ring.size)
     try {
       this.endpoint = new VsockEndpoint(this.#fetchCid(), { ...options, socketTypes: this.#negotiatedTypes() })
-      if (saved === null) {
+      if (saved === undefined) {
         const { rxBufferBytes = 4096, maxPayloadBytes = 4096 } = options
         const slots = (queue: DriverQueue, count: number, bytes: number) =>
           new Slots(this.driver.allocate(count * bytes, 64), count, bytes, queue.ring.size)
@@ -159,7 +155,7 @@ export class VsockDriver {
     this.endpoint.onFault = (error) => this.driver.onFault(error, -1)
     // A device that was given up, or closed, takes its connections along.
     this.driver.events.on('stopped', (error) => this.endpoint.goOffline(error))
-    if (saved !== null) return
+    if (saved !== undefined) return
     this.#fill(event, this.#event)
     this.#fill(rx, this.#rx)
   }
@@ -174,6 +170,8 @@ export class VsockDriver {
     state: VsockDriverState,
     options: VsockDriverOptions = {},
   ): VsockDriver {
+    // Undefined would be a new driver, and with it a reset of the device.
+    checkDriverState(state)
     return new VsockDriver(transport, options, state)
   }
 
@@ -209,14 +207,21 @@ export class VsockDriver {
     return this.endpoint.listenSeqpacket(port, onConnection)
   }
 
-  /** Connects to a port of the host, CID 2; throws as `VsockEndpoint.connect`. Of a driver that was stopped, `opened()` rejects. */
-  connect(peerCid: number, peerPort: number): VsockSocket {
-    return this.endpoint.connect(peerCid, peerPort)
+  /**
+   * Connects to a port of the host, CID 2; `prepare` and errors as of `VsockEndpoint.connect`. Of a driver that was stopped, `opened()`
+   * rejects.
+   */
+  connect(peerCid: number, peerPort: number, prepare?: VsockListener): VsockSocket {
+    return this.endpoint.connect(peerCid, peerPort, prepare)
   }
 
   /** `connect` for messages; throws as `VsockEndpoint.connectSeqpacket`. */
-  connectSeqpacket(peerCid: number, peerPort: number): VsockSeqpacketSocket {
-    return this.endpoint.connectSeqpacket(peerCid, peerPort)
+  connectSeqpacket(
+    peerCid: number,
+    peerPort: number,
+    prepare?: VsockListener<VsockSeqpacketSocket>,
+  ): VsockSeqpacketSocket {
+    return this.endpoint.connectSeqpacket(peerCid, peerPort, prepare)
   }
 
   /** Resets the device; every connection ends. Closing twice is no error. */

@@ -6,8 +6,16 @@
  * owner stops taking packets until some went out: a peer that does not read cannot make us store without end (VSK-DRV-04,
  * VSK-DEV-04).
  */
-import { checkFunction, checkInteger, checkWord, MAX_U32, refuseOption } from '../../../internal/check-option.ts'
+import {
+  checkFunction,
+  checkInteger,
+  checkObject,
+  checkWord,
+  MAX_U32,
+  refuseOption,
+} from '../../../internal/check-option.ts'
 import { VirtioError } from '../../../internal/error.ts'
+import { reportUnheard } from '../../../internal/report-error.ts'
 import { STATE_VERSION } from '../../../internal/saved-state.ts'
 import { VsockConnection } from './connection.ts'
 import {
@@ -63,7 +71,10 @@ export class VsockEndpoint {
   cid: number
   /** Called when there is something to send that was not there before. */
   onOutgoing: (() => void) | null = null
-  /** Called when a listener or a handler of a socket threw: that socket is reset, the rest goes on. */
+  /**
+   * Called when a listener or a handler of a socket threw, or its promise rejected: that socket is reset, the rest goes on. Null: the
+   * error is printed.
+   */
   onFault: ((error: unknown) => void) | null = null
   readonly #bufAlloc: number
   readonly #sendBufferBytes: number
@@ -72,6 +83,8 @@ export class VsockEndpoint {
   readonly #sockets = new Map<string, AnySocket>()
   /** Sockets that have something to send, in turn. */
   readonly #ready = new Set<AnySocket>()
+  /** Sockets whose caller is still putting listeners on them. */
+  readonly #preparing = new Set<AnySocket>()
   #replies: VsockHeader[] = []
   readonly #owner: SocketOwner
   /** VIRTIO_VSOCK_TYPE_*: what may ever be used, and what the transport carries now. */
@@ -96,7 +109,7 @@ export class VsockEndpoint {
     this.#types = this.#allowed
     this.#owner = {
       touch: (socket) => this.#touch(socket as AnySocket),
-      fault: (error) => this.onFault?.(error),
+      fault: (error) => this.#tellFault(error),
     }
   }
 
@@ -124,16 +137,22 @@ export class VsockEndpoint {
   }
 
   /**
-   * Calls a peer; `socket.opened()` tells the outcome. Throws `VirtioError` VSOCK_FULL when there are too many connections,
-   * VSOCK_NO_STREAM when stream sockets were not negotiated, or INVALID_OPTION for an address that nobody has.
+   * Calls a peer; `socket.opened()` tells the outcome. `prepare` gets the socket before anything is sent: what its listeners are to hear
+   * may happen before this returns, where both sides run on one core. It ends as a `VsockListener` does. Throws `VirtioError`
+   * VSOCK_FULL when there are too many connections, VSOCK_NO_STREAM when stream sockets were not negotiated, or INVALID_OPTION, also
+   * for an address that nobody has.
    */
-  connect(peerCid: number, peerPort: number): VsockSocket {
-    return this.#connect(peerCid, peerPort, VIRTIO_VSOCK_TYPE_STREAM) as VsockSocket
+  connect(peerCid: number, peerPort: number, prepare?: VsockListener): VsockSocket {
+    return this.#connect(peerCid, peerPort, VIRTIO_VSOCK_TYPE_STREAM, prepare) as VsockSocket
   }
 
   /** `connect` for a seqpacket connection. Throws as it does, and VSOCK_NO_SEQPACKET. */
-  connectSeqpacket(peerCid: number, peerPort: number): VsockSeqpacketSocket {
-    return this.#connect(peerCid, peerPort, VIRTIO_VSOCK_TYPE_SEQPACKET) as VsockSeqpacketSocket
+  connectSeqpacket(
+    peerCid: number,
+    peerPort: number,
+    prepare?: VsockListener<VsockSeqpacketSocket>,
+  ): VsockSeqpacketSocket {
+    return this.#connect(peerCid, peerPort, VIRTIO_VSOCK_TYPE_SEQPACKET, prepare) as VsockSeqpacketSocket
   }
 
   // --- the side of the queues --------------------------------------------------------------------------------------------
@@ -273,14 +292,20 @@ export class VsockEndpoint {
     }
   }
 
-  #connect(peerCid: number, peerPort: number, type: number): AnySocket {
+  #connect(
+    peerCid: number,
+    peerPort: number,
+    type: number,
+    prepare: ((socket: never) => unknown) | undefined,
+  ): AnySocket {
     checkInteger('peerCid', peerCid, 0, MAX_CID - 1)
     checkInteger('peerPort', peerPort, 0, LAST_PORT)
+    if (prepare !== undefined) checkFunction('prepare', prepare)
     requireType(type, this.#types)
     if (this.#sockets.size >= this.#maxConnections) {
       throw new VirtioError('VSOCK_FULL', `there are ${this.#maxConnections} connections, which is the limit`)
     }
-    return this.#open(this.#freePort(peerCid, peerPort), peerCid, peerPort, null, type)
+    return this.#open(this.#freePort(peerCid, peerPort), peerCid, peerPort, null, type, prepare)
   }
 
   #accept(header: VsockHeader): void {
@@ -294,16 +319,29 @@ export class VsockEndpoint {
     this.#cancelReplies(header)
     const socket = this.#open(header.dstPort, header.srcCid, header.srcPort, header, header.type)
     // A REQUEST that acknowledges bytes is answered with RST, and is nobody's connection.
-    if (socket.connection.state !== 'closed') announce(listening.onConnection, socket)
+    if (socket.connection.state !== 'closed') socket.announceTo(listening.onConnection)
   }
 
-  #open(localPort: number, peerCid: number, peerPort: number, request: VsockHeader | null, type: number): AnySocket {
+  #open(
+    localPort: number,
+    peerCid: number,
+    peerPort: number,
+    request: VsockHeader | null,
+    type: number,
+    prepare?: (socket: never) => unknown,
+  ): AnySocket {
     const socket = this.#socket(new VsockConnection(localPort, peerCid, peerPort, this.#bufAlloc, request, type))
     if (this.#offline !== null) {
+      if (prepare !== undefined) socket.announceTo(prepare)
       socket.vanish(this.#offline)
       return socket
     }
     this.#sockets.set(key(localPort, peerCid, peerPort), socket)
+    if (prepare !== undefined) {
+      this.#preparing.add(socket)
+      socket.announceTo(prepare)
+      this.#preparing.delete(socket)
+    }
     this.#touch(socket)
     return socket
   }
@@ -339,7 +377,13 @@ export class VsockEndpoint {
     )
   }
 
+  #tellFault(error: unknown): void {
+    if (this.onFault === null) reportUnheard('a listener of a vsock endpoint or of its sockets', error)
+    else this.onFault(error)
+  }
+
   #touch(socket: AnySocket): void {
+    if (this.#preparing.has(socket)) return
     this.#settle(socket)
     if (this.#ready.has(socket)) this.onOutgoing?.()
   }
@@ -379,6 +423,7 @@ export class VsockEndpoint {
 
 /** For owners of an endpoint, before they start anything. Throws `VirtioError` INVALID_OPTION. */
 export function checkEndpointOptions(options: VsockEndpointOptions): void {
+  checkObject('options', options)
   const { bufAlloc = 1, sendBufferBytes = 1, maxConnections = 1, socketTypes = SOCKET_TYPES } = options
   checkInteger('bufAlloc', bufAlloc, 1, MAX_U32, 'bytes')
   checkInteger('sendBufferBytes', sendBufferBytes, 1, MAX_U32, 'bytes')
@@ -394,20 +439,6 @@ function requireType(type: number, types: readonly number[]): void {
   const name = type === VIRTIO_VSOCK_TYPE_STREAM ? 'STREAM' : 'SEQPACKET'
   const sockets = `${name.toLowerCase()} sockets`
   throw new VirtioError(`VSOCK_NO_${name}`, `there are no ${sockets} here: both sides have to want them (socketTypes)`)
-}
-
-function announce(onConnection: (socket: never) => unknown, socket: AnySocket): void {
-  const fail = (error: unknown): void => {
-    // A listener that ends because its connection did has no fault.
-    const ended = error instanceof VirtioError && error.code === 'VSOCK_CLOSED' && socket.connection.state === 'closed'
-    if (!ended) socket.fail(error)
-  }
-  try {
-    const result = (onConnection as (socket: AnySocket) => unknown)(socket)
-    if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') Promise.resolve(result).catch(fail)
-  } catch (error) {
-    fail(error)
-  }
 }
 
 function key(localPort: number, peerCid: number, peerPort: number): string {

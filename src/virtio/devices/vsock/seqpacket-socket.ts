@@ -5,11 +5,12 @@
  * A message has at least one byte: no credit bounds empty ones, and a POSIX reader takes one for the end. It has at most as many
  * as fit the peer's receive buffer, for a longer one could never be read, and as fit our send buffer.
  */
+import { checkBoolean, checkBytes, checkObject, checkSignal } from '../../../internal/check-option.ts'
 import { VirtioError } from '../../../internal/error.ts'
 import type { VsockConnection } from './connection.ts'
 import { VIRTIO_VSOCK_SEQ_EOM, VIRTIO_VSOCK_SEQ_EOR, type VsockHeader } from './header.ts'
 import { MessageQueue } from './message-queue.ts'
-import { checkBytes, type PayloadSource, type SocketOwner, VsockSocketBase } from './socket-base.ts'
+import { type PayloadSource, type SocketOwner, VsockSocketBase } from './socket-base.ts'
 import { checkSocketState, type VsockSocketState } from './state.ts'
 
 /** A message that arrived. */
@@ -66,11 +67,14 @@ export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterab
    */
   write(bytes: Uint8Array, options: VsockMessageOptions = {}): boolean {
     checkBytes('bytes', bytes)
+    checkObject('options', options)
+    const { endOfRecord = false } = options
+    checkBoolean('endOfRecord', endOfRecord)
     if (!this.connection.canSend || this.maxMessageBytes === 0) return false
     this.#checkSize(bytes.length)
     if (this.#queued.bytes.free < bytes.length) return false
     this.#queued.bytes.push(bytes)
-    this.#queued.end({ bytes: bytes.length, endOfRecord: options.endOfRecord ?? false })
+    this.#queued.end({ bytes: bytes.length, endOfRecord })
     this.touch()
     return true
   }
@@ -91,7 +95,9 @@ export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterab
    * sent, with VSOCK_CLOSED when the connection ends before, or with the signal's reason.
    */
   async send(bytes: Uint8Array, options: VsockSendOptions = {}): Promise<void> {
+    checkObject('options', options)
     const { signal } = options
+    if (signal !== undefined) checkSignal('signal', signal)
     signal?.throwIfAborted()
     while (!this.write(bytes, options)) {
       if (!this.connection.canSend) throw this.closedError()
@@ -101,6 +107,7 @@ export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterab
 
   /** The oldest message, or the next to come; null at the end. Rejects when the connection was cut off. */
   async receive(signal?: AbortSignal): Promise<VsockMessage | null> {
+    if (signal !== undefined) checkSignal('signal', signal)
     signal?.throwIfAborted()
     while (this.#received.count === 0) {
       this.throwIfCutOff()

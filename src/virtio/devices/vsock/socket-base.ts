@@ -1,12 +1,19 @@
 /**
  * What stream and seqpacket sockets have in common: a connection, its life, and who is told of it. A handler of the application
- * that throws ends its own socket, with the error as the `cause` of what the socket rejects with, and nobody else's.
+ * that throws, or whose promise rejects, ends its own socket, with the error as the `cause` of what the socket rejects with, and nobody else's.
  */
-import { refuseOption } from '../../../internal/check-option.ts'
+import { checkSignal, checkWord } from '../../../internal/check-option.ts'
 import { Emitter, type Events } from '../../../internal/emitter.ts'
 import { VirtioError } from '../../../internal/error.ts'
 import { WaitList } from '../../../internal/wait-list.ts'
-import { SHUTDOWN_BOTH, SHUTDOWN_SEND, type VsockCloseReason, type VsockConnection } from './connection.ts'
+import { watchPromise } from '../../../internal/watch-promise.ts'
+import {
+  SHUTDOWN_BOTH,
+  SHUTDOWN_SEND,
+  VSOCK_CLOSE_REASONS,
+  type VsockCloseReason,
+  type VsockConnection,
+} from './connection.ts'
 import type { VsockHeader } from './header.ts'
 import type { VsockSocketState } from './state.ts'
 
@@ -30,6 +37,8 @@ export type VsockSocketEvents = {
   close: (reason: VsockCloseReason) => void
 }
 
+const EVENTS = ['open', 'readable', 'writable', 'close'] as const
+
 /** What an endpoint does for its sockets. */
 export interface SocketOwner {
   /** The socket may have something to send, or is over. */
@@ -43,7 +52,7 @@ export abstract class VsockSocketBase {
   /** Counters and state, to look at: the socket moves it. */
   readonly connection: VsockConnection
   readonly #owner: SocketOwner
-  readonly #events = new Emitter<VsockSocketEvents>()
+  readonly #events = new Emitter<VsockSocketEvents>(EVENTS, (error) => this.failUnlessEnded(error))
   readonly #changed = new WaitList()
   /** Why the connection ended, beyond its reason. */
   #cause: unknown
@@ -63,9 +72,10 @@ export abstract class VsockSocketBase {
 
   /**
    * Resolves when the peer accepted; rejects with VSOCK_CLOSED when it did not. Aborting gives the connection up: it is reset, and
-   * the promise rejects with the signal's reason.
+   * the promise rejects with the signal's reason. What is no signal is refused with INVALID_OPTION, and does not touch the connection.
    */
   async opened(signal?: AbortSignal): Promise<this> {
+    if (signal !== undefined) checkSignal('signal', signal)
     try {
       signal?.throwIfAborted()
       while (this.connection.state === 'connecting') await this.changed(signal)
@@ -89,8 +99,12 @@ export abstract class VsockSocketBase {
     this.touch()
   }
 
-  /** Ends the connection now, for both sides, whatever is under way: also when a clean disconnect is never confirmed. */
+  /**
+   * Ends the connection now, for both sides, whatever is under way: also when a clean disconnect is never confirmed. Throws
+   * `VirtioError` INVALID_OPTION for a reason that is none.
+   */
   reset(reason: VsockCloseReason = 'reset'): void {
+    checkWord('reason', reason, VSOCK_CLOSE_REASONS)
     if (this.connection.state === 'closed') return
     this.connection.reset(reason)
     this.touch()
@@ -98,6 +112,15 @@ export abstract class VsockSocketBase {
   }
 
   // --- the side of the endpoint --------------------------------------------------------------------------------------------
+
+  /** @internal Shows the socket to whoever is to have it: a listener of the application. */
+  announceTo(onConnection: (socket: never) => unknown): void {
+    try {
+      watchPromise((onConnection as (socket: this) => unknown)(this), (error) => this.failUnlessEnded(error))
+    } catch (error) {
+      this.failUnlessEnded(error)
+    }
+  }
 
   /** @internal A packet for this connection, whose payload is `payload`. */
   deliver(header: VsockHeader, payload: PayloadSource): void {
@@ -149,6 +172,12 @@ export abstract class VsockSocketBase {
     this.#owner.fault(error, this)
   }
 
+  /** @internal An error of code that ends because its connection did is no fault of the code. */
+  failUnlessEnded(error: unknown): void {
+    const ended = error instanceof VirtioError && error.code === 'VSOCK_CLOSED' && this.connection.state === 'closed'
+    if (!ended) this.fail(error)
+  }
+
   /** @internal */
   abstract saveState(): VsockSocketState
 
@@ -177,7 +206,7 @@ export abstract class VsockSocketBase {
     try {
       this.#events.emit(event)
     } catch (error) {
-      this.fail(error)
+      this.failUnlessEnded(error)
     }
   }
 
@@ -198,14 +227,8 @@ export abstract class VsockSocketBase {
     try {
       if (this.connection.closeReason !== null) this.#events.emit('close', this.connection.closeReason)
     } catch (error) {
-      this.fail(error)
+      this.failUnlessEnded(error)
     }
     this.#changed.wake()
   }
-}
-
-/** Throws `VirtioError` INVALID_OPTION for what is no bytes: a string, say, which has to be encoded first. */
-export function checkBytes(name: string, value: unknown): void {
-  const isBytes = ArrayBuffer.isView(value) && (value as Uint8Array).BYTES_PER_ELEMENT === 1
-  if (!isBytes) refuseOption(name, value, 'a Uint8Array')
 }

@@ -2,10 +2,11 @@
  * One end of a vsock stream: a connection and its two buffers. The synchronous half (`write`, `read`, events) suits a
  * simulation, the asynchronous half (`send`, `receive`, `for await`) everything else. Bytes beyond the peer's credit wait here.
  */
+import { checkBytes, checkSignal } from '../../../internal/check-option.ts'
 import { ByteRing } from './byte-ring.ts'
 import type { VsockConnection } from './connection.ts'
 import type { VsockHeader } from './header.ts'
-import { checkBytes, type PayloadSource, type SocketOwner, VsockSocketBase } from './socket-base.ts'
+import { type PayloadSource, type SocketOwner, VsockSocketBase } from './socket-base.ts'
 import { checkSocketState, type VsockSocketState } from './state.ts'
 
 /** A stream socket: bytes, in order, without boundaries. */
@@ -61,6 +62,7 @@ export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8A
    */
   async send(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     checkBytes('bytes', bytes)
+    if (signal !== undefined) checkSignal('signal', signal)
     for (let sent = 0; sent < bytes.length; ) {
       signal?.throwIfAborted()
       const taken = this.write(bytes.subarray(sent))
@@ -73,6 +75,7 @@ export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8A
 
   /** The bytes that are there, or the next ones to come; null at the end of the stream. Rejects when it was cut off. */
   async receive(signal?: AbortSignal): Promise<Uint8Array | null> {
+    if (signal !== undefined) checkSignal('signal', signal)
     signal?.throwIfAborted()
     while (this.#received.length === 0) {
       this.throwIfCutOff()
