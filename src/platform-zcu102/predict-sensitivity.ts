@@ -16,15 +16,10 @@ import type { Scenario } from '../scenario/index.ts'
 import { builtInProfile } from './boards.ts'
 import { type PredictionOptions, predict } from './predict.ts'
 import { pageStepRuns } from './predict-pages.ts'
+import { classesOf, type FittingRange, fittingIn } from './predict-search.ts'
 import { type SystemFlow, systemOf } from './predict-system.ts'
 import { type Verdict, verdictOf } from './predict-verdict.ts'
 import { prioritiesOf } from './priorities.ts'
-
-/** What fits is all from one value to another, both included. */
-export interface FittingRange {
-  readonly from: number
-  readonly to: number
-}
 
 /** Lengths of a message with which everything fits, in bytes, and which way its pages go then. */
 export interface FittingLengths extends FittingRange {
@@ -76,6 +71,13 @@ export function predictedSensitivity(
     return { flows: system.flows, key: `${system.flows.map(({ pages }) => pages)} ${pageStepRuns(system)}` }
   }
 
+  let present: Verdict | null = null
+  /** Of present lengths, which every search asks about. */
+  const verdictAsIs: Judge = (scenario, like, suspect) => {
+    present ??= verdict(scenario, like, suspect)
+    return present
+  }
+
   const grain = Math.min(PAGE_SIZE, scenario.broker.chunkBytes)
   const lengthsThatFit = scenario.flows.map((flow, i): FittingLengths[] => {
     onFlow(i)
@@ -83,12 +85,15 @@ export function predictedSensitivity(
     // More than its whole period's worth of wire never fits.
     const most = Math.min(LONGEST_BYTES, 16 * flow.periodNs)
     return classesOf(1, most, (bytes) => waysOf(withLength(bytes)).key).flatMap((ways) =>
-      fittingIn(ways, flow.lengthBytes, (bytes, ...known) => verdict(withLength(bytes), ...known), { grain }).map(
-        (range) => ({
-          ...range,
-          pages: waysOf(withLength(range.from)).flows[i]!.pages,
-        }),
-      ),
+      fittingIn(
+        ways,
+        flow.lengthBytes,
+        (bytes, ...known) => (bytes === flow.lengthBytes ? verdictAsIs : verdict)(withLength(bytes), ...known),
+        { grain },
+      ).map((range) => ({
+        ...range,
+        pages: waysOf(withLength(range.from)).flows[i]!.pages,
+      })),
     )
   })
 
@@ -97,7 +102,9 @@ export function predictedSensitivity(
   const most = Math.min(MOST_PERMILLE, Math.max(1, Math.floor((1000 * LONGEST_BYTES) / longest)))
   const permilleThatFit = joined(
     classesOf(1, most, (permille) => waysOf(scaled(permille)).key).flatMap((ways) =>
-      fittingIn(ways, 1000, (permille, ...known) => verdict(scaled(permille), ...known)),
+      fittingIn(ways, 1000, (permille, ...known) =>
+        (permille === 1000 ? verdictAsIs : verdict)(scaled(permille), ...known),
+      ),
     ),
   )
   const lengthPermille = endFrom(permilleThatFit, 1000) ?? 0
@@ -149,126 +156,6 @@ function withLengths(scenario: Scenario, of: (bytes: number, i: number) => numbe
       return { ...flow, lengthBytes, creditBytes: Math.max(flow.creditBytes, 16 * lengthBytes) }
     }),
   }
-}
-
-/**
- * The parts of [low, high] in each of which `keyOf` is one string. Each part of the key must change in one direction only, so that two
- * equal keys have no other between them.
- */
-export function classesOf(low: number, high: number, keyOf: (value: number) => string): FittingRange[] {
-  const keys = new Map<number, string>()
-  const keyAt = (value: number) => {
-    const known = keys.get(value) ?? keyOf(value)
-    keys.set(value, known)
-    return known
-  }
-  const classes: FittingRange[] = []
-  for (let from = low; from <= high; ) {
-    let [same, other] = [from, high + 1]
-    if (keyAt(high) === keyAt(from)) same = high
-    while (other - same > 1) {
-      const middle = same + Math.floor((other - same) / 2)
-      if (keyAt(middle) === keyAt(from)) same = middle
-      else other = middle
-    }
-    classes.push({ from, to: same })
-    from = same + 1
-  }
-  return classes
-}
-
-/** As `Judge`, of one knob's value. */
-type JudgeValue = (value: number, like: Verdict | null, suspect: number) => Verdict
-
-/** What is known of a value that is searched. */
-export interface Knob {
-  /** In which direction there is more of everything. Default: upwards. */
-  readonly load?: 'upwards' | 'downwards'
-  /** Borders are often one above a multiple of that. Default 1. */
-  readonly grain?: number
-}
-
-/** From one probe to the next. */
-const PROBE_FACTOR = 8
-
-/**
- * The values of a range that fit, as far as probes show: both ends, `present`, and every eight-fold and eighth of it. Borders between
- * neighbouring probes that differ are exact.
- */
-export function fittingIn(
-  { from: low, to: high }: FittingRange,
-  present: number,
-  judge: JudgeValue,
-  { load = 'upwards', grain = 1 }: Knob = {},
-): FittingRange[] {
-  const start = Math.min(high, Math.max(low, present))
-  const probes = new Set([low, start, high])
-  for (let value = start * PROBE_FACTOR; value < high; value *= PROBE_FACTOR) probes.add(value)
-  for (let value = Math.floor(start / PROBE_FACTOR); value > low; value = Math.floor(value / PROBE_FACTOR)) {
-    probes.add(value)
-  }
-  const points = [...probes].sort((a, b) => (load === 'upwards' ? a - b : b - a))
-  const known = new LastFits(judge, load)
-  const verdicts = points.map((value) => known.judge(value))
-  if (load === 'downwards') {
-    points.reverse()
-    verdicts.reverse()
-  }
-  const ranges: FittingRange[] = []
-  let from: number | null = verdicts[0]!.fits ? points[0]! : null
-  for (let k = 1; k < points.length; k++) {
-    if (verdicts[k]!.fits === verdicts[k - 1]!.fits) continue
-    const border = firstUnlike(points[k - 1]!, points[k]!, verdicts[k - 1]!.fits, known, grain)
-    if (from === null) from = border
-    else {
-      ranges.push({ from, to: border - 1 })
-      from = null
-    }
-  }
-  if (from !== null) ranges.push({ from, to: high })
-  return ranges
-}
-
-/** Verdicts of one search, each from the nearest known one that fits and has less of everything. */
-class LastFits {
-  readonly #judge: JudgeValue
-  readonly #sign: 1 | -1
-  readonly #fitting: { readonly value: number; readonly verdict: Verdict }[] = []
-  #suspect = 0
-
-  constructor(judge: JudgeValue, load: 'upwards' | 'downwards') {
-    this.#judge = judge
-    this.#sign = load === 'upwards' ? 1 : -1
-  }
-
-  judge(value: number): Verdict {
-    let like: { readonly value: number; readonly verdict: Verdict } | null = null
-    for (const known of this.#fitting) {
-      const less = this.#sign * known.value <= this.#sign * value
-      if (less && (like === null || this.#sign * known.value > this.#sign * like.value)) like = known
-    }
-    const verdict = this.#judge(value, like?.verdict ?? null, this.#suspect)
-    if (verdict.lateFlow >= 0) this.#suspect = verdict.lateFlow
-    if (verdict.fits) this.#fitting.push({ value, verdict })
-    return verdict
-  }
-}
-
-/**
- * The first value in (like, unlike] whose verdict is not that of `like`, if there is one border between them. `grain`: most borders are
- * one above a multiple of that, since a piece more is more software.
- */
-function firstUnlike(like: number, unlike: number, verdict: boolean, known: LastFits, grain: number): number {
-  let [low, high] = [like, unlike]
-  while (high - low > 1) {
-    const middle = low + Math.floor((high - low) / 2)
-    const whole = middle - (middle % grain)
-    const next =
-      whole > low ? whole : low % grain === 0 && middle - low > 1 && high - low > grain / 2 ? low + 1 : middle
-    if (known.judge(next).fits === verdict) low = next
-    else high = next
-  }
-  return high
 }
 
 /** Ranges that follow one another without a gap are one. */

@@ -9,7 +9,7 @@ import { chainsOf, everythingFits, finite, type PredictionOptions, predict } fro
 import { type Drain, drainOf } from './predict-drain.ts'
 import { obstaclesOf } from './predict-obstacles.ts'
 import { takeOver } from './predict-once.ts'
-import { drainedFrom, lateInFirstRound, type Settled, settle } from './predict-rounds.ts'
+import { drainedFrom, lateInFirstRound, type Settled, settle, wholeNs } from './predict-rounds.ts'
 import { type System, systemOf } from './predict-system.ts'
 import { tasksOf } from './predict-tasks.ts'
 import { prioritiesOf } from './priorities.ts'
@@ -22,9 +22,24 @@ export interface Verdict {
   readonly settled: Settled | null
   /** A flow that was seen to be late; -1: none was looked for, or there is none. */
   readonly lateFlow: number
+  /** How late that flow is at least. Infinity: it is not known. */
+  readonly latenessNs: number
+  /** Of what fits: how much earlier than its deadline each flow is done at least. Empty: it is not known. */
+  readonly slackNs: readonly number[]
 }
 
-const REFUSED: Verdict = { fits: false, settled: null, lateFlow: -1 }
+const REFUSED: Verdict = {
+  fits: false,
+  settled: null,
+  lateFlow: -1,
+  latenessNs: Number.POSITIVE_INFINITY,
+  slackNs: [],
+}
+
+/** A verdict of which nothing else is known. */
+export function plainVerdict(fits: boolean): Verdict {
+  return { ...REFUSED, fits }
+}
 
 /**
  * `from`: of a scenario that fits and has as much of everything or less. `suspect`: the flow that is looked at first. Throws as `predict`.
@@ -39,35 +54,50 @@ export function verdictOf(
   refuseImpossible(scenario, design, profile.cores.value)
   const system = systemOf(scenario, design, profile)
   if (from !== null) takeOver(system, from.system)
-  if (system.pinned) return { ...REFUSED, fits: everythingFits(predict(scenario, options)) }
+  if (system.pinned) return plainVerdict(everythingFits(predict(scenario, options)))
   if (copiesTooMuch(system) || obstaclesOf(system).length > 0) return REFUSED
   const scheduler = options.scheduler ?? scenario.broker.scheduler
   const ranks = options.ranks ?? prioritiesOf(scenario.flows)
   const rounds = { scheduler, ranks, asWindow }
 
+  let refused = REFUSED
   const late = (flow: number, timeNs: number) => {
-    const responseNs = finite(timeNs)
-    return responseNs === null || responseNs > system.flows[flow]!.deadlineNs
+    const latenessNs = (finite(timeNs) ?? Number.POSITIVE_INFINITY) - system.flows[flow]!.deadlineNs
+    if (latenessNs > 0) refused = { ...REFUSED, lateFlow: flow, latenessNs }
+    return latenessNs > 0
   }
+  const slackOf = (responseNs: (flow: number) => number) =>
+    system.flows.map(({ deadlineNs, index }) => deadlineNs - responseNs(index))
   const drainsInTime = ({ readNs }: Pick<Drain, 'readNs'>) =>
     system.flows.every(({ index: i, deadlineNs }) => (readNs[i] ?? Number.POSITIVE_INFINITY) <= deadlineNs)
 
   // Where even less is not drained in time the rounds decide, and mostly the first of them.
   if (from?.drain && !drainsInTime(from.drain)) {
-    const lateFlow = lateInFirstRound(system, rounds, from, late, suspect)
-    if (lateFlow >= 0) return { ...REFUSED, lateFlow }
+    if (lateInFirstRound(system, rounds, from, late, suspect) >= 0) return refused
+    // The stages of some flow may have been late, but its window was not.
+    refused = REFUSED
   }
   const drain = drainOf(system, rounds, from?.drain)
   // What one window drains in time fits, whatever else there is to know; of chains and tasks there is more.
   const flowsOnly = scenario.chains.length === 0 && scenario.vms.every(({ tasks }) => tasks.length === 0)
-  if (flowsOnly && drainsInTime(drain)) return { ...REFUSED, fits: true, settled: drainedFrom(system, from, drain) }
+  if (flowsOnly && drainsInTime(drain)) {
+    const slackNs = slackOf((flow) => drain.readNs[flow]!)
+    return { ...plainVerdict(true), settled: drainedFrom(system, from, drain), slackNs }
+  }
 
   const state = settle(system, rounds, { from, late, drain })
-  if (!state.known) return REFUSED
+  // Where it is not known how long messages are under way the drain may do, but not for tasks.
+  if (!state.known && (refused !== REFUSED || !drainsInTime(drain))) return refused
   const fits =
     chainsOf(scenario, system, state).every(({ schedulable }) => schedulable) &&
-    tasksOf(system, state.software, state.loads, state.spans).every(({ schedulable }) => schedulable)
-  return fits ? { ...REFUSED, fits, settled: state.settled } : REFUSED
+    tasksOf(system, state.software, state.known ? state.loads : null, state.spans).every(
+      ({ schedulable }) => schedulable,
+    )
+  if (!fits) return REFUSED
+  if (!state.known) return { ...plainVerdict(true), settled: drainedFrom(system, from, drain) }
+  const { stage, afterNs, windows, drained } = state
+  const slackNs = slackOf((i) => wholeNs(stage[i]!, afterNs[i]!, windows[i]!, drained[i]))
+  return { ...plainVerdict(true), settled: state.settled, slackNs }
 }
 
 /** More of the time, or of the budget, than there is: then the least urgent flow has no bound, and so no flow has one. */

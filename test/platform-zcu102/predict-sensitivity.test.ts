@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/internal/random.ts'
 import { predict, predictedSensitivity } from '../../src/platform-zcu102/index.ts'
 import { everythingFits } from '../../src/platform-zcu102/predict.ts'
-import { classesOf, type FittingRange, fittingIn } from '../../src/platform-zcu102/predict-sensitivity.ts'
+import type { FittingRange } from '../../src/platform-zcu102/predict-search.ts'
+import { plainVerdict } from '../../src/platform-zcu102/predict-verdict.ts'
 import { prioritiesOf } from '../../src/platform-zcu102/priorities.ts'
 import { parseScenario, type Scenario } from '../../src/scenario/index.ts'
 import { randomScenario } from './random-scenarios.ts'
@@ -138,7 +139,7 @@ describe('without any shortcut', () => {
         scenario,
         { design },
         () => {},
-        (changed) => ({ fits: everythingFits(predict(changed, { design, ranks })), settled: null, lateFlow: -1 }),
+        (changed) => plainVerdict(everythingFits(predict(changed, { design, ranks }))),
       )
       expect(JSON.stringify(predictedSensitivity(scenario, { design })), `seed ${seed + 500}`).toBe(
         JSON.stringify(plain),
@@ -159,40 +160,5 @@ describe('what fits', () => {
     const through = predictedSensitivity(chained(THROUGH), OPTIONS)
     expect(through.failsFirst).toEqual(['chain through'])
     expect(through.lengthPermille).toBeLessThan(lone.lengthPermille)
-  })
-})
-
-describe('the search', () => {
-  it('finds every class of a key that changes in one direction', () => {
-    const key = (value: number) => `${value >= 10} ${Math.max(0, 5 - Math.floor(value / 4))}`
-    const classes = classesOf(1, 1000, key)
-    expect(classes.map(({ from }) => from)).toEqual([1, 4, 8, 10, 12, 16, 20])
-    for (const { from, to } of classes) for (let value = from; value <= to; value++) expect(key(value)).toBe(key(from))
-    expect(classes.at(-1)!.to).toBe(1000)
-    expect(classesOf(5, 5, key)).toEqual([{ from: 5, to: 5 }])
-  })
-
-  it.each([
-    ['all', () => true, [{ from: 1, to: 1000 }]],
-    ['none', () => false, []],
-    ['up to a border', (value: number) => value <= 337, [{ from: 1, to: 337 }]],
-    ['from a border on', (value: number) => value >= 338, [{ from: 338, to: 1000 }]],
-    [
-      'all but a gap',
-      (value: number) => value < 60 || value > 260,
-      [
-        { from: 1, to: 59 },
-        { from: 261, to: 1000 },
-      ],
-    ],
-    ['only the least', (value: number) => value === 1, [{ from: 1, to: 1 }]],
-    ['only the greatest', (value: number) => value === 1000, [{ from: 1000, to: 1000 }]],
-  ])('finds what fits: %s', (_, fits, ranges) => {
-    const judge = (value: number) => ({ fits: fits(value), settled: null, lateFlow: -1 })
-    for (const load of ['upwards', 'downwards'] as const) {
-      for (const grain of [1, 8, 100]) {
-        expect(fittingIn({ from: 1, to: 1000 }, 100, judge, { load, grain })).toEqual(ranges)
-      }
-    }
   })
 })
