@@ -7,39 +7,22 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { isMainThread } from 'node:worker_threads'
 import { Random } from '../src/internal/random.ts'
+import { campaign, work } from './campaign.ts'
 import { type Case, formatCase, parseCase } from './case.ts'
 import { drawCase } from './draw-case.ts'
 import { crashesBy, examine, examineCase, exceeds, type Record } from './examine.ts'
+import { whole } from './misuse.ts'
 import { shrink } from './shrink.ts'
 import { formatCovered, LEAST_BOUNDED, Summary } from './summary.ts'
 import { BOUND_KINDS, type Comparison } from './try-case.ts'
 
 const MAX_TOLD = 20
 
-/** What all workers look at: the next case, and whether to stop. */
-const NEXT = 0
-const STOP = 1
-
-interface Task {
-  readonly seed: number
-  readonly count: number
-  readonly shared: Int32Array
-}
-
 if (isMainThread) process.exitCode = await main()
-else work(workerData as Task)
-
-function work({ seed, count, shared }: Task): void {
-  for (;;) {
-    const index = Atomics.add(shared, NEXT, 1)
-    if (index >= count || Atomics.load(shared, STOP) !== 0) return
-    parentPort!.postMessage(examine(seed, index))
-  }
-}
+else work(examine)
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -69,7 +52,7 @@ async function main(): Promise<number> {
   const limit = seconds ?? (count < Number.POSITIVE_INFINITY ? null : 60)
   const startedMs = performance.now()
   const summary = new Summary()
-  await campaign({ seed, count: Math.min(count, 2 ** 31 - 1), jobs, seconds: limit }, (record) => {
+  await campaign<Record>(import.meta.url, { seed, count, jobs, seconds: limit, batch: 1 }, (record) => {
     summary.add(record)
     return values.first && summary.failures.length > 0
   })
@@ -79,30 +62,6 @@ async function main(): Promise<number> {
   if (values.json) process.stdout.write(`${JSON.stringify(figures(seed, summary, elapsed, jobs, kept))}\n`)
   else print(seed, summary, elapsed, jobs, kept)
   return summary.holds ? 0 : 1
-}
-
-/** Runs until `count` cases were examined, the time is over, or `onRecord` says so; then workers finish the case they are at. */
-function campaign(
-  { seed, count, jobs, seconds }: { seed: number; count: number; jobs: number; seconds: number | null },
-  onRecord: (record: Record) => boolean,
-): Promise<void> {
-  const shared = new Int32Array(new SharedArrayBuffer(8))
-  const timer = seconds === null ? undefined : setTimeout(() => Atomics.store(shared, STOP, 1), seconds * 1000)
-  const workers = Array.from({ length: jobs }, () => {
-    const worker = new Worker(fileURLToPath(import.meta.url), {
-      workerData: { seed, count, shared } satisfies Task,
-      // Machines are short-lived: most of what they are made of should not be moved before it dies.
-      resourceLimits: { maxYoungGenerationSizeMb: 96 },
-    })
-    worker.on('message', (record: Record) => {
-      if (onRecord(record)) Atomics.store(shared, STOP, 1)
-    })
-    return new Promise<void>((resolve, reject) => {
-      worker.on('error', reject)
-      worker.on('exit', () => resolve())
-    })
-  })
-  return Promise.all(workers).then(() => clearTimeout(timer))
 }
 
 // ---- what is said
@@ -242,11 +201,4 @@ function formatKinds({ failures }: Summary): string {
   const counts = BOUND_KINDS.map((kind) => [kind, all.filter((comparison) => comparison.kind === kind).length] as const)
   const some = counts.filter(([, count]) => count > 0).map(([kind, count]) => `${kind} ${count}`)
   return some.length === 0 ? '' : ` (${some.join(', ')})`
-}
-
-function whole(option: string, text: string, least: number): number {
-  const value = Number(text)
-  if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value
-  process.stderr.write(`${option} is a whole number from ${least}, not "${text}"\n`)
-  process.exit(2)
 }

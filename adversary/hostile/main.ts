@@ -4,38 +4,20 @@
  * kinds; `--first` stops at the first; `--json`. Exit code 0: nothing broke; 1: something did; 2: misuse.
  */
 import { availableParallelism } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { isMainThread } from 'node:worker_threads'
 import type { HostileStrategyName } from '../../src/testing/hostile-guest/index.ts'
+import { campaign, work } from '../campaign.ts'
+import { refuse, whole } from '../misuse.ts'
 import { BREAK_KINDS, type BreakKind } from './isolation-checker.ts'
 import { type HostileRun, runHostile } from './run-hostile.ts'
 
-/** What all workers look at: the next run, and whether to stop. */
-const NEXT = 0
-const STOP = 1
 /** Runs next to each other share a scenario. */
 const BATCH = 25
 const MAX_TOLD = 6
 
-interface Task {
-  readonly seed: number
-  readonly count: number
-  readonly shared: Int32Array
-}
-
 if (isMainThread) process.exitCode = await main()
-else work(workerData as Task)
-
-function work({ seed, count, shared }: Task): void {
-  for (;;) {
-    const first = Atomics.add(shared, NEXT, BATCH)
-    for (let index = first; index < first + BATCH; index++) {
-      if (index >= count || Atomics.load(shared, STOP) !== 0) return
-      parentPort!.postMessage(runHostile(seed, index))
-    }
-  }
-}
+else work(runHostile)
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -62,7 +44,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${JSON.stringify({ ...run, needed }, null, 2)}\n`)
     return counts(run).length === 0 ? 0 : 1
   }
-  const count = values.count === undefined ? 2 ** 31 - 1 : whole('--count', values.count, 1)
+  const count = values.count === undefined ? Number.POSITIVE_INFINITY : whole('--count', values.count, 1)
   const seconds =
     values.seconds !== undefined ? whole('--seconds', values.seconds, 1) : values.count === undefined ? 60 : null
   const jobs = whole('--jobs', values.jobs, 1)
@@ -72,7 +54,7 @@ async function main(): Promise<number> {
     [] as HostileRun[],
     new Map<string, number>(),
   ]
-  await campaign({ seed, count, jobs, seconds }, (run) => {
+  await campaign<HostileRun>(import.meta.url, { seed, count, jobs, seconds, batch: BATCH }, (run) => {
     totals.runs++
     totals.resets += run.resets
     totals.turns += run.turns
@@ -119,28 +101,6 @@ function fewestStrategies(seed: number, run: HostileRun, kinds: readonly BreakKi
   return strategies
 }
 
-function campaign(
-  { seed, count, jobs, seconds }: { seed: number; count: number; jobs: number; seconds: number | null },
-  onRun: (run: HostileRun) => boolean,
-): Promise<void> {
-  const shared = new Int32Array(new SharedArrayBuffer(8))
-  const timer = seconds === null ? undefined : setTimeout(() => Atomics.store(shared, STOP, 1), seconds * 1000)
-  const workers = Array.from({ length: jobs }, () => {
-    const worker = new Worker(fileURLToPath(import.meta.url), {
-      workerData: { seed, count, shared } satisfies Task,
-      resourceLimits: { maxYoungGenerationSizeMb: 96 },
-    })
-    worker.on('message', (run: HostileRun) => {
-      if (onRun(run)) Atomics.store(shared, STOP, 1)
-    })
-    return new Promise<void>((resolve, reject) => {
-      worker.on('error', reject)
-      worker.on('exit', () => resolve())
-    })
-  })
-  return Promise.all(workers).then(() => clearTimeout(timer))
-}
-
 function table(covered: ReadonlyMap<string, number>): string {
   const options = new Map<string, string[]>()
   for (const [key, runs] of [...covered].sort(([a], [b]) => a.localeCompare(b))) {
@@ -148,15 +108,4 @@ function table(covered: ReadonlyMap<string, number>): string {
     options.set(option, [...(options.get(option) ?? []), `${value} ${runs}`])
   }
   return [...options].map(([option, values]) => `  ${option.padEnd(10)} ${values.join(' · ')}`).join('\n')
-}
-
-function whole(option: string, text: string, least: number): number {
-  const value = Number(text)
-  if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value
-  return refuse(`${option} is a whole number from ${least}, not "${text}"`)
-}
-
-function refuse(message: string): never {
-  process.stderr.write(`${message}\n`)
-  process.exit(2)
 }

@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build, type Plugin } from 'esbuild'
+import { refuse } from '../misuse.ts'
 import { FAULTS, type Fault, HOSTILE_FAULTS } from './faults.ts'
 
 interface Found {
@@ -107,9 +108,4 @@ function mutated({ name, file, replace, by }: Fault): string {
   const times = source.split(replace).length - 1
   if (times !== 1) refuse(`fault "${name}": what it replaces stands ${times} times in ${file}, not once; write it anew`)
   return source.replace(replace, () => by)
-}
-
-function refuse(message: string): never {
-  process.stderr.write(`${message}\n`)
-  process.exit(2)
 }
