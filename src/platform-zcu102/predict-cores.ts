@@ -151,14 +151,14 @@ export class CoreLoad {
     ownNs += takeOvers * (takeOverNs(this.#system) + this.#software.beginNs)
     locks += takeOvers
     // What comes in between makes one transfer two: a more urgent message, or the end of the budget.
-    const split = restarts + this.#software.transfersABreak * (this.#receives ? exhaustions : 0)
+    const split = restarts + this.#software.transfersAnExhaustion * (this.#receives ? exhaustions : 0)
     const worst = this.#worst
     // The one DMA ends no more of them than it can copy pieces, of which a message has one that may be short.
     const copied = this.#copiedWithin(windowNs) + arrivals + 1
     const ownTransfersNs = Math.min(transfersNs + split * worst.ownNs, copied * worst.ownNs)
     if (design === 'dedicated') return ownNs + ownTransfersNs
     // The broker lets a message that comes early wait for its time.
-    const timers = early + 2 * exhaustions + this.#bucketTimersWithin(windowNs, pieces)
+    const timers = early + this.#software.timersAnExhaustion * exhaustions + this.#bucketTimersWithin(windowNs, pieces)
     const rests = restsWithin(this.#system, this.#software, this.#core, windowNs, this.#spans)
     ownNs += timers * (this.#software.timerNs + this.#software.beginNs) + surplusNs
     ownNs += rests * (restNs(this.#system) + this.#software.beginNs)
@@ -362,7 +362,7 @@ export class Drivers {
       // Sent buffers that come back interrupt their sender even if it polls.
       const injections = !polls || flow.sourceCore === core ? injectionsOf(system, software, core, flow) : 0
       // Transfers that were interrupted are two.
-      const again = software.restarts(flow) + software.transfersABreak * software.exhaustions(flow)
+      const again = software.restarts(flow) + software.transfersAnExhaustion * software.exhaustions(flow)
       const runs = injections + (split ? again : 0)
       // Its sender hears of lent pages when they are back.
       const spanNs = knownSpan(flow, Math.max(spans[flow.index]!, software.loanSpanNs(flow)))
@@ -375,7 +375,7 @@ export class Drivers {
       if (handledNs > 0) this.#times.add(flow.periodNs, spanNs, handledNs)
     }
     const vms = vmCores.filter((other) => other === core).length
-    this.#once = HANDLED_LATER * vms + (split ? software.transfersABreak * software.exhaustionsOnce : 0)
+    this.#once = HANDLED_LATER * vms + (split ? software.transfersAnExhaustion * software.exhaustionsOnce : 0)
   }
 
   /** Runs of interrupt handlers, and of polls. */

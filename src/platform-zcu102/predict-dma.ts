@@ -160,8 +160,8 @@ function softwareTasks(
 }
 
 /** Software of a budget's end: timers; and it may close a chain, which then needs another start. */
-function exhaustionNs({ timerNs, transfersABreak, transferNs }: SoftwareCosts): number {
-  return 2 * timerNs + transfersABreak * transferNs
+function exhaustionNs({ timerNs, timersAnExhaustion, transfersAnExhaustion, transferNs }: SoftwareCosts): number {
+  return timersAnExhaustion * timerNs + transfersAnExhaustion * transferNs
 }
 
 /** What follows when a message has been read: an entry of each core that finds nothing, and an interrupt that is injected to each VM. */
@@ -187,7 +187,7 @@ function addRests(
     // A transfer that it interrupts is two.
     const handled =
       cores.reduce((runs, core) => runs + injectionsOf(system, software, core, flow), 0) +
-      (software.restarts(flow) + software.exhaustions(flow) * software.transfersABreak) * cores.length
+      (software.restarts(flow) + software.exhaustions(flow) * software.transfersAnExhaustion) * cores.length
     const busyNs = handled * handledNs + worst(CostOp.guestSend) + tlbRefillNs(system, flow)
     // Its sender hears of lent pages when they are back.
     add(flow.periodNs, software.loanSpanNs(flow), come(1 + handled, busyNs))
@@ -195,7 +195,7 @@ function addRests(
   const { pollingNs } = interrupts
   if (pollingNs > 0) add(pollingNs, pollingNs, come(vmCores.length, vmCores.length * handledNs))
   for (const { periodNs, interruptsNs } of throttles.values()) add(periodNs, periodNs, come(0, interruptsNs))
-  const once = HANDLED_LATER * vmCores.length + cores.length * software.exhaustionsOnce * software.transfersABreak
+  const once = HANDLED_LATER * vmCores.length + cores.length * software.exhaustionsOnce * software.transfersAnExhaustion
   add(ONCE_NS, 0, come(cores.length + once, once * handledNs))
 }
 

@@ -65,6 +65,9 @@ export interface SoftwareCosts {
   /** Times that a message uses up the budget of the DMA, on average; and how often more than that in any window. */
   readonly exhaustions: (flow: SystemFlow) => number
   readonly exhaustionsOnce: number
+  /** Timers that each of these takes, until there is budget again; and the transfers that it makes more. */
+  readonly timersAnExhaustion: number
+  readonly transfersAnExhaustion: number
   /** Transfers that a message takes more whenever its chain is interrupted. */
   readonly transfersABreak: number
   /** Transfers that other messages take more because of one of this flow, which interrupts them. */
@@ -97,6 +100,11 @@ export interface UnderWay {
 const LEAST_RECLAIMED = Math.floor((3 * TRANSMIT_QUEUE_SIZE) / 8)
 /** What was copied before a window may exhaust the budget in it, as may a debt, and what is copied may do so in a period that has just begun. */
 const EXHAUSTIONS_ONCE = 3
+/**
+ * A chain takes no more than is in the account when it grows, also if a refill comes while it is copied; of what is in the account then, what
+ * was copied since the refill is missing. So two chains after each other have a whole budget, and one may have nearly nothing of it.
+ */
+const BREAKS_AN_EXHAUSTION = 2
 
 /** w, however long messages are under way: a sender has only so many buffers. */
 export function longestStepNs(system: System): number {
@@ -143,8 +151,13 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     completions: ofFlow(completions),
     // A timer that finds nothing may have been set for one before it.
     earlyTimers: ofFlow((flow) => (system.pinned || underWay.early?.(flow) === false ? 0 : 2)),
-    exhaustions: ofFlow((flow) => (blacksOut && flow.pages !== 'moved' ? flow.workNs / regulator.budgetNs : 0)),
-    exhaustionsOnce: blacksOut ? EXHAUSTIONS_ONCE : 0,
+    exhaustions: ofFlow((flow) =>
+      regulator.kind === 'budget' && flow.pages !== 'moved' ? flow.workNs / regulator.budgetNs : 0,
+    ),
+    exhaustionsOnce: regulator.kind === 'budget' ? EXHAUSTIONS_ONCE : 0,
+    // All of a period: a chain ends all the same, but nothing waits.
+    timersAnExhaustion: blacksOut ? 2 : 0,
+    transfersAnExhaustion: BREAKS_AN_EXHAUSTION * transfersABreak,
     message: ofFlow((flow) =>
       onceFor(
         system,
@@ -244,9 +257,11 @@ function stepNs(system: System, underWay: UnderWay): number {
   const lent = MOST_UNDER_WAY * sum(flows, ({ pages, pieces }) => (pages === 'copied' ? 0 : pieces))
   const settled = lends ? MOST_UNDER_WAY * flows.filter(({ pages }) => pages !== 'copied').length : 0
   const completed = Math.min(announced, messages + controls) + settled
-  // Without EVENT_IDX every transfer interrupts; with it each of the two queues of a VM does once.
+  // Without EVENT_IDX every transfer interrupts, or those that are held back do at the end of the step; with it each of the two queues of
+  // a VM does once.
   const vmsACore = Math.max(...cores.map((core) => vmCores.filter((other) => other === core).length))
-  const injected = floating ? (interrupts.eventIdx ? 2 * vmsACore : 2 * announced + settled) : 0
+  const told = interrupts.coalesceCount > 1 ? vmsACore : announced
+  const injected = floating ? (interrupts.eventIdx ? 2 * vmsACore : told + announced + settled) : 0
   return (
     (floating ? worst(CostOp.lockCriticalSection) : 0) +
     (fetched + refilled) * worst(CostOp.fetchDescriptor) +
