@@ -254,7 +254,7 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
 function floatingTransfer(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): Share {
   const { chains, worst } = system
   const lockNs = worst(CostOp.lockCriticalSection)
-  const kickNs = software.refillKickNs
+  const kickNs = software.refillKick(flow)
   const kickHoldNs = kickNs > 0 ? lockNs + software.beginNs : 0
   const endNs = lockNs + software.beginNs + worst(CostOp.injectListRegister)
   // What has arrived may wait for a timer before its receiver is told, and then for another core.
@@ -298,7 +298,7 @@ function dedicatedMessage(system: System, core: number, flow: SystemFlow): Share
 function dedicatedTransfer(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): Share {
   const { worst } = system
   if (flow.destinationCore !== core) return NOTHING
-  const kickNs = software.refillKickNs > 0 ? worst(CostOp.mmioTrap) : 0
+  const kickNs = software.refillKick(flow) > 0 ? worst(CostOp.mmioTrap) : 0
   return { ownNs: interruptWorstNs(system) + worst(CostOp.injectListRegister) + kickNs, othersNs: 0, locks: 0 }
 }
 

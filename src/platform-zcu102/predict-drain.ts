@@ -22,6 +22,8 @@ export interface Drain {
   readonly readNs: readonly number[]
   readonly spans: readonly number[]
   readonly earlyNs: readonly number[]
+  /** Messages of a flow that can have receive buffers at once. */
+  received(flow: SystemFlow): number
   readonly settled: SettledDrain | null
   readNsOf(name: Tightening): readonly number[]
 }
@@ -29,13 +31,22 @@ export interface Drain {
 /** Where a drain may start of a system that has as much of everything, or more. */
 export interface SettledDrain {
   readonly spans: readonly number[]
-  readonly settledNs: number
+  /** From its beginning to its end. */
+  readonly lengthNs: number
   readonly starts: Starts
   readonly readNs: readonly number[]
   readonly earlyNs: readonly number[]
+  received(flow: SystemFlow): number
 }
 
-export const NO_DRAIN: Drain = { readNs: [], spans: [], earlyNs: [], settled: null, readNsOf: () => [] }
+export const NO_DRAIN: Drain = {
+  readNs: [],
+  spans: [],
+  earlyNs: [],
+  received: () => Number.POSITIVE_INFINITY,
+  settled: null,
+  readNsOf: () => [],
+}
 
 /** More rounds than that: something grows without end, and is taken for it. */
 const MOST_ROUNDS = 100
@@ -52,38 +63,47 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
   const noDrain = { ...NO_DRAIN, spans: none, readNs: none, readNsOf: () => none }
   const starts = from?.starts.copy() ?? new Starts()
   let spans: readonly number[] = from?.spans ?? flows.map(() => 0)
-  let settledNs = from?.settledNs ?? 0
+  let lengthNs = from?.lengthNs ?? 0
   for (let round = 0; round <= MOST_ROUNDS; round++) {
-    const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds))
+    // A loan that is due is something to do, and done when the window ends.
+    const settledNs = system.lends ? lengthNs : 0
+    const received = receivedIn(system, lengthNs)
+    const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds), received)
     if (parts.obstacles.length > 0) return noDrain
     const unforgiven = spans.includes(Number.POSITIVE_INFINITY) ? none : unforgivenOf(parts)
     const still = flows.map(() => 0)
     const set = flowSetOf(system, parts.software, still)
-    let windowNs = 0
-    const readNsOf = (name: Tightening) => {
+    const lengthOf = (name: Tightening) => {
       const model = modelOf(system, set, parts.software, still, TIGHTNESS[name])
-      const lengthNs = starts.solve(`drain ${name}`, 0, (nowNs) => drainNs(parts, model, spans, nowNs))
-      const startsNs = startsOf(system, lengthNs, unforgiven)
-      if (name === 'A4') {
-        windowNs = lengthNs
-        earlyNs = startsNs
-      }
-      return startsNs.map((startNs) => limited(lengthNs + startNs))
+      return starts.solve(`drain ${name}`, 0, (nowNs) => drainNs(parts, model, spans, nowNs))
     }
-    let earlyNs: readonly number[] = none
-    const readNs = readNsOf('A4')
-    if (!(windowNs < Number.POSITIVE_INFINITY)) return noDrain
-    // A loan that is due is something to do, and done when the window ends.
-    const settledNow = system.lends ? windowNs : 0
+    const drainedNs = lengthOf('A4')
+    if (!(drainedNs < Number.POSITIVE_INFINITY)) return noDrain
+    const startsIn = (windowNs: number) => startsOf(system, windowNs, unforgiven)
+    const readIn = (windowNs: number) => startsIn(windowNs).map((startNs) => limited(windowNs + startNs))
+    const readNs = readIn(drainedNs)
     const less = readNs.some((read, i) => read + parts.trailNs < spans[i]!)
-    if (from !== null && (less || settledNow < settledNs)) return settleDrain(system, rounds, null)
+    if (from !== null && (less || drainedNs < lengthNs)) return settleDrain(system, rounds, null)
     const grown = readNs.map((read, i) => Math.max(spans[i]!, read + parts.trailNs))
-    if (settledNow <= settledNs && grown.every((span, i) => span === spans[i]))
-      return { readNs, spans, earlyNs, readNsOf, settled: { spans, settledNs, starts, readNs, earlyNs } }
+    if (drainedNs <= lengthNs && grown.every((span, i) => span === spans[i])) {
+      const earlyNs = startsIn(drainedNs)
+      const settled = { spans, lengthNs, starts, readNs, earlyNs, received }
+      return { ...settled, settled, readNsOf: (name) => readIn(lengthOf(name)) }
+    }
     spans = grown
-    settledNs = Math.max(settledNs, settledNow)
+    lengthNs = Math.max(lengthNs, drainedNs)
   }
   return noDrain
+}
+
+/**
+ * Of each flow the messages that can have receive buffers at once, where the machine drains in `windowNs`: those of one drain. What waits to
+ * be told may be of one before.
+ */
+function receivedIn(system: System, windowNs: number): (flow: SystemFlow) => number {
+  if (waitsToBeTold(system)) return () => Number.POSITIVE_INFINITY
+  const reaches = reachesOf(system, windowNs)
+  return (flow) => messagesWithin(flow, reaches[flow.index]!, windowNs)
 }
 
 /**

@@ -22,8 +22,15 @@ const CREDIT_MESSAGES = 12
 /** Of a transmit queue: a message's header and payload. */
 const DESCRIPTORS_A_MESSAGE = 2
 
-/** `underWay`: messages of a flow between release and the return of all buffers. */
-export function scarcityOf(system: System, underWay: (flow: SystemFlow) => number): Scarcity {
+/**
+ * `underWay`: messages of a flow between release and the return of all buffers; `received`: those that have receive buffers at once, default:
+ * as many.
+ */
+export function scarcityOf(
+  system: System,
+  underWay: (flow: SystemFlow) => number,
+  received: (flow: SystemFlow) => number = () => Number.POSITIVE_INFINITY,
+): Scarcity {
   const { flows } = system
   const senders = flows.map((flow) => underWay(flow) > MOST_UNDER_WAY)
   const receivers = system.vmCores.map((_, vm) => {
@@ -31,7 +38,7 @@ export function scarcityOf(system: System, underWay: (flow: SystemFlow) => numbe
     const control = flows.filter(({ source, creditEvery }) => source === vm && creditEvery < Number.POSITIVE_INFINITY)
     const needed = incoming.reduce(
       // What is only tried to be moved may need one buffer more, for a head.
-      (sum, flow) => sum + underWay(flow) * (flow.pieces + (flow.pages === 'tried' ? 1 : 0)),
+      (sum, flow) => sum + Math.min(underWay(flow), received(flow)) * (flow.pieces + (flow.pages === 'tried' ? 1 : 0)),
       control.length,
     )
     return needed > postedBuffers(system, vm)

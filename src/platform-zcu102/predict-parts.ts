@@ -26,13 +26,17 @@ export class Parts {
   #sentNs: readonly number[] | null = null
   #inheritedNs: readonly number[] | null = null
 
-  /** `interrupts`: whether a message of the flow may interrupt the chain of another. */
+  /**
+   * `interrupts`: whether a message of the flow may interrupt the chain of another. `received`: messages of the flow that have receive buffers
+   * at once, as far as another bound than `spans` is known.
+   */
   constructor(
     system: System,
     spans: readonly number[],
     settledNs: number,
     starts: Starts,
     interrupts: (flow: SystemFlow) => boolean = () => true,
+    received?: (flow: SystemFlow) => number,
   ) {
     const { flows, lends } = system
     this.system = system
@@ -43,7 +47,7 @@ export class Parts {
     // A loan begins before its message arrives, and is due a period later.
     const loanSpanNs = (flow: SystemFlow) =>
       lends && flow.pages !== 'copied' ? spans[flow.index]! + flow.periodNs + settledNs : spans[flow.index]!
-    const scarcity = scarcityOf(system, underWay)
+    const scarcity = scarcityOf(system, underWay, received)
     this.scarcity = scarcity
     this.software = softwareOf(system, {
       // A sender has no more buffers.

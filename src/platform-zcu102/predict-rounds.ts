@@ -173,7 +173,7 @@ function roundOf(
 ): Round {
   const { flows, lends, pinned } = system
   const { scheduler, ranks, asWindow } = rounds
-  const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds))
+  const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds), drain.received)
   const { software, scarcity, loads, everything, sentNs, inheritedNs } = parts
   const early = earlyOf(parts, drain)
   const tries = (flow: SystemFlow) => !pinned && flow.pages === 'tried'

@@ -27,6 +27,7 @@ import {
   transferCharges,
   worstNs,
 } from './predict-charges.ts'
+import { postedBuffers } from './predict-obstacles.ts'
 import { onceFor } from './predict-once.ts'
 import { pageStepBuffers, pageStepNs } from './predict-pages.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
@@ -72,8 +73,9 @@ export interface SoftwareCosts {
   readonly transfersABreak: number
   /** Transfers that other messages take more because of one of this flow, which interrupts them. */
   readonly restarts: (flow: SystemFlow) => number
-  /** The trap with which a receiver hands its buffers back; 0: it does not. */
+  /** The trap with which a receiver hands its buffers back, of any flow, and of one; 0: it does not. */
   readonly refillKickNs: number
+  readonly refillKick: (flow: SystemFlow) => number
   /** Receive buffers taken before anybody needs them. */
   readonly surplusNs: number
 }
@@ -125,7 +127,8 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   const revokes = (flow: SystemFlow) => underWay.handedBackNs(flow) > flow.periodNs
   const starves = (flow: SystemFlow) => underWay.starves(flow.destination)
   // Who is starved is told of every refill.
-  const kicks = system.flows.some(starves) || !system.interrupts.suppressRefill
+  const told = (flow: SystemFlow) => starves(flow) || !system.interrupts.suppressRefill
+  const kicks = system.flows.some(told)
   const growth = growthOf(system)
   // Asked for in every window, so found once.
   const ofFlow = (find: (flow: SystemFlow) => number) => {
@@ -135,8 +138,8 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   const { regulator } = system
   const blacksOut = regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs
   const transfer = ofFlow((flow) =>
-    onceFor(system, kicks ? 'transfer, kicked' : 'transfer', flow.index, () =>
-      worstNs(system, transferCharges(system, flow.pieces, kicks)),
+    onceFor(system, told(flow) ? 'transfer, kicked' : 'transfer', flow.index, () =>
+      worstNs(system, transferCharges(system, flow.pieces, told(flow))),
     ),
   )
   const completions = (flow: SystemFlow) =>
@@ -184,16 +187,32 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     byPiece: growth === 'none',
     transfers: ofFlow((flow) => {
       if (flow.pages === 'moved') return 0
-      return starves(flow) ? flow.pieces : transfersAtMost(flow.pieces, growth)
+      const transfers = transfersAtMost(flow.pieces, growth)
+      return starves(flow) ? Math.min(flow.pieces, transfers + waitsOf(system, flow)) : transfers
     }),
-    // A message that has to wait for buffers comes back for each.
-    restarts: ofFlow((flow) =>
-      underWay.interrupts?.(flow) === false ? 0 : transfersABreak * (starves(flow) ? flow.pieces : 1),
-    ),
+    // A message that has to wait for buffers comes back whenever there are some.
+    restarts: ofFlow((flow) => {
+      if (underWay.interrupts?.(flow) === false) return 0
+      return transfersABreak * (starves(flow) ? Math.min(flow.pieces, 1 + waitsOf(system, flow)) : 1)
+    }),
     transfersABreak,
-    refillKickNs: kicks ? onceFor(system, 'kick', 0, () => worstNs(system, REFILL_KICK_CHARGES)) : 0,
+    refillKickNs: kicks ? refillKickNs(system) : 0,
+    refillKick: ofFlow((flow) => (told(flow) ? refillKickNs(system) : 0)),
     surplusNs: surplusNs(system),
   }
+}
+
+function refillKickNs(system: System): number {
+  return onceFor(system, 'kick', 0, () => worstNs(system, REFILL_KICK_CHARGES))
+}
+
+/**
+ * Times that a receiver runs out of buffers because of one message, and may for others once more at either end of a window. It hands all
+ * back that have been announced, and that is at least a batch: so many are between two such times, or all that it has; all but those of
+ * the transfer that ended then, which are in the next.
+ */
+function waitsOf(system: System, flow: SystemFlow): number {
+  return 3 + (2 * flow.pieces) / Math.min(ANNOUNCE_BATCH, postedBuffers(system, flow.destination))
 }
 
 /** While pages are lent, every buffer that a receiver has posted may be taken to look at it. */
