@@ -1,17 +1,54 @@
-/** Faults that the adversary and hostile guests have to find, each a replacement in one source file. */
+/** Faults that the adversary and hostile guests have to find, each a replacement in one source file, or in two. */
+import { readFileSync } from 'node:fs'
 
-export interface Fault {
-  readonly name: string
-  /** What is wrong then. */
-  readonly what: string
+export interface Change {
   readonly file: string
   /** Text that stands in the file exactly once, and what stands there instead. */
   readonly replace: string
   readonly by: string
 }
 
-/** The first three were once in the prediction. */
+export interface Fault extends Change {
+  readonly name: string
+  /** What is wrong then. */
+  readonly what: string
+  /** What it consists of besides. */
+  readonly also?: Change
+}
+
+/**
+ * The sources that a fault changes, by file as the fault names it, with the fault in them. Throws `Error` where its text is gone, or stands
+ * there more than once.
+ */
+export function withFault({ name, also, ...first }: Fault): Map<string, string> {
+  const changed = new Map<string, string>()
+  for (const { file, replace, by } of also === undefined ? [first] : [first, also]) {
+    const source = changed.get(file) ?? readFileSync(file, 'utf8')
+    const times = source.split(replace).length - 1
+    if (times !== 1)
+      throw new Error(`fault "${name}": what it replaces stands ${times} times in ${file}, not once; write it anew`)
+    changed.set(
+      file,
+      source.replace(replace, () => by),
+    )
+  }
+  return changed
+}
+
+/** The first four were once there. */
 export const FAULTS: readonly Fault[] = [
+  {
+    name: 'back-pressure',
+    what: 'what the broker delays by holding all buffers of a sender counts against the sender, and the bounds do not know',
+    file: 'src/broker/policing.ts',
+    replace: 'this.#creditNs = Math.min(this.#creditNs, Math.max(0, nowNs - this.#tatNs))',
+    by: 'this.#creditNs = 0',
+    also: {
+      file: 'src/platform-zcu102/predict-parts.ts',
+      replace: 'if (!scarcity.senders[i]) return releasedNs + sentNs[i]!',
+      by: 'if (releasedNs < Number.POSITIVE_INFINITY) return releasedNs + sentNs[i]!',
+    },
+  },
   {
     name: 'unknown backlog',
     what: 'flows are bounded although it is not known how long messages of others are under way',

@@ -4,13 +4,12 @@
  * or the text to be replaced is gone. `--only NAME`, `--seconds N`, `--seed S`, `--jobs N`, `--json`.
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build, type Plugin } from 'esbuild'
 import { refuse } from '../misuse.ts'
-import { FAULTS, type Fault, HOSTILE_FAULTS } from './faults.ts'
+import { FAULTS, type Fault, HOSTILE_FAULTS, withFault } from './faults.ts'
 
 interface Found {
   readonly name: string
@@ -39,7 +38,7 @@ const entry = values.hostile ? 'adversary/hostile/main.ts' : 'adversary/main.ts'
 const faults = all.filter(({ name }) => values.only === undefined || name === values.only)
 if (faults.length === 0) refuse(`--only is one of ${all.map(({ name }) => name).join(', ')}`)
 // All of them first: one whose text is gone should not be told after an hour.
-for (const fault of faults) mutated(fault)
+for (const fault of faults) changedBy(fault)
 
 const results: Found[] = []
 for (const fault of faults) {
@@ -65,7 +64,7 @@ async function hunt(fault: Fault): Promise<Found> {
     format: 'esm',
     outfile: program,
     logLevel: 'error',
-    plugins: [withFault(fault)],
+    plugins: [putIn(changedBy(fault))],
   })
   const options = ['--seconds', values.seconds, '--seed', values.seed, '--jobs', values.jobs, '--first', '--json']
   if (!values.hostile) options.push('--shrunk', '0')
@@ -93,19 +92,23 @@ function broken(first?: { index: number; breaks: { kind: string; what: string }[
   return first === undefined ? '' : `case ${first.index}: ${first.breaks[0]!.kind}: ${first.breaks[0]!.what}`
 }
 
-function withFault(fault: Fault): Plugin {
-  const path = resolve(fault.file)
+function putIn(sources: ReadonlyMap<string, string>): Plugin {
+  const changed = new Map([...sources].map(([file, contents]) => [resolve(file), contents]))
   return {
     name: 'fault',
     setup({ onLoad }) {
-      onLoad({ filter: /\.ts$/ }, (file) => (file.path === path ? { contents: mutated(fault), loader: 'ts' } : null))
+      onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const contents = changed.get(path)
+        return contents === undefined ? null : { contents, loader: 'ts' }
+      })
     },
   }
 }
 
-function mutated({ name, file, replace, by }: Fault): string {
-  const source = readFileSync(file, 'utf8')
-  const times = source.split(replace).length - 1
-  if (times !== 1) refuse(`fault "${name}": what it replaces stands ${times} times in ${file}, not once; write it anew`)
-  return source.replace(replace, () => by)
+function changedBy(fault: Fault): Map<string, string> {
+  try {
+    return withFault(fault)
+  } catch (error) {
+    return refuse((error as Error).message)
+  }
 }
