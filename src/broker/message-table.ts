@@ -40,6 +40,8 @@ export class Message {
   readonly payload = new SegmentList()
   segment = 0
   segmentOffset = 0
+  /** Frames of it that were exchanged: their next owner has them, and the message no longer holds them. */
+  readonly exchanged: number[] = []
 
   constructor(headerBytes: number) {
     this.header = new Uint8Array(headerBytes)
@@ -88,6 +90,7 @@ export class MessageTable {
     message.loan = null
     message.transfers = 0
     message.payload.clear()
+    message.exchanged.length = 0
     return message
   }
 

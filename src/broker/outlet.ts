@@ -124,7 +124,7 @@ export class Outlet {
       port.charge(CostOp.usedRing, 1)
       this.#context.publish(message.source, queue)
     }
-    zeroCopy?.ledger.release(message.payload)
+    zeroCopy?.ledger.release(message.payload, message.exchanged)
     this.#queues.messages.release(message)
   }
 }

@@ -255,13 +255,18 @@ export class PageMover {
 
   #moveRun(job: PageJob, message: Message, limit: number): number {
     const { run, buffers } = job
-    const { exchange } = this.#context.zeroCopy!
+    const { exchange, ledger } = this.#context.zeroCopy!
     if (run.invalidated < run.taken) return exchange.invalidate(run, limit)
     let done = 0
     for (; done < limit && run.put < run.taken; done++) {
       job.transfer!.appendPiece(buffers[run.put]!, PAGE_SIZE)
       exchange.putNext(run)
       message.advance(PAGE_SIZE)
+      if (run.loan !== null) continue
+      // The receiver may make the page available again before the rest has arrived: it is not the message's to hold any more.
+      const frame = run.sourceFrame[run.put - 1]!
+      ledger.letGo(frame)
+      message.exchanged.push(frame)
     }
     if (run.put === run.taken) {
       buffers.length = 0

@@ -79,7 +79,7 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
     }
     const drainedNs = lengthOf('A4')
     if (!(drainedNs < Number.POSITIVE_INFINITY)) return noDrain
-    const startsIn = (windowNs: number) => startsOf(system, windowNs, unforgiven)
+    const startsIn = (windowNs: number) => startsOf(parts, windowNs, unforgiven)
     const readIn = (windowNs: number) => startsIn(windowNs).map((startNs) => limited(windowNs + startNs))
     const readNs = readIn(drainedNs)
     const less = readNs.some((read, i) => read + parts.trailNs < spans[i]!)
@@ -126,9 +126,14 @@ function releasedLaterNs(system: System, jitterNs: number, windowNs: number): nu
 
 /**
  * By flow, from the nominal release: latest that a message is released, and may compete, where all is done `windowNs` later. Infinity: not
- * known, because a sender may wait for buffers that messages have which are held back.
+ * known, because a sender may wait for buffers that messages have which are held back; or because what waited for receive buffers holds
+ * the next one back for longer than it was held back itself.
  */
-function startsOf(system: System, windowNs: number, unforgiven: readonly number[]): number[] {
+function startsOf(
+  { system, scarcity }: Pick<Parts, 'system' | 'scarcity'>,
+  windowNs: number,
+  unforgiven: readonly number[],
+): number[] {
   const { flows, scenario } = system
   const startNs: number[] = []
   const ownNs: number[] = []
@@ -140,7 +145,8 @@ function startsOf(system: System, windowNs: number, unforgiven: readonly number[
     const toleranceNs = arrivalToleranceNs(scenario, index)
     const lateNs = Math.max(0, Math.min(releasedNs + windowNs - bestNs, unforgiven[index]!) - toleranceNs)
     const forgives = unforgiven[index]! < Number.POSITIVE_INFINITY
-    const grows = !forgives && lateNs > MOST_UNDER_WAY * periodNs
+    const falls = scarcity.receivers[flow.destination]! && windowNs > toleranceNs
+    const grows = falls || (!forgives && lateNs > MOST_UNDER_WAY * periodNs)
     startNs[index] = grows ? Number.POSITIVE_INFINITY : Math.max(releasedNs, lateNs > 0 ? bestNs + lateNs : 0)
     ownNs[index] = Math.max(0, startNs[index] - bestNs)
   }

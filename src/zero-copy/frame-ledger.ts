@@ -18,8 +18,20 @@ export class FrameLedger {
     this.#each(segments, 1)
   }
 
-  release(segments: SegmentList): void {
+  /** Takes back what `retain` did, of all frames but those that were let go of already. */
+  release(segments: SegmentList, letGo: readonly number[] = []): void {
+    for (const frame of letGo) this.#pin(frame, 1)
     this.#each(segments, -1)
+  }
+
+  /** One of the frames that are retained is not held any more. */
+  letGo(frame: number): void {
+    this.#pin(frame, -1)
+  }
+
+  #pin(frame: number, step: 1 | -1): void {
+    this.#pins[frame]! += step
+    if (this.#pins[frame]! < 0) assert(false, `frame ${frame} released more often than pinned`)
   }
 
   pins(frame: number): number {
@@ -55,10 +67,7 @@ export class FrameLedger {
       const first = Math.floor(segments.offset[i]! / PAGE_SIZE)
       const last = Math.floor((segments.offset[i]! + segments.length[i]! - 1) / PAGE_SIZE)
       this.#reserve(last)
-      for (let frame = first; frame <= last; frame++) {
-        this.#pins[frame]! += step
-        if (this.#pins[frame]! < 0) assert(false, `frame ${frame} released more often than pinned`)
-      }
+      for (let frame = first; frame <= last; frame++) this.#pin(frame, step)
     }
   }
 

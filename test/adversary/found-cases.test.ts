@@ -8,10 +8,10 @@ import { Random } from '../../src/internal/random.ts'
 const FOLDER = new URL('found-cases/', import.meta.url)
 
 it.each(readdirSync(FOLDER))('%s', (file) => {
-  const { boundedFlows, crashed, exceeded } = examineCase(
+  const { bounds, crashed, exceeded } = examineCase(
     parseCase(readFileSync(new URL(file, FOLDER), 'utf8')),
     new Random(0),
   )
   expect({ crashed, exceeded }).toEqual({ crashed: null, exceeded: [] })
-  expect(boundedFlows).toBeGreaterThan(0)
+  expect(bounds).toBeGreaterThan(0)
 })
