@@ -60,13 +60,13 @@ flows:
 })
 
 it('a flow without a bound leaves the others theirs', () => {
-  // The messages of f1 may be late for longer than the rate test forgives.
-  const scenario = { ...randomScenario(1), costs: 'worst' as const }
+  // The messages of f2 may be late for longer than the rate test forgives.
+  const scenario = { ...randomScenario(13), costs: 'worst' as const }
   const { flows, obstacles, cores } = predict(scenario, { design: 'floating' })
-  expect(flows.map(({ endToEndNs }) => endToEndNs !== null)).toEqual([true, false, true])
-  expect(obstacles.join()).toContain('f1')
+  expect(flows.map(({ endToEndNs }) => endToEndNs !== null)).toEqual([true, true, false, true, true])
+  expect(obstacles.join()).toContain('f2')
   // What is taken from the cores depends on how long all messages are under way.
-  expect(cores.map(({ stolenWithin }) => stolenWithin(1e6))).toEqual([1e6, 1e6])
+  expect(cores.map(({ stolenWithin }) => stolenWithin(1e6))).toEqual(cores.map(() => 1e6))
   const found = simulate(scenario, { design: 'floating', payload: () => null }).flows
   for (const { name, endToEndNs } of flows) {
     if (endToEndNs !== null) expect(found[name]!.responseTimeNs!.max).toBeLessThanOrEqual(endToEndNs)
