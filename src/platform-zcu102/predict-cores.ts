@@ -14,8 +14,9 @@ import {
   TAKE_OVERS,
   worstNs,
 } from './predict-charges.ts'
+import { handlerRunsWithin } from './predict-drivers.ts'
 import { onceFor } from './predict-once.ts'
-import { pageStepNs, tlbRefillsOf, tlbRefillsWithin } from './predict-pages.ts'
+import { pageStepNs, tlbRefillsWithin } from './predict-pages.ts'
 import { awaitedNs, interruptWorstNs, type SoftwareCosts } from './predict-software.ts'
 import { knownSpan, type System, type SystemFlow, sendsWithin, type Throttle } from './predict-system.ts'
 import { Staircase } from './staircase.ts'
@@ -70,39 +71,14 @@ export class CoreLoad {
     this.#throttle = system.throttles.get(core)
     this.#receives = system.roams || system.flows.some((flow) => flow.destinationCore === core)
     const { flows } = system
-    const messages = flows.map((flow) =>
-      floating ? floatingMessage(system, software, core, flow) : dedicatedMessage(system, core, flow),
-    )
-    const transfers = flows.map((flow) =>
-      floating ? floatingTransfer(system, software, core, flow) : dedicatedTransfer(system, software, core, flow),
-    )
-    this.#worst = {
-      ownNs: Math.max(0, ...transfers.map(({ ownNs }) => ownNs)),
-      othersNs: Math.max(0, ...transfers.map(({ othersNs }) => othersNs)),
-      locks: Math.max(0, ...transfers.map(({ locks }) => locks)),
-    }
-    this.#counted = new Float64Array(COUNTED_WORDS * flows.length)
+    const { counted, worst } = countedOf(system, software, core)
+    this.#worst = worst
+    this.#counted = counted.slice()
     const loans = system.lends ? flows.length : 0
     this.#loansNs = new Staircase(loans)
     this.#loanLocks = new Staircase(loans)
     flows.forEach((flow, i) => {
-      const [message, transfer] = [messages[i]!, transfers[i]!]
-      const count = software.transfers(flow)
-      const known = [
-        flow.periodNs,
-        knownSpan(flow, spans[i]!),
-        message.ownNs,
-        message.othersNs,
-        message.locks,
-        count * transfer.ownNs,
-        count * transfer.othersNs,
-        count * transfer.locks,
-        software.restarts(flow),
-        flow.pieces,
-        software.exhaustions(flow),
-        software.earlyTimers(flow),
-      ]
-      this.#counted.set(known, COUNTED_WORDS * i)
+      this.#counted[COUNTED_WORDS * i + 1] = knownSpan(flow, spans[i]!)
       const steps = software.loanSteps(flow)
       if (steps === 0) return
       const loanSpanNs = knownSpan(flow, software.loanSpanNs(flow))
@@ -205,6 +181,64 @@ export class CoreLoad {
   }
 }
 
+interface Counted {
+  /** As `CoreLoad` counts, without spans. */
+  readonly counted: Float64Array
+  /** Of a transfer of whatever flow. */
+  readonly worst: Share
+}
+
+/** By the costs that they are made of; and by core. */
+const countedBy = new WeakMap<object, Map<number, Counted>>()
+
+/** What does not depend on how long messages are under way, but by the costs. */
+function countedOf(system: System, software: SoftwareCosts, core: number): Counted {
+  let byCore = countedBy.get(software.events)
+  if (byCore === undefined) {
+    byCore = new Map()
+    countedBy.set(software.events, byCore)
+  }
+  let found = byCore.get(core)
+  if (found === undefined) {
+    found = countedAnew(system, software, core)
+    byCore.set(core, found)
+  }
+  return found
+}
+
+function countedAnew(system: System, software: SoftwareCosts, core: number): Counted {
+  const { design, flows } = system
+  const floating = design === 'floating'
+  const counted = new Float64Array(COUNTED_WORDS * flows.length)
+  const worst = { ownNs: 0, othersNs: 0, locks: 0 }
+  flows.forEach((flow, i) => {
+    const message = floating ? floatingMessage(system, software, core, flow) : dedicatedMessage(system, core, flow)
+    const transfer = floating
+      ? floatingTransfer(system, software, core, flow)
+      : dedicatedTransfer(system, software, core, flow)
+    worst.ownNs = Math.max(worst.ownNs, transfer.ownNs)
+    worst.othersNs = Math.max(worst.othersNs, transfer.othersNs)
+    worst.locks = Math.max(worst.locks, transfer.locks)
+    const count = software.transfers(flow)
+    const known = [
+      flow.periodNs,
+      0,
+      message.ownNs,
+      message.othersNs,
+      message.locks,
+      count * transfer.ownNs,
+      count * transfer.othersNs,
+      count * transfer.locks,
+      software.restarts(flow),
+      flow.pieces,
+      software.exhaustions(flow),
+      software.earlyTimers(flow),
+    ]
+    counted.set(known, COUNTED_WORDS * i)
+  })
+  return { counted, worst }
+}
+
 /** Doorbell, pieces, the way back of both sides' buffers, and now and then a credit update the other way. */
 function floatingMessage(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): Share {
   const { worst } = system
@@ -302,99 +336,6 @@ function dedicatedTransfer(system: System, software: SoftwareCosts, core: number
   return { ownNs: interruptWorstNs(system) + worst(CostOp.injectListRegister) + kickNs, othersNs: 0, locks: 0 }
 }
 
-/** Runs of interrupt handlers, and of polls, of all VMs of a core. */
-export function handlerRunsWithin(
-  system: System,
-  software: SoftwareCosts,
-  core: number,
-  windowNs: number,
-  spans: readonly number[],
-): number {
-  return driversOf(system, software, core, spans).runsWithin(windowNs)
-}
-
-/** By spans, which are of one round: of every core, with the costs of that round. */
-const known = new WeakMap<readonly number[], Map<number, Drivers>>()
-
-/** The same object for the same spans and costs. */
-export function driversOf(system: System, software: SoftwareCosts, core: number, spans: readonly number[]): Drivers {
-  let byCore = known.get(spans)
-  if (byCore === undefined) {
-    byCore = new Map()
-    known.set(spans, byCore)
-  }
-  let runs = byCore.get(core)
-  if (runs === undefined || runs.software !== software) {
-    runs = new Drivers(system, software, core, spans)
-    byCore.set(core, runs)
-  }
-  return runs
-}
-
-/** Interrupts of a VM that no message which is under way accounts for any more: one in its handler, and one that waits. */
-export const HANDLED_LATER = 2
-
-/** What the VMs of a core do with their devices in any window. */
-export class Drivers {
-  readonly software: SoftwareCosts
-  /** Runs of handlers because of messages; and the time of those, of sends, and of refills of TLBs that were invalidated as a whole. */
-  readonly #runs: Staircase
-  readonly #times: Staircase
-  readonly #handlerNs: number
-  /** VMs that poll, and their period. */
-  readonly #polling: number
-  readonly #pollingNs: number
-  /** In any window, whatever is under way. */
-  readonly #once: number
-
-  constructor(system: System, software: SoftwareCosts, core: number, spans: readonly number[]) {
-    const { chains, flows, interrupts, vmCores } = system
-    this.software = software
-    this.#runs = new Staircase(flows.length)
-    this.#times = new Staircase(flows.length)
-    this.#handlerNs = system.worst(CostOp.guestIsr)
-    this.#pollingNs = interrupts.pollingNs
-    const polls = interrupts.pollingNs > 0
-    this.#polling = polls ? vmCores.filter((other) => other === core).length : 0
-    const receives = flows.some(({ destinationCore }) => destinationCore === core)
-    const split = chains && receives && !polls
-    for (const flow of flows) {
-      // Sent buffers that come back interrupt their sender even if it polls.
-      const injections = !polls || flow.sourceCore === core ? injectionsOf(system, software, core, flow) : 0
-      // Transfers that were interrupted are two.
-      const again = software.restarts(flow) + software.transfersAnExhaustion * software.exhaustions(flow)
-      const runs = injections + (split ? again : 0)
-      // Its sender hears of lent pages when they are back.
-      const spanNs = knownSpan(flow, Math.max(spans[flow.index]!, software.loanSpanNs(flow)))
-      if (runs > 0) this.#runs.add(flow.periodNs, spanNs, runs)
-      const handledNs = runs * this.#handlerNs
-      const ends = (flow.sourceCore === core ? 1 : 0) + (flow.destinationCore === core ? 1 : 0)
-      const sentNs = flow.sourceCore === core ? system.worst(CostOp.guestSend) : 0
-      const ownNs = sentNs + ends * tlbRefillsOf(system, flow) * system.worst(CostOp.tlbRefill)
-      if (ownNs > 0) this.#times.add(flow.periodNs, knownSpan(flow, spans[flow.index]!), ownNs)
-      if (handledNs > 0) this.#times.add(flow.periodNs, spanNs, handledNs)
-    }
-    const vms = vmCores.filter((other) => other === core).length
-    this.#once = HANDLED_LATER * vms + (split ? software.transfersAnExhaustion * software.exhaustionsOnce : 0)
-  }
-
-  /** Runs of interrupt handlers, and of polls. */
-  runsWithin(windowNs: number): number {
-    return this.#runs.within(windowNs) + this.#otherRunsWithin(windowNs)
-  }
-
-  /** Sends, interrupt handlers, polls, and refills of TLBs; ns. */
-  timeWithin(windowNs: number): number {
-    return this.#times.within(windowNs) + this.#otherRunsWithin(windowNs) * this.#handlerNs
-  }
-
-  #otherRunsWithin(windowNs: number): number {
-    let runs = this.#once
-    if (this.#polling > 0) runs += this.#polling * (Math.floor(windowNs / this.#pollingNs) + 2)
-    return runs
-  }
-}
-
 /**
  * Times that a core which moves pages comes back from its guests. They have each time sent or handled something; or they, and what
  * EL2 does on that core without calling the broker, have taken so long that its timer brings it back.
@@ -432,12 +373,4 @@ export function takeOverNs(system: System): number {
 /** A virtual interrupt: injected for another core, and handled. */
 export function handledWorstNs(system: System): number {
   return interruptWorstNs(system) + system.worst(CostOp.injectListRegister) + system.worst(CostOp.guestIsr)
-}
-
-/** Virtual interrupts that a core's VMs can be sent because of one flow: pieces of one message come in so many transfers. */
-export function injectionsOf(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): number {
-  const control = Math.min(1, system.controls)
-  const sends = flow.sourceCore === core ? software.completions(flow) + 2 * control : 0
-  const receives = flow.destinationCore === core ? software.transfers(flow) + control : 0
-  return sends + receives
 }

@@ -7,10 +7,11 @@ import { CostOp, chargedNs } from '../platform/index.ts'
 import { moveCharges, TransferWay } from '../zero-copy/index.ts'
 import type { Starts } from './least-fixed-point.ts'
 import { CoreLoad } from './predict-cores.ts'
+import { countedSoftware } from './predict-counted.ts'
 import { softwareWithin } from './predict-dma.ts'
 import { loanObstacle, type Scarcity, scarcityOf } from './predict-obstacles.ts'
 import { beforeNs, computedNs, returnedNs, trailNs } from './predict-path.ts'
-import { type SoftwareCosts, softwareOf } from './predict-software.ts'
+import type { SoftwareCosts } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
 
 /** What one round is made of, from how long messages, and then their loans, are under way. Found when it is asked for. */
@@ -49,7 +50,7 @@ export class Parts {
       lends && flow.pages !== 'copied' ? spans[flow.index]! + flow.periodNs + settledNs : spans[flow.index]!
     const scarcity = scarcityOf(system, underWay, received)
     this.scarcity = scarcity
-    this.software = softwareOf(system, {
+    this.software = countedSoftware(system, {
       // A sender has no more buffers.
       messages: (flow) => Math.min(MOST_UNDER_WAY, underWay(flow)),
       handedBackNs: (flow) => spans[flow.index]!,

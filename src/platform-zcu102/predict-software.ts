@@ -34,6 +34,8 @@ import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.t
 import { receiveBuffersOf, TRANSMIT_QUEUE_SIZE } from './vm.ts'
 
 export interface SoftwareCosts {
+  /** Costs with the same of these are the same, but for `loanSpanNs`. */
+  readonly events: object
   /** w: longest time that the lock is held; without a lock, the longest step of the dedicated broker. */
   readonly stepNs: number
   /** What a step spends to start a transfer, besides its pieces. */
@@ -146,6 +148,7 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     system.interrupts.lazyReclaim && underWay.waits?.(flow) === false ? 1 / LEAST_RECLAIMED : 1
   const transfersABreak = chains ? (growth === 'prompt' || growth === 'none' ? 1 : 2) : 0
   return {
+    events: {},
     stepNs: stepNs(system, underWay),
     beginNs: onceFor(system, 'begin', 0, () => worstNs(system, sumCharges(TRANSFER_CHARGES, FIRST_TRANSFER_CHARGES))),
     pieceNs: onceFor(system, 'piece', 0, () => worstNs(system, pieceCharges(system))),

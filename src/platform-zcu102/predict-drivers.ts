@@ -1,0 +1,148 @@
+/** What the VMs of a core do with their devices in any window: they send, handle interrupts, poll, and refill their TLBs. */
+import { CostOp } from '../platform/index.ts'
+import { tlbRefillsOf } from './predict-pages.ts'
+import type { SoftwareCosts } from './predict-software.ts'
+import { knownSpan, type System, type SystemFlow } from './predict-system.ts'
+import { Staircase } from './staircase.ts'
+
+/** Runs of interrupt handlers, and of polls, of all VMs of a core. */
+export function handlerRunsWithin(
+  system: System,
+  software: SoftwareCosts,
+  core: number,
+  windowNs: number,
+  spans: readonly number[],
+): number {
+  return driversOf(system, software, core, spans).runsWithin(windowNs)
+}
+
+/** By spans, which are of one round: of every core, with the costs of that round. */
+const known = new WeakMap<readonly number[], Map<number, Drivers>>()
+
+/** The same object for the same spans and costs. */
+export function driversOf(system: System, software: SoftwareCosts, core: number, spans: readonly number[]): Drivers {
+  let byCore = known.get(spans)
+  if (byCore === undefined) {
+    byCore = new Map()
+    known.set(spans, byCore)
+  }
+  let runs = byCore.get(core)
+  if (runs === undefined || runs.software !== software) {
+    runs = new Drivers(system, software, core, spans)
+    byCore.set(core, runs)
+  }
+  return runs
+}
+
+/** Interrupts of a VM that no message which is under way accounts for any more: one in its handler, and one that waits. */
+export const HANDLED_LATER = 2
+
+/** What the VMs of a core do with their devices in any window. */
+export class Drivers {
+  readonly software: SoftwareCosts
+  /** Runs of handlers because of messages; and the time of those, of sends, and of refills of TLBs that were invalidated as a whole. */
+  readonly #runs: Staircase
+  readonly #times: Staircase
+  readonly #handlerNs: number
+  /** VMs that poll, and their period. */
+  readonly #polling: number
+  readonly #pollingNs: number
+  /** In any window, whatever is under way. */
+  readonly #once: number
+
+  constructor(system: System, software: SoftwareCosts, core: number, spans: readonly number[]) {
+    const { flows, interrupts } = system
+    const { counted, once, vms } = countedOf(system, software, core)
+    this.software = software
+    this.#runs = new Staircase(flows.length)
+    this.#times = new Staircase(2 * flows.length)
+    this.#handlerNs = system.worst(CostOp.guestIsr)
+    this.#pollingNs = interrupts.pollingNs
+    this.#polling = interrupts.pollingNs > 0 ? vms : 0
+    this.#once = once
+    for (let i = 0; i < flows.length; i++) {
+      const [runs, ownNs] = [counted[2 * i]!, counted[2 * i + 1]!]
+      if (runs === 0 && ownNs === 0) continue
+      const flow = flows[i]!
+      const { periodNs } = flow
+      const spanNs = knownSpan(flow, spans[i]!)
+      if (ownNs > 0) this.#times.add(periodNs, spanNs, ownNs)
+      if (runs === 0) continue
+      // Its sender hears of lent pages when they are back.
+      const toldNs = knownSpan(flow, Math.max(spanNs, software.loanSpanNs(flow)))
+      this.#runs.add(periodNs, toldNs, runs)
+      const handledNs = runs * this.#handlerNs
+      if (handledNs > 0) this.#times.add(periodNs, toldNs, handledNs)
+    }
+  }
+
+  /** Runs of interrupt handlers, and of polls. */
+  runsWithin(windowNs: number): number {
+    return this.#runs.within(windowNs) + this.#otherRunsWithin(windowNs)
+  }
+
+  /** Sends, interrupt handlers, polls, and refills of TLBs; ns. */
+  timeWithin(windowNs: number): number {
+    return this.#times.within(windowNs) + this.#otherRunsWithin(windowNs) * this.#handlerNs
+  }
+
+  #otherRunsWithin(windowNs: number): number {
+    let runs = this.#once
+    if (this.#polling > 0) runs += this.#polling * (Math.floor(windowNs / this.#pollingNs) + 2)
+    return runs
+  }
+}
+
+/** Of one message of each flow, one after the other: runs of handlers; sends and refills of TLBs, ns. Once: runs in any window. */
+interface Counted {
+  readonly counted: Float64Array
+  readonly once: number
+  readonly vms: number
+}
+
+/** By the costs that they are made of; and by core. */
+const countedBy = new WeakMap<object, Map<number, Counted>>()
+
+/** What does not depend on how long messages are under way, but by the costs. */
+function countedOf(system: System, software: SoftwareCosts, core: number): Counted {
+  let byCore = countedBy.get(software.events)
+  if (byCore === undefined) {
+    byCore = new Map()
+    countedBy.set(software.events, byCore)
+  }
+  let found = byCore.get(core)
+  if (found === undefined) {
+    found = countedAnew(system, software, core)
+    byCore.set(core, found)
+  }
+  return found
+}
+
+function countedAnew(system: System, software: SoftwareCosts, core: number): Counted {
+  const { chains, flows, interrupts, vmCores } = system
+  const polls = interrupts.pollingNs > 0
+  const receives = flows.some(({ destinationCore }) => destinationCore === core)
+  const split = chains && receives && !polls
+  const counted = new Float64Array(2 * flows.length)
+  flows.forEach((flow, i) => {
+    // Sent buffers that come back interrupt their sender even if it polls.
+    const injections = !polls || flow.sourceCore === core ? injectionsOf(system, software, core, flow) : 0
+    // Transfers that were interrupted are two.
+    const again = software.restarts(flow) + software.transfersAnExhaustion * software.exhaustions(flow)
+    counted[2 * i] = injections + (split ? again : 0)
+    const ends = (flow.sourceCore === core ? 1 : 0) + (flow.destinationCore === core ? 1 : 0)
+    const sentNs = flow.sourceCore === core ? system.worst(CostOp.guestSend) : 0
+    counted[2 * i + 1] = sentNs + ends * tlbRefillsOf(system, flow) * system.worst(CostOp.tlbRefill)
+  })
+  const vms = vmCores.filter((other) => other === core).length
+  const once = HANDLED_LATER * vms + (split ? software.transfersAnExhaustion * software.exhaustionsOnce : 0)
+  return { counted, once, vms }
+}
+
+/** Virtual interrupts that a core's VMs can be sent because of one flow: pieces of one message come in so many transfers. */
+export function injectionsOf(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): number {
+  const control = Math.min(1, system.controls)
+  const sends = flow.sourceCore === core ? software.completions(flow) + 2 * control : 0
+  const receives = flow.destinationCore === core ? software.transfers(flow) + control : 0
+  return sends + receives
+}
