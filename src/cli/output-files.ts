@@ -1,8 +1,9 @@
-/** What commands write, and where: folders, delivered payloads, traces. Errors are the file system's. */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
+/** What commands write, and where: folders, delivered payloads, traces. What the file system refuses is a `UsageError`. */
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, type Stats, statSync, writeSync } from 'node:fs'
 import { dirname, extname, join, relative } from 'node:path'
 import type { Design } from '../platform-zcu102/index.ts'
 import type { Scenario } from '../scenario/index.ts'
+import { doing } from './file-error.ts'
 import { kindOf } from './input-files.ts'
 import { UsageError } from './terminal.ts'
 
@@ -10,16 +11,20 @@ import { UsageError } from './terminal.ts'
 export function makeFolder(path: string): void {
   if (isFolder(path)) return
   makeFolder(dirname(path))
-  try {
-    mkdirSync(path)
-  } catch (error) {
-    // Another process may have been quicker.
-    if (!isFolder(path)) throw error
-  }
+  doing('write', path, () => {
+    try {
+      mkdirSync(path)
+    } catch (error) {
+      // Another process may have been quicker.
+      if (isFolder(path)) return
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      throw new UsageError(`cannot write ${path}: it has to be a folder, and is none`, { cause: error })
+    }
+  })
 }
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  return doing('write', path, () => statSync(path, { throwIfNoEntry: false }))?.isDirectory() === true
 }
 
 /** A path as the user would write it: from the current folder, unless that leads out of it. */
@@ -36,18 +41,67 @@ export function payloadWriter(folder: string, scenario: Scenario) {
   }
 }
 
-/** Writes piece by piece: a trace may be larger than the longest string. */
-export function writePieces(file: number, pieces: Iterable<string>): void {
-  for (const piece of pieces) writeAll(file, piece)
+/** A file that is open for writing. What the system refuses is a `UsageError` with its path. */
+export class OutputFile {
+  readonly #path: string
+  readonly #file: number
+
+  /** Takes a descriptor over, of the file that messages call `path`. */
+  constructor(path: string, file: number) {
+    this.#path = path
+    this.#file = file
+  }
+
+  /** Writes all of it, at the end or `at` a place: a full disk takes a part first, and says so only to who asks again. */
+  write(content: string | Uint8Array, at: number | null = null): void {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content
+    doing('write', this.#path, () => {
+      for (let done = 0; done < bytes.length; ) {
+        done += writeSync(this.#file, bytes, done, bytes.length - done, at === null ? null : at + done)
+      }
+    })
+  }
+
+  /** Returns when all of it is on the disk. */
+  sync(): void {
+    doing('write', this.#path, () => fsyncSync(this.#file))
+  }
+
+  close(): void {
+    // Some file servers say only now that the disk is full.
+    doing('write', this.#path, () => closeSync(this.#file))
+  }
+}
+
+/** Throws `UsageError` when what is to be written would replace one of `inputs`, under whatever name, or a folder. */
+export function mustBeOutput(path: string, inputs: readonly string[]): void {
+  const there = statOf(path)
+  if (there === undefined) return
+  if (there.isDirectory()) throw new UsageError(`cannot write ${path}: it is a directory, not a regular file`)
+  for (const input of inputs) {
+    const other = statOf(input)
+    if (there.isFile() && other?.dev === there.dev && other.ino === there.ino) {
+      throw new UsageError(`cannot write ${path}: it is read in the same run, as ${input}`)
+    }
+  }
+}
+
+/** Undefined: there is nothing that could be looked at. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
 }
 
 /** Creates or replaces a file, and makes its folder. Not at once: who reads meanwhile may find half of it. */
 export function writeFile(path: string, content: string | Uint8Array): void {
   const file = openToWrite(path)
   try {
-    writeAll(file, content)
+    file.write(content)
   } finally {
-    closeSync(file)
+    file.close()
   }
 }
 
@@ -55,32 +109,31 @@ export function writeFile(path: string, content: string | Uint8Array): void {
  * An empty file, in a folder made for it; the caller closes it. Throws `UsageError` for what is neither a file nor a device: a
  * pipe would wait for its reader.
  */
-export function openToWrite(path: string): number {
+export function openToWrite(path: string): OutputFile {
   makeFolder(dirname(path))
-  const there = statSync(path, { throwIfNoEntry: false })
-  const kind = there === undefined || there.isCharacterDevice() ? null : kindOf(there)
-  if (kind !== null) throw new UsageError(`cannot write ${path}: it is ${kind}, not a regular file`)
-  return openSync(path, 'w')
-}
-
-/** Writes all of it, at the end or `at` a place: a full disk takes a part first, and says so only to who asks again. */
-export function writeAll(file: number, content: string | Uint8Array, at: number | null = null): void {
-  const bytes = typeof content === 'string' ? Buffer.from(content) : content
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(file, bytes, done, bytes.length - done, at === null ? null : at + done)
-  }
+  return doing('write', path, () => {
+    const there = statSync(path, { throwIfNoEntry: false })
+    const kind = there === undefined || there.isCharacterDevice() ? null : kindOf(there)
+    if (kind !== null) throw new UsageError(`cannot write ${path}: it is ${kind}, not a regular file`)
+    return new OutputFile(path, openSync(path, 'w'))
+  })
 }
 
 /** Never half, not even after a power cut: a reader finds the old file or the new one. */
 export function writeWhole(path: string, text: string): void {
+  writeWholeInPieces(path, (file) => file.write(text))
+}
+
+/** The same for what comes in pieces: `write` writes them. */
+export function writeWholeInPieces(path: string, write: (file: OutputFile) => void): void {
   const file = openToWrite(`${path}.new`)
   try {
-    writeAll(file, text)
-    fsyncSync(file)
+    write(file)
+    file.sync()
   } finally {
-    closeSync(file)
+    file.close()
   }
-  renameSync(`${path}.new`, path)
+  doing('write', path, () => renameSync(`${path}.new`, path))
   syncFolder(dirname(path))
 }
 

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { FlowSpec, Scenario } from '../scenario/index.ts'
+import { reasonOf } from './file-error.ts'
 import { MOST_BYTES, readRegularFile } from './input-files.ts'
 import { UsageError } from './terminal.ts'
 
@@ -12,6 +13,7 @@ import { UsageError } from './terminal.ts'
 export function withPayloads(scenario: Scenario, options: readonly string[], cwd: string): Scenario {
   const chosen = new Map<string, string>()
   for (const option of options) {
+    if (option === '') throw new UsageError("--payload needs the name of a file, and not ''")
     const equals = option.indexOf('=')
     const flow = scenario.flows.find(({ name }) => name === option.slice(0, Math.max(0, equals)))
     if (flow) chosen.set(flow.name, option.slice(equals + 1))
@@ -60,6 +62,6 @@ function bytesOrProblem(path: string): Uint8Array | string {
   try {
     return readRegularFile(path, MOST_BYTES)
   } catch (error) {
-    return `cannot read the payload ${path}: ${(error as Error).message}`
+    return `cannot read the payload ${path}: ${reasonOf(error)}`
   }
 }

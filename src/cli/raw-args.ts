@@ -2,6 +2,50 @@
  * Arguments as they were written. The parser of the command line makes a number of all that looks like one: `--out 007` would write
  * to the folder `7`, and `--out ''` to `0`. Until it has parsed, values are kept from it by a mark.
  */
+import { nearest } from '../internal/suggest.ts'
+
+/** An option of some command, as the parser has it. */
+export interface KnownOption {
+  /** Without dashes; of one letter, or more. */
+  readonly names: readonly string[]
+  /** It takes no value. */
+  readonly isBoolean?: boolean
+}
+
+/**
+ * What is wrong with the options among the arguments; null: nothing. The parser itself takes for an option what every object has
+ * (`--constructor`), what leads into objects (`--a.b`), `--no-` before any name, and a value behind `=` that nobody asks for.
+ */
+export function mistakeInOptions(args: readonly string[], known: readonly KnownOption[]): string | null {
+  const end = args.indexOf('--')
+  const words = end < 0 ? args : args.slice(0, end)
+  for (const [i, word] of words.entries()) {
+    if (!word.startsWith('-') || /^-\d/.test(word)) continue
+    const [, dashes, name, value] = /^(--?)([^=]*)(=.*)?$/s.exec(word)!
+    const option = optionNamed(`${dashes}${name}`, known)
+    const before = i === 0 ? undefined : optionNamed(words[i - 1]!, known)
+    if (option === undefined && before !== undefined && !before.isBoolean) {
+      return `${word} is no value of ${words[i - 1]}: one that begins with - is written ${words[i - 1]}=${word}`
+    }
+    if (word === '-') return '- is no file: standard input is not read; name a file'
+    if (option === undefined) return `Unknown option \`${dashes}${name}\`${suggestion(name!, known)}`
+    if (option.isBoolean && value !== undefined) return `${dashes}${name} takes no value: leave ${value} out`
+  }
+  return null
+}
+
+/** `--seed` or `-h`, with its dashes. */
+function optionNamed(word: string, known: readonly KnownOption[]): KnownOption | undefined {
+  return known.find(({ names }) => names.some((name) => word === (name.length > 1 ? `--${name}` : `-${name}`)))
+}
+
+function suggestion(name: string, known: readonly KnownOption[]): string {
+  const near = nearest(
+    name,
+    known.flatMap(({ names }) => names.filter(({ length }) => length > 1)),
+  )
+  return near === null ? '' : `; did you mean --${near}?`
+}
 
 /** No argument can hold it: the system ends arguments at a zero byte. */
 const MARK = '\0'

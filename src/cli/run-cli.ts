@@ -3,7 +3,8 @@ import { type CAC, cac } from 'cac'
 import { VirtioError } from '../internal/error.ts'
 import { oneOf } from '../internal/suggest.ts'
 import type { EvaluationParts } from './evaluate/evaluate-command.ts'
-import { numbersOf, protectedArgs, unprotected } from './raw-args.ts'
+import { isRefusal, reasonOf } from './file-error.ts'
+import { mistakeInOptions, numbersOf, protectedArgs, unprotected } from './raw-args.ts'
 import type { Simulator } from './simulator.ts'
 import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE, guarded, type Terminal, UsageError } from './terminal.ts'
 
@@ -149,22 +150,28 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     })
   cli.help((sections) => [...sections, { title: 'Exit codes', body: EXIT_CODES }])
   cli.version(parts.version)
+  const mistake = mistakeInOptions(
+    args,
+    [cli.globalCommand, ...cli.commands].flatMap(({ options }) => options),
+  )
+  if (mistake !== null) throw new UsageError(mistake)
   parseRaw(cli, args)
+  // The parser tells it only where no command stands before.
+  if (cli.options.version && cli.matchedCommandName !== undefined) cli.outputVersion()
   if (cli.options.help || cli.options.version) return EXIT_OK
   if (!cli.matchedCommand) {
     const [command] = cli.args
-    if (command !== undefined) {
-      throw new UsageError(
-        `there is no command ${command}; ${oneOf(
-          command,
-          cli.commands.map(({ name }) => name),
-        )}`,
-      )
-    }
+    if (command !== undefined) throw new UsageError(noCommand(command, cli))
     cli.outputHelp()
     return EXIT_USAGE
   }
   return await cli.runMatchedCommand()
+}
+
+function noCommand(written: string, cli: CAC): string {
+  const names = cli.commands.map(({ name }) => name)
+  if (names.includes(written)) return `${written} stands behind --, where nothing is a command; write it before`
+  return `there is no command ${written || "''"}; ${oneOf(written, names)}`
 }
 
 /** Fills in the arguments and options as they were written: only what an option calls a number becomes one. */
@@ -189,13 +196,28 @@ const EXIT_CODES = `  0  fine
   3  a mistake in virtio-sdk itself
   130  interrupted`
 
-function explain(error: unknown): { exitCode: number; message: string } {
-  if (error instanceof Error && speaksForItself(error)) return { exitCode: EXIT_USAGE, message: error.message }
+/** An exit code and a sentence for what was thrown. */
+export function explain(error: unknown): { exitCode: number; message: string } {
+  if (isRefusal(error)) {
+    const what = error.path === undefined ? '' : `${error.path}: `
+    return { exitCode: EXIT_USAGE, message: what + reasonOf(error) }
+  }
+  if (error instanceof Error && speaksForItself(error))
+    return { exitCode: EXIT_USAGE, message: shortened(error.message) }
   const details = error instanceof Error ? error.stack : String(error)
   return { exitCode: EXIT_INTERNAL, message: `internal error, please report it: ${details}` }
 }
 
-/** The user's, the argument parser's, or the file system's error: the message says enough, a stack would not help. */
+/** The user's or the argument parser's error: the message says enough, a stack would not help. */
 function speaksForItself(error: Error): boolean {
-  return error instanceof UsageError || error instanceof VirtioError || error.name === 'CACError' || 'syscall' in error
+  return error instanceof UsageError || error instanceof VirtioError || error.name === 'CACError'
+}
+
+const MOST_LINES = 20
+
+/** A file may have any number of mistakes; who mends the first sees the next. */
+function shortened(message: string): string {
+  const lines = message.split('\n')
+  const more = lines.length - MOST_LINES
+  return more > 0 ? [...lines.slice(0, MOST_LINES), `and ${more} more lines`].join('\n') : message
 }

@@ -8,7 +8,8 @@ import {
   profileOf,
 } from '../platform-zcu102/index.ts'
 import type { Scenario } from '../scenario/index.ts'
-import { readTextFile, UnfitFile } from './input-files.ts'
+import { reasonOf } from './file-error.ts'
+import { readTextFile } from './input-files.ts'
 import { UsageError } from './terminal.ts'
 
 /** Reads the text of a file that a scenario names, by the path that is written there. */
@@ -48,8 +49,8 @@ export function fileReader(scenarioPath: string, cwd: string): ReadFile {
       try {
         return readTextFile(place)
       } catch (error) {
-        if (error instanceof UnfitFile) throw new UsageError(`cannot read ${place}: ${error.message}`, { cause: error })
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
+        throw new UsageError(`cannot read ${place}: ${reasonOf(error)}`, { cause: error })
       }
     }
     const lookedFor = places.length === 1 && places[0] === path ? '' : `, looked for ${places.join(' and ')}`

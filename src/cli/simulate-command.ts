@@ -1,10 +1,9 @@
 /** `simulate`: the same flows through both designs, side by side. What `npm start` runs. */
-import { closeSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Design, Prediction } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
-import { openToWrite, payloadWriter, withDesign, writePieces } from './output-files.ts'
+import { mustBeOutput, openToWrite, payloadWriter, withDesign } from './output-files.ts'
 import { readPayloads, withPayloads } from './payload-files.ts'
 import { progress } from './progress.ts'
 import { readScenario } from './scenario-file.ts'
@@ -36,12 +35,15 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   const payloads = readPayloads(scenario, scenarioPath, terminal.cwd)
   const outFolder = destination('--out', flags.out, terminal)
   const traceFile = destination('--trace', flags.trace, terminal)
+  const traceFiles = traceFile === null ? [] : designs.map((design) => traceOf(traceFile, design, designs))
+  const inputs = inputsOf(scenario, scenarioPath, terminal.cwd)
+  if (traceFile !== null) for (const path of [traceFile, ...traceFiles]) mustBeOutput(path, inputs)
   noteLongDeadlines(scenario, note)
 
   // Before anything runs: what cannot be written is known at once.
-  const outputs = designs.map((design) => ({
+  const outputs = designs.map((design, i) => ({
     onMessage: outFolder === null ? null : payloadWriter(join(outFolder, design), scenario),
-    trace: traceFile === null ? null : openTrace(designs.length === 1 ? traceFile : withDesign(traceFile, design)),
+    trace: traceFile === null ? null : openTrace(traceFiles[i]!),
   }))
   const line = progress(terminal, !flags.quiet)
   const runs = designs.map((design, i): DesignRun => {
@@ -60,9 +62,10 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
     if (trace !== null) {
       const { path, file, recorder } = trace
       try {
-        writePieces(file, simulator.chromeTrace(recorder, scenario))
+        // A trace may be larger than the longest string.
+        for (const piece of simulator.chromeTrace(recorder, scenario)) file.write(piece)
       } finally {
-        closeSync(file)
+        file.close()
       }
       if (recorder.dropped > 0) note(`${path} is full: its last ${recorder.dropped} records are missing`)
     }
@@ -83,6 +86,21 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   }
   const clean = runs.every(({ result }) => result.payloadMismatches === 0 && result.violations === 0)
   return clean && exceeded.length === 0 ? EXIT_OK : EXIT_NEGATIVE
+}
+
+/** Of two designs each has a trace of its own. */
+function traceOf(path: string, design: Design, designs: readonly Design[]): string {
+  return designs.length === 1 ? path : withDesign(path, design)
+}
+
+/** Every file that the run reads, wherever it may be looked for. */
+function inputsOf(scenario: Scenario, scenarioPath: string, cwd: string): string[] {
+  const payloads = scenario.flows.flatMap(({ payload }) => (payload.kind === 'file' ? [payload.path] : []))
+  const boards = [scenario.platform, scenario.calibration].flatMap(
+    (named) => /^file:(.*)$/s.exec(named ?? '')?.[1] ?? [],
+  )
+  const places = [dirname(scenarioPath), cwd]
+  return [scenarioPath, ...[...payloads, ...boards].flatMap((path) => places.map((place) => resolve(place, path)))]
 }
 
 function openTrace(path: string) {

@@ -1,4 +1,5 @@
 /** Standard output and standard error, which may be a full disk, or a pipe whose reader has gone: writing never throws. */
+import { reasonOf } from './file-error.ts'
 import type { Output } from './terminal.ts'
 
 export class StdStream implements Output {
@@ -27,6 +28,6 @@ export class StdStream implements Output {
         this.#stream.write('', () => resolve())
       })
     }
-    return this.#error?.message ?? null
+    return this.#error && reasonOf(this.#error)
   }
 }

@@ -16,6 +16,13 @@ export interface Terminal {
   now(): number
   /** Once, when the user or the system asks to stop; a second time stops at once. The result takes the listener back. */
   onInterrupt?(listener: () => void): () => void
+  /**
+   * Hears of what is thrown or rejected where nobody waits for it, instead of what was asked before. The result takes the listener
+   * back; without any it is a mistake of ours.
+   */
+  onUncaught?(listener: (error: unknown) => void): () => void
+  /** Resolves when nothing is left that would happen in this process by itself, or after a second. */
+  idle?(): Promise<void>
 }
 
 export const EXIT_OK = 0

@@ -91,6 +91,8 @@ function offsetOf(node: unknown, fallback: number): number {
   return (node as Node | null)?.range?.[0] ?? fallback
 }
 
+/** The reader has its engine's word for what is too deep for it. */
 function firstLine(text: string): string {
+  if (/call stack|recursion/.test(text)) return 'lists and maps nest too deeply'
   return text.split('\n', 1)[0] ?? text
 }

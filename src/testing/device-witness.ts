@@ -1,5 +1,7 @@
 /** Runs the device's part of a program and holds each answer, and each byte written, against the specification. */
+
 import { agrees, describe } from './agreement.ts'
+import { takenOf } from './answers.ts'
 import type { DeviceQueueTarget, DeviceQueueUnderTest } from './queue-targets.ts'
 import { mustInterrupt, nextAvailable } from './reference-split-ring.ts'
 import type { RingScene } from './ring-scene.ts'
@@ -33,7 +35,7 @@ export class DeviceWitness {
   take(): boolean {
     const { memory, ring } = this.#scene
     const expected = nextAvailable(memory, ring, this.#nextAvail, this.#inFlight)
-    const result = this.#watch(() => this.#device.take())
+    const result = this.#watch(() => takenOf(this.#device.take()))
     if (!agrees(result, expected)) this.#scene.fail(`took ${describe(result)} where ${describe(expected)} was due`)
     if (expected.kind !== 'chain') return false
     this.#inFlight.set(expected.id, expected.writableBytes)

@@ -1,5 +1,7 @@
 /** Runs the driver's part of a program and holds each answer, and each byte written, against the specification. */
+
 import { agrees, agreesOnUsed, describe } from './agreement.ts'
+import { addedOf, reapedOf } from './answers.ts'
 import { followChain } from './draw-ring.ts'
 import type { DriverQueueTarget, DriverQueueUnderTest } from './queue-targets.ts'
 import { append, type ByteRange, mustKick, nextAvailable, nextUsed } from './reference-split-ring.ts'
@@ -47,7 +49,7 @@ export class DriverWitness {
     const readable = readableLengths.map((length) => this.#scene.buffer(length))
     const writable = writableLengths.map((length) => this.#scene.buffer(length))
     const inRing = ring.indirect ? Math.min(direct, bufferCount) : bufferCount
-    const head = this.#watch(() => this.#driver.add(readable, writable, inRing))
+    const head = this.#watch(() => addedOf(this.#driver.add(readable, writable, inRing)))
     if (head === -1) {
       const free = this.#freeAtLeast()
       if (bufferCount <= free) this.#scene.fail(`add found no room for ${bufferCount} buffers, ${free} slots are free`)
@@ -85,7 +87,7 @@ export class DriverWitness {
   reap(): boolean {
     const { memory, ring } = this.#scene
     const expected = nextUsed(memory, ring, this.#nextUsed, this.#outstanding)
-    const result = this.#watch(() => this.#driver.reap())
+    const result = this.#watch(() => reapedOf(this.#driver.reap()))
     if (!agreesOnUsed(result, expected))
       this.#scene.fail(`reaped ${describe(result)} where ${describe(expected)} was due`)
     if (expected.kind !== 'used') return false

@@ -3,8 +3,10 @@
  * that `replay` runs again, with the same seed, on any machine: what a corpus keeps.
  */
 import * as fc from 'fast-check'
+import { inWords } from './answers.ts'
 import { runHostileDevice } from './hostile-device.ts'
 import { runHostileRings } from './hostile-run.ts'
+import { QueueMismatch } from './mismatch.ts'
 import { CallTimeout, callWithin } from './museum/bounded-call.ts'
 import { runHostilePackedDevice } from './packed/hostile-packed-device.ts'
 import { runHostilePackedRings } from './packed/hostile-packed-driver.ts'
@@ -66,7 +68,7 @@ function attempt(target: FuzzTarget, one: FuzzCase): Error | null {
     callWithin(() => runCase(target, one), CASE_LIMIT_MS)
     return null
   } catch (error) {
-    return error as Error
+    return error instanceof Error ? error : new Error(`the target threw ${inWords(error)}`)
   }
 }
 
@@ -161,6 +163,9 @@ function hostileRings(target: FuzzTarget, setting: HostileSetting, first: number
     }
     // All of them one by one are fine: the time was over, nothing else.
     if (error instanceof CallTimeout) return null
-    throw error
+    if (!(error instanceof QueueMismatch)) throw error
+    const last = first + RINGS_A_TURN - 1
+    const message = `once, in rings ${first} to ${last} after each other, and not when each ran alone: ${error.message}`
+    return { case: { kind: 'hostile', ...setting, number: first }, message }
   }
 }

@@ -3,8 +3,10 @@
  * A driver may refuse; it may not throw, believe in a completion that cannot be, hand out a descriptor twice, or lose one
  * (museum 42, 43, 44).
  */
+
 import { Random } from '../internal/random.ts'
 import { agreesOnUsed, describe } from './agreement.ts'
+import { addedOf, failureOf, reapedOf } from './answers.ts'
 import { drawRing } from './draw-ring.ts'
 import { expectCampaign } from './expect-count.ts'
 import { QueueMismatch } from './mismatch.ts'
@@ -102,7 +104,7 @@ class HostileDeviceCase {
     const readable = random.between(0, count)
     const direct = this.#scene.ring.indirect ? random.between(0, count) : count
     const writable = buffers.slice(readable)
-    const head = this.#attempt('add', () => this.#driver.add(buffers.slice(0, readable), writable, direct))
+    const head = this.#attempt('add', () => addedOf(this.#driver.add(buffers.slice(0, readable), writable, direct)))
     if (head === -1) return
     if (this.#outstanding.has(head)) this.#fail(`add gave out head ${head} again`)
     this.#outstanding.set(
@@ -168,7 +170,7 @@ class HostileDeviceCase {
     const answers = usedAnswers(memory, ring, this.#nextUsed, this.#outstanding, this.#known)
     const waiting = (memory.readU16(usedIdxAt(ring)) - this.#nextUsed) & 0xffff
     if (waiting <= this.#outstanding.size) this.#known = Math.max(this.#known, waiting)
-    const result = this.#attempt('reap', () => this.#driver.reap())
+    const result = this.#attempt('reap', () => reapedOf(this.#driver.reap()))
     if (this.#broken) {
       if (result?.kind === 'used') this.#fail(`reaped ${describe(result)} from a broken ring`)
       return false
@@ -200,7 +202,7 @@ class HostileDeviceCase {
     if (this.#broken || this.#outstanding.size > 0) return
     const { size } = this.#scene.ring
     for (let i = 0; i < size; i++) {
-      const head = this.#attempt('add', () => this.#driver.add([this.#scene.buffer(1)], [], 1))
+      const head = this.#attempt('add', () => addedOf(this.#driver.add([this.#scene.buffer(1)], [], 1)))
       if (head === -1 || this.#outstanding.has(head))
         this.#fail(`add returned ${head} with ${size - i} descriptors free`)
       this.#outstanding.set(head, 0)
@@ -211,7 +213,7 @@ class HostileDeviceCase {
     try {
       return action()
     } catch (error) {
-      return this.#fail(`${what} threw ${error}`, error)
+      return this.#fail(failureOf(what, error), error)
     }
   }
 

@@ -3,8 +3,10 @@
  * refuse or complete, as the bytes demand; it may not throw, answer for bytes that were not offered, change its mind when the
  * driver rewrites a chain that was taken, or stop returning what it took before the ring broke.
  */
+
 import { Random } from '../internal/random.ts'
 import { agrees, describe, sameChain } from './agreement.ts'
+import { failureOf, takenOf } from './answers.ts'
 import { expectCampaign } from './expect-count.ts'
 import { HostileDriver, type HostileDriverOptions } from './hostile-ring.ts'
 import { QueueMismatch } from './mismatch.ts'
@@ -107,7 +109,7 @@ class HostileCase {
       this.#attempt('setNotifications', () => this.#queue.setNotifications?.(this.#random.chance(0.6)))
     for (let returned = 0; ; returned++) {
       const answers = this.#expected()
-      const result = this.#attempt('take', () => this.#queue.take())
+      const result = this.#attempt('take', () => takenOf(this.#queue.take()))
       if (this.#broken) {
         if (result === null || (result.kind === 'fault' && !result.returned)) return null
         return this.#fail(`took ${describe(result)} from a broken ring`)
@@ -187,9 +189,13 @@ class HostileCase {
     try {
       return action()
     } catch (error) {
-      throw new QueueMismatch(`${this.#target.name}: ${what} threw ${error}`, this.#driver.toString(this.#nextAvail), {
-        cause: error,
-      })
+      throw new QueueMismatch(
+        `${this.#target.name}: ${failureOf(what, error)}`,
+        this.#driver.toString(this.#nextAvail),
+        {
+          cause: error,
+        },
+      )
     }
   }
 

@@ -2,7 +2,9 @@
  * The scene of a comparison: one ring in a small memory of its own, and the means by which the two witnesses look at it. What a
  * side does runs under `watch`, which turns an exception, or a byte written where only the peer may write, into a mismatch.
  */
+
 import { GuestMemory } from '../memory/index.ts'
+import { failureOf } from './answers.ts'
 import { drawRing } from './draw-ring.ts'
 import { QueueMismatch } from './mismatch.ts'
 import { commandAt, printProgram, type QueueProgram } from './queue-program.ts'
@@ -99,7 +101,7 @@ export class RingScene {
     try {
       result = action()
     } catch (error) {
-      return this.fail(`the ${side} threw ${error}`, error)
+      return this.fail(failureOf(`the ${side}`, error), error)
     }
     this.memory.read(area, after)
     let at = bytes - 1

@@ -2,9 +2,11 @@
 import { execFileSync } from 'node:child_process'
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -12,7 +14,7 @@ import {
 } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Run, run, SMALL, TEXT } from './fake.ts'
@@ -110,12 +112,43 @@ describe('files that are written', () => {
   })
 
   it.each([
-    ['a full disk', '/dev/full', 'ENOSPC'],
-    ['a folder that takes none', '/proc/self/run.json', 'ENOENT'],
-  ])('a trace on %s', async (_, path, error) => {
+    ['the scenario', 'used.yaml', 'used.yaml'],
+    ['the scenario by another name', 'other.yaml', 'used.yaml'],
+    ['a payload', 'payload.bin', 'payload.bin'],
+    ['a folder', '.', 'directory'],
+  ])('a trace does not replace %s', async (_, trace, named) => {
+    writeFileSync(join(folder, 'used.yaml'), SMALL)
+    writeFileSync(join(folder, 'payload.bin'), 'bytes')
+    if (!existsSync(join(folder, 'other.yaml'))) linkSync(join(folder, 'used.yaml'), join(folder, 'other.yaml'))
+    for (const design of ['floating', 'both']) {
+      const args = ['simulate', 'used.yaml', '--payload', 'payload.bin', '--design', design, '--trace', trace]
+      const { code, stderr, calls } = await cli(...args)
+      expect({ code, calls }).toEqual({ code: 2, calls: [] })
+      expect(stderr).toMatch(/^cannot write [^\n]+\n$/)
+      expect(stderr).toContain(named)
+    }
+    expect(readFileSync(join(folder, 'used.yaml'), 'utf8')).toBe(SMALL)
+    expect(readdirSync(join(folder, '..')).filter((name) => name.startsWith(`${basename(folder)}.`))).toEqual([])
+  })
+
+  it('a JUnit report does not replace the module of the target', async () => {
+    writeFileSync(join(folder, 'mine.mjs'), 'export const target = 1')
+    const { code, stderr } = await cli('museum', '--target', './mine.mjs', '--junit', 'mine.mjs')
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^cannot write .*mine\.mjs: it is read in the same run, as .*mine\.mjs\n$/)
+    expect(readFileSync(join(folder, 'mine.mjs'), 'utf8')).toBe('export const target = 1')
+  })
+
+  it.each([
+    ['a full disk', '/dev/full', 'the disk is full (ENOSPC)'],
+    ['a folder that takes none', '/proc/self/run.json', 'there is no such file or folder (ENOENT)'],
+    ['a folder that is a file', 'small.yaml/run.json', 'small.yaml: it has to be a folder, and is none'],
+    ['a folder below a file', 'small.yaml/a/run.json', 'a part of its path is a file, not a folder (ENOTDIR)'],
+  ])('a trace on %s', async (_, path, why) => {
     const { code, stdout, stderr } = await cli('simulate', '--design', 'floating', '--trace', path)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr).toMatch(new RegExp(`^${error}: [^\\n]+\\n$`))
+    expect(stderr).toMatch(/^cannot write [^\n]+\n$/)
+    expect(stderr).toContain(why)
   })
 
   it('a payload on a full disk', async () => {
@@ -127,7 +160,7 @@ describe('files that are written', () => {
       during: ({ onMessage }) => onMessage?.({ flow: 'f', sequence: 0, bytes: TEXT.encode('one'), responseNs: 1 }),
     })
     expect(code).toBe(2)
-    expect(stderr).toMatch(/^ENOSPC: [^\n]+\n$/)
+    expect(stderr).toMatch(/^cannot write .*floating\/f\/000000.bin: the disk is full \(ENOSPC\)\n$/)
   })
 
   it('the JUnit report on a full disk: what was found is told all the same', async () => {
@@ -135,7 +168,7 @@ describe('files that are written', () => {
     const { code, stdout, stderr } = await cli(...args)
     expect(code).toBe(2)
     expect(stdout).toContain('took chain 0, which breaks a rule')
-    expect(stderr).toMatch(/^ENOSPC: [^\n]+\n$/)
+    expect(stderr).toBe('cannot write /dev/full: the disk is full (ENOSPC)\n')
   })
 
   it('a corpus that cannot be written: the case is told', async () => {
@@ -144,7 +177,9 @@ describe('files that are written', () => {
     const { code, stdout, stderr } = await cli(...args)
     expect(code).toBe(2)
     expect(stdout).toContain('FAIL')
-    const [, found] = /^cannot keep it: EEXIST[^\n]*; as a corpus file: (\{.*\})\n$/.exec(stderr)!
+    const why = /^cannot keep it: cannot write .*dangling: it has to be a folder, and is none; as a/
+    expect(stderr).toMatch(why)
+    const [, found] = /; as a corpus file: (\{.*\})\n$/.exec(stderr)!
     expect(JSON.parse(found!)).toHaveProperty('kind')
   })
 })
@@ -165,10 +200,10 @@ describe('values of options are taken as they are written', () => {
     [['simulate', '--duration', '1e3'], '--duration 1e3: write a time with its unit'],
     [['simulate', '--duration', ''], '--duration takes one time'],
     [['simulate', '--duration', '1ms', '--duration', '2ms'], '--duration takes one time'],
-    [['simulate', '5'], 'cannot read the scenario 5: ENOENT'],
-    [['simulate', '--json', '5'], 'cannot read the scenario 5: ENOENT'],
-    [['simulate', '--', '--odd.yaml'], 'cannot read the scenario --odd.yaml: ENOENT'],
-    [['simulate', ''], 'cannot read the scenario '],
+    [['simulate', '5'], 'cannot read the scenario 5: there is no such file'],
+    [['simulate', '--json', '5'], 'cannot read the scenario 5: there is no such file'],
+    [['simulate', '--', '--odd.yaml'], 'cannot read the scenario --odd.yaml: there is no such file'],
+    [['simulate', ''], "the name of the scenario is ''"],
     [['5'], 'there is no command 5'],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await cli(...args)

@@ -2,10 +2,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ProcessChannel } from '../../src/cli/testing/process-channel.ts'
 import { remoteDevice, runMuseum } from '../../src/testing/index.ts'
-import { buildCli, runProcess } from './built-cli.ts'
+import { buildCli, REQUIRE, runProcess } from './built-cli.ts'
 
 let folder: string
 let cli: string
@@ -44,6 +46,108 @@ describe('a module that ends the process', () => {
         stderr: `${whose} ended the process, or waits for what never comes; a target has to leave the process alone\n`,
       })
     }
+  })
+})
+
+/** What the code of a target does behind the back of whoever calls it, and what is said of it. */
+const BEHIND: readonly [what: string, code: string, said: string][] = [
+  ['throws in a timer', `export const target = { ${QUEUE}, take() { setTimeout(() => { throw ODD }, 1) } }) }`, 'mine'],
+  ['rejects a promise', `export const target = { ${QUEUE}, take() { Promise.reject(ODD) } }) }`, 'mine'],
+  [
+    'throws in a timer after a while',
+    `export const target = { ${QUEUE}, take() { setTimeout(() => { throw ODD }, 300) } }) }`,
+    'mine',
+  ],
+  ['throws in a timer while it is loaded', 'setTimeout(() => { throw ODD }, 0); await new Promise(() => {})', ''],
+  ['rejects in a function', 'export const target = () => { Promise.reject(ODD); return new Promise(() => {}) }', ''],
+]
+
+describe('a module that goes wrong where nobody waits', () => {
+  it.each(BEHIND)('%s: a line, escaped, before any result', (_, code, whose) => {
+    write('target.mjs', `const ODD = new Error('odd\\x1b[2J\\nand more')\n${code}`)
+    const said = whose === '' ? './target.mjs' : `the target ${whose}`
+    for (const command of [
+      ['museum', '--exhibit', '4', '--json'],
+      ['fuzz', '--runs', '5'],
+    ]) {
+      expect(run(...command, '--target', './target.mjs')).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: `${said} threw where nobody waits for it: Error: odd\\u001b[2J\\u000aand more\n`,
+      })
+    }
+  })
+
+  it.each([
+    ['null', 'null'],
+    ['what cannot be made a text', '{ toString() { throw 1 } }', 'a value that cannot be shown'],
+  ])('throws %s', (_, thrown, shown = thrown) => {
+    for (const code of [`throw ${thrown}`, `export const target = () => { throw ${thrown} }`]) {
+      write('target.mjs', code)
+      const { code: exit, stdout, stderr } = run('museum', '--target', './target.mjs')
+      expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' })
+      expect(stderr).toMatch(/^[^\n]+\n$/)
+      expect(stderr).toContain(shown)
+    }
+  })
+
+  it('leaves something running: the results come, and the process ends', () => {
+    write('target.mjs', `setInterval(() => {}, 1000); export const target = { ${QUEUE}, take: () => null }) }`)
+    const { code, stdout } = run('museum', '--exhibit', '4', '--json', '--target', './target.mjs')
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject([{ passed: false }])
+  })
+})
+
+describe('a module that does not come back', () => {
+  /** The command waits ten seconds for each, this one a third of a second. */
+  beforeAll(async () => {
+    await build({
+      stdin: {
+        contents: `
+          import { loadTargets } from './src/cli/testing/target-module.ts'
+          import { settled } from './src/cli/testing/target-guard.ts'
+          const output = (stream) => ({ isTTY: false, write: (text) => process[stream].write(text) })
+          const terminal = {
+            stdout: output('stdout'), stderr: output('stderr'), cwd: process.cwd(), env: {}, now: () => 0,
+            idle: () => new Promise((resolve) => setTimeout(resolve, 5_000)),
+          }
+          const end = (text, code) => { process.stderr.write(text); process.exit(code) }
+          try {
+            const [target] = await loadTargets('./target.mjs', terminal, 300)
+            target.create()
+            await settled('the target ' + target.name, terminal, 300)
+            end('came back', 0)
+          } catch (error) {
+            end(error.name + ': ' + error.message + '\\n', 2)
+          }`,
+        resolveDir: fileURLToPath(new URL('../..', import.meta.url)),
+      },
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      outfile: join(folder, 'load.mjs'),
+      banner: { js: REQUIRE },
+      logLevel: 'error',
+    })
+  })
+
+  it.each([
+    ['loops while it is loaded', 'for (;;);', './target.mjs'],
+    ['loops while it is loaded, and catches everything', 'for (;;) try { for (;;); } catch {}', './target.mjs'],
+    ['loops after it has waited', 'await 1; for (;;);', './target.mjs'],
+    ['waits, and keeps the process alive', 'setInterval(() => {}, 99); await new Promise(() => {})', './target.mjs'],
+    ['loops in a function', 'export const target = () => { for (;;); }', './target.mjs'],
+    [
+      'loops by itself later',
+      'export const target = { side: "device", name: "mine", create() { setTimeout(() => { for (;;); }) } }',
+      'the target mine',
+    ],
+  ])('%s', (_, code, whose) => {
+    write('target.mjs', code)
+    const { code: exit, stdout, stderr } = runProcess(join(folder, 'load.mjs'), [], { cwd: folder })
+    expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' })
+    expect(stderr.replace('UsageError: ', '')).toBe(`${whose} is still running after 0.3 s\n`)
   })
 })
 

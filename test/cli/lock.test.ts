@@ -1,5 +1,5 @@
 /** One writer a folder: which owners count as living, who wins a race, and what an owner does that was taken for dead. */
-import { spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { FolderLock, type LockTimes, type Owner } from '../../src/cli/evaluate/lock.ts'
@@ -206,6 +206,18 @@ describe('two campaigns in one folder', () => {
     return ['--import', `data:text/javascript,${encodeURIComponent(patch)}`]
   }
 
+  it.each(['a directory', 'a named pipe'])('do not take %s for a lock, nor remove it', (kind) => {
+    const out = mkdtempSync(join(folder, 'odd-'))
+    if (kind === 'a directory') mkdirSync(join(out, 'lock-1'))
+    else execFileSync('mkfifo', [join(out, 'lock-1')])
+    expect(runProcess(cli, [...SMALL, basename(out)], { cwd: folder })).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `${out}/lock-1 is ${kind}, not a lock of virtio-sdk; remove it, or name another folder\n`,
+    })
+    expect(readdirSync(out)).toEqual(['lock-1'])
+  })
+
   it('on a disk that takes a little at a time lose nothing', () => {
     expect(runProcess(cli, [...SMALL, 'pieces'], { cwd: folder, node: disk(1e9) }).code).toBe(0)
     for (const file of ['data/acceptance.ndjson', 'data/acceptance-summary.ndjson', 'manifest.json']) {
@@ -217,7 +229,10 @@ describe('two campaigns in one folder', () => {
     'on a disk that is full after %d bytes end with one line, and go on when it is not',
     (room) => {
       const full = runProcess(cli, [...SMALL, 'full'], { cwd: folder, node: disk(room) })
-      expect(full).toEqual({ code: 2, stdout: '', stderr: 'ENOSPC: no space left on device, write\n' })
+      expect(full).toMatchObject({ code: 2, stdout: '' })
+      expect(full.stderr).toMatch(/^cannot write .*\/full\/.*: the disk is full \(ENOSPC\)\n$/)
+      // Of the lock nothing is left, so that nobody has to watch whether its owner lives.
+      expect(readdirSync(join(folder, 'full')).filter((name) => name.startsWith('lock-'))).toEqual([])
       const { code, stderr } = runProcess(cli, [...SMALL, 'full', '--resume'], { cwd: folder })
       expect({ code, stderr }).toMatchObject({ code: 0 })
       expect(readFileSync(join(folder, 'full/manifest.json'), 'utf8')).toBe(whole)

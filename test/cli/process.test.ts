@@ -45,7 +45,7 @@ describe('standard output', () => {
     const stdout = openSync('/dev/full', 'w')
     try {
       const { code, stderr } = runProcess(cli, args.split(' '), { cwd: folder, stdout })
-      expect(stderr).toBe('cannot write to stdout: ENOSPC: no space left on device, write\n')
+      expect(stderr).toBe('cannot write to stdout: the disk is full (ENOSPC)\n')
       expect(code).toBe(2)
     } finally {
       closeSync(stdout)
@@ -60,7 +60,7 @@ describe('standard output', () => {
     closeSync(reader)
     try {
       const { code, stderr } = runProcess(cli, ['platform', 'list'], { cwd: folder, stdout })
-      expect({ code, stderr }).toEqual({ code: 2, stderr: 'cannot write to stdout: write EPIPE\n' })
+      expect({ code, stderr }).toEqual({ code: 2, stderr: 'cannot write to stdout: its reader has gone (EPIPE)\n' })
     } finally {
       closeSync(stdout)
     }

@@ -266,8 +266,8 @@ describe('what the user wrote wrong ends with 2 and a sentence', () => {
     ['simulate --payload h=x.bin', '--payload h=x.bin: no flow is called h; there are f, g'],
     ['simulate --payload none.bin', /^flow f: no payload file, looked for .*none\.bin\nflow g: .*$/],
     ['simulate --out a --out b', '--out takes one path'],
-    ['simulate nowhere.yaml', /^cannot read the scenario nowhere\.yaml: ENOENT/],
-    ['simulate --sede 1', 'Unknown option `--sede`'],
+    ['simulate nowhere.yaml', 'cannot read the scenario nowhere.yaml: there is no such file or folder (ENOENT)'],
+    ['simulate --sede 1', 'Unknown option `--sede`; did you mean --seed?'],
     ['simulate --seed', 'option `--seed <number>` value is missing'],
     ['simulate a.yaml b.yaml', 'Unused args: `b.yaml`'],
     ['simulte', 'there is no command simulte; did you mean simulate?'],
@@ -283,7 +283,7 @@ describe('what the user wrote wrong ends with 2 and a sentence', () => {
   it.runIf(existsSync('/proc'))('a folder that cannot be made, rather than never to return', async () => {
     const { code, stderr } = await cli('simulate --trace /proc/none/run.json')
     expect(code).toBe(2)
-    expect(stderr).toContain("ENOENT: no such file or directory, mkdir '/proc/none'")
+    expect(stderr).toContain('cannot write /proc/none: there is no such file or folder (ENOENT)')
   })
 
   it('a scenario with mistakes, every one of them', async () => {

@@ -3,7 +3,7 @@
  * holds `data/`, and `manifest.json`, which is written last.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, readSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, readSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Campaign,
@@ -15,8 +15,9 @@ import {
   type Shard,
 } from '../../evaluation/index.ts'
 import type { BoardProfile } from '../../platform-zcu102/index.ts'
+import { doing, reasonOf } from '../file-error.ts'
 import { MOST_BYTES, openRegularFile, readTextFile } from '../input-files.ts'
-import { makeFolder, openToWrite, syncFolder, writeAll, writeWhole } from '../output-files.ts'
+import { makeFolder, syncFolder, writeWhole, writeWholeInPieces } from '../output-files.ts'
 import { UsageError } from '../terminal.ts'
 
 /** What a run was asked for: it can be resumed, or merged with others, only by what asks for the same. */
@@ -94,7 +95,7 @@ export class ResultFolder {
 
   finish(manifest: Manifest): void {
     writeWhole(join(this.path, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
-    rmSync(this.parts, { recursive: true, force: true })
+    doing('remove', this.parts, () => rmSync(this.parts, { recursive: true, force: true }))
     syncFolder(this.path)
   }
 
@@ -104,7 +105,7 @@ export class ResultFolder {
     try {
       value = JSON.parse(readTextFile(path, MOST_BYTES))
     } catch (error) {
-      throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error })
+      throw new UsageError(`cannot read ${path}: ${reasonOf(error)}`, { cause: error })
     }
     if (value === null || typeof value !== 'object' || value.format !== MANIFEST_FORMAT) {
       throw new UsageError(`${path} was written in another format; use the version of virtio-sdk that wrote it`)
@@ -140,12 +141,10 @@ export function writeTable(
   const refutations: string[] = []
   let rows = 0
   let refuted = 0
-  const path = join(folder.data, `${name}.ndjson`)
-  const file = openToWrite(`${path}.new`)
   const hash = createHash('sha256')
-  try {
+  writeWholeInPieces(join(folder.data, `${name}.ndjson`), (file) => {
     for (const unit of units) {
-      writeAll(file, unit.text)
+      file.write(unit.text)
       hash.update(unit.text)
       rowsOfUnits.push(unit.rows)
       rows += unit.rows
@@ -158,12 +157,7 @@ export function writeTable(
         else if (whole) kept.push(row)
       }
     }
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-  renameSync(`${path}.new`, path)
-  syncFolder(folder.data)
+  })
   const summaryRows = summary?.rows()
   if (summaryRows !== undefined) {
     writeWhole(
@@ -227,7 +221,7 @@ export function checkTable({ path: folder }: ResultFolder, { file, rows, sha256 
       for (let at = piece.indexOf(10); at >= 0; at = piece.indexOf(10, at + 1)) lines++
     }
   } catch (error) {
-    throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error })
+    throw new UsageError(`cannot read ${path}: ${reasonOf(error)}`, { cause: error })
   }
   if (lines !== rows) throw new UsageError(`${path} has ${lines < rows ? 'fewer' : 'more'} rows than its manifest says`)
   if (hash.digest('hex') !== sha256) {

@@ -8,9 +8,10 @@
  * power cut there may be zeroes, and on a bad disk anything.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, readSync } from 'node:fs'
+import { doing, reasonOf } from '../file-error.ts'
 import { openRegularFile } from '../input-files.ts'
-import { writeAll } from '../output-files.ts'
+import { OutputFile } from '../output-files.ts'
 import { UsageError } from '../terminal.ts'
 import type { UnitResult } from './worker.ts'
 
@@ -36,6 +37,7 @@ export class Journal {
   /** Bytes that were no record, cut off when it was opened; 0: it was as it was written. */
   readonly cutBytes: number
   readonly #file: number
+  readonly #output: OutputFile
   readonly #records = new Map<number, Record>()
   #end = 0
   #synced = 0
@@ -46,13 +48,14 @@ export class Journal {
     try {
       this.#file = openRegularFile(path, constants.O_RDWR | constants.O_CREAT)
     } catch (error) {
-      throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error })
+      throw new UsageError(`cannot read ${path}: ${reasonOf(error)}`, { cause: error })
     }
+    this.#output = new OutputFile(path, this.#file)
     try {
       const { size } = fstatSync(this.#file)
       while (this.#readRecord(size)) {}
       this.cutBytes = size - this.#end
-      if (this.cutBytes > 0) ftruncateSync(this.#file, this.#end)
+      if (this.cutBytes > 0) doing('write', path, () => ftruncateSync(this.#file, this.#end))
     } catch (error) {
       closeSync(this.#file)
       throw error
@@ -75,7 +78,7 @@ export class Journal {
     const fields = { unit, rows, bytes: body.length }
     const record = { ...fields, sum: sumOf(fields, body) }
     const header = Buffer.from(`${JSON.stringify(record)}\n`)
-    writeAll(this.#file, Buffer.concat([header, body]), this.#end)
+    this.#output.write(Buffer.concat([header, body]), this.#end)
     this.#records.set(unit, { ...record, offset: this.#end + header.length })
     this.#end += header.length + body.length
     if (performance.now() - this.#synced > SYNC_MS) this.sync()
@@ -96,12 +99,12 @@ export class Journal {
   }
 
   sync(): void {
-    fsyncSync(this.#file)
+    this.#output.sync()
     this.#synced = performance.now()
   }
 
   close(): void {
-    closeSync(this.#file)
+    this.#output.close()
   }
 
   /** False: no further record as it was written. */
@@ -123,7 +126,9 @@ export class Journal {
   #read(offset: number, bytes: number): Buffer | null {
     const buffer = Buffer.alloc(bytes)
     for (let done = 0; done < bytes; ) {
-      const more = readSync(this.#file, buffer, done, bytes - done, offset + done)
+      const more = doing('read', this.path, () => {
+        return readSync(this.#file, buffer, done, bytes - done, offset + done)
+      })
       if (more === 0) return null
       done += more
     }

@@ -15,20 +15,21 @@ import {
   closeSync,
   constants,
   fstatSync,
-  fsyncSync,
   openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
 } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { openRegularFile, readTextFile } from '../input-files.ts'
-import { syncFolder, writeAll } from '../output-files.ts'
+import { doing } from '../file-error.ts'
+import { kindOf, openRegularFile, readTextFile } from '../input-files.ts'
+import { OutputFile, syncFolder } from '../output-files.ts'
 import { UsageError } from '../terminal.ts'
 
 /** What a lock says of its owner. */
@@ -90,13 +91,15 @@ export class FolderLock {
   ): Promise<FolderLock> {
     const self = thisProcess()
     const found = highest(folder)
+    if (found > 0) mustBeLock(join(folder, `lock-${found}`))
     const owner = found === 0 ? null : readOwner(folder, found)
     if (found > 0 && (await lives(folder, found, owner, self, onWatch, times))) throw held(folder, owner)
     const number = found + 1
     if (!create(folder, number, self)) throw held(folder, readOwner(folder, number))
     const stillGone = found === 0 || readOwner(folder, found)?.token === owner?.token
     if (highest(folder) !== number || !stillGone) {
-      rmSync(join(folder, `lock-${number}`), { force: true })
+      const own = join(folder, `lock-${number}`)
+      doing('remove', own, () => rmSync(own, { force: true }))
       throw held(folder, readOwner(folder, highest(folder)))
     }
     return new FolderLock(folder, number, owner, times)
@@ -119,7 +122,8 @@ export class FolderLock {
   async release(): Promise<void> {
     await this.#heart.terminate()
     for (const number of numbers(this.#folder)) {
-      if (number <= this.#number) rmSync(join(this.#folder, `lock-${number}`), { force: true })
+      const path = join(this.#folder, `lock-${number}`)
+      if (number <= this.#number) doing('remove', path, () => rmSync(path, { force: true }))
     }
   }
 }
@@ -136,12 +140,14 @@ setInterval(() => {
 
 /** In their order; none where there is no such folder. */
 function numbers(folder: string): number[] {
-  let names: string[] = []
-  try {
-    names = readdirSync(folder)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
+  const names = doing('read', folder, () => {
+    try {
+      return readdirSync(folder)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      throw error
+    }
+  })
   return names.flatMap((name) => LOCK.exec(name)?.slice(1).map(Number) ?? []).sort((a, b) => a - b)
 }
 
@@ -151,21 +157,37 @@ function highest(folder: string): number {
 
 /** False: another process has just created it. */
 function create(folder: string, number: number, owner: Owner): boolean {
-  let file: number
+  const path = join(folder, `lock-${number}`)
+  const opened = doing('write', path, () => {
+    try {
+      return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return null
+      throw error
+    }
+  })
+  if (opened === null) return false
+  const file = new OutputFile(path, opened)
   try {
-    file = openSync(join(folder, `lock-${number}`), constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL)
+    file.write(`${JSON.stringify(owner)}\n`)
+    file.sync()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    // A lock that does not say whose it is would have to be watched.
+    rmSync(path, { force: true })
     throw error
-  }
-  try {
-    writeAll(file, `${JSON.stringify(owner)}\n`)
-    fsyncSync(file)
   } finally {
-    closeSync(file)
+    file.close()
   }
   syncFolder(folder)
   return true
+}
+
+/** What nobody of ours has put there is nobody's to remove, and would stay in the way of every run. */
+function mustBeLock(path: string): void {
+  const there = doing('read', path, () => statSync(path, { throwIfNoEntry: false }))
+  const kind = there === undefined ? null : kindOf(there)
+  if (kind !== null)
+    throw new UsageError(`${path} is ${kind}, not a lock of virtio-sdk; remove it, or name another folder`)
 }
 
 /** Null: gone meanwhile, or not yet written to its end. */

@@ -25,6 +25,7 @@ export async function mergeCommand(
   version: string,
   renderReport?: RenderReport,
 ): Promise<number> {
+  if (paths.includes('')) throw new UsageError("the name of a folder to merge is ''")
   const out = new ResultFolder(outFolderOf(flags.out, terminal.cwd))
   if (out.finished || out.interrupted) throw inUse(out)
   const shown = (folder: ResultFolder) => shownPath(folder.path, terminal.cwd)

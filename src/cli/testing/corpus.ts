@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FuzzCase } from '../../testing/fuzz.ts'
+import { doing, reasonOf } from '../file-error.ts'
 import { readTextFile } from '../input-files.ts'
 import { writeWhole } from '../output-files.ts'
 import { UsageError } from '../terminal.ts'
@@ -15,17 +16,19 @@ export interface KeptCase {
 
 /** Oldest name first; an absent folder has none. */
 export function readCorpus(folder: string): KeptCase[] {
-  let names: string[]
+  return doing('read', folder, () => namesIn(folder))
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((file) => ({ file, case: readCase(join(folder, file)) }))
+}
+
+function namesIn(folder: string): string[] {
   try {
-    names = readdirSync(folder)
+    return readdirSync(folder)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
   }
-  return names
-    .filter((name) => name.endsWith('.json'))
-    .sort()
-    .map((file) => ({ file, case: readCase(join(folder, file)) }))
 }
 
 function readCase(path: string): FuzzCase {
@@ -35,7 +38,7 @@ function readCase(path: string): FuzzCase {
     if (mistake !== null) throw new Error(mistake)
     return value as FuzzCase
   } catch (error) {
-    throw new UsageError(`${path} is no case of a corpus: ${(error as Error).message}`, { cause: error })
+    throw new UsageError(`${path} is no case of a corpus: ${reasonOf(error)}`, { cause: error })
   }
 }
 

@@ -6,7 +6,7 @@ import { progress } from '../progress.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Terminal, UsageError } from '../terminal.ts'
 import { timeFlag } from '../time-flag.ts'
 import { keep, readCorpus } from './corpus.ts'
-import { guardingExit } from './target-guard.ts'
+import { guarding, settled } from './target-guard.ts'
 import { loadTargets } from './target-module.ts'
 
 export interface FuzzFlags {
@@ -25,24 +25,28 @@ export async function fuzzCommand(flags: FuzzFlags, terminal: Terminal): Promise
   const seed = flags.seed === undefined ? 1 : wholeNumber('--seed', flags.seed)
   const runs = flags.runs === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--runs', flags.runs, 1)
   const limitMs = flags.time === undefined ? (flags.runs === undefined ? DEFAULT_MS : Infinity) : timeMs(flags.time)
-  if (flags.corpus === true) throw new UsageError('--corpus needs the name of a folder')
-  const corpus = flags.corpus === undefined ? null : resolve(terminal.cwd, String(flags.corpus))
+  const corpus = flags.corpus === undefined ? null : resolve(terminal.cwd, folderName(flags.corpus))
   const targets = await loadTargets(flags.target, terminal)
   const fuzzer = await load()
   let clean = true
   for (const target of targets) {
-    const failing = await guardingExit(`the target ${target.name}`, terminal, async () =>
+    const whose = `the target ${target.name}`
+    const failing = await guarding(whose, { terminal }, () =>
       corpus === null ? [] : replayCorpus(fuzzer, target, corpus, terminal),
     )
-    const found = await guardingExit(`the target ${target.name}`, terminal, async () =>
+    const { finding, tried } = await guarding(whose, { terminal }, () =>
       search(fuzzer, target, { seed, runs, limitMs: limitMs / targets.length }, terminal),
     )
-    if (found !== null) {
-      terminal.stdout.write(failureOf(target, '', found))
-      if (corpus === null) terminal.stdout.write(`as a corpus file: ${JSON.stringify(found.case)}\n`)
-      else terminal.stdout.write(`kept as ${kept(corpus, found.case)}\n`)
+    // What it has thrown meanwhile comes before the result is told.
+    await settled(whose, terminal)
+    if (finding === null) {
+      terminal.stdout.write(`${oneLine(target.name)}: nothing found in ${tried}\n`)
+    } else {
+      terminal.stdout.write(failureOf(target, '', finding))
+      if (corpus === null) terminal.stdout.write(`as a corpus file: ${JSON.stringify(finding.case)}\n`)
+      else terminal.stdout.write(`kept as ${kept(corpus, finding.case)}\n`)
     }
-    clean &&= found === null && failing.length === 0
+    clean &&= finding === null && failing.length === 0
   }
   return clean ? EXIT_OK : EXIT_NEGATIVE
 }
@@ -90,7 +94,13 @@ interface Limits {
   readonly limitMs: number
 }
 
-function search(fuzzer: Fuzzer, target: FuzzTarget, limits: Limits, terminal: Terminal): FuzzFinding | null {
+/** What was found, and in words what was tried. */
+interface Found {
+  readonly finding: FuzzFinding | null
+  readonly tried: string
+}
+
+function search(fuzzer: Fuzzer, target: FuzzTarget, limits: Limits, terminal: Terminal): Found {
   const started = terminal.now()
   const line = progress(terminal, true)
   for (const { programs, rings, finding } of fuzzer.fuzz(target, limits.seed)) {
@@ -98,15 +108,10 @@ function search(fuzzer: Fuzzer, target: FuzzTarget, limits: Limits, terminal: Te
     line.update(target.name, ...share(programs + rings, elapsed, limits))
     if (finding === null && programs + rings < limits.runs && elapsed < limits.limitMs) continue
     line.clear()
-    if (finding === null) {
-      const seconds = (elapsed / 1000).toFixed(1)
-      terminal.stdout.write(
-        `${oneLine(target.name)}: nothing found in ${programs} programs and ${rings} hostile rings, seed ${limits.seed}, ${seconds} s\n`,
-      )
-    }
-    return finding
+    const seconds = (elapsed / 1000).toFixed(1)
+    return { finding, tried: `${programs} programs and ${rings} hostile rings, seed ${limits.seed}, ${seconds} s` }
   }
-  return null
+  return { finding: null, tried: 'nothing' }
 }
 
 /** Whichever limit is nearer. */
@@ -115,9 +120,13 @@ function share(done: number, elapsed: number, { runs, limitMs }: Limits): [numbe
 }
 
 function wholeNumber(flag: string, value: unknown, least = 0): number {
-  const number = Number(value)
-  if (Number.isSafeInteger(number) && number >= least && value !== true) return number
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
   throw new UsageError(`${flag} ${String(value)}: write a whole number, ${least} or more, e.g. 1000`)
+}
+
+function folderName(value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value
+  throw new UsageError('--corpus needs the name of one folder')
 }
 
 function timeMs(value: unknown): number {

@@ -4,11 +4,11 @@ import type { MuseumReport } from '../../testing/museum/exhibit.ts'
 import { museumJUnit, tally } from '../../testing/museum/render.ts'
 import { runMuseum } from '../../testing/museum/run-museum.ts'
 import { oneLine } from '../escape.ts'
-import { writeFile } from '../output-files.ts'
+import { mustBeOutput, writeFile } from '../output-files.ts'
 import { progress } from '../progress.ts'
 import { type Cell, renderTable } from '../table.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Paint, painter, type Terminal, UsageError } from '../terminal.ts'
-import { guardingExit } from './target-guard.ts'
+import { guarding, settled } from './target-guard.ts'
 import { loadTargets } from './target-module.ts'
 
 export interface MuseumFlags {
@@ -24,6 +24,7 @@ const EXHIBITS = 50
 export async function museumCommand(flags: MuseumFlags, terminal: Terminal): Promise<number> {
   const exhibits = exhibitNumbers(flags.exhibit)
   const junit = flags.junit === undefined ? null : fileName('--junit', flags.junit)
+  if (junit !== null) mustBeOutput(resolve(terminal.cwd, junit), [resolve(terminal.cwd, String(flags.target))])
   const targets = await loadTargets(flags.target, terminal)
   const line = progress(terminal, true)
   const reports: MuseumReport[] = []
@@ -31,7 +32,10 @@ export async function museumCommand(flags: MuseumFlags, terminal: Terminal): Pro
     let shown = 0
     const onResult = () => line.update(target.name, ++shown, EXHIBITS)
     const options = { onResult, ...(exhibits === null ? {} : { exhibits }) }
-    reports.push(await guardingExit(`the target ${target.name}`, terminal, async () => runMuseum(target, options)))
+    const whose = `the target ${target.name}`
+    reports.push(await guarding(whose, { terminal }, () => runMuseum(target, options)))
+    // What it has thrown meanwhile comes before any result is told.
+    await settled(whose, terminal)
   }
   line.clear()
   if (reports.every(({ results }) => results.length === 0)) {

@@ -14,7 +14,7 @@ import { kindOf } from '../input-files.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
 import { ProcessChannel } from './process-channel.ts'
 import { callable, listOf, mistakeIn, oneOf, optional, text } from './shapes.ts'
-import { guardingExit } from './target-guard.ts'
+import { type Guarded, guarding, inWords } from './target-guard.ts'
 
 export type QueueTarget = MuseumTarget
 
@@ -24,13 +24,14 @@ const HOW = 'export a DeviceQueueTarget or DriverQueueTarget, or several; docs/t
  * Every target that the module exports, under whatever name; a function is called for its target. Or, for `exec:COMMAND`, the
  * process that the command starts, with a packed ring for `exec-packed:COMMAND`.
  */
-export async function loadTargets(path: unknown, terminal: Terminal): Promise<QueueTarget[]> {
+export async function loadTargets(path: unknown, terminal: Terminal, limitMs = LOAD_MS): Promise<QueueTarget[]> {
   if (typeof path !== 'string' || path === '') throw new UsageError('--target needs the path of a module')
   const exec = /^exec(-packed)?:(.*)$/s.exec(path)
   if (exec?.[2]?.trim() === '') throw new UsageError(`--target ${path} names no command, e.g. exec:./device`)
   if (exec) return [await processTarget(exec[2]!, terminal.cwd, exec[1] === undefined ? 'split' : 'packed')]
-  const exported = await load(path, terminal)
-  const values = await guardingExit(path, terminal, () =>
+  const guarded = { terminal, limitMs }
+  const exported = await load(path, guarded)
+  const values = await guarding(path, guarded, () =>
     Promise.all(
       Object.values(exported)
         .flat()
@@ -43,6 +44,8 @@ export async function loadTargets(path: unknown, terminal: Terminal): Promise<Qu
   return targets
 }
 
+/** To load a module, and again to call what it exports. */
+const LOAD_MS = 10_000
 /** Some languages take their time to begin. */
 const FIRST_ANSWER_MS = 10_000
 /** The system may tell a moment later how a process ended. */
@@ -81,8 +84,8 @@ function greeting<T extends QueueTarget & { create(memory: GuestMemory, ring: Ri
   return [target, () => void target.create(GuestMemory.ofSize(0x1000, base), ring)]
 }
 
-async function load(path: string, terminal: Terminal): Promise<Record<string, unknown>> {
-  const { cwd } = terminal
+async function load(path: string, guarded: Guarded): Promise<Record<string, unknown>> {
+  const { cwd } = guarded.terminal
   const file = resolve(cwd, path)
   let url: string
   try {
@@ -93,11 +96,12 @@ async function load(path: string, terminal: Terminal): Promise<Record<string, un
   const kind = existsSync(file) ? kindOf(statSync(file)) : null
   if (kind !== null) throw new UsageError(`cannot load ${path}: it is ${kind}, not a module`)
   try {
-    return await guardingExit(path, terminal, async () => (await import(url)) as Record<string, unknown>)
+    return await guarding(path, guarded, async () => (await import(url)) as Record<string, unknown>)
   } catch (error) {
-    const types = (error as { code?: unknown }).code === 'ERR_UNKNOWN_FILE_EXTENSION'
+    if (error instanceof UsageError) throw error
+    const types = (error as { code?: unknown } | null | undefined)?.code === 'ERR_UNKNOWN_FILE_EXTENSION'
     const cure = types ? '; this Node does not run TypeScript: use Node 22.18 or newer, or compile it' : ''
-    throw new UsageError(`cannot load ${path}: ${(error as Error).message}${cure}`, { cause: error })
+    throw new UsageError(`cannot load ${path}: ${inWords(error)}${cure}`, { cause: error })
   }
 }
 
@@ -106,7 +110,9 @@ async function called(value: unknown, path: string): Promise<unknown> {
   try {
     return await value()
   } catch (error) {
-    throw new UsageError(`${path} exports the function ${value.name}, and it threw: ${error}`, { cause: error })
+    throw new UsageError(`${path} exports the function ${value.name}, and it threw: ${inWords(error)}`, {
+      cause: error,
+    })
   }
 }
 

@@ -1,3 +1,4 @@
+import { failureOf } from '../answers.ts'
 import { TargetGone } from './bounded-call.ts'
 import { ExhibitFailure, NotShown } from './exhibit.ts'
 import { isEndless, type WatchedMemory } from './watched-memory.ts'
@@ -10,6 +11,6 @@ export function callTarget<T>(ram: WatchedMemory, what: string, action: () => T)
     if (cause instanceof ExhibitFailure || cause instanceof NotShown) throw cause
     if (isEndless(cause)) throw new ExhibitFailure(`${what} does not end: ${(cause as Error).message}`, { cause })
     if (cause instanceof TargetGone) throw new ExhibitFailure(`${what}: ${cause.message}`, { cause })
-    throw new ExhibitFailure(`${what} threw ${cause}`, { cause })
+    throw new ExhibitFailure(failureOf(what, cause), { cause })
   }
 }

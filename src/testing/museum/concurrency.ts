@@ -2,7 +2,9 @@
  * Both sides: what only shows while the peer runs at the same time. The target meets a plain peer in every order in which
  * their accesses can take effect (`docs/interleavings.md`), under the weakest memory that the fault needs.
  */
+
 import { VirtioError } from '../../internal/error.ts'
+import { inWords } from '../answers.ts'
 import {
   exploreInterleavings,
   type InterleavingReport,
@@ -102,7 +104,7 @@ function everyOrder(sides: ExchangeSides, exchange: RingExchange, model: MemoryM
   } catch (error) {
     // The target cannot be explored, such as one without `setNotifications`, or with views of its own.
     if (error instanceof VirtioError) throw new NotShown(error.message)
-    throw new ExhibitFailure(`threw ${error}`)
+    throw new ExhibitFailure(`threw ${inWords(error)}`)
   }
   if (report.verdict === 'incomplete') throw new NotShown(`cannot be explored: ${report.reason}`)
   if (report.failure !== null) {

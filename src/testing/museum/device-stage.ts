@@ -5,6 +5,7 @@
 
 import { VirtioError } from '../../internal/error.ts'
 import { sameRanges } from '../agreement.ts'
+import { takenOf } from '../answers.ts'
 import { hex } from '../draw-ring.ts'
 import type {
   DeviceQueueTarget,
@@ -157,7 +158,7 @@ export class DeviceStage {
   }
 
   take(): Answer {
-    return this.call('take', (device) => device.take())
+    return this.call('take', (device) => takenOf(device.take()))
   }
 
   complete(id: number, writtenBytes: number): void {

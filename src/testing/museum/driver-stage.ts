@@ -1,4 +1,5 @@
 /** Where a driver-side exhibit is shown: a ring, a hand that writes as any device could, and the driver under test. */
+import { addedOf, reapedOf } from '../answers.ts'
 import { followChain, hex } from '../draw-ring.ts'
 import type { DriverQueueTarget, DriverQueueUnderTest, DriverRing, TargetFault, UsedElement } from '../queue-targets.ts'
 import { type ByteRange, nextAvailable } from '../reference-split-ring.ts'
@@ -103,13 +104,15 @@ export class DriverStage {
         return { address: at - length, length }
       })
     const [readable, writable] = [ranges(readableBytes), ranges(writableBytes)]
-    const head = this.call('add', (driver) => driver.add(readable, writable, readable.length + writable.length))
+    const head = this.call('add', (driver) =>
+      addedOf(driver.add(readable, writable, readable.length + writable.length)),
+    )
     this.call('publish', (driver) => driver.publish?.())
     return head
   }
 
   reap(): UsedElement | TargetFault | null {
-    return this.call('reap', (driver) => driver.reap())
+    return this.call('reap', (driver) => reapedOf(driver.reap()))
   }
 
   wantsNotification(): boolean {

@@ -1,5 +1,7 @@
 /** Where a device-side exhibit of the packed ring is shown: `device-stage.ts` for the other format. */
+
 import { sameRanges } from '../agreement.ts'
+import { takenOf } from '../answers.ts'
 import { hex } from '../draw-ring.ts'
 import {
   advance,
@@ -149,7 +151,7 @@ export class PackedDeviceStage {
   }
 
   take(): TakenChain | TargetFault | null {
-    return this.call('take', (device) => device.take())
+    return this.call('take', (device) => takenOf(device.take()))
   }
 
   complete(id: number, writtenBytes: number): void {

@@ -1,5 +1,7 @@
 /** Where a driver-side exhibit of the packed ring is shown: `driver-stage.ts` for the other format. */
+
 import { sameChain } from '../agreement.ts'
+import { addedOf, reapedOf } from '../answers.ts'
 import { hex } from '../draw-ring.ts'
 import {
   advance,
@@ -113,13 +115,13 @@ export class PackedDriverStage {
   /** The same, and nobody looks; -1: no room. */
   addQuietly({ readable, writable }: Lengths): number {
     const [reads, writes] = this.#ranges({ readable, writable })
-    const id = this.call('add', (driver) => driver.add(reads, writes, reads.length + writes.length))
+    const id = this.call('add', (driver) => addedOf(driver.add(reads, writes, reads.length + writes.length)))
     this.call('publish', (driver) => driver.publish?.())
     return id
   }
 
   reap(): UsedElement | TargetFault | null {
-    return this.call('reap', (driver) => driver.reap())
+    return this.call('reap', (driver) => reapedOf(driver.reap()))
   }
 
   wantsNotification(): boolean {

@@ -1,6 +1,8 @@
 /** Runs the device's part of a program over a packed ring; see `device-witness.ts`. */
+
 import type { Random } from '../../internal/random.ts'
 import { agrees, describe, sameChain } from '../agreement.ts'
+import { takenOf } from '../answers.ts'
 import type { DeviceQueueUnderTest, PackedDeviceTarget, TakenChain } from '../queue-targets.ts'
 import { advance, RING_START, type RingPosition } from './packed-ring-format.ts'
 import type { PackedScene } from './packed-scene.ts'
@@ -77,7 +79,7 @@ export class PackedDeviceWitness {
   take(): boolean {
     const { memory, ring } = this.#scene
     const expected = nextPackedAvailable(memory, ring, this.#available, this.#held)
-    const result = this.#watch(() => this.#device.take())
+    const result = this.#watch(() => takenOf(this.#device.take()))
     if (this.#broken) {
       if (result !== null && (result.kind === 'chain' || result.returned)) {
         this.#scene.fail(`took ${describe(result)} from a broken ring`)

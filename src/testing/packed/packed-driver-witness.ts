@@ -1,5 +1,7 @@
 /** Runs the driver's part of a program over a packed ring; see `driver-witness.ts`. */
+
 import { agrees, agreesOnUsed, describe } from '../agreement.ts'
+import { addedOf, reapedOf } from '../answers.ts'
 import type { DriverQueueUnderTest, PackedDriverTarget } from '../queue-targets.ts'
 import type { ByteRange } from '../reference-split-ring.ts'
 import { advance, RING_START, type RingPosition } from './packed-ring-format.ts'
@@ -74,7 +76,7 @@ export class PackedDriverWitness {
     const readable = readableLengths.map((length) => this.#scene.buffer(length))
     const writable = writableLengths.map((length) => this.#scene.buffer(length))
     const inRing = ring.indirect && direct < bufferCount ? 0 : bufferCount
-    const id = this.#watch(() => this.#driver.add(readable, writable, inRing))
+    const id = this.#watch(() => addedOf(this.#driver.add(readable, writable, inRing)))
     if (id === -1) {
       const free = ring.size - slotsOf([...this.#outstanding.values(), ...this.#arrived]) - this.#unpublishedSlots()
       if (bufferCount <= free) this.#scene.fail(`add found no room for ${bufferCount} buffers, ${free} slots are free`)
@@ -111,7 +113,7 @@ export class PackedDriverWitness {
   /** False: nothing was there. */
   reap(): boolean {
     const expected = this.#nextUsed()
-    const result = this.#watch(() => this.#driver.reap())
+    const result = this.#watch(() => reapedOf(this.#driver.reap()))
     if (this.#fault !== null) {
       if (result?.kind === 'used') this.#scene.fail(`reaped ${describe(result)} from a broken ring`)
       return false

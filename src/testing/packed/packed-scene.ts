@@ -2,7 +2,9 @@
  * The scene of a comparison over a packed ring, as `ring-scene.ts` is for the split one: the ring in a small memory, buffers,
  * and `watch`, under which each side runs. Both sides write the descriptors here, each those that are its own at the time.
  */
+
 import { GuestMemory } from '../../memory/index.ts'
+import { failureOf } from '../answers.ts'
 import { QueueMismatch } from '../mismatch.ts'
 import type { PackedDriverRing } from '../queue-targets.ts'
 import type { ByteRange } from '../reference-split-ring.ts'
@@ -76,7 +78,7 @@ export class PackedScene {
     try {
       result = action()
     } catch (error) {
-      return this.fail(`the ${side} threw ${error}`, error)
+      return this.fail(failureOf(`the ${side}`, error), error)
     }
     this.memory.read(descriptorArea, after.bytes)
     const own = ((side === 'device' ? deviceArea : driverArea) - descriptorArea) / 4

@@ -3,7 +3,9 @@
  * that change between any two reads. The driver may refuse the device, or stop; it may not throw, run for ever, finish a request
  * twice, or write into the device's areas. After each case a driver comes up over the device turned honest, and is served.
  */
+
 import { Random } from '../../internal/random.ts'
+import { failureOf } from '../answers.ts'
 import { hex } from '../draw-ring.ts'
 import { expectCampaign } from '../expect-count.ts'
 import { QueueMismatch } from '../mismatch.ts'
@@ -177,7 +179,7 @@ class DriverCase {
       }
       this.#checkRegisters()
       if (what === 'connect' && !MISTAKES.some((mistake) => error instanceof mistake)) throw new Refusal(String(error))
-      return this.#fail(`${what} threw ${error}`, error)
+      return this.#fail(failureOf(what, error), error)
     }
     this.#checkRegisters()
     if (what !== 'connect') this.#checkStores(what)

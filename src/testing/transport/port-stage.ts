@@ -3,6 +3,7 @@
  * whatever the driver does. The device touches memory only while it is live; its status says only what the driver said, and that
  * a reset is needed; a queue is enabled only as a ring that is one.
  */
+import { failureOf } from '../answers.ts'
 import { drawRing, hex } from '../draw-ring.ts'
 import { QueueMismatch } from '../mismatch.ts'
 import { CallTimeout } from '../museum/bounded-call.ts'
@@ -256,7 +257,7 @@ export class PortStage {
       if (error instanceof TooManyReads || error instanceof CallTimeout) {
         return this.fail(`${what} does not end: ${error.message}`, error)
       }
-      return this.fail(`${what} threw ${error}`, error)
+      return this.fail(failureOf(what, error), error)
     }
   }
 }
