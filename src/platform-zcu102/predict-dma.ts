@@ -101,6 +101,13 @@ export function modelOf(
   }
 }
 
+/** The DMA alone, without software: what is exchanged or lent is no work for it. */
+export function dmaModelOf(system: System, set: FlowSet, tightness: Tightness): AnalysisModel {
+  const model = deriveModel(set, tightness)
+  if (!system.flows.some(({ pages }) => pages === 'moved')) return model
+  return { ...model, workNs: model.workNs.map((workNs, i) => (system.flows[i]?.pages === 'moved' ? 0 : workNs)) }
+}
+
 /** Of a message that never sees the DMA: what the DMA's flows have in their pieces. */
 function movedNs(flow: SystemFlow, { pieceNs }: SoftwareCosts): number {
   return flow.pages === 'moved' ? flow.pieces * pieceNs : 0

@@ -9,7 +9,7 @@ import { CostOp } from '../platform/index.ts'
 import { arrivalToleranceNs } from './hops.ts'
 import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import { CoreLoad } from './predict-cores.ts'
-import { flowSetOf, modelOf, softwareWithin } from './predict-dma.ts'
+import { dmaModelOf, flowSetOf, softwareWithin } from './predict-dma.ts'
 import { interrupting, Parts, pathBestNs, unforgivenOf } from './predict-parts.ts'
 import { deviceWorkWithin } from './predict-path.ts'
 import type { Rounds, Tightening } from './predict-rounds.ts'
@@ -72,10 +72,9 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
     if (parts.obstacles.length > 0) return noDrain
     const unforgiven = spans.includes(Number.POSITIVE_INFINITY) ? none : unforgivenOf(parts)
     const still = flows.map(() => 0)
-    const set = flowSetOf(system, parts.software, still)
     const lengthOf = (name: Tightening) => {
-      const model = modelOf(system, set, parts.software, still, TIGHTNESS[name])
-      return starts.solve(`drain ${name}`, 0, (nowNs) => drainNs(parts, model, spans, nowNs))
+      const model = dmaModelOf(system, flowSetOf(system, parts.software, still), TIGHTNESS[name])
+      return starts.solve(`drain ${name}`, 0, drainOfParts(parts, model, spans))
     }
     const drainedNs = lengthOf('A4')
     if (!(drainedNs < Number.POSITIVE_INFINITY)) return noDrain
@@ -153,46 +152,68 @@ function startsOf(
   return ownNs
 }
 
+/** By the flows of a system. */
+const orders = new WeakMap<readonly SystemFlow[], readonly SystemFlow[]>()
+
 /** Each flow behind the one that releases it. */
-function chainOrder(flows: readonly SystemFlow[]): SystemFlow[] {
-  const depth = (flow: SystemFlow): number => (flow.after < 0 ? 0 : 1 + depth(flows[flow.after]!))
-  return [...flows].sort((a, b) => depth(a) - depth(b))
+function chainOrder(flows: readonly SystemFlow[]): readonly SystemFlow[] {
+  let order = orders.get(flows)
+  if (order === undefined) {
+    const depth = (flow: SystemFlow): number => (flow.after < 0 ? 0 : 1 + depth(flows[flow.after]!))
+    order = [...flows].sort((a, b) => depth(a) - depth(b))
+    orders.set(flows, order)
+  }
+  return order
 }
 
-/** When a window of `windowNs` is through with everything that any message in it can wait for. `spans`: as they are known so far. */
-function drainNs(
+/**
+ * When a window of so many ns is through with everything that any message in it can wait for. `spans`: as they are known so far. What is
+ * found for one window is used for the next, if that reaches as far back.
+ */
+function drainOfParts(
   { system, software, scarcity }: Pick<Parts, 'system' | 'software' | 'scarcity'>,
   model: AnalysisModel,
   spans: readonly number[],
-  windowNs: number,
-): number {
+): (windowNs: number) => number {
   const { cores, design, flows, roams, vmCores, worst } = system
   const sgiNs = worst(CostOp.sgi)
-  const reaches = reachesOf(system, windowNs)
-  const costs = withLoans(system, software, reaches, spans)
-  let workNs = 0
-  // What no message accounts for any more: an interrupt that is held back.
-  let elseNs =
-    vmCores.length * (costs.timerNs + sgiNs) +
-    softwareWithin(system, costs, reaches)(windowNs) +
-    deviceWorkWithin(system, costs, windowNs, reaches)
-  for (const core of cores) {
-    elseNs += throttledWithin(system, core, windowNs)
-    if (design === 'dedicated') elseNs += new CoreLoad(system, core, costs, reaches).within(windowNs)
-  }
-  for (const flow of flows) {
-    const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
-    workNs += messages * model.workNs[flow.index]!
-    const signals =
+  const toldAtNs = toldNs(system)
+  const signals = flows.map(
+    (flow) =>
       SIGNALS_A_MESSAGE +
       (flow.creditEvery < Number.POSITIVE_INFINITY ? 4 : 0) +
-      (design === 'dedicated' || roams ? costs.transfers(flow) : 0)
-    elseNs += messages * (signals * sgiNs + (flow.after >= 0 ? flow.computeNs : 0))
+      (design === 'dedicated' || roams ? software.transfers(flow) : 0),
+  )
+  const reaching = (reaches: readonly number[]) => {
+    const costs = withLoans(system, software, reaches, spans)
+    const loads = design === 'dedicated' ? cores.map((core) => new CoreLoad(system, core, costs, reaches)) : []
+    return { reaches, costs, loads, within: softwareWithin(system, costs, reaches) }
   }
-  scarcity.receivers.forEach((starves, vm) => {
-    if (starves) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
-  })
-  return toldNs(system) + finishNs(model, workNs, elseNs)
+  let last: ReturnType<typeof reaching> | null = null
+  return (windowNs) => {
+    const reaches = reachesOf(system, windowNs)
+    if (last === null || reaches.some((reachNs, i) => reachNs !== last!.reaches[i])) last = reaching(reaches)
+    const { costs, loads, within } = last
+    let workNs = 0
+    // What no message accounts for any more: an interrupt that is held back.
+    let elseNs =
+      vmCores.length * (costs.timerNs + sgiNs) +
+      within(windowNs) +
+      deviceWorkWithin(system, costs, windowNs, last.reaches)
+    cores.forEach((core, k) => {
+      elseNs += throttledWithin(system, core, windowNs)
+      if (loads.length > 0) elseNs += loads[k]!.within(windowNs)
+    })
+    for (const flow of flows) {
+      const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
+      workNs += messages * model.workNs[flow.index]!
+      elseNs += messages * (signals[flow.index]! * sgiNs + (flow.after >= 0 ? flow.computeNs : 0))
+    }
+    scarcity.receivers.forEach((starves, vm) => {
+      if (starves) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
+    })
+    return toldAtNs + finishNs(model, workNs, elseNs)
+  }
 }
 
 /**

@@ -81,9 +81,16 @@ export class Parts {
     // With pinned overheads nothing takes time but the preparation of pieces, and a message that comes meanwhile is seen before
     // that piece has been copied: as if it had come to the abstract server at once.
     const atOnce = system.pinned && system.throttles.size === 0
-    this.#sentNs ??= system.flows.map((flow) =>
-      atOnce ? 0 : beforeNs(system, flow, this.loads.get(flow.sourceCore)!, software, spans, starts),
-    )
+    if (this.#sentNs !== null) return this.#sentNs
+    // The same for all that are sent from one core.
+    const sent = new Map<number, number>()
+    this.#sentNs = system.flows.map((flow) => {
+      const core = flow.sourceCore
+      const sentNs =
+        sent.get(core) ?? (atOnce ? 0 : beforeNs(system, core, this.loads.get(core)!, software, spans, starts))
+      sent.set(core, sentNs)
+      return sentNs
+    })
     return this.#sentNs
   }
 
@@ -105,15 +112,29 @@ export class Parts {
 
 /** Whether a message of a flow may interrupt the chain of another: which is stopped behind what it is committed to, and the piece in flight. */
 export function interrupting(
-  { committedPieces, flows }: System,
+  system: System,
   { scheduler, ranks }: { readonly scheduler: 'fp' | 'edf'; readonly ranks: readonly number[] },
 ): (flow: SystemFlow) => boolean {
+  const { committedPieces, flows } = system
+  const last = asked.get(system)
+  if (last?.scheduler === scheduler && last.ranks === ranks) return last.interrupts
+  // Of those that are long it precedes some if it precedes the one that all others precede.
+  const urgency = ({ index, deadlineNs }: SystemFlow) => (scheduler === 'fp' ? ranks[index]! : deadlineNs)
   const long = flows.filter(({ pages, pieces }) => pages !== 'moved' && pieces > 1 + committedPieces)
-  const precedes = (flow: SystemFlow, other: SystemFlow) =>
-    scheduler === 'fp' ? ranks[flow.index]! < ranks[other.index]! : flow.deadlineNs < other.deadlineNs
-  const interrupts = flows.map((flow) => long.some((other) => precedes(flow, other)))
-  return ({ index }) => interrupts[index]!
+  const least = long.reduce((most, flow) => Math.max(most, urgency(flow)), Number.NEGATIVE_INFINITY)
+  const interrupts = (flow: SystemFlow) => urgency(flow) < least
+  asked.set(system, { scheduler, ranks, interrupts })
+  return interrupts
 }
+
+interface Asked {
+  readonly scheduler: 'fp' | 'edf'
+  readonly ranks: readonly number[]
+  readonly interrupts: (flow: SystemFlow) => boolean
+}
+
+/** What `interrupting` was asked for last. */
+const asked = new WeakMap<System, Asked>()
 
 /**
  * By flow: how late a message may be queued, from its nominal release, for another reason than that the broker held all buffers of its

@@ -11,17 +11,16 @@ import { tlbRefillsWithin } from './predict-pages.ts'
 import { interruptWorstNs, type SoftwareCosts } from './predict-software.ts'
 import { messagesWithin, type System, type SystemFlow, sendsWithin, throttledWithin } from './predict-system.ts'
 
-/** From nominal release, jitter apart, until the message is queued. */
+/** From nominal release, jitter apart, until a message that is sent from a core is queued. */
 export function beforeNs(
   system: System,
-  flow: SystemFlow,
+  core: number,
   load: CoreLoad,
   software: SoftwareCosts,
   spans: readonly number[],
   starts: Starts,
 ): number {
   const { design, worst } = system
-  const core = flow.sourceCore
   const queuedNs = starts.solve(
     'queued',
     core,

@@ -186,11 +186,16 @@ function roundOf(
       movedNs(system, flow, software, spans, everything, returns, starts)
     )
   })
-  const after = flows.map((flow) =>
-    flow.pages === 'moved'
-      ? 0
-      : afterNs(system, flow, loads.get(flow.destinationCore)!, software, spans, everything, starts),
-  )
+  // The same for all that one VM receives in the same way.
+  const afterBy = new Map<number, number>()
+  const after = flows.map((flow) => {
+    if (flow.pages === 'moved') return 0
+    const way = 2 * flow.destination + (flow.pages === 'copied' ? 0 : 1)
+    const load = loads.get(flow.destinationCore)!
+    const foundNs = afterBy.get(way) ?? afterNs(system, flow, load, software, spans, everything, starts)
+    afterBy.set(way, foundNs)
+    return foundNs
+  })
   const own = flows.map((flow, i) => flow.jitterNs + before[i]!)
   const jitter = own.map((ownNs, i) => ownNs + inheritedNs[i]!)
   const finite = jitter.every((jitterNs) => jitterNs < LIMIT_NS)
