@@ -1,11 +1,25 @@
 /**
- * Every option of the package that is a number is checked where it enters. The list is taken from the exported types: an option that is
- * added without a line here, or without its check, fails.
+ * Every option of the package is checked where it enters, also one of an option's own members. The list is taken from the exported
+ * types: an option that is added without a line here, or without its check, fails.
  */
-import { fileURLToPath } from 'node:url'
-import ts from 'typescript'
+import { inspect } from 'node:util'
+import {
+  chainBounds,
+  failing,
+  largestLength,
+  leastDeadlines,
+  lengthPermille,
+  StolenTime,
+  schedulable,
+  sensitivity,
+  smallestBudget,
+  tryChunkOverheads,
+  tryChunkSizes,
+} from 'virtio-sdk/analysis'
 import { BucketRegulator, NoRegulator, Relay } from 'virtio-sdk/broker'
 import { GuestMemory, MemoryRegion } from 'virtio-sdk/memory'
+import * as zcu102 from 'virtio-sdk/platform-zcu102'
+import { parseScenario } from 'virtio-sdk/scenario'
 import { EventKernel, TraceRecorder } from 'virtio-sdk/sim'
 import * as testing from 'virtio-sdk/testing'
 import { HostileGuest } from 'virtio-sdk/testing/hostile-guest'
@@ -14,19 +28,18 @@ import * as virtio from 'virtio-sdk/virtio'
 import { layoutSplitQueue, SplitDeviceQueue, SplitDriverQueue } from 'virtio-sdk/virtqueue'
 import { TransferPolicy, ZeroCopy } from 'virtio-sdk/zero-copy'
 import { beforeAll, describe, expect, it } from 'vitest'
-import manifest from '../package.json' with { type: 'json' }
 import { VirtioError } from '../src/internal/error.ts'
+import { type ExportedOption, exportedOptions } from './exported-options.ts'
 import { adder } from './virtio/adder.ts'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-/** Parameters of these types are options; others are data (a scenario, a saved state, a ring) with checks of their own. */
-const OPTIONS_TYPE = /(Options|Config|Spec|Declaration)\b/
-
-const VALUES: readonly unknown[] = [Number.NaN, -1, 0, 0.5, 2 ** 32, 2 ** 53, '64']
+const NUMBERS: readonly unknown[] = [Number.NaN, -1, 0, 0.5, 2 ** 32, 2 ** 53]
+const OTHERS: readonly unknown[] = ['64', '', true, null, [], {}, () => {}, 64n, new DataView(new ArrayBuffer(8))]
 
 interface Walk {
   /** Hands over one option with a value that is wrong; the others are right. */
   readonly call: (option: Readonly<Record<string, never>>) => unknown
+  /** Right values of the options that have members of their own. */
+  readonly sample?: Readonly<Record<string, unknown>>
   /** By option: which of VALUES are right after all. */
   readonly right?: Readonly<Record<string, readonly unknown[]>>
 }
@@ -46,15 +59,42 @@ const relay = {
   interruptCore: 0,
   policy: new TransferPolicy('copy'),
   coreCount: 1,
-  cores: [],
+  cores: [0, 0],
   flows: [],
 } as const
+const flow = {
+  source: 0,
+  destination: 1,
+  periodNs: 1,
+  deadlineNs: 1,
+  toleranceNs: 0,
+  buffers: 1,
+  maximumBytes: 1,
+  priority: 1,
+}
+const above0 = [0.5, 2 ** 32, 2 ** 53]
 const bucket = { bytesPerNs: 1, burstBytes: 4096, chunkBytes: 4096, dmaBytesPerNs: 1 }
 const vsockTransport = () => new SharedMemoryTransport(new virtio.VsockDevice({ guestCid: 3 }))
 const campaign = { seed: [0, 2 ** 32], first: [0, 2 ** 32], steps: [0] }
-const anyBytes = { bufAlloc: [], maxConnections: [], sendBufferBytes: [] }
+const vsock = { sample: { socketTypes: ['stream'] } }
 const hostile = { seed: 1, rings: 1, eventIdx: false, indirect: false, inOrder: false }
 const field = { right: { initial: [0] } }
+
+const rules = { 'dependencies[].feature': [0] }
+const driverOptions = {
+  right: { indirectLength: [0], queueSizes: [{}] },
+  sample: { want: ['fast'], require: ['fast'] },
+}
+/** A live device behind a transport, and the state of its driver. */
+function restorable() {
+  const transport = new SharedMemoryTransport(adder.create())
+  return [transport, virtio.startDriver(transport).saveState()] as const
+}
+
+const tests = { sample: { tightness: {}, ranks: [1] } }
+const design = { design: 'floating' } as const
+const anyNumber = NUMBERS.slice(1)
+const prediction = { right: { 'ranks[]': anyNumber }, sample: { ranks: [1] } }
 
 const WALKS: Readonly<Record<string, Walk>> = {
   MemoryRegion: {
@@ -72,27 +112,73 @@ const WALKS: Readonly<Record<string, Walk>> = {
   },
   DeviceRegisters: {
     call: (option) => new virtio.DeviceRegisters({ deviceId: 1, queueSizes: [8], ...option }, nothing),
-    right: { deviceId: [0] },
+    right: { deviceId: [0], 'chainLimits[].maxChainBytes': [0], ...rules },
+    sample: { queueSizes: [8], chainLimits: [{}], dependencies: [{ feature: 1, anyOf: [2] }] },
+  },
+  Device: { call: (option) => adder.create(option as never), sample: { offer: ['fast'] } },
+  SharedMemoryTransport: {
+    call: (option) => new SharedMemoryTransport(adder.create(), { memory, ...option }),
+    right: { 'grants[].address': [0] },
+    sample: { grants: [{ address: 0, lengthBytes: 4096 }] },
   },
   startDriver: {
     call: (option) => virtio.startDriver(new SharedMemoryTransport(adder.create()), option),
-    right: { indirectLength: [0] },
+    ...driverOptions,
   },
   connect: {
     call: (option) => virtio.connect(new SharedMemoryTransport(adder.create()), option),
-    right: { indirectLength: [0] },
+    ...driverOptions,
   },
-  defineDevice: { call: (option) => virtio.defineDevice({ id: 5, queues: [], ...option }) },
+  restoreDriver: {
+    call: (option) => virtio.restoreDriver(...restorable(), option),
+    ...driverOptions,
+  },
+  defineDevice: {
+    call: (option) => virtio.defineDevice({ id: 5, queues: [], ...option } as never),
+    right: rules,
+    sample: { queues: [{ name: 'requests', size: 8 }], dependencies: [{ feature: 1, anyOf: [2] }] },
+  },
   entropyDevice: { call: (option) => virtio.entropyDevice({ source: () => 1, ...option }) },
   u8: { call: (option) => virtio.u8('field', option), ...field },
   u16: { call: (option) => virtio.u16('field', option), ...field },
   u32: { call: (option) => virtio.u32('field', option), ...field },
   u64: { call: (option) => virtio.u64('field', option), right: { initial: [0, 2 ** 32] } },
-  VsockDevice: { call: (option) => new virtio.VsockDevice({ guestCid: 3, ...option }), right: anyBytes },
-  VsockDriver: { call: (option) => new virtio.VsockDriver(vsockTransport(), option), right: anyBytes },
-  VsockEndpoint: { call: (option) => new virtio.VsockEndpoint(2, option), right: anyBytes },
+  le64: { call: (option) => virtio.le64('field', option), right: { initial: [64n] } },
+  mac: { call: (option) => virtio.mac('field', option) },
+  bytes: { call: (option) => virtio.bytes('field', 4, option) },
+  VsockDevice: { call: (option) => new virtio.VsockDevice({ guestCid: 3, ...option }), ...vsock },
+  VsockDriver: { call: (option) => new virtio.VsockDriver(vsockTransport(), option), ...vsock },
+  VsockEndpoint: { call: (option) => new virtio.VsockEndpoint(2, option), ...vsock },
+  StolenTime: { call: (option) => new StolenTime(nothing, [], 1, nothing, option) },
+  chainBounds: { call: (option) => chainBounds(nothing, [], undefined, option) },
+  failing: { call: (option) => failing(nothing, option), ...tests },
+  largestLength: { call: (option) => largestLength(nothing, 0, option), ...tests },
+  leastDeadlines: { call: (option) => leastDeadlines(nothing, option), ...tests },
+  lengthPermille: { call: (option) => lengthPermille(nothing, option), ...tests },
+  schedulable: { call: (option) => schedulable(nothing, option), ...tests },
+  sensitivity: { call: (option) => sensitivity(nothing, option), ...tests },
+  smallestBudget: { call: (option) => smallestBudget(nothing, option), ...tests },
+  tryChunkOverheads: { call: (option) => tryChunkOverheads(nothing, [], option), ...tests },
+  tryChunkSizes: { call: (option) => tryChunkSizes(nothing, [], option), ...tests },
+  parseScenario: { call: (option) => parseScenario('', option) },
+  parseBoardProfile: { call: (option) => zcu102.parseBoardProfile('', option) },
+  parseCalibration: { call: (option) => zcu102.parseCalibration('', option) },
+  predict: { call: (option) => zcu102.predict(nothing, { ...design, ...option }), ...prediction },
+  predictedSensitivity: {
+    call: (option) => zcu102.predictedSensitivity(nothing, { ...design, ...option }),
+    ...prediction,
+  },
+  searchPriorities: { call: (option) => zcu102.searchPriorities(nothing, { ...design, ...option }, 1), ...prediction },
+  simulate: {
+    call: (option) => zcu102.simulate(nothing, { ...design, payload: () => null, ...option }),
+    sample: { intruder: [{}] },
+  },
   EventKernel: { call: (option) => new EventKernel(option) },
-  TraceRecorder: { call: (option) => new TraceRecorder(option), right: { limit: [0, 2 ** 32] } },
+  TraceRecorder: {
+    call: (option) => new TraceRecorder(option),
+    right: { limit: [0, 2 ** 32], 'window.fromNs': [0, 0.5, 2 ** 32], 'window.toNs': [0, 0.5, 2 ** 32] },
+    sample: { window: { fromNs: 0, toNs: 1 } },
+  },
   BucketRegulator: {
     call: (option) => new BucketRegulator({ ...bucket, ...option }),
     right: { bytesPerNs: [0.5, 2 ** 32, 2 ** 53], dmaBytesPerNs: [0.5, 2 ** 32, 2 ** 53], burstBytes: [2 ** 32] },
@@ -104,13 +190,29 @@ const WALKS: Readonly<Record<string, Walk>> = {
       coalesceCount: [2 ** 32],
       coalesceDelayNs: [0, 0.5, 2 ** 32],
       waitForDmaNs: [0, 0.5, 2 ** 32],
+      'cores[]': [0],
+      interruptCore: [0],
+      // Without a policy that moves pages nobody looks at them.
+      'spareFrames[]': [0, 2 ** 32],
+      'flows[].source': [0],
+      'flows[].periodNs': above0,
+      'flows[].deadlineNs': above0,
+      'flows[].buffers': above0,
+      'flows[].toleranceNs': NUMBERS.slice(1),
+      'flows[].maximumBytes': NUMBERS.slice(1),
+      'flows[].priority': NUMBERS.slice(1),
     },
+    sample: { cores: [0, 0], flows: [flow], spareFrames: [1] },
   },
   TransferPolicy: {
     call: (option) => new TransferPolicy('copy', option),
-    right: { thresholdBytes: [0, 2 ** 32], flushPages: [2 ** 32], lentPages: [0, 2 ** 32] },
+    right: { thresholdBytes: [0, 2 ** 32, null], flushPages: [2 ** 32], lentPages: [0, 2 ** 32] },
   },
-  ZeroCopy: { call: (option) => ZeroCopy.on(nothing, { policy: relay.policy, vmCount: 1, ...option }) },
+  ZeroCopy: {
+    call: (option) => ZeroCopy.on(nothing, { policy: relay.policy, vmCount: 1, ...option }),
+    right: { 'spareFrames[]': [0, 2 ** 32] },
+    sample: { spareFrames: [1] },
+  },
   HostileDriver: {
     call: (option) => new testing.HostileDriver({ seed: 1, eventIdx: false, indirect: false, ...option }),
     right: { seed: campaign.seed },
@@ -155,71 +257,74 @@ const WALKS: Readonly<Record<string, Walk>> = {
   },
   HostileGuest: {
     call: (option) => new HostileGuest({ seed: 1, cid: 3, peers: [], ...option }),
-    right: { seed: campaign.seed },
+    right: {
+      seed: campaign.seed,
+      'peers[].cid': [0],
+      'peers[].localPort': [0],
+      'peers[].peerPort': [0],
+      'peers[].longestBytes': [0, 2 ** 32],
+    },
+    sample: { peers: [{ cid: 3, localPort: 1, peerPort: 1 }], strategies: ['storm'] },
   },
-  runMuseum: { call: (option) => testing.runMuseum(nothing, option), right: { mostTimeouts: [2 ** 32] } },
+  runMuseum: {
+    call: (option) => testing.runMuseum(nothing, option),
+    right: { mostTimeouts: [2 ** 32], 'exhibits[]': [2 ** 32] },
+    sample: { exhibits: [1] },
+  },
 }
 
-/** `startDriver indirectLength`, of every export of every subpath. */
-function exportedOptions(): string[] {
-  const entries = Object.keys(manifest.exports)
-    .filter((path) => path !== './package.json')
-    .map((path) => `${ROOT}src/${path === '.' ? '' : `${path.slice(2)}/`}index.ts`)
-  const { options } = ts.getParsedCommandLineOfConfigFile(`${ROOT}tsconfig.json`, {}, ts.sys as never)!
-  const program = ts.createProgram(entries, options)
-  const checker = program.getTypeChecker()
-  const found = new Set<string>()
-  for (const entry of entries) {
-    for (const exported of checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(entry)!)!)) {
-      const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
-      if ((symbol.flags & (ts.SymbolFlags.Function | ts.SymbolFlags.Class | ts.SymbolFlags.Variable)) === 0) continue
-      const type = checker.getTypeOfSymbol(symbol)
-      for (const signature of [...type.getCallSignatures(), ...type.getConstructSignatures()]) {
-        for (const parameter of signature.parameters) {
-          const optionsType = checker.getNonNullableType(checker.getTypeOfSymbol(parameter))
-          if (checker.isArrayLikeType(optionsType)) continue
-          if (!OPTIONS_TYPE.test(checker.typeToString(optionsType))) continue
-          for (const option of optionsType.getProperties()) {
-            const optionType = checker.getNonNullableType(checker.getTypeOfSymbol(option))
-            const parts = optionType.isUnion() ? optionType.types : [optionType]
-            if (parts.some(({ flags }) => (flags & ts.TypeFlags.NumberLike) !== 0)) {
-              found.add(`${symbol.name} ${option.name}`)
-            }
-          }
-        }
-      }
-    }
+/** Values that the types of an option exclude; of a number also those that its range should. */
+function wrongValues({ kinds, words }: ExportedOption): unknown[] {
+  const isRight = (value: unknown): boolean => {
+    if (kinds.includes('any')) return true
+    if (typeof value === 'string') return kinds.includes('string') && words.length === 0 && value !== ''
+    if (typeof value !== 'object') return kinds.includes(typeof value)
+    if (Array.isArray(value)) return kinds.includes('array')
+    return value !== null && kinds.includes('object')
   }
-  return [...found].sort()
+  return [...NUMBERS, ...OTHERS.filter((value) => !isRight(value))]
 }
 
-describe('numeric options', () => {
-  let all: string[] = []
+/** `grants[].address`: that place in a copy of `sample`. */
+function placed(sample: Readonly<Record<string, unknown>>, path: string, value: unknown): Record<string, never> {
+  const [first, ...rest] = path.replaceAll('[]', '.0').split('.')
+  const top: Record<string, unknown> = { [first!]: rest.length === 0 ? value : structuredClone(sample[first!]) }
+  let place = top[first!] as Record<string, unknown>
+  for (const [i, name] of rest.entries()) {
+    if (i === rest.length - 1) place[name] = value
+    else place = place[name] as Record<string, unknown>
+  }
+  return top as Record<string, never>
+}
+
+describe('options', () => {
+  let all: ExportedOption[] = []
   beforeAll(() => {
     all = exportedOptions()
   }, 120_000)
 
   it('are all in the table of this test', () => {
-    expect(all.length).toBeGreaterThan(70)
-    expect(all.filter((each) => !(each.split(' ')[0]! in WALKS))).toEqual([])
-    const functions = new Set(all.map((each) => each.split(' ')[0]))
+    expect(all.length).toBeGreaterThan(200)
+    const functions = new Set(all.map(({ name }) => name.split(' ')[0]!))
+    expect([...functions].filter((name) => !(name in WALKS))).toEqual([])
     expect(Object.keys(WALKS).filter((name) => !functions.has(name))).toEqual([])
   })
 
-  it('are refused with a VirtioError when they are no number, out of range, or not whole', async () => {
+  it('are refused with a VirtioError when they have another type, are out of range, or not whole', async () => {
     const wrong: string[] = []
     for (const each of all) {
-      const [name, option] = each.split(' ') as [string, string]
+      const [name, path] = each.name.split(' ') as [string, string]
       const walk = WALKS[name]
       if (walk === undefined) continue
-      for (const value of VALUES) {
-        if (walk.right?.[option]?.includes(value)) continue
-        if (anyBytesIsRight(option, value)) continue
+      for (const value of wrongValues(each)) {
+        if (walk.right?.[path]?.includes(value)) continue
+        if (anyBytesIsRight(path, value)) continue
+        const told = `${each.name}: ${inspect(value)}`
         try {
-          await walk.call({ [option]: value } as never)
-          wrong.push(`${each}: ${String(value)} is accepted`)
+          await walk.call(placed(walk.sample ?? {}, path, value) as never)
+          wrong.push(`${told} is accepted`)
         } catch (error) {
-          if (!(error instanceof VirtioError)) wrong.push(`${each}: ${String(value)} gives ${String(error)}`)
+          if (!(error instanceof VirtioError)) wrong.push(`${told} gives ${String(error).slice(0, 200)}`)
         }
       }
     }

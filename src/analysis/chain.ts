@@ -4,9 +4,12 @@
  * fixed priority with `offsets` the hops of a chain, which are released by one message, do not interfere as if all of them could
  * come at once.
  */
+
 import { assert } from '../internal/assert.ts'
+import { checkFlags, checkWord } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { ChainedPriorityTest, type ChainPlace } from './chained-priority.ts'
+import { checkTestOptions } from './check-options.ts'
 import { DeadlineResponseTest, earliestDeadlineBounds } from './earliest-deadline-response.ts'
 import { fixedPriorityBounds, ranksOf } from './fixed-priority.ts'
 import type { FlowSet } from './flow.ts'
@@ -70,6 +73,9 @@ export function chainBounds(
   tightness: Tightness = TIGHTNESS.A4,
   options: ChainOptions = {},
 ): ChainBound[] | null {
+  checkTestOptions(options)
+  checkFlags(options, 'offsets')
+  if (options.deadlinesFrom !== undefined) checkWord('deadlinesFrom', options.deadlinesFrom, ['release', 'arrival'])
   const places = placesOf(set, chains)
   // Of the jitter that the flows have of their own.
   const ranks = options.scheduler === 'edf' ? [] : (options.ranks ?? ranksOf(set.flows))

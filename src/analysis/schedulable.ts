@@ -1,4 +1,5 @@
 /** One question for both schedulers: does every message of every flow meet its deadline? */
+import { checkTestOptions } from './check-options.ts'
 import { earliestDeadlineSchedulable } from './earliest-deadline.ts'
 import { fixedPrioritySchedulable } from './fixed-priority.ts'
 import type { FlowSet } from './flow.ts'
@@ -17,11 +18,10 @@ export interface TestOptions {
   readonly ranks?: ArrayLike<number>
 }
 
-/** The verdict of the test that the options choose. Throws as `validateFlowSet`. */
-export function schedulable(
-  set: FlowSet,
-  { scheduler = 'fp', tightness = TIGHTNESS.A4, ranks }: TestOptions = {},
-): boolean {
+/** The verdict of the test that the options choose. Throws as `validateFlowSet`, and `VirtioError` INVALID_OPTION. */
+export function schedulable(set: FlowSet, options: TestOptions = {}): boolean {
+  checkTestOptions(options)
+  const { scheduler = 'fp', tightness = TIGHTNESS.A4, ranks } = options
   if (scheduler === 'edf') return earliestDeadlineSchedulable(set, tightness)
   return fixedPrioritySchedulable(set, tightness, ranks)
 }

@@ -6,6 +6,7 @@
  * lemma): lengths, deadlines and the budget. The software around a chunk and the chunk size are not monotone, they are tried on
  * a grid, and the result says what was tried.
  */
+import { checkTestOptions } from './check-options.ts'
 import { DemandTest, earliestDeadlineVerdict } from './earliest-deadline.ts'
 import { EXACT_LIMIT } from './exact.ts'
 import { fixedPriorityBounds, ranksOf } from './fixed-priority.ts'
@@ -64,7 +65,9 @@ export function sensitivity(set: FlowSet, options: TestOptions = {}): Sensitivit
 }
 
 /** Priorities are those of the given set while a knob turns: a deadline that shrinks does not reorder the flows. */
-function withRanks(set: FlowSet, { scheduler = 'fp', tightness = TIGHTNESS.A4, ranks }: TestOptions) {
+function withRanks(set: FlowSet, options: TestOptions) {
+  checkTestOptions(options)
+  const { scheduler = 'fp', tightness = TIGHTNESS.A4, ranks } = options
   return { scheduler, tightness, ranks: ranks ?? ranksOf(set.flows) } satisfies Required<TestOptions>
 }
 
@@ -105,8 +108,8 @@ export function largestLength(set: FlowSet, i: number, options: TestOptions = {}
 
 /** Largest factor on all lengths, in thousandths. Bisection, as for each length; beyond the limit some flow alone does not fit. */
 export function lengthPermille(set: FlowSet, options: TestOptions = {}): number {
-  if (set.flows.length === 0) return 0
   const fixed = withRanks(set, options)
+  if (set.flows.length === 0) return 0
   const most = set.flows.map((flow, i) => Math.floor((1000 * longestThatFits(set, i)) / flow.lengthBytes) + 1)
   return greatestWhere(1, Math.max(1, Math.min(...most)), (permille) => schedulable(scaled(set, permille), fixed)) ?? 0
 }
@@ -117,8 +120,8 @@ export function lengthPermille(set: FlowSet, options: TestOptions = {}): number 
  */
 export function smallestBudget(set: FlowSet, options: TestOptions = {}): number | null {
   const { regulator } = set
-  if (regulator.kind !== 'budget') return null
   const fixed = withRanks(set, options)
+  if (regulator.kind !== 'budget') return null
   const accepts = (budgetNs: number) => schedulable({ ...set, regulator: { ...regulator, budgetNs } }, fixed)
   return accepts(regulator.periodNs) ? leastWhere(1, regulator.periodNs, accepts) : null
 }

@@ -6,6 +6,7 @@
  *
  * Costs are worst cases in ns, already summed over the steps of a platform.
  */
+import { checkFlags, checkObject } from '../internal/check-option.ts'
 import { ceilDivide } from './exact.ts'
 import { chunkCount, effectiveBytesPerNs, type FlowSet, lastChunkBytes, validateFlowSet } from './flow.ts'
 import { transferTimeNs } from './supply.ts'
@@ -73,8 +74,11 @@ export class StolenTime {
     routes: readonly Route[],
     cores: number,
     costs: DedicatedCosts | FloatingCosts,
-    { completionStream = true, inflationFreeLock = true }: StolenTimeOptions = {},
+    options: StolenTimeOptions = {},
   ) {
+    checkObject('options', options)
+    checkFlags(options, 'completionStream', 'inflationFreeLock')
+    const { completionStream = true, inflationFreeLock = true } = options
     validateFlowSet(set)
     this.#set = set
     this.#routes = routes

@@ -1,5 +1,14 @@
 /** What the parts of the relay share: configuration, the platform, the VMs, and which core runs the current step. */
-import { checkInteger, checkNumber, MAX_SAFE } from '../internal/check-option.ts'
+import {
+  checkArray,
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkWord,
+  MAX_SAFE,
+  refuseOption,
+} from '../internal/check-option.ts'
 import type { PlatformPort } from '../platform/index.ts'
 import type { SplitDeviceQueue } from '../virtqueue/index.ts'
 import { type ColorPolicy, type TransferPolicy, ZeroCopy } from '../zero-copy/index.ts'
@@ -51,6 +60,26 @@ export function checkRelayConfig(config: RelayConfig): void {
   checkNumber('coalesceDelayNs', config.coalesceDelayNs, 0, MAX_SAFE, 'ns')
   checkNumber('waitForDmaNs', config.waitForDmaNs, 0, MAX_SAFE, 'ns')
   checkInteger('coreCount', config.coreCount, 1, 2 ** 16)
+  checkWord('scheduler', config.scheduler, ['edf', 'fp'])
+  checkWord('chaining', config.chaining, ['adaptive', 'piece'])
+  checkBoolean('suppressRefillKicks', config.suppressRefillKicks)
+  const { interruptCore } = config
+  if (interruptCore !== 'receiver') checkInteger('interruptCore', interruptCore, 0, config.coreCount - 1)
+  checkArray('cores', config.cores, 'an array of cores')
+  for (const core of config.cores) checkInteger('cores', core, 0, config.coreCount - 1)
+  checkArray('flows', config.flows, 'an array of BrokerFlow')
+  for (const [i, flow] of config.flows.entries()) checkFlow(`flows[${i}]`, flow, config.cores.length)
+}
+
+const FLOW_NUMBERS = ['periodNs', 'deadlineNs', 'toleranceNs', 'buffers', 'maximumBytes', 'priority'] as const
+
+/** The types of its members; what they may be, `FlowState` says. */
+function checkFlow(name: string, flow: BrokerFlow, vmCount: number): void {
+  checkObject(name, flow, 'a BrokerFlow')
+  for (const key of ['source', 'destination'] as const) checkInteger(`${name}.${key}`, flow[key], 0, vmCount - 1)
+  for (const key of FLOW_NUMBERS) {
+    if (typeof flow[key] !== 'number' || Number.isNaN(flow[key])) refuseOption(`${name}.${key}`, flow[key], 'a number')
+  }
 }
 
 /** Why a message was not, or not fully, delivered. `scattered`: it is in more parts than its bytes are worth. */

@@ -45,6 +45,11 @@ export function checkBoolean(name: string, value: unknown): asserts value is boo
   if (typeof value !== 'boolean') refuseOption(name, value, 'true or false')
 }
 
+/** Options that are true or false, or left out. */
+export function checkFlags<T extends object>(options: T, ...names: readonly (keyof T & string)[]): void {
+  for (const name of names) if (options[name] !== undefined) checkBoolean(name, options[name])
+}
+
 // biome-ignore lint/complexity/noBannedTypes: any function at all, whatever it takes
 export function checkFunction(name: string, value: unknown): asserts value is Function {
   if (typeof value !== 'function') refuseOption(name, value, 'a function')

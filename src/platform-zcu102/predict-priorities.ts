@@ -3,12 +3,15 @@
  * the DMA stage (docs/analysis.md §8). What comes before and after it depends a little on the order of the flows above, so what
  * is found is tested as a whole, and another assignment may exist where none is found.
  */
+
 import type { Scenario } from '../scenario/index.ts'
+import { checkPrediction } from './check-options.ts'
 import { type PredictionOptions, predict } from './predict.ts'
 import { prioritiesOf } from './priorities.ts'
 
 /** Ranks (0 is the most urgent) on at most `levels` levels with which everything fits under A4; null: none was found. */
 export function searchPriorities(scenario: Scenario, options: PredictionOptions, levels: number): number[] | null {
+  checkPrediction(options)
   const { flows } = scenario
   const monotonic = prioritiesOf(flows)
   const perLevel = levels < flows.length ? flows.length : 1

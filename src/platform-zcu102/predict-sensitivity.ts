@@ -11,9 +11,11 @@
  * A search asks about scenarios that differ little. Each starts its rounds where the nearest one ended that fits and has less of
  * everything, and stops at the first deadline that is missed.
  */
+
 import { PAGE_SIZE } from '../memory/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { builtInProfile } from './boards.ts'
+import { checkPrediction } from './check-options.ts'
 import { type PredictionOptions, predict } from './predict.ts'
 import { pageStepRuns } from './predict-pages.ts'
 import { classesOf, type FittingRange, fittingIn } from './predict-search.ts'
@@ -62,6 +64,7 @@ export function predictedSensitivity(
   onFlow: (searched: number) => void = () => {},
   judge?: Judge,
 ): PredictedSensitivity {
+  checkPrediction(options)
   // Deadlines do not change here, so neither do priorities.
   const fixed = { ranks: prioritiesOf(scenario.flows), ...options }
   const verdict: Judge = judge ?? ((changed, like, suspect) => verdictOf(changed, fixed, like?.settled, suspect))

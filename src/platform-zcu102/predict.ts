@@ -3,11 +3,13 @@
  * analysis, and what comes before and after it. Each depends on the others, so they are iterated from below until nothing
  * changes; docs/prediction.md says why that is sound, and what is assumed.
  */
+
 import type { AnalysisName, FlowSet, ResponseTerms } from '../analysis/index.ts'
 import { assert } from '../internal/assert.ts'
 import type { Scenario } from '../scenario/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
+import { checkPrediction } from './check-options.ts'
 import type { Design } from './design.ts'
 import { LIMIT_NS } from './least-fixed-point.ts'
 import { obstaclesOf } from './predict-obstacles.ts'
@@ -102,6 +104,7 @@ export interface Prediction {
 
 /** Throws `VirtioError` where the scenario cannot run under this design, or nothing could ever serve it. */
 export function predict(scenario: Scenario, options: PredictionOptions): Prediction {
+  checkPrediction(options)
   const { design, profile = builtInProfile(scenario), oneWindow: asWindow = true } = options
   refuseImpossible(scenario, design, profile.cores.value)
   const system = systemOf(scenario, design, profile)

@@ -1,9 +1,11 @@
 /** One run of a scenario under one design, and what came of it. */
+
 import { COST_OPS, type CostOpName } from '../platform/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
+import { checkSimulation } from './check-options.ts'
 import type { ColorReport } from './color-report.ts'
 import type { Design } from './design.ts'
 import type { Intruder } from './intruder.ts'
@@ -91,6 +93,7 @@ const PROGRESS_STEPS = 200
 
 /** Throws `VirtioError` when the scenario cannot run on its platform under this design. */
 export function simulate(scenario: Scenario, options: SimulationOptions): DesignResult {
+  checkSimulation(options)
   const { design } = options
   const trace = options.trace ?? new TraceRecorder({ keep: false, hash: options.hashesRun !== false })
   const machine = new Machine(scenario, { ...options, profile: options.profile ?? builtInProfile(scenario), trace })

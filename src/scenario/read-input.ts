@@ -1,4 +1,5 @@
 /** A file that people write, YAML or JSON, to the value that it means, or to everything that is wrong with it at once. */
+import { checkObject, checkText, checkWord } from '../internal/check-option.ts'
 import { show } from './fields.ts'
 import { InputError, type InputIssue } from './input-error.ts'
 import { Report } from './read-fields.ts'
@@ -29,6 +30,9 @@ export function readInput<T>(
   kind: InputKind,
   read: (raw: object, report: Report) => T,
 ): T {
+  checkObject('options', options)
+  if (options.path !== undefined) checkText('path', options.path)
+  if (options.format !== undefined) checkWord('format', options.format, ['yaml', 'json'])
   const file = options.path ?? kind.name
   const refuse = kind.error ?? ((path, issues) => new InputError(kind.code, path, issues))
   const format = options.format ?? (file.toLowerCase().endsWith('.json') ? 'json' : 'yaml')

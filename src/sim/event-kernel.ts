@@ -20,7 +20,7 @@
  */
 
 import { assert } from '../internal/assert.ts'
-import { checkInteger } from '../internal/check-option.ts'
+import { checkInteger, checkObject } from '../internal/check-option.ts'
 
 /** Slots are numbered below this; a handle is `generation * SLOT_LIMIT + slot`, a safe integer. */
 const SLOT_LIMIT = 2 ** 20
@@ -89,7 +89,8 @@ export class EventKernel {
   #countedFrom = 0
 
   constructor(options: EventKernelOptions = {}) {
-    const capacity = options.capacity ?? 64
+    checkObject('options', options)
+    const { capacity = 64 } = options
     checkInteger('capacity', capacity, 1, 2 ** 30, 'events')
     this.#growSlots(capacity)
   }

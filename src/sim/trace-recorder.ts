@@ -5,7 +5,7 @@
  */
 
 import { assert } from '../internal/assert.ts'
-import { checkInteger, MAX_SAFE } from '../internal/check-option.ts'
+import { checkFlags, checkInteger, checkNumber, checkObject, MAX_SAFE } from '../internal/check-option.ts'
 
 /** What a row is. The numbers are part of the hash. */
 export const TraceForm = { span: 0, instant: 1, begin: 2, end: 3, counter: 4, flowStart: 5, flowEnd: 6 } as const
@@ -52,7 +52,15 @@ export class TraceRecorder {
   #dropped = 0
 
   constructor(options: TraceOptions = {}) {
-    this.#limit = options.limit ?? 2 ** 21
+    checkObject('options', options)
+    checkFlags(options, 'keep', 'hash')
+    const { limit = 2 ** 21, window } = options
+    if (window !== undefined) {
+      checkObject('window', window, 'fromNs and toNs')
+      checkNumber('window.fromNs', window.fromNs, 0, MAX_SAFE, 'ns')
+      if (window.toNs !== Number.POSITIVE_INFINITY) checkNumber('window.toNs', window.toNs, 0, MAX_SAFE, 'ns')
+    }
+    this.#limit = limit
     checkInteger('limit', this.#limit, 0, MAX_SAFE, 'rows')
     this.#hashes = options.hash !== false
     // To keep nothing is an empty window, so that nothing counts as dropped.

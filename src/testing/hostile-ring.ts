@@ -6,7 +6,7 @@
  * One case is `start(number)`: the same seed, options and number give the same bytes, whatever ran before. A case that
  * fails is printed by `toString()`, as a drawing and as a program that lays it out again.
  */
-import { checkInteger } from '../internal/check-option.ts'
+import { checkFlags, checkInteger, checkObject } from '../internal/check-option.ts'
 import { Random } from '../internal/random.ts'
 import type { GuestMemory } from '../memory/index.ts'
 import { drawRing } from './draw-ring.ts'
@@ -68,7 +68,9 @@ export class HostileDriver {
   readonly #site: HostileSite | null
 
   constructor(options: HostileDriverOptions, site: HostileSite | null = null) {
+    checkObject('options', options)
     checkInteger('seed', options.seed, 0)
+    checkFlags(options, 'eventIdx', 'indirect', 'shared')
     this.#options = options
     this.#site = site
     this.#random = new Random(options.seed)

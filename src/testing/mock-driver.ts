@@ -8,7 +8,7 @@
  *     if (driver.kick()) device.run()
  *     expect(driver.receive()).toBe(request); expect(request.reply()).toEqual(...)
  */
-import { checkInteger, checkPowerOfTwo } from '../internal/check-option.ts'
+import { checkFlags, checkInteger, checkObject, checkPowerOfTwo } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { Random } from '../internal/random.ts'
 import { GuestMemory } from '../memory/index.ts'
@@ -84,9 +84,11 @@ export class MockDriver {
   #cursor = 0
 
   constructor(options: MockDriverOptions = {}) {
+    checkObject('options', options)
     const { size = 8, eventIdx = false, indirect = false, seed = 1, dataBytes = 0x1_0000 } = options
     checkPowerOfTwo('size', size, 1, 32768, 'entries')
     checkInteger('seed', seed, 0)
+    checkFlags(options, 'eventIdx', 'indirect')
     checkInteger('dataBytes', dataBytes, 16, 2 ** 30, 'bytes')
     const { ring, end } = layOutRing({ size, eventIdx, indirect })
     this.ring = ring

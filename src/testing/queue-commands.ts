@@ -4,7 +4,7 @@
  */
 
 import * as fc from 'fast-check'
-import { checkInteger, checkPowerOfTwo, MAX_U32 } from '../internal/check-option.ts'
+import { checkFlags, checkInteger, checkObject, checkPowerOfTwo, checkWord, MAX_U32 } from '../internal/check-option.ts'
 import type { PackedQueueProgram, QueueCommand, QueueProgram } from './queue-program.ts'
 
 /** Which programs over a split ring to draw. */
@@ -35,6 +35,9 @@ export function queueCommands(options: QueueCommandOptions): fc.Arbitrary<QueueP
 export function queueCommands(
   options: QueueCommandOptions | PackedQueueCommandOptions,
 ): fc.Arbitrary<QueueProgram | PackedQueueProgram> {
+  checkObject('options', options)
+  checkWord('ring', options.ring, ['split', 'packed'])
+  checkFlags(options as PackedQueueCommandOptions, 'eventIdx', 'indirect', 'inOrder')
   const { size: fixedSize = 1, minCommands = 0, maxCommands = 0 } = options
   if (options.ring === 'split') checkPowerOfTwo('size', fixedSize, 1, 32768, 'entries')
   else checkInteger('size', fixedSize, 1, 32768, 'entries')

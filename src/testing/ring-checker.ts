@@ -7,7 +7,7 @@
  *     // around the device:  checker.confined(() => device.poll())
  *     // in the end:         checker.expectIdle()
  */
-import { checkInteger, MAX_U16 } from '../internal/check-option.ts'
+import { checkBoolean, checkInteger, MAX_U16 } from '../internal/check-option.ts'
 import type { GuestMemory } from '../memory/index.ts'
 import { drawRing, hex } from './draw-ring.ts'
 import { QueueMismatch } from './mismatch.ts'
@@ -47,6 +47,7 @@ export class RingChecker {
 
   constructor(memory: GuestMemory, ring: SplitRing, { inOrder = false, index = 0 }: RingCheckerOptions = {}) {
     checkInteger('index', index, 0, MAX_U16)
+    checkBoolean('inOrder', inOrder)
     this.#memory = memory
     this.#ring = ring
     this.#inOrder = inOrder

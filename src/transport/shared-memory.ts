@@ -62,10 +62,12 @@ export interface BufferAllocator {
 }
 
 /**
- * Steps that one side may cause in a row before the event loop gets its turn: two peers that always have an answer for each other
- * would otherwise hold the program for ever.
+ * Steps that one side may cause in a row before the event loop gets its turn: two peers that always have an answer for each other, or a
+ * driver in another thread, would otherwise hold the program for ever. An interrupt is a step, and so is a turn of the device.
  */
 const STEPS_IN_A_ROW = 1024
+/** Turns of a run that stopped at its bound. */
+const STEPS_PER_RUN = 64
 
 /** A range of guest memory that the device may access, in bytes. */
 export interface MemoryGrant {
@@ -257,6 +259,7 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
     this.#traps++
     try {
       this.#workPending = this.registers.notify(queue)
+      if (this.#workPending) this.#steps += STEPS_PER_RUN
       this.#runDevice()
     } finally {
       this.#traps--
@@ -281,7 +284,10 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
   }
 
   #runDevice(): void {
-    while (this.#workPending && this.#step()) this.#workPending = this.registers.poll()
+    while (this.#workPending && this.#step()) {
+      this.#workPending = this.registers.poll()
+      if (this.#workPending) this.#steps += STEPS_PER_RUN - 1
+    }
   }
 
   /**

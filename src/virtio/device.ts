@@ -34,6 +34,8 @@ export interface DeviceContext<C extends DeviceContract> {
   /** The present values. To change them: `device.config.update`. */
   readonly config: ConfigValues<C['config']>
   readonly queues: { readonly [K in QueueName<C>]: DeviceQueue }
+  /** The device cannot go on, whatever its policy is: it asks for a reset, with `cause` for people. */
+  needsReset(cause: unknown): void
 }
 
 /**
@@ -142,6 +144,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     const device = this
     this.#context = {
       queues: this.queues,
+      needsReset: (cause) => this.registers.setNeedsReset(cause),
       get features() {
         return device.#features
       },

@@ -78,8 +78,7 @@ function checkQueueConfig(memory: GuestMemory, config: SplitQueueConfig): void {
   checkBoolean('eventIdx', eventIdx)
   checkBoolean('indirect', indirect)
   checkInteger('index', index, 0, MAX_U16)
-  // Null is what a queue without one has.
-  if (onViolation !== undefined && onViolation !== null) checkFunction('onViolation', onViolation)
+  if (onViolation !== undefined) checkFunction('onViolation', onViolation)
 }
 
 /** Throws `VirtioError` INVALID_OPTION. */
@@ -102,6 +101,7 @@ export function checkDriverQueueConfig(memory: GuestMemory, config: SplitDriverQ
 /** Throws `VirtioError` INVALID_OPTION. */
 export function checkChainLimits(name: string, limits: ChainLimits): void {
   checkObject(name, limits, 'ChainLimits')
-  checkInteger('maxChainBytes', limits.maxChainBytes ?? 0, 0, MAX_U32, 'bytes')
-  checkInteger('maxChainBuffers', limits.maxChainBuffers ?? 1, 1, MAX_QUEUE_SIZE, 'buffers')
+  const { maxChainBytes = 0, maxChainBuffers = 1 } = limits
+  checkInteger('maxChainBytes', maxChainBytes, 0, MAX_U32, 'bytes')
+  checkInteger('maxChainBuffers', maxChainBuffers, 1, MAX_QUEUE_SIZE, 'buffers')
 }

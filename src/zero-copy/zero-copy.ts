@@ -1,5 +1,5 @@
 /** Everything that moving pages takes, put together for one broker on one platform. */
-import { checkInteger } from '../internal/check-option.ts'
+import { checkArray, checkInteger, checkMethods, checkObject } from '../internal/check-option.ts'
 import type { PlatformPort } from '../platform/index.ts'
 import { ColorPolicy } from './color-policy.ts'
 import { FrameLedger } from './frame-ledger.ts'
@@ -32,8 +32,16 @@ export class ZeroCopy<Holder> {
 
   /** Null: the policy, or the platform, only copies. Then nobody needs to know who holds a frame. */
   static on<Holder>(port: PlatformPort, options: ZeroCopyOptions): ZeroCopy<Holder> | null {
-    checkInteger('vmCount', options.vmCount, 1, 2 ** 16)
-    return options.policy.wayOn(port.capabilities) === TransferWay.copy ? null : new ZeroCopy(port, options)
+    checkObject('options', options)
+    const { policy, vmCount, colors, spareFrames } = options
+    checkInteger('vmCount', vmCount, 1, 2 ** 16)
+    checkMethods('policy', policy, 'a TransferPolicy', ['wayOn'])
+    if (colors !== undefined) checkMethods('colors', colors, 'a ColorPolicy', ['fits'])
+    if (spareFrames !== undefined) {
+      checkArray('spareFrames', spareFrames, 'an array of frame numbers')
+      for (const frame of spareFrames) checkInteger('spareFrames', frame, 0)
+    }
+    return policy.wayOn(port.capabilities) === TransferWay.copy ? null : new ZeroCopy(port, options)
   }
 
   private constructor(port: PlatformPort, options: ZeroCopyOptions) {

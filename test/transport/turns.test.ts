@@ -2,7 +2,7 @@
 import { u32le } from 'virtio-sdk'
 import { SharedMemoryTransport } from 'virtio-sdk/transport'
 import { DeviceRegisters, defineDevice, startDriver } from 'virtio-sdk/virtio'
-import { BufferList, type Request } from 'virtio-sdk/virtqueue'
+import { BufferList, type Request, UsedBuffer } from 'virtio-sdk/virtqueue'
 import { describe, expect, it } from 'vitest'
 
 describe('a device that is woken by its own host', () => {
@@ -131,6 +131,34 @@ it('two sides that always have an answer for each other let the event loop have 
   const atEnd = reposts
   await new Promise((resolve) => setTimeout(resolve, 5))
   expect(reposts).toBe(atEnd)
+})
+
+it('a driver in another thread that reposts at once lets the event loop have its turn', async () => {
+  let turns = 0
+  const definition = defineDevice({
+    id: 0x1234,
+    queues: [{ name: 'requests', size: 8 }],
+    requests(queue) {
+      turns++
+      for (const request of queue.drain(8)) request.complete()
+      // As the other thread would: it never kicks.
+      while (driver.requests.ring.popUsed(used));
+      while (driver.requests.ring.add(buffers) >= 0);
+      driver.requests.ring.publish()
+    },
+  })
+  const used = new UsedBuffer()
+  const transport = new SharedMemoryTransport(definition.create())
+  const driver = startDriver(transport)
+  driver.requests.onUsed = () => {}
+  const buffers = new BufferList().addReadable(transport.allocate(64, 16), 4)
+  driver.requests.ring.add(buffers)
+  driver.requests.kick()
+  expect(turns).toBeGreaterThan(64)
+  expect(turns).toBeLessThanOrEqual(1024 + 64)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(turns).toBeGreaterThan(1024 + 64)
+  driver.close()
 })
 
 it('an interrupt that came while there was no handler is kept for the next', async () => {

@@ -41,7 +41,7 @@ describe('entropy device', () => {
     device.events.on('fault', (error) => faults.push((error as Error).message))
     const driver = startDriver(new SharedMemoryTransport(device))
     await expect(driver.requests.call([], { reply: 8 })).rejects.toThrow('reset')
-    expect(faults[0]).toContain('at least one byte')
+    expect(faults[0]).toContain('must be an integer from 1 to 8, not 0')
   })
 
   it.each([0.5, Number.NaN, -1, 65, '8', undefined])(
@@ -51,10 +51,25 @@ describe('entropy device', () => {
       const faults: unknown[] = []
       device.events.on('fault', (error) => faults.push(error))
       const driver = startDriver(new SharedMemoryTransport(device))
-      await expect(driver.requests.call([], { reply: 64 })).rejects.toThrow('at least one byte')
+      await expect(driver.requests.call([], { reply: 64 })).rejects.toThrow('must be an integer from 1 to 64, not')
       expect(faults.length).toBe(1)
     },
   )
+
+  it('RNG-DEV-01: a source that throws is no empty answer, also with policy reject', async () => {
+    for (const policy of ['needs-reset', 'reject'] as const) {
+      const bug = new Error('no entropy')
+      const source = () => {
+        throw bug
+      }
+      const device = entropyDevice({ source }).create({ policy })
+      const faults: unknown[] = []
+      device.events.on('fault', (error) => faults.push(error))
+      const driver = startDriver(new SharedMemoryTransport(device))
+      await expect(driver.requests.call([], { reply: 64 })).rejects.toMatchObject({ cause: bug })
+      expect(faults).toEqual([bug])
+    }
+  })
 
   it('what no entropy device can be is refused', () => {
     const refused = (name: string) =>

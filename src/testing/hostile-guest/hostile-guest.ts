@@ -6,7 +6,15 @@
  *
  * The device is a vsock device with the queues rx, tx and event (virtio 1.4 §5.10): its payload is packets to other VMs.
  */
-import { checkInteger } from '../../internal/check-option.ts'
+import {
+  checkArray,
+  checkInteger,
+  checkObject,
+  checkWord,
+  MAX_SAFE,
+  MAX_U32,
+  refuseOption,
+} from '../../internal/check-option.ts'
 import { Random } from '../../internal/random.ts'
 import { type GuestMemory, MemoryError, PAGE_SIZE } from '../../memory/index.ts'
 import { ACKNOWLEDGE, type DeviceRegisters, DRIVER, DRIVER_OK, FEATURES_OK } from '../../virtio/index.ts'
@@ -66,6 +74,7 @@ export class HostileGuest {
   constructor(options: HostileGuestOptions) {
     checkInteger('seed', options.seed, 0)
     checkInteger('cid', options.cid, 3, 0xffff_fffe)
+    checkGuestOptions(options)
     this.cid = options.cid
     this.peers = options.peers
     this.random = new Random(options.seed, 0x6057)
@@ -203,4 +212,21 @@ export class HostileGuest {
       registers.readQueueAddress(area, 1) * 2 ** 32 + registers.readQueueAddress(area, 0)
     return new RawQueue(memory, size, address(0), address(1), address(2))
   }
+}
+
+/** Throws `VirtioError` INVALID_OPTION. */
+function checkGuestOptions({ peers, accomplices, strategies }: HostileGuestOptions): void {
+  checkArray('peers', peers, 'an array of HostilePeer')
+  for (const [i, peer] of peers.entries()) {
+    checkObject(`peers[${i}]`, peer, 'a HostilePeer')
+    const { cid, localPort, peerPort, longestBytes = 0 } = peer as HostilePeer
+    for (const [name, value] of Object.entries({ cid, localPort, peerPort })) checkInteger(name, value, 0, MAX_U32)
+    checkInteger('longestBytes', longestBytes, 0, MAX_SAFE, 'bytes')
+  }
+  if (accomplices !== undefined && !(accomplices instanceof Accomplices)) {
+    refuseOption('accomplices', accomplices, 'Accomplices')
+  }
+  if (strategies === undefined) return
+  checkArray('strategies', strategies, 'an array of strategies')
+  for (const name of strategies) checkWord('strategies', name, HOSTILE_STRATEGIES)
 }

@@ -1,5 +1,5 @@
 /** Leads a target through the museum: every exhibit of its side, each over a ring of its own. */
-import { checkInteger, MAX_SAFE, MAX_U32 } from '../../internal/check-option.ts'
+import { checkArray, checkFunction, checkInteger, checkObject, MAX_SAFE, MAX_U32 } from '../../internal/check-option.ts'
 import type { DeviceQueueTarget, DriverQueueTarget, PackedDeviceTarget, PackedDriverTarget } from '../queue-targets.ts'
 import { CallTimeout, callWithin } from './bounded-call.ts'
 import { CONCURRENCY_OF_DEVICES, CONCURRENCY_OF_DRIVERS } from './concurrency.ts'
@@ -43,7 +43,14 @@ export type MuseumTarget = DeviceQueueTarget | DriverQueueTarget | PackedDeviceT
  * never an exception.
  */
 export function runMuseum(target: MuseumTarget, options: MuseumOptions = {}): MuseumReport {
-  checkInteger('exhibitMs', options.exhibitMs ?? EXHIBIT_LIMIT_MS, 1, MAX_U32, 'ms')
+  checkObject('options', options)
+  const { exhibits, exhibitMs = EXHIBIT_LIMIT_MS, onResult } = options
+  checkInteger('exhibitMs', exhibitMs, 1, MAX_U32, 'ms')
+  if (onResult !== undefined) checkFunction('onResult', onResult)
+  if (exhibits !== undefined) {
+    checkArray('exhibits', exhibits, 'an array of numbers')
+    for (const number of exhibits) checkInteger('exhibits', number, 1)
+  }
   const results = target.format === 'packed' ? leadPacked(target, options) : leadSplit(target, options)
   const counts: Record<Verdict, number> = { PASS: 0, REJECT: 0, WEDGED: 0, FAIL: 0, SKIP: 0 }
   for (const { verdict } of results) counts[verdict]++

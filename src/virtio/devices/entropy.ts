@@ -1,6 +1,5 @@
 /** The entropy device (virtio 1.4 §5.4): fills device-writable buffers with bytes of an injected source. */
-import { assert } from '../../internal/assert.ts'
-import { checkFunction, checkPowerOfTwo } from '../../internal/check-option.ts'
+import { checkFunction, checkInteger, checkObject, checkPowerOfTwo } from '../../internal/check-option.ts'
 import { defineDevice } from '../define-device.ts'
 import { VIRTIO_ID_RNG } from '../device-ids.ts'
 
@@ -11,7 +10,8 @@ const CHUNK_BYTES = 4096
 export interface EntropyOptions {
   /**
    * Fills the front of `target` and returns how many bytes, at least 1 (RNG-DEV-01). A real device takes
-   * `crypto.getRandomValues`, a reproducible simulation a seeded generator.
+   * `crypto.getRandomValues`, a reproducible simulation a seeded generator. One that throws, or delivers nothing, is a fault of the
+   * device, which then needs a reset.
    */
   readonly source: (target: Uint8Array) => number
   /** Entries of the queue: a power of two, 1 to 32768. Default 64. */
@@ -23,6 +23,7 @@ export type EntropyContract = ReturnType<typeof entropyDevice>['contract']
 
 /** Declares an entropy device; `create()` makes one. Throws `VirtioError` INVALID_OPTION. */
 export function entropyDevice(options: EntropyOptions) {
+  checkObject('options', options)
   const { source, queueSize = 64 } = options
   checkFunction('source', source)
   checkPowerOfTwo('queueSize', queueSize, 1, 32768, 'entries')
@@ -30,14 +31,19 @@ export function entropyDevice(options: EntropyOptions) {
   return defineDevice({
     id: VIRTIO_ID_RNG,
     queues: [{ name: 'requests', size: queueSize }],
-    requests(queue) {
+    requests(queue, { needsReset }) {
       for (const { writer } of queue.drain(16)) {
         const wanted = Math.min(writer.remaining, CHUNK_BYTES)
         if (wanted === 0) continue
-        const filled = source(chunk.subarray(0, wanted))
-        const isCount = Number.isInteger(filled) && filled >= 1 && filled <= wanted
-        assert(isCount, 'an entropy source delivers at least one byte and at most what fits')
-        writer.bytes(chunk.subarray(0, filled))
+        try {
+          const filled = source(chunk.subarray(0, wanted))
+          checkInteger('the bytes of an entropy source', filled, 1, wanted)
+          writer.bytes(chunk.subarray(0, filled))
+        } catch (error) {
+          // RNG-DEV-01: an answer without a byte is none, whatever the policy is.
+          needsReset(error)
+          throw error
+        }
       }
     },
   })

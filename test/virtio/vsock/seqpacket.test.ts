@@ -263,6 +263,23 @@ describe('limits of a message', () => {
     expect(socket.readableMessages).toBe(100)
   })
 
+  it('of empty messages 1024 may wait, however large the receive buffer is', () => {
+    const { send, socket } = called({ bufAlloc: 2 ** 32 - 1 })
+    for (let i = 0; i < 1024; i++) {
+      send({ op: RW, flags: EOM })
+      // Messages with bytes are bounded by credit.
+      if (i % 100 === 0) send({ op: RW, flags: EOM }, message(1))
+    }
+    expect(socket.connection.state).toBe('established')
+    expect([socket.read()?.bytes.length, socket.read()?.bytes.length]).toEqual([0, 1])
+    send({ op: RW, flags: EOM })
+    expect(socket.connection.state).toBe('established')
+    send({ op: RW, flags: EOM })
+    expect(socket.connection.closeReason).toBe('violation')
+    for (let i = 0; i < 1024 + 11 - 1; i++) expect(socket.read()).not.toBeNull()
+    expect(socket.read()).toBeNull()
+  })
+
   it('a shutdown in the middle of a message tears it: what is whole can be read, then it rejects', async () => {
     for (const flags of [2, 3]) {
       const { guest, send, socket } = called()

@@ -4,6 +4,8 @@
  *
  *   0 ............ head ████████████ tail ............ capacity    (the used part may wrap)
  */
+import type { PayloadSource } from './socket-base.ts'
+
 const SMALLEST_BUFFER = 1024
 
 export class ByteRing {
@@ -32,6 +34,18 @@ export class ByteRing {
     this.#buffer.set(source.subarray(first, count), 0)
     this.length += count
     return count
+  }
+
+  /** Appends `length` bytes of `source`, for which there is room. */
+  pushFrom(source: PayloadSource, length: number): void {
+    if (length === 0) return
+    if (this.length + length > this.#buffer.length) this.#grow(this.length + length)
+    const size = this.#buffer.length
+    const tail = (this.#head + this.length) % size
+    const first = Math.min(length, size - tail)
+    source.into(this.#buffer.subarray(tail, tail + first))
+    source.into(this.#buffer.subarray(0, length - first))
+    this.length += length
   }
 
   /** Moves up to `target.length` bytes out; says how many. */

@@ -38,6 +38,9 @@ export const SHUTDOWN_SEND = 1 << VIRTIO_VSOCK_SHUTDOWN_F_SEND
 /** Mask in `flags` of a SHUTDOWN: no more in either direction. */
 export const SHUTDOWN_BOTH = SHUTDOWN_RECEIVE | SHUTDOWN_SEND
 
+/** Messages without bytes that may wait for our application. POSIX has no use for them, and Linux sends none. */
+const MAX_EMPTY_MESSAGES = 1024
+
 /** Where a connection is in its life. */
 export type VsockState = 'connecting' | 'established' | 'closed'
 
@@ -80,6 +83,8 @@ export class VsockConnection {
   /** Seqpacket: whole messages that our application has not taken, and received bytes of the message that is not whole yet. */
   unreadMessages = 0
   messageBytes = 0
+  /** Those of `unreadMessages` that have no bytes. */
+  emptyMessages = 0
   /** fwdCnt as the peer knows it. */
   #announcedFwdCnt = 0
   /** REQUEST, RESPONSE or RST that waits to be sent; 0 for none. */
@@ -180,6 +185,7 @@ export class VsockConnection {
   forward(bytes: number): void {
     this.fwdCnt = (this.fwdCnt + bytes) >>> 0
     if (this.type === VIRTIO_VSOCK_TYPE_SEQPACKET) this.unreadMessages--
+    if (this.type === VIRTIO_VSOCK_TYPE_SEQPACKET && bytes === 0) this.emptyMessages--
     this.#endIfDone()
   }
 
@@ -299,11 +305,12 @@ export class VsockConnection {
 
   /**
    * A piece of a message, for which there is room. False: nobody could ever take the message, which is longer than the buffer, or
-   * there are more messages than bytes, since credit does not bound empty ones.
+   * there are more messages than bytes, or too many empty ones, which credit does not bound.
    */
   #countMessage(length: number, ends: boolean): boolean {
     const bytes = this.messageBytes + length
     if (ends ? this.unreadMessages === this.bufAlloc : bytes === this.bufAlloc) return false
+    if (ends && bytes === 0 && ++this.emptyMessages > MAX_EMPTY_MESSAGES) return false
     this.messageBytes = ends ? 0 : bytes
     if (ends) this.unreadMessages++
     return true

@@ -37,7 +37,6 @@ export interface VsockSendOptions extends VsockMessageOptions {
 export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterable<VsockMessage> {
   readonly #received: MessageQueue
   readonly #queued: MessageQueue
-  #scratch = new Uint8Array(0)
 
   /** Made by `VsockEndpoint` only. */
   constructor(connection: VsockConnection, sendBufferBytes: number, owner: SocketOwner) {
@@ -81,13 +80,13 @@ export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterab
 
   /** The oldest message that is whole, which gives the peer new credit; null when there is none. */
   read(): VsockMessage | null {
-    const end = this.#received.front
-    if (end === undefined) return null
-    const bytes = new Uint8Array(end.bytes)
+    if (this.#received.count === 0) return null
+    const endOfRecord = this.#received.frontEndsRecord
+    const bytes = new Uint8Array(this.#received.frontBytes)
     this.#received.shift(bytes)
     this.connection.forward(bytes.length)
     this.touch()
-    return { bytes, endOfRecord: end.endOfRecord }
+    return { bytes, endOfRecord }
   }
 
   /**
@@ -138,17 +137,18 @@ export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterab
     checkSocketState(state, this.#queued.bytes.capacity)
     this.#received.bytes.push(Uint8Array.from(state.received))
     for (const { bytes, endOfRecord } of state.receivedMessages) this.#received.end({ bytes, endOfRecord })
+    this.connection.emptyMessages = state.receivedMessages.filter(({ bytes }) => bytes === 0).length
     this.#queued.bytes.push(Uint8Array.from(state.queued))
     for (const { bytes, endOfRecord } of state.queuedMessages) this.#queued.end({ bytes, endOfRecord })
     return this
   }
 
   protected override get sendableBytes(): number {
-    return this.#queued.front?.bytes ?? 0
+    return this.#queued.frontBytes
   }
 
   protected override get endFlags(): number {
-    return this.#queued.front?.endOfRecord ? VIRTIO_VSOCK_SEQ_EOM | VIRTIO_VSOCK_SEQ_EOR : VIRTIO_VSOCK_SEQ_EOM
+    return this.#queued.frontEndsRecord ? VIRTIO_VSOCK_SEQ_EOM | VIRTIO_VSOCK_SEQ_EOR : VIRTIO_VSOCK_SEQ_EOM
   }
 
   protected override takeQueued(target: Uint8Array): void {
@@ -160,10 +160,7 @@ export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterab
   }
 
   protected override store({ len, flags }: VsockHeader, payload: PayloadSource): boolean {
-    if (this.#scratch.length < len) this.#scratch = new Uint8Array(len)
-    const bytes = this.#scratch.subarray(0, len)
-    payload.into(bytes)
-    this.#received.bytes.push(bytes)
+    this.#received.bytes.pushFrom(payload, len)
     if ((flags & VIRTIO_VSOCK_SEQ_EOM) === 0) return false
     const messageBytes = this.#received.bytes.length - this.#received.wholeBytes
     this.#received.end({ bytes: messageBytes, endOfRecord: (flags & VIRTIO_VSOCK_SEQ_EOR) !== 0 })

@@ -13,7 +13,6 @@ import { checkSocketState, type VsockSocketState } from './state.ts'
 export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8Array> {
   readonly #received: ByteRing
   readonly #queued: ByteRing
-  #scratch = new Uint8Array(0)
 
   /** Made by `VsockEndpoint` only. */
   constructor(connection: VsockConnection, sendBufferBytes: number, owner: SocketOwner) {
@@ -129,10 +128,7 @@ export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8A
   }
 
   protected override store({ len }: VsockHeader, payload: PayloadSource): boolean {
-    if (this.#scratch.length < len) this.#scratch = new Uint8Array(len)
-    const bytes = this.#scratch.subarray(0, len)
-    payload.into(bytes)
-    this.#received.push(bytes)
+    this.#received.pushFrom(payload, len)
     return true
   }
 }
