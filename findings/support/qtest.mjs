@@ -26,7 +26,7 @@ export const REG = {
 }
 const VERSION_1 = 32
 
-/** `idle`: an address of RAM and a file with a program that the processor runs; without it the machine is stopped, but devices answer. */
+/** `idle`: an address of RAM and a file with an AArch64 program that the processor runs; without it the machine is stopped, but devices answer. */
 export async function startQemu(args, { machine = 'virt', idle } = {}) {
   const processor = idle === undefined ? ['-S'] : ['-device', `loader,file=${idle.file},addr=${idle.at},cpu-num=0`]
   const common = [
@@ -44,7 +44,8 @@ export async function startQemu(args, { machine = 'virt', idle } = {}) {
     '/dev/null',
   ]
   const modern = machine === 'virt' ? ['-global', 'virtio-mmio.force-legacy=false'] : []
-  const child = spawn('qemu-system-aarch64', ['-M', machine, ...common, ...modern, ...args])
+  const wide = idle !== undefined && machine.startsWith('virt') ? ['-cpu', 'cortex-a53'] : []
+  const child = spawn('qemu-system-aarch64', ['-M', machine, ...common, ...modern, ...wide, ...args])
   process.on('exit', () => child.kill())
   const waiting = []
   let complaint = ''
