@@ -78,6 +78,8 @@ export interface Course {
   readonly late?: Late
   /** What `drainOf` found. */
   readonly drain?: Drain
+  /** The first round, if it has been looked at, of `from` as well. */
+  readonly first?: FirstRound | null
 }
 
 /** Where a system may start that has as much of everything as one of which only the drain is known, or more. */
@@ -86,14 +88,21 @@ export function drainedFrom(system: System, from: Settled | null, drain: Drain):
   return { system, spans, settledNs, starts, drain: drain.settled }
 }
 
-/**
- * The first flow that is late in one round of a system with as much of everything as the settled one, or more; -1: none is. No bound of that
- * round is above that of `settle`. `suspect`: is looked at first.
- */
-export function lateInFirstRound(system: System, rounds: Rounds, from: Settled, late: Late, suspect: number): number {
-  const { spans, settledNs, starts, drain } = from
+/** One round of a system with as much of everything as a settled one, or more. */
+export interface FirstRound {
+  /** No bound of it is above that of `settle`. */
+  readonly round: Round
+  readonly starts: Starts
+  /** The first flow that is late in it; -1: none is. */
+  readonly lateFlow: number
+}
+
+/** `suspect`: is looked at first. */
+export function firstRoundOf(system: System, rounds: Rounds, from: Settled, late: Late, suspect: number): FirstRound {
+  const { spans, settledNs, drain } = from
+  const starts = from.starts.copy()
   const known = drain === null ? NO_DRAIN : { ...drain, settled: drain, readNsOf: () => drain.readNs }
-  const round = roundOf(system, rounds, known, spans, settledNs, starts.copy())
+  const round = roundOf(system, rounds, known, spans, settledNs, starts)
   const isLate = (i: number) => {
     const flow = system.flows[i]!
     // The stage alone may do.
@@ -101,18 +110,19 @@ export function lateInFirstRound(system: System, rounds: Rounds, from: Settled, 
     const stagedNs = wholeNs(stage, round.afterNs[i]!, null, known.readNs[i])
     return late(i, stagedNs) && late(i, wholeNs(stage, round.afterNs[i]!, round.windowOf('A4', flow), known.readNs[i]))
   }
-  if (isLate(suspect)) return suspect
-  return system.flows.findIndex((_, i) => i !== suspect && isLate(i))
+  const lateFlow = isLate(suspect) ? suspect : system.flows.findIndex((_, i) => i !== suspect && isLate(i))
+  return { round, starts, lateFlow }
 }
 
 /** Rounds until nothing changes. */
 export function settle(system: System, rounds: Rounds, course: Course = {}): State {
-  const { from = null, late = () => false, drain = drainOf(system, rounds, from?.drain) } = course
-  const starts = from?.starts.copy() ?? new Starts()
+  const { from = null, late = () => false, drain = drainOf(system, rounds, from?.drain), first = null } = course
+  const starts = first?.starts ?? from?.starts.copy() ?? new Starts()
   let spans: readonly number[] = from?.spans ?? system.flows.map(() => 0)
   let settledNs = from?.settledNs ?? 0
   for (let round = 0; ; round++) {
-    const state = step(system, rounds, drain, spans, settledNs, starts)
+    const known = round === 0 ? (first?.round ?? null) : null
+    const state = step(system, rounds, drain, spans, settledNs, starts, known)
     const less = state.settledNs < settledNs || state.spans.some((span, i) => span < spans[i]!)
     // It does not have as much of everything after all.
     if (from !== null && less) return settle(system, rounds, { late, drain })
@@ -153,7 +163,7 @@ function earlyOf(parts: Parts, drain: Drain) {
 }
 
 /** What of one round is asked for flow by flow. */
-interface Round {
+export interface Round {
   readonly parts: Parts
   readonly set: FlowSet
   readonly beforeNs: readonly number[]
@@ -161,6 +171,8 @@ interface Round {
   readonly pagesNs: number
   stageOf(name: Tightening, flow: SystemFlow): ResponseTerms | null
   windowOf(name: Tightening, flow: SystemFlow): WindowTerms | null
+  /** The same round beside another drain, where nothing but its windows depends on that. */
+  withDrain(drain: Drain): Round
 }
 
 function roundOf(
@@ -170,10 +182,14 @@ function roundOf(
   spans: readonly number[],
   settledNs: number,
   starts: Starts,
+  known: Round | null = null,
 ): Round {
   const { flows, lends, pinned } = system
   const { scheduler, ranks, asWindow } = rounds
   const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds), drain.received)
+  // What is moved may come early as the drain says; of all else only the windows depend on it.
+  const same = known?.parts.spans === spans && known.parts.software.events === parts.software.events
+  if (known !== null && same && flows.every(({ pages }) => pages !== 'moved')) return known.withDrain(drain)
   const { software, scarcity, loads, everything, sentNs, inheritedNs } = parts
   const early = earlyOf(parts, drain)
   const tries = (flow: SystemFlow) => !pinned && flow.pages === 'tried'
@@ -224,23 +240,33 @@ function roundOf(
     ranks,
     softwareWithin: everything,
   }
-  return {
+  const bounds = new Map<SystemFlow, ResponseTerms | null>()
+  const stageOf = (name: Tightening, flow: SystemFlow) => {
+    if (flow.pages === 'moved') return scarcity.receivers[flow.destination] ? null : withoutDma(own[flow.index]!)
+    if (!staged) return null
+    if (name !== 'A4') return stageFor(name)(flow.index)
+    const bound = bounds.get(flow)
+    if (bound !== undefined) return bound
+    const terms = stageFor(name)(flow.index)
+    bounds.set(flow, terms)
+    return terms
+  }
+  const besides = (early: ReturnType<typeof earlyOf>): Round => ({
     parts,
     set,
     beforeNs: before,
     afterNs: after,
     pagesNs: pages,
-    stageOf(name, flow) {
-      if (flow.pages !== 'moved') return staged ? stageFor(name)(flow.index) : null
-      return scarcity.receivers[flow.destination] ? null : withoutDma(own[flow.index]!)
-    },
+    stageOf,
     windowOf(name, flow) {
       if (pinned || !asWindow || flow.pages === 'moved') return null
       const { earlyNs, queuedNs } = early[flow.index]!
       const startNs = Math.max(flow.jitterNs, earlyNs)
       return oneWindow(inWindow, modelFor(name), flow, startNs, queuedNs, name === 'A4' ? starts : new Starts())
     },
-  }
+    withDrain: (other) => besides(earlyOf(parts, other)),
+  })
+  return besides(early)
 }
 
 /** One round: how long messages are under way, given how long they were. */
@@ -251,9 +277,10 @@ function step(
   spans: readonly number[],
   settledNs: number,
   starts: Starts,
+  known: Round | null,
 ): State {
   const { flows, lends, pinned } = system
-  const round = roundOf(system, rounds, drain, spans, settledNs, starts)
+  const round = roundOf(system, rounds, drain, spans, settledNs, starts, known)
   const { parts, afterNs } = round
   const { software, scarcity, loads, inheritedNs } = parts
   const stageOf = (name: Tightening) => flows.map((flow) => round.stageOf(name, flow))

@@ -9,7 +9,7 @@ import { chainsOf, everythingFits, finite, type PredictionOptions, predict } fro
 import { type Drain, drainOf } from './predict-drain.ts'
 import { obstaclesOf } from './predict-obstacles.ts'
 import { takeOver } from './predict-once.ts'
-import { drainedFrom, lateInFirstRound, type Settled, settle, wholeNs } from './predict-rounds.ts'
+import { drainedFrom, type FirstRound, firstRoundOf, type Settled, settle, wholeNs } from './predict-rounds.ts'
 import { type System, systemOf } from './predict-system.ts'
 import { tasksOf } from './predict-tasks.ts'
 import { prioritiesOf } from './priorities.ts'
@@ -71,9 +71,11 @@ export function verdictOf(
   const drainsInTime = ({ readNs }: Pick<Drain, 'readNs'>) =>
     system.flows.every(({ index: i, deadlineNs }) => (readNs[i] ?? Number.POSITIVE_INFINITY) <= deadlineNs)
 
+  let first: FirstRound | null = null
   // Where even less is not drained in time the rounds decide, and mostly the first of them.
   if (from?.drain && !drainsInTime(from.drain)) {
-    if (lateInFirstRound(system, rounds, from, late, suspect) >= 0) return refused
+    first = firstRoundOf(system, rounds, from, late, suspect)
+    if (first.lateFlow >= 0) return refused
     // The stages of some flow may have been late, but its window was not.
     refused = REFUSED
   }
@@ -85,7 +87,7 @@ export function verdictOf(
     return { ...plainVerdict(true), settled: drainedFrom(system, from, drain), slackNs }
   }
 
-  const state = settle(system, rounds, { from, late, drain })
+  const state = settle(system, rounds, { from, late, drain, first })
   // Where it is not known how long messages are under way the drain may do, but not for tasks.
   if (!state.known && (refused !== REFUSED || !drainsInTime(drain))) return refused
   const fits =
