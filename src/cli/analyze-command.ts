@@ -10,6 +10,7 @@ import {
 } from '../platform-zcu102/index.ts'
 import { type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 import { type Analysis, analysisObject, renderAnalysis } from './analyze-report.ts'
+import { oneLine } from './escape.ts'
 import { progress } from './progress.ts'
 import { readScenario } from './scenario-file.ts'
 import { fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
@@ -48,7 +49,7 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
   )
   line.clear()
   const analysis: Analysis = {
-    title: basename(path),
+    title: oneLine(basename(path)),
     scenario,
     profile,
     prediction,

@@ -1,4 +1,5 @@
 /** What a file system refuses, in a sentence: what could not be done, to which file, and why, in words and with the system's code. */
+import { oneLine } from './escape.ts'
 import { UsageError } from './terminal.ts'
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -44,6 +45,6 @@ export function doing<T>(verb: 'read' | 'write' | 'remove', path: string, action
     return action()
   } catch (error) {
     if (!isRefusal(error)) throw error
-    throw new UsageError(`cannot ${verb} ${path}: ${reasonOf(error)}`, { cause: error })
+    throw new UsageError(`cannot ${verb} ${oneLine(path)}: ${reasonOf(error)}`, { cause: error })
   }
 }

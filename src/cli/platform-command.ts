@@ -14,7 +14,7 @@ export function platformCommand(
   if (action === 'list' && name === undefined) {
     terminal.stdout.write(flags.json ? json(profiles) : renderList(profiles, terminal))
   } else if (action === 'show' && name !== undefined) {
-    const profile = profileNamed(name, fileReader('.', terminal.cwd))
+    const profile = profileNamed(name, fileReader(null, terminal.cwd))
     terminal.stdout.write(flags.json ? json(profile) : formatBoardProfile(profile))
   } else throw new UsageError('use platform list, or platform show NAME, where NAME may be file:PATH')
   return EXIT_OK
@@ -26,7 +26,7 @@ export function calibrationCommand(
   terminal: Terminal,
 ): number {
   if (action !== 'template') throw new UsageError('use calibration template, with --platform for another board')
-  const profile = profileNamed(String(flags.platform ?? 'zcu102'), fileReader('.', terminal.cwd))
+  const profile = profileNamed(String(flags.platform ?? 'zcu102'), fileReader(null, terminal.cwd))
   terminal.stdout.write(calibrationTemplate(profile))
   return EXIT_OK
 }

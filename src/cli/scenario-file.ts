@@ -1,6 +1,7 @@
 /** The scenario that a command names. */
 import { resolve } from 'node:path'
 import { parseScenario, type Scenario } from '../scenario/index.ts'
+import { oneLine } from './escape.ts'
 import { reasonOf } from './file-error.ts'
 import { readTextFile } from './input-files.ts'
 import { UsageError } from './terminal.ts'
@@ -12,7 +13,7 @@ export function readScenario(path: string, cwd: string): Scenario {
   try {
     text = readTextFile(resolve(cwd, path))
   } catch (error) {
-    throw new UsageError(`cannot read the scenario ${path}: ${reasonOf(error)}`, { cause: error })
+    throw new UsageError(`cannot read the scenario ${oneLine(path)}: ${reasonOf(error)}`, { cause: error })
   }
-  return parseScenario(text, { path })
+  return parseScenario(text, { path: oneLine(path) })
 }

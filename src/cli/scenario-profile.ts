@@ -41,10 +41,12 @@ export function profileNamed(platform: string, readFile: ReadFile): BoardProfile
   return parseBoardProfile(readFile(path), { path })
 }
 
-/** Paths start at the scenario's folder, else at the current one. */
-export function fileReader(scenarioPath: string, cwd: string): ReadFile {
+/** Paths start at the scenario's folder, else at the current one; with null there is no scenario. */
+export function fileReader(scenarioPath: string | null, cwd: string): ReadFile {
+  const folders = scenarioPath === null ? [cwd] : [dirname(resolve(cwd, scenarioPath)), cwd]
   return (path) => {
-    const places = [...new Set([resolve(dirname(resolve(cwd, scenarioPath)), path), resolve(cwd, path)])]
+    if (path === '') throw new UsageError('file: names no file; write file:PATH')
+    const places = [...new Set(folders.map((folder) => resolve(folder, path)))]
     for (const place of places) {
       try {
         return readTextFile(place)
@@ -66,7 +68,7 @@ export function withPlatform(scenario: Scenario, flags: PlatformFlags, cwd: stri
 /** The board of the flags alone, where there is no scenario; without flags the zcu102. */
 export function profileOfFlags(flags: PlatformFlags, cwd: string): BoardProfile {
   const named = { platform: 'zcu102', calibration: null, ...namedBy(flags, cwd) }
-  return profileOfScenario(named, fileReader('.', cwd))
+  return profileOfScenario(named, fileReader(null, cwd))
 }
 
 function namedBy({ platform, calibration }: PlatformFlags, cwd: string): { platform?: string; calibration?: string } {
@@ -74,7 +76,7 @@ function namedBy({ platform, calibration }: PlatformFlags, cwd: string): { platf
     if (Array.isArray(value) || value === '') throw new UsageError(`${option} takes one value`)
     return String(value)
   }
-  const absolute = (path: string) => `${FILE}${resolve(cwd, path)}`
+  const absolute = (path: string) => `${FILE}${path && resolve(cwd, path)}`
   const named: { platform?: string; calibration?: string } = {}
   if (platform !== undefined) {
     const name = one('--platform', platform)

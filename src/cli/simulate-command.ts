@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import type { Design, Prediction } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
+import { oneLine } from './escape.ts'
 import { mustBeOutput, openToWrite, payloadWriter, withDesign } from './output-files.ts'
 import { readPayloads, withPayloads } from './payload-files.ts'
 import { progress } from './progress.ts'
@@ -77,7 +78,7 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
     terminal.stdout.write(`${JSON.stringify(reportObject(scenario, profile, runs, assumptions), null, 2)}\n`)
   else if (!flags.quiet) {
     terminal.stdout.write(
-      renderReport(basename(path), scenario, runs, assumptions, painter(terminal.stdout, terminal.env)),
+      renderReport(oneLine(basename(path)), scenario, runs, assumptions, painter(terminal.stdout, terminal.env)),
     )
   }
   const exceeded = runs.flatMap(exceededBounds)

@@ -20,6 +20,24 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
 const cli = (args: readonly string[], tty = false) => run(args, join(folder, 'small.yaml'), { cwd: folder, tty })
 
+describe('a file whose name has a new line', () => {
+  it('stays on one line, in the table and in every message', async () => {
+    const name = 'two\nlines.yaml'
+    write(name, `${SMALL}odd: 1\n`)
+    expect((await cli(['analyze', name])).stderr).toMatch(/^two\\u000alines\.yaml:\d+:1 odd: unknown key; [^\n]+\n$/)
+    expect((await cli(['analyze', `no ${name}`])).stderr).toMatch(
+      /^cannot read the scenario no two\\u000alines[^\n]+\n$/,
+    )
+    const trace = ['simulate', '--design', 'floating', '--trace', 'small.yaml/two\nlines/run.json']
+    write('small.yaml', SMALL)
+    expect((await cli(trace)).stderr).toMatch(/^cannot write [^\n]*two\\u000alines[^\n]*\n$/)
+    write(name, SMALL)
+    for (const command of ['analyze', 'simulate']) {
+      expect((await cli([command, name])).stdout).toMatch(/^two\\u000alines\.yaml: 2 VMs, 2 flows/)
+    }
+  })
+})
+
 describe('escapeControls', () => {
   it('writes what a terminal obeys as JSON would, and leaves all else', () => {
     expect(escapeControls('a\x1b[31mb')).toBe('a\\u001b[31mb')

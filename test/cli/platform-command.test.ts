@@ -36,7 +36,28 @@ describe('platform', () => {
     expect(JSON.parse((await cli('platform show tx2 --json')).stdout)).toEqual(BOARD_PROFILES.tx2)
   })
 
+  it('takes a file of the current folder, not one of that name above it', async () => {
+    const board = (title: string) => formatBoardProfile({ ...BOARD_PROFILES.tx2!, title })
+    mkdirSync(join(folder, 'below'), { recursive: true })
+    write('here.yaml', board('above'))
+    write('below/here.yaml', board('below'))
+    const below = (...args: string[]) => run(args, 'none', { cwd: join(folder, 'below') })
+    expect((await below('platform', 'show', 'file:here.yaml')).stdout).toContain('title: "below"')
+    rmSync(join(folder, 'below/here.yaml'))
+    for (const args of [
+      ['platform', 'show', 'file:here.yaml'],
+      ['calibration', 'template', '--platform', 'file:here.yaml'],
+      ['evaluate', '--platform', 'file:here.yaml', '--out', 'x'],
+    ]) {
+      const { code, stderr } = await below(...args)
+      expect(code).toBe(2)
+      expect(stderr).toMatch(/^there is no file \S*here\.yaml(?:, looked for \S*\/below\/here\.yaml)?\n$/)
+    }
+  })
+
   it.each([
+    ['platform show file:', 'file: names no file; write file:PATH'],
+    ['simulate scenarios/small.yaml --platform file:', 'file: names no file; write file:PATH'],
     ['platform show zcu12', 'platform "zcu12" is not built in; did you mean zcu102?'],
     ['platform show', 'use platform list, or platform show NAME'],
     ['platform', 'use platform list, or platform show NAME'],

@@ -19,6 +19,7 @@ import { doing, reasonOf } from '../file-error.ts'
 import { MOST_BYTES, openRegularFile, readTextFile } from '../input-files.ts'
 import { makeFolder, syncFolder, writeWhole, writeWholeInPieces } from '../output-files.ts'
 import { UsageError } from '../terminal.ts'
+import { mistakeInManifest, mistakeInRequest } from './manifest-shape.ts'
 
 /** What a run was asked for: it can be resumed, or merged with others, only by what asks for the same. */
 export interface Request {
@@ -80,12 +81,14 @@ export class ResultFolder {
   }
 
   readManifest(): Manifest {
-    return this.#read<Manifest>('manifest.json')
+    return this.#read<Manifest>('manifest.json', mistakeInManifest)
   }
 
   /** What an interrupted run was asked for; null when it was interrupted before it could say so. */
   readRequest(): Request | null {
-    return existsSync(join(this.parts, 'request.json')) ? this.#read<Request>('parts/request.json') : null
+    return existsSync(join(this.parts, 'request.json'))
+      ? this.#read<Request>('parts/request.json', mistakeInRequest)
+      : null
   }
 
   begin(request: Request): void {
@@ -99,7 +102,7 @@ export class ResultFolder {
     syncFolder(this.path)
   }
 
-  #read<T extends { format: number }>(name: string): T {
+  #read<T extends { format: number }>(name: string, mistakeIn: (value: unknown) => string | null): T {
     const path = join(this.path, name)
     let value: T
     try {
@@ -110,6 +113,8 @@ export class ResultFolder {
     if (value === null || typeof value !== 'object' || value.format !== MANIFEST_FORMAT) {
       throw new UsageError(`${path} was written in another format; use the version of virtio-sdk that wrote it`)
     }
+    const mistake = mistakeIn(value)
+    if (mistake !== null) throw new UsageError(`${path} is damaged: ${mistake}`)
     return value
   }
 }

@@ -113,9 +113,10 @@ function complete(found: ShardFolder[], shown: (folder: ResultFolder) => string)
   const all = Array.from({ length: count }, (_, k) => k + 1)
   const missing = all.filter((index) => !shards.has(index))
   if (missing.length > 0) {
-    throw new UsageError(
-      `shard ${missing.map((index) => `${index}/${count}`).join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
-    )
+    const named = missing.slice(0, 10).map((index) => `${index}/${count}`)
+    const more = missing.length - named.length
+    const which = more > 0 ? `${named.join(', ')} and ${more} more` : named.join(', ')
+    throw new UsageError(`shard ${which} ${missing.length === 1 ? 'is' : 'are'} missing`)
   }
   return all.map((index) => shards.get(index)!)
 }

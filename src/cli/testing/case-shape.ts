@@ -1,7 +1,7 @@
 /** What a file of a corpus may hold: somebody may have written it by hand. */
 import type { FuzzCase } from '../../testing/fuzz.ts'
 import type { QueueCommand } from '../../testing/queue-program.ts'
-import { flag, listOf, mistakeIn, oneOf, optional, type Shape, whole } from './shapes.ts'
+import { flag, listOf, mistakeIn, oneOf, optional, type Shape, whole } from '../shapes.ts'
 
 const count = whole(0)
 const lengths = listOf(whole(0, 0x4000), 'whole numbers, 0 to 16384')

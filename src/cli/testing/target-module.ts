@@ -11,9 +11,9 @@ import { TargetGone } from '../../testing/museum/bounded-call.ts'
 import type { MuseumTarget } from '../../testing/museum/run-museum.ts'
 import { remoteDevice, remotePackedDevice } from '../../testing/remote-device.ts'
 import { kindOf } from '../input-files.ts'
+import { callable, listOf, mistakeIn, oneOf, optional, text } from '../shapes.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
 import { ProcessChannel } from './process-channel.ts'
-import { callable, listOf, mistakeIn, oneOf, optional, text } from './shapes.ts'
 import { type Guarded, guarding, inWords } from './target-guard.ts'
 
 export type QueueTarget = MuseumTarget

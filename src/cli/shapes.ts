@@ -29,6 +29,14 @@ export const optional = (shape: Shape): Shape => {
   return (value) => (value === undefined ? null : shape(value))
 }
 
+/** An object with these fields: says which of them is wrong, and how. */
+export function object(fields: Readonly<Record<string, Shape>>): Shape {
+  return (value) => {
+    const mistake = mistakeIn(value, fields)
+    return mistake === null ? null : `an object whose fields are right: ${mistake}`
+  }
+}
+
 /** The first field that is not as it must be: `size is 3; it must be ...`; null: all are. */
 export function mistakeIn(value: unknown, fields: Readonly<Record<string, Shape>>): string | null {
   if (typeof value !== 'object' || value === null) return `${inWords(value)} is no object`
