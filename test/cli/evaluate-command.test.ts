@@ -408,7 +408,7 @@ describe('merge', () => {
     rmSync(data)
     expect(await merge('half-1', 'changed', '--out', 'm5')).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining(`cannot read ${data}: ENOENT`),
+      stderr: expect.stringContaining(`cannot read ${data}: there is no such file or folder (ENOENT)`),
     })
   })
 })
