@@ -102,7 +102,7 @@ export class CoreLoad {
     let othersTransfersNs = 0
     let transferLocks = 0
     let arrivals = 0
-    let restarts = 0
+    let restarts = this.#receives ? this.#software.restartsOnce : 0
     let pieces = 0
     let exhaustions = this.#software.exhaustionsOnce
     let early = 0

@@ -149,7 +149,7 @@ function softwareTasks(
   })
   addRests(system, software, add)
   // MemGuard interrupts; and a core that then takes no others keeps everybody waiting.
-  const deaf = design === 'floating' && system.scenario.broker.memguard === 'accept'
+  const deaf = deafCores(system)
   for (const { periodNs, throttledNs, interruptsNs } of design === 'floating' ? system.throttles.values() : []) {
     add(periodNs, periodNs, interruptsNs)
     if (deaf) add(periodNs, 0, throttledNs)
@@ -162,9 +162,43 @@ function softwareTasks(
   const kickNs = worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
   const underWayNs = leftovers ? (1 + committedPieces) * pieceNs + 2 * transferNs + leftNs : 0
   const onceNs =
-    underWayNs + surplusNs + kicks * kickNs + leftBehindNs(system) + software.exhaustionsOnce * exhaustionNs(software)
+    underWayNs +
+    surplusNs +
+    kicks * kickNs +
+    leftBehindNs(system) +
+    software.exhaustionsOnce * exhaustionNs(software) +
+    software.restartsOnce * transferNs
   add(ONCE_NS, 0, onceNs + (design === 'dedicated' ? stepNs : 0) + controls * controlNs)
   return tasks
+}
+
+/** While MemGuard throttles a core, it takes no interrupts of the broker, and keeps everybody waiting. */
+export function deafCores({ design, scenario }: System): boolean {
+  return design === 'floating' && scenario.broker.memguard === 'accept'
+}
+
+/**
+ * How often, because of one message, the broker comes to have something to do and then has left it to guests: it is queued, its time comes,
+ * and with it a credit update; its receiver has to hand buffers back; an interrupt that was held back is let go for each VM.
+ */
+export function timesLeftToGuests({ interrupts, vmCores }: System, costs: SoftwareCosts, flow: SystemFlow): number {
+  const events = 2 + (flow.creditEvery < Number.POSITIVE_INFINITY ? 2 : 0) + costs.waits(flow)
+  return interrupts.coalesceCount > 1 ? events * (1 + vmCores.length) : events
+}
+
+/**
+ * Of the software of a message, what surely passes while the DMA copies (docs/prediction.md §3, "Beside the DMA"); less than 0: the next one
+ * of another message passes so much later.
+ */
+export function besideDmaNs(system: System, software: SoftwareCosts, flow: SystemFlow): number {
+  const { chains, design, flows, fullPieceNs, interrupts, regulator, roams, worst } = system
+  if (design === 'dedicated' || chains || regulator.kind === 'bucket') return 0
+  if (flows.some(({ pages }) => pages !== 'copied')) return 0
+  // Times that the DMA was idle before.
+  const idle = timesLeftToGuests(system, software, flow)
+  const told = interrupts.coalesceCount === 1 && !roams
+  const announcedNs = worst(CostOp.usedRing) + (told ? worst(CostOp.injectListRegister) : 0)
+  return (flow.pieces - 1 - idle - software.exhaustions(flow)) * Math.min(fullPieceNs, announcedNs)
 }
 
 /** Software of a budget's end: timers; and it may close a chain, which then needs another start. */
@@ -203,7 +237,8 @@ function addRests(
   const { pollingNs } = interrupts
   if (pollingNs > 0) add(pollingNs, pollingNs, come(vmCores.length, vmCores.length * handledNs))
   for (const { periodNs, interruptsNs } of throttles.values()) add(periodNs, periodNs, come(0, interruptsNs))
-  const once = HANDLED_LATER * vmCores.length + cores.length * software.exhaustionsOnce * software.transfersAnExhaustion
+  const restartsOnce = software.exhaustionsOnce * software.transfersAnExhaustion + software.restartsOnce
+  const once = HANDLED_LATER * vmCores.length + cores.length * restartsOnce
   add(ONCE_NS, 0, come(cores.length + once, once * handledNs))
 }
 

@@ -9,12 +9,20 @@ import { CostOp } from '../platform/index.ts'
 import { arrivalToleranceNs } from './hops.ts'
 import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import { CoreLoad } from './predict-cores.ts'
-import { dmaModelOf, flowSetOf, softwareWithin } from './predict-dma.ts'
+import { besideDmaNs, deafCores, dmaModelOf, flowSetOf, softwareWithin, timesLeftToGuests } from './predict-dma.ts'
+import { HANDLED_LATER } from './predict-drivers.ts'
 import { interrupting, Parts, pathBestNs, unforgivenOf } from './predict-parts.ts'
 import { deviceWorkWithin } from './predict-path.ts'
 import type { Rounds, Tightening } from './predict-rounds.ts'
 import type { SoftwareCosts } from './predict-software.ts'
-import { MOST_UNDER_WAY, messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
+import {
+  MOST_UNDER_WAY,
+  messagesWithin,
+  type System,
+  type SystemFlow,
+  sendsWithin,
+  throttledWithin,
+} from './predict-system.ts'
 import { finishNs, refillWaitsNs, SIGNALS_A_MESSAGE, toldNs, waitsToBeTold } from './predict-window.ts'
 
 export interface Drain {
@@ -22,6 +30,8 @@ export interface Drain {
   readonly readNs: readonly number[]
   readonly spans: readonly number[]
   readonly earlyNs: readonly number[]
+  /** From its beginning to its end; Infinity: there is none. */
+  readonly lengthNs: number
   /** Messages of a flow that can have receive buffers at once. */
   received(flow: SystemFlow): number
   readonly settled: SettledDrain | null
@@ -43,6 +53,7 @@ export const NO_DRAIN: Drain = {
   readNs: [],
   spans: [],
   earlyNs: [],
+  lengthNs: Number.POSITIVE_INFINITY,
   received: () => Number.POSITIVE_INFINITY,
   settled: null,
   readNsOf: () => [],
@@ -184,6 +195,7 @@ function drainOfParts(
       (flow.creditEvery < Number.POSITIVE_INFINITY ? 4 : 0) +
       (design === 'dedicated' || roams ? software.transfers(flow) : 0),
   )
+  const besideNsOf = flows.map((flow) => besideDmaNs(system, software, flow))
   const reaching = (reaches: readonly number[]) => {
     const costs = withLoans(system, software, reaches, spans)
     const loads = design === 'dedicated' ? cores.map((core) => new CoreLoad(system, core, costs, reaches)) : []
@@ -196,24 +208,59 @@ function drainOfParts(
     const { costs, loads, within } = last
     let workNs = 0
     // What no message accounts for any more: an interrupt that is held back.
-    let elseNs =
-      vmCores.length * (costs.timerNs + sgiNs) +
-      within(windowNs) +
-      deviceWorkWithin(system, costs, windowNs, last.reaches)
-    cores.forEach((core, k) => {
-      elseNs += throttledWithin(system, core, windowNs)
-      if (loads.length > 0) elseNs += loads[k]!.within(windowNs)
-    })
+    let elseNs = vmCores.length * (costs.timerNs + sgiNs) + within(windowNs)
+    for (const load of loads) elseNs += load.within(windowNs)
+    elseNs += guestsAloneNs(system, costs, last.reaches, windowNs)
+    // The first transfer of the window, and those that had to wait before.
+    let besideNs = -(1 + costs.exhaustionsOnce + costs.waitsOnce) * system.fullPieceNs
     for (const flow of flows) {
       const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
       workNs += messages * model.workNs[flow.index]!
-      elseNs += messages * (signals[flow.index]! * sgiNs + (flow.after >= 0 ? flow.computeNs : 0))
+      besideNs += messages * besideNsOf[flow.index]!
+      elseNs += messages * signals[flow.index]! * sgiNs
     }
     scarcity.receivers.forEach((starves, vm) => {
       if (starves) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
     })
-    return toldAtNs + finishNs(model, workNs, elseNs)
+    return toldAtNs + finishNs(model, workNs, elseNs - Math.max(0, besideNs))
   }
+}
+
+/**
+ * Time in which nothing goes on but guests' code, or would if their cores were not throttled (docs/prediction.md §3, "Guests alone"): all that
+ * guests do; or, of their handlers, what can be pending whenever the broker has left something to them.
+ */
+function guestsAloneNs(system: System, costs: SoftwareCosts, reaches: readonly number[], windowNs: number): number {
+  const { cores, design, flows, throttles, vmCores, worst } = system
+  const { pollingNs } = system.interrupts
+  let doneNs = 0
+  let times = 1 + costs.waitsOnce
+  for (const flow of flows) {
+    const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
+    doneNs += messages * (flow.after >= 0 ? flow.computeNs : 0)
+    times += messages * timesLeftToGuests(system, costs, flow)
+  }
+  const allNs = deviceWorkWithin(system, costs, windowNs, reaches)
+  const polls = pollingNs > 0 ? vmCores.length * (Math.floor(windowNs / pollingNs) + 2) : 0
+  const handlers = HANDLED_LATER * vmCores.length * times + polls
+  const moves = flows.some(({ pages }) => pages !== 'copied')
+  const sends = cores.reduce((sum, core) => sum + sendsWithin(system, core, windowNs, reaches), 0)
+  const pendingNs = handlers * worst(CostOp.guestIsr) + sends * worst(CostOp.guestSend)
+  // A core that moves pages leaves the broker whenever its guests have something to do.
+  doneNs += moves ? allNs : Math.min(allNs, pendingNs)
+  // Where that keeps the broker waiting it is counted with its software.
+  if (deafCores(system)) return doneNs
+  const whole = moves || design === 'dedicated'
+  let throttledNs = 0
+  for (const core of cores) {
+    const throttle = throttles.get(core)
+    if (throttle === undefined || throttle.throttledNs === 0) continue
+    const awakeNs = throttle.periodNs - throttle.throttledNs
+    // Between two of them what is pending has run for as long as the core was awake.
+    const periods = whole || awakeNs <= 0 ? Number.POSITIVE_INFINITY : times + Math.floor(doneNs / awakeNs)
+    throttledNs += Math.min(throttledWithin(system, core, windowNs), periods * throttle.throttledNs)
+  }
+  return doneNs + throttledNs
 }
 
 /**

@@ -135,7 +135,8 @@ function countedAnew(system: System, software: SoftwareCosts, core: number): Cou
     counted[2 * i + 1] = sentNs + ends * tlbRefillsOf(system, flow) * system.worst(CostOp.tlbRefill)
   })
   const vms = vmCores.filter((other) => other === core).length
-  const once = HANDLED_LATER * vms + (split ? software.transfersAnExhaustion * software.exhaustionsOnce : 0)
+  const splitOnce = software.transfersAnExhaustion * software.exhaustionsOnce + software.restartsOnce
+  const once = HANDLED_LATER * vms + (split ? splitOnce : 0)
   return { counted, once, vms }
 }
 

@@ -4,18 +4,33 @@ import { softwareWithin } from './predict-dma.ts'
 import { deviceWorkWithin } from './predict-path.ts'
 import type { State } from './predict-rounds.ts'
 import { softwareOf } from './predict-software.ts'
-import { type System, throttledWithin } from './predict-system.ts'
+import { MOST_UNDER_WAY, type System, throttledWithin } from './predict-system.ts'
 import { IN_TIME, overloadLines, type ResourceUse } from './predict-utilization.ts'
 
 /** `statics`: the obstacles that need no search. At least one line. */
 export function reasonsOf(
   system: System,
-  { obstacles, spans }: State,
+  { drainNs, obstacles, spans }: State,
   utilization: readonly ResourceUse[],
   statics: readonly string[],
 ): string[] {
-  const lines = [...overloadLines(utilization), ...statics, ...obstacles]
-  return lines.length > 0 ? lines : [backlogOf(system, spans)]
+  // Where the machine drains, nothing is overloaded after all.
+  const drains = drainNs < Number.POSITIVE_INFINITY
+  const lines = [...(drains ? [] : overloadLines(utilization)), ...statics, ...obstacles]
+  if (lines.length > 0) return lines
+  return drains ? latenessOf(system, spans, drainNs) : [backlogOf(system, spans)]
+}
+
+/** Everything is done in some time, but that is long beside the periods of some flows. */
+function latenessOf({ flows }: System, spans: readonly number[], drainNs: number): string[] {
+  return flows
+    .filter(({ index }) => !(spans[index]! < Number.POSITIVE_INFINITY))
+    .map(
+      ({ name, periodNs }) =>
+        `flow ${name}: at worst costs a message may wait ${(drainNs / 1e6).toFixed(1)} ms for all that may be under way, longer than the ` +
+        `${MOST_UNDER_WAY} periods, ${((MOST_UNDER_WAY * periodNs) / 1e6).toFixed(1)} ms, for which its sender has buffers: the rate test may hold ` +
+        'it back ever longer; send all less often, or in larger pieces',
+    )
 }
 
 /** Nothing is overloaded, but all of it together: the windows of docs/prediction.md §3 count one after another what may run at once. */

@@ -43,6 +43,8 @@ export interface State {
   /** From nominal release until read, as part of a window in which everything that was under way is done; Infinity: none. */
   readonly drained: readonly number[]
   drainedOf(name: Tightening): readonly number[]
+  /** How long that window is; Infinity: there is none. */
+  readonly drainNs: number
   readonly beforeNs: readonly number[]
   readonly afterNs: readonly number[]
   /** What a flow's releases inherit of jitter from those that cause them. */
@@ -298,6 +300,7 @@ function step(
     windowsOf,
     drained: drain.readNs,
     drainedOf: (name) => drain.readNsOf(name),
+    drainNs: drain.lengthNs,
     // From the release that the flow's first one would have had: inherited jitter is part of it.
     spans: flows.map((_, i) => {
       const readNs = wholeNs(stage[i]!, afterNs[i]!, windows[i]!, Number.POSITIVE_INFINITY)
@@ -347,6 +350,7 @@ function stageAlone(system: System, { scheduler, ranks }: Rounds, spans: readonl
     windowsOf: () => none,
     drained: [],
     drainedOf: () => [],
+    drainNs: Number.POSITIVE_INFINITY,
     beforeNs: parts.sentNs,
     afterNs: flows.map(() => Number.POSITIVE_INFINITY),
     inheritedNs: parts.inheritedNs,

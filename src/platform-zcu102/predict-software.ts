@@ -15,6 +15,7 @@ import {
 } from '../broker/index.ts'
 import { CostOp, sumCharges } from '../platform/index.ts'
 import {
+  announcedElsewhere,
   controlCharges,
   givenBackCharges,
   loanCharges,
@@ -75,6 +76,11 @@ export interface SoftwareCosts {
   readonly transfersABreak: number
   /** Transfers that other messages take more because of one of this flow, which interrupts them. */
   readonly restarts: (flow: SystemFlow) => number
+  /** Times that a message waits for receive buffers. */
+  readonly waits: (flow: SystemFlow) => number
+  /** Such times that belong to no message, in any window; and the transfers more that they make. */
+  readonly waitsOnce: number
+  readonly restartsOnce: number
   /** The trap with which a receiver hands its buffers back, of any flow, and of one; 0: it does not. */
   readonly refillKickNs: number
   readonly refillKick: (flow: SystemFlow) => number
@@ -137,6 +143,8 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     const found = system.flows.map(find)
     return (flow: SystemFlow) => found[flow.index]!
   }
+  const waitsOnce = WAITS_ONCE * new Set(system.flows.filter(starves).map(({ destination }) => destination)).size
+  const waits = ofFlow((flow) => (starves(flow) ? waitsOf(system, flow) : 0))
   const { regulator } = system
   const blacksOut = regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs
   const transfer = ofFlow((flow) =>
@@ -191,14 +199,17 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     transfers: ofFlow((flow) => {
       if (flow.pages === 'moved') return 0
       const transfers = transfersAtMost(flow.pieces, growth)
-      return starves(flow) ? Math.min(flow.pieces, transfers + waitsOf(system, flow)) : transfers
+      return Math.min(flow.pieces, transfers + waits(flow))
     }),
     // A message that has to wait for buffers comes back whenever there are some.
     restarts: ofFlow((flow) => {
       if (underWay.interrupts?.(flow) === false) return 0
-      return transfersABreak * (starves(flow) ? Math.min(flow.pieces, 1 + waitsOf(system, flow)) : 1)
+      return transfersABreak * Math.min(flow.pieces, 1 + waits(flow))
     }),
     transfersABreak,
+    waits,
+    waitsOnce,
+    restartsOnce: growth === 'none' ? 0 : waitsOnce * (1 + transfersABreak),
     refillKickNs: kicks ? refillKickNs(system) : 0,
     refillKick: ofFlow((flow) => (told(flow) ? refillKickNs(system) : 0)),
     surplusNs: surplusNs(system),
@@ -209,13 +220,19 @@ function refillKickNs(system: System): number {
   return onceFor(system, 'kick', 0, () => worstNs(system, REFILL_KICK_CHARGES))
 }
 
+/** A receiver may run out of buffers so much oftener in a window than what comes in it uses up. */
+const WAITS_ONCE = 3
+
 /**
- * Times that a receiver runs out of buffers because of one message, and may for others once more at either end of a window. It hands all
- * back that have been announced, and that is at least a batch: so many are between two such times, or all that it has; all but those of
- * the transfer that ended then, which are in the next.
+ * Times that a receiver runs out of buffers because of one message, besides `WAITS_ONCE`. Its handler hands all back that were announced.
+ * Where its own core announces, those are all but those of the transfer that ended then; these are of the buffers that it got the time
+ * before, so that in two times it gets all that it has. Where another core may, it gets a batch at least, which a step of that core announces.
  */
 function waitsOf(system: System, flow: SystemFlow): number {
-  return 3 + (2 * flow.pieces) / Math.min(ANNOUNCE_BATCH, postedBuffers(system, flow.destination))
+  const posted = postedBuffers(system, flow.destination)
+  // And a head, and a credit update.
+  const buffers = flow.pieces + 2
+  return (2 * buffers) / (announcedElsewhere(system) ? Math.min(ANNOUNCE_BATCH, posted) : posted)
 }
 
 /** While pages are lent, every buffer that a receiver has posted may be taken to look at it. */

@@ -8,7 +8,7 @@
 import { TIGHTNESS } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { CoreLoad, LONG_NS } from './predict-cores.ts'
-import { flowSetOf, modelOf, softwareWithin } from './predict-dma.ts'
+import { besideDmaNs, flowSetOf, modelOf, softwareWithin } from './predict-dma.ts'
 import { driversWithin } from './predict-path.ts'
 import { type SoftwareCosts, softwareOf, type UnderWay } from './predict-software.ts'
 import { type System, sendsWithin } from './predict-system.ts'
@@ -100,6 +100,8 @@ function demandOf(system: System, software: SoftwareCosts, still: readonly numbe
     work += workNs[i]! / periodNs[i]!
     overhead += overheadNs[i]! / periodNs[i]!
   }
+  const beside = sum(system.flows.map((flow) => besideDmaNs(system, software, flow) / flow.periodNs))
+  overhead -= Math.max(0, beside)
   const plain = work * supply.stretch + overhead
   return delayedSupply === null ? plain : Math.min(plain, (work + overhead) * delayedSupply.stretch)
 }

@@ -7,6 +7,7 @@ import { type AnalysisModel, finishOf } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { LIMIT_NS, type Starts } from './least-fixed-point.ts'
 import type { CoreLoad } from './predict-cores.ts'
+import { deafCores } from './predict-dma.ts'
 import { driversOf } from './predict-drivers.ts'
 import { postedBuffers, type Scarcity } from './predict-obstacles.ts'
 import { deafNs } from './predict-path.ts'
@@ -175,7 +176,7 @@ function guestsOf({ system, software, scarcity, spans, loads }: WindowParts, flo
   return (windowNs: number): number => {
     let guestsNs = worst(CostOp.guestIsr)
     for (const core of ends) {
-      guestsNs += throttledWithin(system, core, windowNs)
+      if (!deafCores(system)) guestsNs += throttledWithin(system, core, windowNs)
       if (design === 'dedicated') guestsNs += loads.get(core)!.within(windowNs)
     }
     for (const driver of drivers) guestsNs += driver.timeWithin(windowNs)
