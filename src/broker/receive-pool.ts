@@ -13,11 +13,14 @@ import type { EndpointQueues } from './endpoint.ts'
 import type { Message } from './message-table.ts'
 import { translateAgain } from './translate-again.ts'
 
+/** Of a receive chain, mostly: its header, and a page. */
+const USUAL_EXTENTS = 4
+
 /** A receive chain: the header goes into its first bytes, the payload into the rest. */
 export class ReceiveBuffer {
   id = -1
   payloadCapacity = 0
-  readonly segments = new SegmentList()
+  readonly segments = new SegmentList(USUAL_EXTENTS)
   /** Where the payload begins. */
   payloadSegment = 0
   payloadOffset = 0
