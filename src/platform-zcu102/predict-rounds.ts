@@ -172,6 +172,8 @@ export interface Round {
   readonly afterNs: readonly number[]
   readonly pagesNs: number
   stageOf(name: Tightening, flow: SystemFlow): ResponseTerms | null
+  /** What of a stage counts for how long messages are under way, beside what their flow inherits. */
+  underWayOf(flow: SystemFlow, stage: ResponseTerms | null): ResponseTerms | null
   windowOf(name: Tightening, flow: SystemFlow): WindowTerms | null
   /** The same round beside another drain, where nothing but its windows depends on that. */
   withDrain(drain: Drain): Round
@@ -216,6 +218,11 @@ function roundOf(
   })
   const own = flows.map((flow, i) => flow.jitterNs + before[i]!)
   const jitter = own.map((ownNs, i) => ownNs + inheritedNs[i]!)
+  // A release that another flow causes counts from when it comes, also if it is early and the rate test holds it back.
+  const lateNs = (i: number) =>
+    flows[i]!.jitterNs + inheritedNs[i]! + sentNs[i]! - arrivalToleranceNs(system.scenario, i)
+  const held = scarcity.none ? own.map((ownNs, i) => Math.max(ownNs, lateNs(i))) : own
+  const isHeld = held.some((heldNs, i) => heldNs > own[i]!)
   const finite = jitter.every((jitterNs) => jitterNs < LIMIT_NS)
   // The theorems are about messages that wait for the DMA and nothing else. Pinned bounds are theirs, whatever the machine waits for.
   const staged = finite && (pinned || scarcity.none)
@@ -228,10 +235,11 @@ function roundOf(
   }
   const stages = new Map<Tightening, (flow: number) => ResponseTerms | null>()
   const stageFor = (name: Tightening) => {
-    const stage = stages.get(name) ?? stageBoundsOf(modelFor(name), scheduler, ranks, own)
+    const stage = stages.get(name) ?? stageBoundsOf(modelFor(name), scheduler, ranks, held)
     stages.set(name, stage)
     return stage
   }
+  const unheld = isHeld && staged ? stageBoundsOf(modelFor('A4'), scheduler, ranks, own) : null
   const inWindow: WindowParts = {
     system,
     software,
@@ -260,6 +268,11 @@ function roundOf(
     afterNs: after,
     pagesNs: pages,
     stageOf,
+    underWayOf(flow, stage) {
+      const { index, pages } = flow
+      // From the nominal release of its chain it is no later for being held back: that time is inherited.
+      return pages === 'moved' || unheld === null || held[index] === own[index] ? stage : unheld(index)
+    },
     windowOf(name, flow) {
       if (pinned || !asWindow || flow.pages === 'moved') return null
       const { earlyNs, queuedNs } = early[flow.index]!
@@ -302,8 +315,8 @@ function step(
     drainedOf: (name) => drain.readNsOf(name),
     drainNs: drain.lengthNs,
     // From the release that the flow's first one would have had: inherited jitter is part of it.
-    spans: flows.map((_, i) => {
-      const readNs = wholeNs(stage[i]!, afterNs[i]!, windows[i]!, Number.POSITIVE_INFINITY)
+    spans: flows.map((flow, i) => {
+      const readNs = wholeNs(round.underWayOf(flow, stage[i]!), afterNs[i]!, windows[i]!, Number.POSITIVE_INFINITY)
       const ownNs = waits ? Number.POSITIVE_INFINITY : limited(inheritedNs[i]! + readNs + parts.trailNs)
       return Math.min(ownNs, drain.spans[i] ?? Number.POSITIVE_INFINITY)
     }),
