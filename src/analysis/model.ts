@@ -155,7 +155,9 @@ export class ReusableModel implements AnalysisModel {
 
   /** A copy: for what is rarely asked. */
   #column(word: number): Float64Array {
-    return Float64Array.from({ length: this.total }, (_, i) => this.records[RECORD_WORDS * i + word]!)
+    const column = new Float64Array(this.total)
+    for (let i = 0; i < column.length; i++) column[i] = this.records[RECORD_WORDS * i + word]!
+    return column
   }
 
   /** Throws as `deriveModel`; the model is then of no use until the next set. */

@@ -11,13 +11,13 @@ export const PAGE_STEP = 'page step'
 
 /**
  * Takes over what is known of a system that differs in lengths of messages, or in the budget, and in nothing else: what is common to
- * both, and what is of a flow that has the same length in both.
+ * both, and what is of a flow that has as many pieces in both, which go the same way.
  */
 export function takeOver(system: System, like: System): void {
   const known = found.get(like)
   if (known === undefined || found.has(system)) return
   const same = system.flows.map(
-    ({ lengthBytes, pages }, i) => lengthBytes === like.flows[i]!.lengthBytes && pages === like.flows[i]!.pages,
+    ({ pages, pieces }, i) => pieces === like.flows[i]!.pieces && pages === like.flows[i]!.pages,
   )
   const taken = new Map<string, (number | undefined)[]>()
   for (const [what, values] of known) {

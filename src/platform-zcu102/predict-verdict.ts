@@ -24,7 +24,7 @@ export interface Verdict {
   readonly lateFlow: number
   /** How late that flow is at least. Infinity: it is not known. */
   readonly latenessNs: number
-  /** Of what fits: how much earlier than its deadline each flow is done at least. Empty: it is not known. */
+  /** Of what fits: how much earlier than its deadline, or than its next release, each flow is done at least. Empty: it is not known. */
   readonly slackNs: readonly number[]
 }
 
@@ -97,8 +97,12 @@ export function verdictOf(
     )
   if (!fits) return REFUSED
   if (!state.known) return { ...plainVerdict(true), settled: drainedFrom(system, from, drain) }
-  const { stage, afterNs, windows, drained } = state
-  const slackNs = slackOf((i) => wholeNs(stage[i]!, afterNs[i]!, windows[i]!, drained[i]))
+  const { stage, afterNs, windows, drained, spans } = state
+  const slackNs = slackOf((i) => wholeNs(stage[i]!, afterNs[i]!, windows[i]!, drained[i])).map((spareNs, i) => {
+    // When a message is under way until the next of its flow is released, two of them are: that is a step, and mostly the end.
+    const untilNextNs = system.flows[i]!.periodNs - spans[i]!
+    return untilNextNs < 0 ? spareNs : Math.min(spareNs, untilNextNs)
+  })
   return { ...plainVerdict(true), settled: state.settled, slackNs }
 }
 
