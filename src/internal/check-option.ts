@@ -34,6 +34,12 @@ export function checkNumber(
   refuseOption(name, value, `a number ${range(least, most)}${inUnit(unit)}`)
 }
 
+/** How much of something to take, in bytes: a whole number, or Infinity for all of it. Quick. */
+export function checkLength(length: number): void {
+  if (length >>> 0 === length) return
+  if (length !== Number.POSITIVE_INFINITY) checkInteger('length', length, 0, MAX_SAFE, 'bytes')
+}
+
 /** A power of two from `least` to `most`. */
 export function checkPowerOfTwo(name: string, value: unknown, least: number, most: number, unit = ''): void {
   const isOne = Number.isInteger(value) && Number.isInteger(Math.log2(value as number))
@@ -57,7 +63,7 @@ export function checkFunction(name: string, value: unknown): asserts value is Fu
 
 /** Bytes as everything here takes them; a `Buffer` is one. */
 export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
-  checkKind(name, value, ['Uint8Array'])
+  if (!(value instanceof Uint8Array)) checkKind(name, value, ['Uint8Array'])
 }
 
 /** A value of a class of the language, `Int32Array`. Also of another realm, where `instanceof` would fail. */

@@ -331,7 +331,10 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     queue.kicked = false
     const end = () => {
       queue.busy = false
-      if (this.#hasMore(queue) || queue.kicked) this.#wake(queue.index)
+      if (!this.registers.isLive || !(this.#hasMore(queue) || queue.kicked)) return
+      this.#pending.add(queue.index)
+      // A queue that always has more is not to hold the program: the transport comes back when it is its turn.
+      if (!this.registers.requestPoll()) this.#goOn()
     }
     Promise.resolve(handling).then(
       () => {

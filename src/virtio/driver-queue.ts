@@ -262,7 +262,11 @@ export class DriverQueue {
     this.#calls.delete(id)
     const bytes = new Uint8Array(writtenBytes)
     this.#transport.memory.read(call.address + call.sentBytes, bytes)
-    this.#transport.free(call.address, call.sentBytes + call.replyBytes)
+    try {
+      this.#transport.free(call.address, call.sentBytes + call.replyBytes)
+    } catch (error) {
+      this.#report(error)
+    }
     call.succeed(bytes)
   }
 

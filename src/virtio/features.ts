@@ -18,6 +18,7 @@ export class FeatureSet {
 
   /** Bits above 127 do not exist and are dropped. */
   constructor(bits: bigint) {
+    if (typeof bits !== 'bigint') refuseOption('bits', bits, 'a bigint')
     this.bits = bits & ALL
   }
 

@@ -5,6 +5,7 @@
  * Running past the end is the peer's doing, so it does not throw: reads give zeros, writes are dropped, `overrun` stays set.
  * Look at it, or at `remaining`, before acting on what was read. Numbers are little-endian. Each byte is read once.
  */
+import { checkBytes, checkLength } from '../internal/check-option.ts'
 import { SegmentCursor } from '../memory/segment-cursor.ts'
 import type { DescriptorChain } from './descriptor-chain.ts'
 
@@ -50,6 +51,7 @@ export class ChainReader {
 
   /** The next `length` bytes as a copy of their own, or as many as there are. Allocates. */
   bytes(length: number = this.remaining): Uint8Array {
+    checkLength(length)
     const target = new Uint8Array(Math.min(length, this.remaining))
     if (target.length < length) this.overrun = true
     this.cursor.read(target, 0, target.length)
@@ -58,12 +60,14 @@ export class ChainReader {
 
   /** Fills the front of `target`, and says how much. */
   into(target: Uint8Array): number {
+    checkBytes('target', target)
     const count = this.cursor.read(target, 0, target.length)
     if (count < target.length) this.overrun = true
     return count
   }
 
   skip(length: number): void {
+    checkLength(length)
     if (this.cursor.skip(length) < length) this.overrun = true
   }
 
@@ -136,10 +140,12 @@ export class ChainWriter {
   }
 
   bytes(source: Uint8Array): void {
+    checkBytes('source', source)
     if (this.cursor.write(source, 0, source.length) < source.length) this.overrun = true
   }
 
   fill(byte: number, length: number): void {
+    checkLength(length)
     if (this.cursor.fill(byte, length) < length) this.overrun = true
   }
 
@@ -150,6 +156,7 @@ export class ChainWriter {
 
   /** Up to `length` bytes straight from a reader, of this or another chain; says how many moved. */
   copyFrom(reader: ChainReader, length: number = reader.remaining): number {
+    checkLength(length)
     const count = this.cursor.copyFrom(reader.cursor, length)
     if (count < length) {
       if (reader.remaining === 0) reader.overrun = true

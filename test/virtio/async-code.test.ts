@@ -129,6 +129,26 @@ describe('an async handler of a queue', () => {
     driver.close()
   })
 
+  it('that always wants another turn lets the event loop have its own', async () => {
+    let turns = 0
+    const { device } = deviceOf(async (queue) => {
+      turns++
+      queue.wake()
+    })
+    const driver = startDriver(new SharedMemoryTransport(device))
+    driver.requests.call([u32le(1)], { reply: 4 }).catch(() => {})
+    await turn()
+    const first = turns
+    await turn()
+    await turn()
+    expect(turns).toBeGreaterThan(first)
+    driver.close()
+    await turn()
+    const atEnd = turns
+    await turn()
+    expect(turns).toBe(atEnd)
+  })
+
   it('whose queue was reset meanwhile is a fault, and nothing to the next driver', async () => {
     let fail = () => {}
     const { device, faults } = deviceOf((queue) => {
@@ -267,6 +287,20 @@ describe('async code of a driver', () => {
     expect(faults.map(([, queue]) => queue).sort()).toEqual([-1, -1, 0, 0, 0])
     expect(faults.every(([error]) => error === bug)).toBe(true)
     driver.close()
+  })
+
+  it('an allocator that throws when it gets a buffer back costs no answer', async () => {
+    const { device } = deviceOf(echo)
+    const transport = new SharedMemoryTransport(device)
+    const driver = startDriver(transport)
+    const faults: unknown[] = []
+    driver.events.on('fault', (error) => void faults.push(error))
+    transport.free = () => {
+      throw bug
+    }
+    const answers = [1, 2].map((value) => driver.requests.call([u32le(value)], { reply: 4 }))
+    expect((await Promise.all(answers)).map(({ bytes }) => bytes[0])).toEqual([1, 2])
+    expect(faults).toEqual([bug, bug])
   })
 
   it('is printed when nobody listens, also of a listener of faults itself', async () => {

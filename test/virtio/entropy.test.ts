@@ -71,6 +71,15 @@ describe('entropy device', () => {
     }
   })
 
+  it('RNG-DEV-01: an async source is none, whatever its promise does', async () => {
+    for (const source of [async () => 4, async () => Promise.reject(new Error('no entropy'))] as never[]) {
+      const device = entropyDevice({ source }).create()
+      device.events.on('fault', () => {})
+      const driver = startDriver(new SharedMemoryTransport(device))
+      await expect(driver.requests.call([], { reply: 4 })).rejects.toThrow('from 1 to 4, not a Promise')
+    }
+  })
+
   it('what no entropy device can be is refused', () => {
     const refused = (name: string) =>
       expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(`${name} must be`) })

@@ -1,5 +1,6 @@
 /** The entropy device (virtio 1.4 §5.4): fills device-writable buffers with bytes of an injected source. */
 import { checkFunction, checkInteger, checkObject, checkPowerOfTwo } from '../../internal/check-option.ts'
+import { watchPromise } from '../../internal/watch-promise.ts'
 import { defineDevice } from '../define-device.ts'
 import { VIRTIO_ID_RNG } from '../device-ids.ts'
 
@@ -37,6 +38,8 @@ export function entropyDevice(options: EntropyOptions) {
         if (wanted === 0) continue
         try {
           const filled = source(chunk.subarray(0, wanted))
+          // Of an `async` source nothing can be waited for: that it is one is told below.
+          watchPromise(filled, () => {})
           checkInteger('the bytes of an entropy source', filled, 1, wanted)
           writer.bytes(chunk.subarray(0, filled))
         } catch (error) {

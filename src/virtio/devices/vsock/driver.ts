@@ -361,7 +361,8 @@ export class VsockDriver {
 function start(transport: DriverTransport<VsockContract>, options: VsockDriverOptions) {
   const { queueSize, commonFeatures, socketTypes = SOCKET_TYPES } = options
   return startDriver(transport, {
-    contract: transport.contract ?? vsockContract(),
+    // What is no transport, `startDriver` refuses.
+    contract: transport?.contract ?? vsockContract(),
     // VSK-DRV-01
     want: [...socketTypes, 'noImpliedStream'],
     ...(queueSize !== undefined && { queueSizes: { rx: queueSize, tx: queueSize } }),
@@ -371,7 +372,7 @@ function start(transport: DriverTransport<VsockContract>, options: VsockDriverOp
 
 function attach(transport: DriverTransport<VsockContract>, options: VsockDriverOptions, state: DriverState) {
   const { socketTypes = SOCKET_TYPES } = options
-  const contract = transport.contract ?? vsockContract()
+  const contract = transport?.contract ?? vsockContract()
   return restoreDriver(transport, state, { contract, want: [...socketTypes, 'noImpliedStream'] })
 }
 

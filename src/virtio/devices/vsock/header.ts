@@ -2,6 +2,7 @@
  * The header of every vsock packet (virtio 1.4 §5.10.6): constants, the declared layout, and a codec for hot use that allocates
  * nothing. CIDs are le64 whose upper halves are zero (IMP-VSK-02); here they are Numbers, 2^53 and above are refused.
  */
+import { checkBytes } from '../../../internal/check-option.ts'
 import { LE64_HIGH_LIMIT, le64ToNumber } from '../../../internal/little-endian.ts'
 import { ConfigLayout, u16, u32, u64 } from '../../config-layout.ts'
 
@@ -80,6 +81,7 @@ export class VsockHeader {
 
 /** Fills `out` from the 44 bytes at `offset`. False, with `out` half filled, when a CID is 2^53 or more. */
 export function readVsockHeader(bytes: Uint8Array, offset: number, out: VsockHeader): boolean {
+  checkBytes('bytes', bytes)
   const srcHigh = readU32(bytes, offset + 4)
   const dstHigh = readU32(bytes, offset + 12)
   if (srcHigh >= LE64_HIGH_LIMIT || dstHigh >= LE64_HIGH_LIMIT) return false
@@ -98,6 +100,7 @@ export function readVsockHeader(bytes: Uint8Array, offset: number, out: VsockHea
 
 /** Writes 44 bytes at `offset`. CIDs are below 2^53. */
 export function writeVsockHeader(bytes: Uint8Array, offset: number, header: VsockHeader): void {
+  checkBytes('bytes', bytes)
   writeU32(bytes, offset, header.srcCid)
   writeU32(bytes, offset + 4, header.srcCid / 2 ** 32)
   writeU32(bytes, offset + 8, header.dstCid)
