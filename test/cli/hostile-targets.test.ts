@@ -91,6 +91,14 @@ describe('a module that goes wrong where nobody waits', () => {
     }
   })
 
+  it('is of another kind than a module: TypeScript is only named where it is TypeScript', () => {
+    write('target.yaml', 'a: 1')
+    const { code, stderr } = run('museum', '--target', './target.yaml')
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^cannot load \.\/target\.yaml: .*Unknown file extension ".yaml"[^\n]*\n$/)
+    expect(stderr).not.toContain('TypeScript')
+  })
+
   it('leaves something running: the results come, and the process ends', () => {
     write('target.mjs', `setInterval(() => {}, 1000); export const target = { ${QUEUE}, take: () => null }) }`)
     const { code, stdout } = run('museum', '--exhibit', '4', '--json', '--target', './target.mjs')

@@ -52,6 +52,7 @@ describe('museum', () => {
   it.each([
     [['--target', `${TARGETS}empty.ts`], 'exports no target; export a DeviceQueueTarget'],
     [['--target', './absent.js'], 'there is no module ./absent.js'],
+    [['--target', 'node:fs'], 'there is no module node:fs: neither a file nor an installed package'],
     [[], '--target needs the path of a module'],
     [['--target', `${TARGETS}sound.ts`, '--exhibit', 'four'], 'write numbers with commas between'],
     [['--target', `${TARGETS}sound.ts`, '--exhibit', '999'], 'there is no exhibit 999'],

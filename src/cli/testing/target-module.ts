@@ -1,6 +1,6 @@
 /** A queue that somebody wrote, found by the path of a module that exports targets of the testing kit. */
 import { existsSync, statSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { createRequire, isBuiltin } from 'node:module'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -89,6 +89,7 @@ async function load(path: string, guarded: Guarded): Promise<Record<string, unkn
   const file = resolve(cwd, path)
   let url: string
   try {
+    if (isBuiltin(path)) throw new Error('a module of Node')
     url = pathToFileURL(existsSync(file) ? file : createRequire(join(cwd, 'package.json')).resolve(path)).href
   } catch (error) {
     throw new UsageError(`there is no module ${path}: neither a file nor an installed package`, { cause: error })
@@ -99,7 +100,8 @@ async function load(path: string, guarded: Guarded): Promise<Record<string, unkn
     return await guarding(path, guarded, async () => (await import(url)) as Record<string, unknown>)
   } catch (error) {
     if (error instanceof UsageError) throw error
-    const types = (error as { code?: unknown } | null | undefined)?.code === 'ERR_UNKNOWN_FILE_EXTENSION'
+    const unknown = (error as { code?: unknown } | null | undefined)?.code === 'ERR_UNKNOWN_FILE_EXTENSION'
+    const types = unknown && /\.[cm]?ts$/.test(url)
     const cure = types ? '; this Node does not run TypeScript: use Node 22.18 or newer, or compile it' : ''
     throw new UsageError(`cannot load ${path}: ${inWords(error)}${cure}`, { cause: error })
   }
