@@ -49,7 +49,7 @@ export function arrivalToleranceNs(scenario: Scenario, flow: number): number {
   const { flows } = scenario
   const { after, from, jitterNs, periodNs } = flows[flow]!
   const own = jitterNs + Math.max(ARRIVAL_TOLERANCE_NS, Math.floor(ARRIVAL_TOLERANCE * periodNs))
-  const before = flows.findIndex(({ name }) => name === after)
+  const before = after === null ? -1 : flows.findIndex(({ name }) => name === after)
   if (before < 0) return own
   const computationNs = flows.reduce((sum, other) => sum + (other.from === from ? other.computeNs : 0), 0)
   return own + arrivalToleranceNs(scenario, before) + flows[before]!.deadlineNs + computationNs

@@ -114,7 +114,7 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
       workNs: (pieces - 1) * transferTimeNs(chunkBytes, bytesPerNs) + transferTimeNs(lastBytes, bytesPerNs),
       creditEvery: creditEvery > messages ? Number.POSITIVE_INFINITY : creditEvery,
       pages: pagesOf(scenario, design, flow),
-      after: scenario.flows.findIndex(({ name }) => name === flow.after),
+      after: flow.after === null ? -1 : scenario.flows.findIndex(({ name }) => name === flow.after),
       computeNs: flow.computeNs,
     }
   })

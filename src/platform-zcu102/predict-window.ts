@@ -47,6 +47,9 @@ export interface WindowTerms {
 /** IPIs for one message besides that of its receiver: its sender gets a buffer back, and kicks a dedicated broker. */
 export const SIGNALS_A_MESSAGE = 3
 
+/** Of one window at a time: period, span, reach and work of each flow that goes first. */
+let scratch = new Float64Array(0)
+
 /**
  * From nominal release until read; null: no bound. `model`: of the DMA, under one analysis. `startNs`: as in the terms; `jitterNs`: of
  * the message when it is queued.
@@ -64,28 +67,27 @@ export function oneWindow(
   const i = flow.index
   // While a message waits for receive buffers, any that are on their way to the same receiver may have them.
   const starves = scarcity.receivers[flow.destination]!
-  const goesFirst = (other: SystemFlow) => starves || scheduler === 'edf' || ranks[other.index]! <= ranks[i]!
-  // Under EDF only what is released early enough is due by the message's deadline, which the broker counts from its arrival.
-  const reachNs = (other: SystemFlow) =>
-    scheduler === 'edf' && !starves ? jitterNs + flow.deadlineNs - other.deadlineNs : Number.POSITIVE_INFINITY
-  const others = flows.filter((other) => other !== flow)
+  const byDeadline = scheduler === 'edf'
   const earlier = Math.floor(spans[i]! / flow.periodNs)
   const ownWorkNs = (1 + earlier) * model.workNs[i]!
-  const blockers = others.filter((other) => scheduler === 'edf' || !goesFirst(other))
-  const blockerNs = Math.max(0, ...blockers.map((other) => model.longestChunkNs[other.index]!))
-  // Where the message waits for a buffer of its sender, its flow's queue may be empty when it comes, as it may at those before.
-  const blockingNs = (scarcity.senders[i] ? 1 + earlier : 1) * blockerNs
-  // Period, span, reach and work of each that goes first.
-  const first = new Float64Array(4 * flows.length)
+  let blockerNs = 0
+  if (scratch.length < 4 * flows.length) scratch = new Float64Array(4 * flows.length)
+  const first = scratch
   let end = 0
-  for (const other of others) {
-    if (!goesFirst(other)) continue
+  for (const other of flows) {
+    if (other === flow) continue
+    const goesFirst = starves || byDeadline || ranks[other.index]! <= ranks[i]!
+    if (byDeadline || !goesFirst) blockerNs = Math.max(blockerNs, model.longestChunkNs[other.index]!)
+    if (!goesFirst) continue
     first[end] = other.periodNs
     first[end + 1] = knownSpan(other, spans[other.index]!)
-    first[end + 2] = reachNs(other)
+    // Under EDF only what is released early enough is due by the message's deadline, which the broker counts from its arrival.
+    first[end + 2] = byDeadline && !starves ? jitterNs + flow.deadlineNs - other.deadlineNs : Number.POSITIVE_INFINITY
     first[end + 3] = model.workNs[other.index]!
     end += 4
   }
+  // Where the message waits for a buffer of its sender, its flow's queue may be empty when it comes, as it may at those before.
+  const blockingNs = (scarcity.senders[i] ? 1 + earlier : 1) * blockerNs
   const interferenceNs = (windowNs: number) => {
     let workNs = 0
     for (let at = 0; at < end; at += 4) {
