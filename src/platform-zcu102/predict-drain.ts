@@ -11,6 +11,7 @@ import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import { CoreLoad } from './predict-cores.ts'
 import { besideDmaNs, deafCores, dmaModelOf, flowSetOf, softwareWithin, timesLeftToGuests } from './predict-dma.ts'
 import { HANDLED_LATER } from './predict-drivers.ts'
+import { waitsForCredit } from './predict-obstacles.ts'
 import { interrupting, Parts, pathBestNs, unforgivenOf } from './predict-parts.ts'
 import { deviceWorkWithin } from './predict-path.ts'
 import type { Rounds, Tightening } from './predict-rounds.ts'
@@ -123,8 +124,11 @@ function receivedIn(system: System, windowNs: number): (flow: SystemFlow) => num
 function reachesOf(system: System, windowNs: number): number[] {
   const { flows } = system
   const reaches: number[] = []
-  for (const { after, index, jitterNs } of chainOrder(flows)) {
-    reaches[index] = after < 0 ? jitterNs : reaches[after]! + releasedLaterNs(system, jitterNs, windowNs)
+  for (const flow of chainOrder(flows)) {
+    const { after, index, jitterNs, periodNs } = flow
+    const releasedNs = after < 0 ? jitterNs : reaches[after]! + releasedLaterNs(system, jitterNs, windowNs)
+    // What waits for credit is behind one that is held back: as many are queued as the sender has buffers, before they may compete.
+    reaches[index] = releasedNs + (waitsForCredit(system, flow) ? (MOST_UNDER_WAY - 1) * periodNs : 0)
   }
   return reaches
 }
@@ -137,7 +141,7 @@ function releasedLaterNs(system: System, jitterNs: number, windowNs: number): nu
 /**
  * By flow, from the nominal release: latest that a message is released, and may compete, where all is done `windowNs` later. Infinity: not
  * known, because a sender may wait for buffers that messages have which are held back; or because what waited for receive buffers holds
- * the next one back for longer than it was held back itself.
+ * the next one back for longer than it was held back itself; or because it may wait for credit.
  */
 function startsOf(
   { system, scarcity }: Pick<Parts, 'system' | 'scarcity'>,
@@ -156,7 +160,7 @@ function startsOf(
     const lateNs = Math.max(0, Math.min(releasedNs + windowNs - bestNs, unforgiven[index]!) - toleranceNs)
     const forgives = unforgiven[index]! < Number.POSITIVE_INFINITY
     const falls = scarcity.receivers[flow.destination]! && windowNs > toleranceNs
-    const grows = falls || (!forgives && lateNs > MOST_UNDER_WAY * periodNs)
+    const grows = waitsForCredit(system, flow) || falls || (!forgives && lateNs > MOST_UNDER_WAY * periodNs)
     startNs[index] = grows ? Number.POSITIVE_INFINITY : Math.max(releasedNs, lateNs > 0 ? bestNs + lateNs : 0)
     ownNs[index] = Math.max(0, startNs[index] - bestNs)
   }

@@ -51,18 +51,22 @@ export function postedBuffers({ scenario }: System, vm: number): number {
   return Math.min(receiveBuffersOf(scenario, vm), MAX_QUEUE_SIZE / 2)
 }
 
-/** Waits that no analysis here bounds, whatever the load: each with what removes it. */
-export function obstaclesOf(system: System): string[] {
+/** Whether the sender of a flow may wait for credit. */
+export function waitsForCredit({ scenario }: System, { creditEvery, index, lengthBytes }: SystemFlow): boolean {
+  return creditEvery < Number.POSITIVE_INFINITY && scenario.flows[index]!.creditBytes < CREDIT_MESSAGES * lengthBytes
+}
+
+/** Waits of one flow that no analysis here bounds, whatever the load: each with what removes it. */
+export function creditObstaclesOf(system: System): string[] {
+  return system.flows
+    .filter((flow) => waitsForCredit(system, flow))
+    .map(({ name }) => `flow ${name}: its sender may wait for credit; ${CREDIT_MESSAGES} messages of credit are enough`)
+}
+
+/** The same of a VM, which leave no flow a bound. */
+export function vmObstaclesOf(system: System): string[] {
   const { flows, scenario, vmCores } = system
   const obstacles: string[] = []
-  for (const flow of flows) {
-    const { creditBytes } = scenario.flows[flow.index]!
-    if (flow.creditEvery < Number.POSITIVE_INFINITY && creditBytes < CREDIT_MESSAGES * flow.lengthBytes) {
-      obstacles.push(
-        `flow ${flow.name}: its sender may wait for credit; ${CREDIT_MESSAGES} messages of credit are enough`,
-      )
-    }
-  }
   vmCores.forEach((_, vm) => {
     const { name } = scenario.vms[vm]!
     const updates = flows.filter(({ source, destination, creditEvery }) => {

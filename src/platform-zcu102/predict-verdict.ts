@@ -7,7 +7,7 @@ import type { Scenario } from '../scenario/index.ts'
 import { builtInProfile } from './boards.ts'
 import { chainsOf, everythingFits, finite, type PredictionOptions, predict } from './predict.ts'
 import { type Drain, drainOf } from './predict-drain.ts'
-import { obstaclesOf } from './predict-obstacles.ts'
+import { creditObstaclesOf, vmObstaclesOf } from './predict-obstacles.ts'
 import { takeOver } from './predict-once.ts'
 import { drainedFrom, type FirstRound, firstRoundOf, type Settled, settle, wholeNs } from './predict-rounds.ts'
 import { type System, systemOf } from './predict-system.ts'
@@ -55,7 +55,7 @@ export function verdictOf(
   const system = systemOf(scenario, design, profile)
   if (from !== null) takeOver(system, from.system)
   if (system.pinned) return plainVerdict(everythingFits(predict(scenario, options)))
-  if (copiesTooMuch(system) || obstaclesOf(system).length > 0) return REFUSED
+  if (copiesTooMuch(system) || [...creditObstaclesOf(system), ...vmObstaclesOf(system)].length > 0) return REFUSED
   const scheduler = options.scheduler ?? scenario.broker.scheduler
   const ranks = options.ranks ?? prioritiesOf(scenario.flows)
   const rounds = { scheduler, ranks, asWindow }

@@ -12,7 +12,7 @@ import { builtInProfile } from './boards.ts'
 import { checkPrediction } from './check-options.ts'
 import type { Design } from './design.ts'
 import { LIMIT_NS } from './least-fixed-point.ts'
-import { obstaclesOf } from './predict-obstacles.ts'
+import { creditObstaclesOf, vmObstaclesOf } from './predict-obstacles.ts'
 import { pathBestNs } from './predict-parts.ts'
 import { reasonsOf } from './predict-reasons.ts'
 import { type State, settle, wholeNs } from './predict-rounds.ts'
@@ -20,7 +20,7 @@ import { longestStepNs } from './predict-software.ts'
 import { type System, systemOf } from './predict-system.ts'
 import { type TaskPrediction, tasksOf } from './predict-tasks.ts'
 import { type ResourceUse, utilizationOf } from './predict-utilization.ts'
-import type { WindowTerms } from './predict-window.ts'
+import { type WindowTerms, waitsToBeTold } from './predict-window.ts'
 import { prioritiesOf } from './priorities.ts'
 import { refuseImpossible } from './refuse-impossible.ts'
 
@@ -110,14 +110,16 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
   const system = systemOf(scenario, design, profile)
   const scheduler = options.scheduler ?? scenario.broker.scheduler
   const ranks = options.ranks ?? prioritiesOf(scenario.flows)
-  const statics = obstaclesOf(system)
+  const ofVms = vmObstaclesOf(system)
+  const statics = [...creditObstaclesOf(system), ...ofVms]
   const state = settle(system, { scheduler, ranks, asWindow })
   const { set, software, loads, spans } = state
   // Pinned bounds are those of the theorems: what the machine waits for besides the DMA is in its end to end only.
   const { pinned } = system
   // Software of every flow may delay every other, so that one whose time under way is not known leaves nothing but the drain.
   const known = state.known && statics.length === 0
-  const drains = statics.length === 0
+  // What waits to be told may have the credit that a sender waits for, while nothing is under way.
+  const drains = ofVms.length === 0 && (statics.length === 0 || !waitsToBeTold(system))
   const staged = known || pinned
 
   const stages = ANALYSES.map((name) => (name === 'A4' ? state.stage : state.stageOf(name)))

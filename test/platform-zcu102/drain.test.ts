@@ -72,3 +72,23 @@ it('a flow without a bound leaves the others theirs', () => {
     if (endToEndNs !== null) expect(found[name]!.responseTimeNs!.max).toBeLessThanOrEqual(endToEndNs)
   }
 })
+
+it('a sender that may wait for credit leaves the others their bounds, unless what has come waits to be told', () => {
+  const scenario = (interrupts: string) =>
+    parseScenario(`
+costs: worst
+duration: 200ms
+vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }]
+flows:
+  - { name: short-of-credit, from: a, to: b, period: 2ms, length: 20000, credit: 40000 }
+  - { name: other, from: b, to: a, period: 3ms, length: 9000 }
+broker: { interrupts: ${interrupts} }
+`)
+  const { flows, obstacles } = predict(scenario('minimum'), { design: 'floating' })
+  expect(flows.map(({ endToEndNs }) => endToEndNs !== null)).toEqual([false, true])
+  expect(obstacles.join()).toContain('flow short-of-credit: its sender may wait for credit')
+  const found = simulate(scenario('minimum'), { design: 'floating', payload: () => null }).flows
+  expect(found.other!.responseTimeNs!.max).toBeLessThanOrEqual(flows[1]!.endToEndNs!)
+  const polling = predict(scenario('{ polling: 200us }'), { design: 'floating' })
+  expect(polling.flows.map(({ endToEndNs }) => endToEndNs)).toEqual([null, null])
+})
