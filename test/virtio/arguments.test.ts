@@ -355,6 +355,31 @@ describe('memory that is detached', () => {
   })
 })
 
+describe('memory that is detached, under sockets', () => {
+  it('is a fault, and what was written goes out when the region has its buffer again', () => {
+    const host = new VsockDevice({ guestCid: 3 })
+    const buffer = new ArrayBuffer(1 << 21)
+    const memory = new GuestMemory([{ base: 0x4000_0000, size: 1 << 21, buffer }])
+    const guest = new VsockDriver(new SharedMemoryTransport(host, { memory }))
+    const faults: string[] = []
+    guest.driver.events.on('fault', (error) => faults.push((error as VirtioError).code))
+    let got = 0
+    host.listen(1, (socket) => {
+      socket.events.on('readable', () => {
+        got += socket.read(new Uint8Array(64))
+      })
+    })
+    const socket = guest.connect(2, 1)
+    const moved = structuredClone(buffer, { transfer: [buffer] })
+    expect(socket.write(u32le(7))).toBe(4)
+    expect([got, new Set(faults)]).toEqual([0, new Set(['MEMORY_DETACHED'])])
+    memory.rebind(0x4000_0000, moved)
+    guest.poll()
+    expect(got).toBe(4)
+    guest.close()
+  })
+})
+
 describe('a socket that calls', () => {
   it('is heard from its first event on, where all of it happens before connect returns', async () => {
     const host = new VsockDevice({ guestCid: 3 })

@@ -1,5 +1,6 @@
 /** Code of the user's that is `async`: what its promise rejects with is a fault like any other, and no queue or caller waits for ever. */
 import { u32le } from 'virtio-sdk'
+import { attackDevice, behindSharedMemory } from 'virtio-sdk/testing'
 import { SharedMemoryTransport } from 'virtio-sdk/transport'
 import {
   type DeviceHooks,
@@ -147,6 +148,28 @@ describe('an async handler of a queue', () => {
     const atEnd = turns
     await turn()
     expect(turns).toBe(atEnd)
+  })
+
+  it.each(['needs-reset', 'reject', 'latch'] as const)('holds against hostile drivers: policy %s', async (policy) => {
+    const make = () => {
+      let turns = 0
+      return deviceOf(
+        async (queue) => {
+          const fails = ++turns % 5 === 0
+          for (const { reader, writer } of queue.drain(4)) {
+            writer.u32(reader.u32())
+            if (fails) await rejects()
+            await null
+          }
+        },
+        {},
+        policy,
+      ).device
+    }
+    // What it answers comes later: `answering` is no queue.
+    const target = { ...behindSharedMemory('async', make, 1), answering: [] }
+    expect(attackDevice(target, { seed: 5, cases: 30 }).cases).toBe(30)
+    await turn()
   })
 
   it('whose queue was reset meanwhile is a fault, and nothing to the next driver', async () => {

@@ -8,6 +8,7 @@ import { STATE_VERSION } from '../../../internal/saved-state.ts'
 import type { GuestMemory } from '../../../memory/index.ts'
 import { BufferList, UsedBuffer } from '../../../virtqueue/index.ts'
 import { startDriver } from '../../connect.ts'
+import { memoryDetached } from '../../detached-memory.ts'
 import type { Driver } from '../../driver.ts'
 import type { DriverQueue } from '../../driver-queue.ts'
 import type { DriverState } from '../../driver-state.ts'
@@ -250,7 +251,7 @@ export class VsockDriver {
 
   /** rx goes on while tx is full, as long as the endpoint can hold answers (VSK-DRV-04); #send looks again. */
   #receive(): void {
-    if (this.#receiving) return
+    if (this.#receiving || this.#isDetached()) return
     // What came after a transport reset is of the new life: the old one ends before it is looked at.
     this.#takeEvents()
     this.#receiving = true
@@ -282,7 +283,7 @@ export class VsockDriver {
 
   /** Reclaims sent packets and sends as many new ones as fit, until neither moves. */
   #send(): void {
-    if (this.#sending) return
+    if (this.#sending || this.#isDetached()) return
     this.#sending = true
     const { tx } = this.driver
     for (let progress = true; progress; ) {
@@ -294,6 +295,13 @@ export class VsockDriver {
     }
     this.#sending = false
     this.#receive()
+  }
+
+  /** Detached memory is a fault; what there is to send and to receive waits for `rebind`, and a `poll` after it. */
+  #isDetached(): boolean {
+    if (!this.#memory.isDetached) return false
+    this.driver.onFault(memoryDetached(), -1)
+    return true
   }
 
   #sendPacket(): boolean {
