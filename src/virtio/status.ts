@@ -5,8 +5,9 @@
  *
  *   0 --> ACK --> ACK DRV --> ACK DRV FOK --> ACK DRV FOK DOK        any --FAILED--> only 0 leads out
  *
- * Deviation: ACKNOWLEDGE and DRIVER may arrive in one write, as SeaBIOS does it. FEATURES_OK and DRIVER_OK may not: each has
- * an answer that the driver must read first (INIT-DRV-01).
+ * Deviations: ACKNOWLEDGE and DRIVER may arrive in one write, as SeaBIOS does it, and ACKNOWLEDGE may be left out, as U-Boot does
+ * after its second reset: it writes 2, 0xa, 0xe. FEATURES_OK and DRIVER_OK may not be joined or left out: each has an answer that
+ * the driver must read first (INIT-DRV-01).
  */
 import { ACKNOWLEDGE, DEVICE_NEEDS_RESET, DRIVER, DRIVER_OK, FAILED, FEATURES_OK } from './constants.ts'
 import { type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
@@ -16,11 +17,14 @@ const DRIVER_BITS = SETUP_BITS | FAILED
 
 /** What the driver may add in one write, by the setup bits that are already set. */
 const NEXT_STEPS: ReadonlyMap<number, readonly number[]> = new Map([
-  [0, [ACKNOWLEDGE, ACKNOWLEDGE | DRIVER]],
+  [0, [ACKNOWLEDGE, ACKNOWLEDGE | DRIVER, DRIVER]],
   [ACKNOWLEDGE, [DRIVER]],
   [ACKNOWLEDGE | DRIVER, [FEATURES_OK]],
   [ACKNOWLEDGE | DRIVER | FEATURES_OK, [DRIVER_OK]],
   [SETUP_BITS, []],
+  [DRIVER, [FEATURES_OK]],
+  [DRIVER | FEATURES_OK, [DRIVER_OK]],
+  [DRIVER | FEATURES_OK | DRIVER_OK, []],
 ])
 
 /**
