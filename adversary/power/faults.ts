@@ -54,7 +54,7 @@ export const FAULTS: readonly Fault[] = [
     what: 'flows are bounded although it is not known how long messages of others are under way',
     file: 'src/platform-zcu102/predict-rounds.ts',
     replace: '{ ...state, spans: grown, known: false }',
-    by: 'state',
+    by: "{ ...state, spans, obstacles: ['not known'] }",
   },
   {
     name: 'starved receivers',
