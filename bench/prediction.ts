@@ -22,11 +22,12 @@ export { parseScenario } from './src/scenario/index.ts'
 
 /** How often each side runs, in a full run; of 200 flows the old side would take a quarter of an hour. */
 const ANALYSES = [
-  { flows: 20, runs: 3, against: true, atLeast: 10, atMostSeconds: undefined },
+  { flows: 20, runs: 5, against: true, atLeast: 10, atMostSeconds: undefined },
   { flows: 50, runs: 1, against: true, atLeast: 10, atMostSeconds: undefined },
   { flows: 200, runs: 1, against: false, atLeast: undefined, atMostSeconds: 60 },
 ] as const
-const PREDICTIONS = { flows: 20, runs: 15 }
+/** A prediction takes a few ms, so a sample is of some. Before them the compiler sees as many as it needs. */
+const PREDICTIONS = { flows: 20, runs: 15, aSample: 20, before: 200 }
 
 /** Sporadic flows between VMs on four cores under a budget, and a load with which all of them fit. */
 export function manyFlows(flows: number, seed: number): string {
@@ -101,12 +102,12 @@ export const suite: BenchSuite = {
     const here = await bundle('.', 'bench-prediction')
     const there = against === undefined ? null : await sideOf(against)
 
-    const measure = (name: string, runs: number, other: Side | null, work: (side: Side) => void) => {
+    const measure = (name: string, runs: number, other: Side | null, work: (side: Side) => void, operations = 1) => {
       const samples: { here: number[]; there: number[] } = { here: [], there: [] }
       for (let run = 0; run < runs; run++) {
         progress(`${name}, run ${run + 1} of ${runs}`)
-        samples.here.push(cpuNs(() => work(here)))
-        if (other !== null) samples.there.push(cpuNs(() => work(other)))
+        samples.here.push(cpuNs(() => work(here)) / operations)
+        if (other !== null) samples.there.push(cpuNs(() => work(other)) / operations)
         // Long runs say what they have, in case nobody waits for their end.
         const seconds = [samples.here, samples.there].map((own) => (own.at(-1) ?? Number.NaN) / 1e9)
         progress(`${name}: here ${seconds[0]!.toFixed(3)} CPU s, there ${seconds[1]!.toFixed(3)}`)
@@ -116,14 +117,21 @@ export const suite: BenchSuite = {
       return other === null ? null : median(samples.there) / median(samples.here)
     }
 
-    const one = manyFlows(PREDICTIONS.flows, seed)
-    const predictOnce = ({ predict, parseScenario }: Side) => {
-      predict(parseScenario(one), { design: 'floating' })
+    const text = manyFlows(PREDICTIONS.flows, seed)
+    const predictionsOf = (side: Side, count: number) => {
+      const scenario = side.parseScenario(text)
+      return () => {
+        for (let k = 0; k < count; k++) side.predict(scenario, { design: 'floating' })
+      }
     }
+    const sides = new Map(
+      [here, ...(there === null ? [] : [there])].map((side) => [side, predictionsOf(side, PREDICTIONS.aSample)]),
+    )
     // Both warm.
-    for (const side of there === null ? [here] : [here, there]) for (let k = 0; k < 5; k++) predictOnce(side)
+    for (const side of sides.keys()) predictionsOf(side, Math.ceil(PREDICTIONS.before * Math.min(1, effort)))()
     const runs = Math.max(1, Math.round(PREDICTIONS.runs * effort))
-    const factor = measure(`a prediction, ${PREDICTIONS.flows} flows`, runs, there, predictOnce)
+    const name = `a prediction, ${PREDICTIONS.flows} flows`
+    const factor = measure(name, runs, there, (side) => sides.get(side)!(), PREDICTIONS.aSample)
     if (factor !== null) {
       ratios.push({
         name: `a prediction, ${PREDICTIONS.flows} flows: ${against} / here`,

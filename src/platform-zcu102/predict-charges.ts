@@ -106,11 +106,20 @@ export function messageCharges(system: System, flow: SystemFlow, completions = 1
  * A core announces what it has taken in, in one step, unless another VM of its own takes all of the batch; and then any core may. Pages
  * are announced where they are moved.
  */
-export function announcedElsewhere({ flows, roams, vmCores }: System): boolean {
-  const receivers = new Set(flows.map(({ destination }) => destination))
-  const cores = new Set([...receivers].map((vm) => vmCores[vm]))
-  return roams || cores.size < receivers.size || flows.some(({ pages }) => pages !== 'copied')
+export function announcedElsewhere(system: System): boolean {
+  let elsewhere = elsewhereIn.get(system)
+  if (elsewhere === undefined) {
+    const { flows, roams, vmCores } = system
+    const receivers = new Set(flows.map(({ destination }) => destination))
+    const cores = new Set([...receivers].map((vm) => vmCores[vm]))
+    elsewhere = roams || cores.size < receivers.size || flows.some(({ pages }) => pages !== 'copied')
+    elsewhereIn.set(system, elsewhere)
+  }
+  return elsewhere
 }
+
+/** What `announcedElsewhere` has found. */
+const elsewhereIn = new WeakMap<System, boolean>()
 
 /** Around one credit update. */
 export function controlCharges({ design }: System): Charges {

@@ -4,7 +4,18 @@ import type { System } from './predict-system.ts'
 const found = new WeakMap<System, Map<string, (number | undefined)[]>>()
 
 /** What is the same for all lengths of messages and all budgets; all else is of a flow, but for `PAGE_STEP`. */
-const COMMON = new Set(['begin', 'piece', 'control', 'timer', 'interrupt', 'kick', 'rest', 'take over'])
+const COMMON = new Set([
+  'begin',
+  'piece',
+  'control',
+  'timer',
+  'interrupt',
+  'kick',
+  'rest',
+  'take over',
+  'transfer',
+  'transfer, kicked',
+])
 
 /** What one of its pages costs a step of the broker depends on the lengths of all messages. */
 export const PAGE_STEP = 'page step'

@@ -148,7 +148,8 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   const { regulator } = system
   const blacksOut = regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs
   const transfer = ofFlow((flow) =>
-    onceFor(system, told(flow) ? 'transfer, kicked' : 'transfer', flow.index, () =>
+    // All long messages are alike, and all short ones.
+    onceFor(system, told(flow) ? 'transfer, kicked' : 'transfer', flow.pieces > 1 + EXTEND_BATCH ? 1 : 0, () =>
       worstNs(system, transferCharges(system, flow.pieces, told(flow))),
     ),
   )
