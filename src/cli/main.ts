@@ -26,6 +26,10 @@ async function main(): Promise<void> {
   const onUncaught = (error: unknown) => {
     const listener = hears.at(-1)
     if (listener !== undefined) return listener(error)
+    // Whatever else the command comes to, this is how it ended.
+    process.once('exit', () => {
+      process.exitCode = EXIT_INTERNAL
+    })
     stderr.write(`${escapeControls(explain(error).message)}\n`)
     void stderr.flushed().then(() => process.exit(EXIT_INTERNAL))
   }

@@ -98,6 +98,22 @@ describe('standard error', () => {
   })
 })
 
+describe('what is thrown where nobody waits', () => {
+  it.each([
+    ['in a callback', 'setImmediate(() => { throw ours })'],
+    ['by a promise', 'Promise.reject(ours)'],
+  ])('%s is our own mistake, unless code of others runs', (what, code) => {
+    // A command that takes a while looks at the clock when it begins.
+    const patch = `const ours = new Error('ours\\x1b[2J'); const { now } = performance
+      performance.now = () => { performance.now = now; ${code}; return now.call(performance) }`
+    const node = ['--import', `data:text/javascript,${encodeURIComponent(patch)}`]
+    const args = ['evaluate', '--only', 'acceptance', '--points', '2', '--sets', '2', '--jobs', '1', '--out', what]
+    const { code: exit, stderr } = runProcess(cli, args, { cwd: folder, node })
+    expect(exit).toBe(3)
+    expect(stderr).toMatch(/^internal error, please report it: Error: ours\\u001b\[2J\n {4}at /)
+  })
+})
+
 describe('the start', () => {
   /** Sources that are loaded before a command is chosen. */
   function loadedAtOnce(): string[] {
