@@ -40,17 +40,27 @@ export class DedicatedBroker implements Broker {
     const relay = this.#relay
     relay.beginStep(core)
     let fetching = false
+    let answersNs = Number.POSITIVE_INFINITY
     for (let doorbell = 0; doorbell < this.#kicked.length; doorbell++) {
       if (this.#kicked[doorbell] === 0) continue
+      // Who made it work for nothing rests.
+      const restsUntilNs = relay.restsUntilNs(doorbell >> 1)
+      if (restsUntilNs > 0 && (doorbell & 1) === BrokerQueue.transmit) {
+        answersNs = Math.min(answersNs, restsUntilNs)
+        continue
+      }
       // Cleared first: a kick that comes while the queue is looked at must not be lost.
       this.#kicked[doorbell] = 0
       const vm = doorbell >> 1
       if ((doorbell & 1) === BrokerQueue.receive) relay.refilled(vm)
       else if (relay.fetch(core, vm)) {
         this.#kicked[doorbell] = 1
-        fetching = true
+        const untilNs = relay.restsUntilNs(vm)
+        if (untilNs > 0) answersNs = Math.min(answersNs, untilNs)
+        else fetching = true
       }
     }
+    relay.answerLater(this.#core, answersNs)
     let leaving = false
     for (let vm = 0; vm < this.#leaving.length; vm++) {
       if (this.#leaving[vm] === 0) continue

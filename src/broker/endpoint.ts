@@ -21,15 +21,24 @@ export class Endpoint {
   pool: ReceivePool | null = null
   /** Its driver resets the device, and something is still under way. */
   leaving = false
-  /** Receive buffers that went back empty in the step `uselessInStep`. */
-  uselessBuffers = 0
+  /**
+   * It made the broker work for nothing: until then its doorbells and resets wait, and its receive buffers are left where they are. How
+   * long it rests each time: a period of its most frequent flow, ns.
+   */
+  restsUntilNs = 0
+  readonly restNs: number
+  /** Fetches for receive buffers that went back empty in the step `uselessInStep`; the last step that interrupted it. */
+  uselessFetches = 0
   uselessInStep = -1
+  interruptedInStep = -1
   /** The core that holds back an interrupt which its receive ring asks for, or -1; until when (ns), and for how many messages. */
   heldBy = -1
   heldUntilNs = 0
   heldMessages = 0
   /** Arrived transfers whose used elements are not all written, oldest first. */
   readonly arrived: Transfer[] = []
+  /** Messages that wait for more of its receive buffers than one. */
+  waiting = 0
   /** The core that writes them, or -1. */
   announcer = -1
 
@@ -37,9 +46,10 @@ export class Endpoint {
   #starvedSinceNs = Number.POSITIVE_INFINITY
   #starvedBeforeNs = 0
 
-  constructor(vm: number, core: number) {
+  constructor(vm: number, core: number, restNs = 0) {
     this.vm = vm
     this.core = core
+    this.restNs = restNs
   }
 
   /** A message for this VM waits for a receive buffer: its next refill has to kick. */

@@ -20,6 +20,8 @@ export class FloatingBroker implements Broker {
   readonly #doorbell: Int32Array
   readonly #leaving: Int32Array
   readonly #spinning: Uint8Array
+  /** By `vm * 2 + queue`: rung while the VM rests, because it made the broker work for nothing, and not answered yet. */
+  readonly #waiting: Uint8Array
 
   constructor(port: PlatformPort, relay: Relay, coreCount: number) {
     this.#port = port
@@ -28,10 +30,12 @@ export class FloatingBroker implements Broker {
     this.#doorbell = new Int32Array(coreCount)
     this.#leaving = new Int32Array(coreCount)
     this.#spinning = new Uint8Array(coreCount)
+    this.#waiting = new Uint8Array(2 * relay.endpoints.length)
   }
 
   enter(core: number, cause: number, argument: number): number {
     if (this.#spinning[core] !== 0) assert(false, `core ${core} enters the broker while it spins for its lock`)
+    if (this.#mayWait(core, cause, argument)) return StepResult.done
     this.#causes[core]! |= 1 << cause
     if (cause === BrokerCause.doorbell) this.#doorbell[core] = argument
     if (cause === BrokerCause.detach) this.#leaving[core] = argument
@@ -50,6 +54,24 @@ export class FloatingBroker implements Broker {
 
   isAttached(vm: number): boolean {
     return this.#relay.isAttached(vm)
+  }
+
+  /**
+   * What a guest asks for that need not be answered now: whoever rings for nothing takes the lock only so often. A doorbell that waits is
+   * answered by the core's timer; a driver that resets its device asks again.
+   */
+  #mayWait(core: number, cause: number, argument: number): boolean {
+    if (this.#causes[core] !== 0 || this.#relay.movesPages(core)) return false
+    if (cause === BrokerCause.detach) return this.#relay.restsUntilNs(argument) > 0
+    if (cause !== BrokerCause.doorbell) return false
+    const vm = argument >> 1
+    // A broker that waits for no buffers looks at the ring before it does.
+    if ((argument & 1) === BrokerQueue.receive && !this.#relay.endpoints[vm]!.starved) return true
+    const untilNs = this.#relay.restsUntilNs(vm)
+    if (untilNs === 0) return false
+    this.#waiting[argument] = 1
+    this.#relay.answerLater(core, untilNs)
+    return true
   }
 
   #lockAndStep(core: number): number {
@@ -83,18 +105,48 @@ export class FloatingBroker implements Broker {
     return unfinished ? StepResult.more : StepResult.done
   }
 
+  /** One of the core's doorbells that have waited long enough, unless it answers another already: as a cause. Sees to the next one. */
+  #answerWaiting(core: number, causes: number): number {
+    const relay = this.#relay
+    const nowNs = this.#port.now()
+    let found = causes & (1 << BrokerCause.doorbell)
+    let nextNs = Number.POSITIVE_INFINITY
+    for (const { core: own, restsUntilNs, vm } of relay.endpoints) {
+      for (const doorbell of own === core ? [2 * vm + BrokerQueue.receive, 2 * vm + BrokerQueue.transmit] : []) {
+        if (this.#waiting[doorbell] === 0) continue
+        if (restsUntilNs <= nowNs && found === 0) {
+          this.#waiting[doorbell] = 0
+          this.#doorbell[core] = doorbell
+          found = 1 << BrokerCause.doorbell
+        } else nextNs = Math.min(nextNs, Math.max(nowNs, restsUntilNs))
+      }
+    }
+    if (nextNs < Number.POSITIVE_INFINITY) relay.answerLater(core, nextNs)
+    return found
+  }
+
   /** True: the doorbell, or a reset, needs another step. */
   #handleCauses(core: number): boolean {
     const relay = this.#relay
-    const causes = this.#causes[core]!
+    let causes = this.#causes[core]!
     let left = 0
     if (causes & (1 << BrokerCause.dmaInterrupt)) relay.harvest()
-    if (causes & (1 << BrokerCause.timer)) relay.timerFired(core)
+    if (causes & (1 << BrokerCause.timer)) {
+      relay.timerFired(core)
+      causes |= this.#answerWaiting(core, causes)
+    }
     if (causes & (1 << BrokerCause.takeOver)) relay.takeOver()
     if (causes & (1 << BrokerCause.doorbell)) {
       const vm = this.#doorbell[core]! >> 1
       if ((this.#doorbell[core]! & 1) === BrokerQueue.receive) relay.refilled(vm)
-      else if (relay.fetch(core, vm)) left |= 1 << BrokerCause.doorbell
+      else if (relay.fetch(core, vm)) {
+        const untilNs = relay.restsUntilNs(vm)
+        if (untilNs === 0) left |= 1 << BrokerCause.doorbell
+        else {
+          this.#waiting[this.#doorbell[core]!] = 1
+          relay.answerLater(core, untilNs)
+        }
+      }
     }
     if (causes & (1 << BrokerCause.detach) && relay.detach(core, this.#leaving[core]!)) left |= 1 << BrokerCause.detach
     this.#causes[core] = left

@@ -4,6 +4,7 @@
  * message of each flow is in one of three trees, by the time until which it waits, or by its urgency.
  */
 import { LeastKeys } from '../internal/least-keys.ts'
+import { EXTEND_BATCH } from './batches.ts'
 import { FlowState } from './flow.ts'
 import { type Message, MessageTable } from './message-table.ts'
 import type { RelayContext } from './relay-context.ts'
@@ -34,19 +35,21 @@ export class FlowQueues {
     this.#waitingOf = new Int32Array(context.endpoints.length)
   }
 
-  /** Appends a message to its flow, with its proper time and deadline. */
-  enqueue(message: Message, nowNs: number): void {
+  /** Appends a message to its flow, with its proper time and deadline. False: the flow has more of them than its source has buffers. */
+  enqueue(message: Message, nowNs: number): boolean {
     const state = this.states[message.flow]!
     message.queued = true
-    state.append(message, nowNs, this.#waitedNs(message, nowNs))
+    const expected = state.append(message, nowNs, this.#waitedNs(message, nowNs))
     this.#count(message, 1)
     if (state.first === message) this.#place(message.flow)
+    return expected
   }
 
   /** Takes the oldest message out of its flow: all of it has arrived, or never will. */
   dequeue(state: FlowState, nowNs: number): Message {
     const message = state.remove(nowNs, this.#waitedNs(state.first!, nowNs))
     message.queued = false
+    if (message.starved) this.#wait(message, false)
     this.#count(message, -1)
     this.#place(message.flow)
     return message
@@ -86,12 +89,33 @@ export class FlowQueues {
     return this.#best(this.#forCpu, Number.POSITIVE_INFINITY, movable)
   }
 
-  /** Whether the receiver has a buffer for it; keeps account of its waiting for one. */
+  /**
+   * Whether the receiver has a buffer for it; keeps account of its waiting for one. Its deadline counts from when it got one: a receiver
+   * that holds its buffers back, and then gives them, does not make what waited for them more urgent than all others.
+   */
   readonly hasBuffer = (message: Message): boolean => {
-    const has = this.#context.hasBuffer(message.destination)
-    if (has && message.starved) message.fedNs = this.#context.port.now()
-    message.starved = !has
+    const has = this.#context.hasBuffer(message.destination, message.starved ? this.#wanted(message) : 1)
+    if (has && message.starved) {
+      const state = this.states[message.flow]!
+      message.fedNs = this.#context.port.now()
+      message.deadlineNs = message.fedNs + state.flow.deadlineNs
+      if (state.first === message) this.#letCompete(message.flow)
+    }
+    if (message.starved === has) this.#wait(message, !has)
     return has
+  }
+
+  #wait(message: Message, starved: boolean): void {
+    message.starved = starved
+    this.#context.endpoints[message.destination]!.waiting += starved ? 1 : -1
+  }
+
+  /** Receive buffers for a transfer of its rest: who gives them one by one does not make a transfer of each. */
+  #wanted({ destination, movedBytes, totalBytes }: Message): number {
+    const { chunkBytes, receiveBuffers } = this.#context.config
+    const posted = receiveBuffers?.[destination] ?? 1
+    const pieces = Math.ceil((totalBytes - movedBytes) / chunkBytes)
+    return Math.max(1, Math.min(pieces, 1 + EXTEND_BATCH, Math.floor(posted / 2)))
   }
 
   /** In the order of the flows, each that is more urgent than the best so far is looked at; of equals the first wins. */
@@ -103,8 +127,11 @@ export class FlowQueues {
       const message = this.states[flow]!.first!
       const { source, destination } = message
       if (endpoints[destination]!.unreachable || endpoints[source]!.gone || !movable(message)) continue
+      // Looked at, it may have become less urgent.
+      const urgency = ready.get(flow)
+      if (!(urgency < below)) continue
       best = message
-      below = ready.get(flow)
+      below = urgency
     }
     return best
   }

@@ -49,8 +49,8 @@ export class FlowState {
     this.policing = new Policing(flow)
   }
 
-  /** The youngest message; `waitedNs`: how long the receiver has been out of buffers until now, in all. */
-  append(message: Message, nowNs: number, waitedNs: number): void {
+  /** The youngest message; `waitedNs`: how long the receiver has been out of buffers until now, in all. False: it is beyond those that the source has buffers for. */
+  append(message: Message, nowNs: number, waitedNs: number): boolean {
     message.next = null
     message.order = this.#came++
     if (this.first === null) this.first = message
@@ -58,6 +58,7 @@ export class FlowState {
     this.#last = message
     this.#untimed ??= message
     this.#giveTimes(nowNs, waitedNs)
+    return this.#untimed === null
   }
 
   /** Takes the oldest message out: all of it has arrived, or never will. */
@@ -86,6 +87,11 @@ export class FlowState {
       tatNs = policing.after(message.eligibleNs, message.forgivenNs, tatNs)
     }
     policing.postpone(youngestNs, tatNs)
+  }
+
+  /** Messages beyond those that the source has buffers for. */
+  get untimed(): number {
+    return this.#untimed === null ? 0 : this.#came - this.#untimed.order
   }
 
   #giveTimes(nowNs: number, waitedNs: number): void {

@@ -8,9 +8,12 @@ export {
   FETCH_BATCH,
   FETCHED_DESCRIPTORS,
   FIRST_BUFFERS,
+  LONGEST_REST_NS,
   LOOK_BATCH,
+  MESSAGE_DESCRIPTORS,
   PAGE_BATCH,
   PAGE_REST_NS,
+  RECEIVE_BYTES,
   RECEIVE_EXTENTS,
   REVOKE_BATCH,
   USELESS_BATCH,
@@ -36,6 +39,7 @@ export { DedicatedBroker } from './dedicated.ts'
 export { Endpoint, type EndpointQueues } from './endpoint.ts'
 export { FloatingBroker } from './floating.ts'
 export type { BrokerFlow } from './flow.ts'
+export { CONTROL_MESSAGES_A_PERIOD, CONTROL_MESSAGES_TIMED } from './policing.ts'
 export { BucketRegulator, BudgetRegulator, NoRegulator, type Regulator } from './regulator.ts'
 export { Relay } from './relay.ts'
 export type { RefusalReason, RelayConfig, RelayObserver } from './relay-context.ts'

@@ -6,7 +6,7 @@
 import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { ChainReader, DescriptorChain } from '../virtqueue/index.ts'
-import { EXTENTS_PER_PAGE, FETCH_BATCH, REVOKE_BATCH } from './batches.ts'
+import { DROP_BATCH, EXTENTS_PER_PAGE, FETCH_BATCH, REVOKE_BATCH } from './batches.ts'
 import { fetchesOf } from './charges.ts'
 import type { FlowQueues } from './flow-queues.ts'
 import type { RefusalReason, RelayContext } from './relay-context.ts'
@@ -20,11 +20,18 @@ export class Intake {
   readonly #held: (DescriptorChain | null)[]
   readonly #reader = new ChainReader()
   readonly #header: Uint8Array
+  /** The current batch has copied borrowed pages: a batch of them is all that a step does. */
+  #revoked = false
+  /** Of the current batch: messages that nothing was wrong with. */
+  #expected = 0
+  /** By VM: its doorbell has been answered in part. */
+  readonly #fetching: Uint8Array
 
   constructor(context: RelayContext, queues: FlowQueues) {
     this.#context = context
     this.#queues = queues
     this.#held = context.endpoints.map(() => null)
+    this.#fetching = new Uint8Array(context.endpoints.length)
     this.#header = new Uint8Array(context.router.headerBytes)
   }
 
@@ -35,7 +42,10 @@ export class Intake {
     const queue = endpoint.queues?.transmit
     if (queue === undefined || endpoint.leaving) return false
     let more = true
-    for (let looked = 0; more && looked < FETCH_BATCH; looked++) {
+    this.#revoked = false
+    this.#expected = 0
+    let useless = false
+    for (let looked = 0; more && looked < FETCH_BATCH && !this.#revoked && !useless; looked++) {
       const held = this.#held[vm]!
       if (held !== null || queue.popAvailable(this.#chain)) {
         const chain = held ?? this.#chain
@@ -50,7 +60,13 @@ export class Intake {
           break
         }
         this.#held[vm] = null
+        const expected = this.#expected
         const refusal = this.#admit(vm, chain)
+        useless = this.#expected === expected
+        if (refusal === 'later') {
+          this.#hold(vm, chain)
+          break
+        }
         if (refusal !== null) {
           queue.addUsed(chain.id, 0)
           port.charge(CostOp.usedRing, 1)
@@ -62,12 +78,18 @@ export class Intake {
       }
     }
     this.#context.publish(vm, queue)
+    // What follows is left in the ring until it has rested, as is a doorbell that was rung for nothing.
+    if (useless || (this.#expected === 0 && this.#held[vm] === null && this.#fetching[vm] === 0)) {
+      this.#context.rest(vm)
+    }
+    this.#fetching[vm] = more ? 1 : 0
     return more
   }
 
   /** The VM's transmit queue is gone. */
   forget(vm: number): void {
     this.#held[vm] = null
+    this.#fetching[vm] = 0
   }
 
   #hold(vm: number, chain: DescriptorChain): void {
@@ -84,6 +106,7 @@ export class Intake {
     const { zeroCopy } = this.#context
     if (zeroCopy === null || zeroCopy.loans.borrowedBy(vm) === 0) return true
     if (zeroCopy.loans.noteBorrowed(vm, chain.segments) === 0) return true
+    this.#revoked = true
     return zeroCopy.loans.revokeNoted(REVOKE_BATCH) && this.#findAgain(vm, chain)
   }
 
@@ -95,8 +118,8 @@ export class Intake {
     return readable >= 0
   }
 
-  /** Queues the chain as a message, or says why not. */
-  #admit(vm: number, chain: DescriptorChain): RefusalReason | null {
+  /** Queues the chain as a message, or says why not. `later`: its flow has more than it may have; a reset would take long to end all these. */
+  #admit(vm: number, chain: DescriptorChain): RefusalReason | 'later' | null {
     const { config, endpoints, port, router, zeroCopy } = this.#context
     const headerBytes = router.headerBytes
     const payloadBytes = chain.readableBytes - headerBytes
@@ -104,12 +127,12 @@ export class Intake {
     this.#reader.attach(chain)
     this.#reader.into(this.#header)
     const flowIndex = router.route(vm, this.#header, payloadBytes)
-    const flow = this.#queues.states[flowIndex]?.flow
-    if (flow === undefined || flow.source !== vm) return 'header'
+    const state = this.#queues.states[flowIndex]
+    if (state === undefined || state.flow.source !== vm) return 'header'
+    const { flow } = state
     if (payloadBytes > flow.maximumBytes) return 'too-long'
-    const destination = endpoints[flow.destination]!
-    if (destination.unreachable) return 'unreachable'
     if (isScattered(chain)) return 'scattered'
+    if (state.untimed >= DROP_BATCH) return 'later'
 
     const message = this.#queues.messages.take()
     message.flow = flowIndex
@@ -129,7 +152,7 @@ export class Intake {
     }
     zeroCopy?.ledger.retain(message.payload)
     message.byCpu = payloadBytes === 0 || (zeroCopy !== null && config.policy.fits(message.payload))
-    this.#queues.enqueue(message, port.now())
+    if (this.#queues.enqueue(message, port.now())) this.#expected++
     return null
   }
 }

@@ -92,6 +92,11 @@ export class PageMover {
     return true
   }
 
+  /** The core that goes on with what is unfinished. */
+  isWorker(core: number): boolean {
+    return this.#worker === core
+  }
+
   #rest(untilNs: number): void {
     if (untilNs === this.#restsUntilNs) return
     this.#restsUntilNs = untilNs
@@ -102,25 +107,26 @@ export class PageMover {
     const { port, wakeUps, core, endpoints, zeroCopy } = this.#context
     let left = PAGE_BATCH
     let more = zeroCopy !== null && this.#tendLoans(zeroCopy)
-    while (left > 0) {
+    for (let further = this.#context.furtherFetches; left > 0; ) {
       const message = this.#queues.pickForCpu(port.now(), this.#goesOn)
       if (message === null) break
       const state = this.#queues.states[message.flow]!
-      left -= Math.max(1, this.#move(message, left))
+      left -= Math.max(1, this.#move(message, left)) + this.#context.furtherFetches - further
+      further = this.#context.furtherFetches
       // What is at the front of the flow now is for the DMA, which the next step may start.
       if (state.first?.byCpu === false) more = true
     }
     // Behind what has gone, a message may wait for its time.
     const eligibleNs = this.#queues.nextEligibleNs(port.now())
     if (eligibleNs < Number.POSITIVE_INFINITY) wakeUps.forWork(core, eligibleNs)
-    if (zeroCopy === null) return more || left === 0
+    if (zeroCopy === null) return more || left <= 0
     // Whatever brought the last page of a loan back: a buffer that was taken, here or for the DMA, or a revocation.
     this.#completeSettled(zeroCopy.loans.settled)
     // A receiver that can be told of its message does not wait for the scrubbing of pages that nobody needs yet.
-    if (endpoints.every(({ arrived }) => arrived.length === 0)) zeroCopy.stock.tidy(left)
+    if (endpoints.every(({ arrived }) => arrived.length === 0)) zeroCopy.stock.tidy(Math.max(0, left))
     const dueNs = zeroCopy.loans.nextDueNs
     if (dueNs < Number.POSITIVE_INFINITY) wakeUps.forWork(core, dueNs)
-    return more || left === 0 || zeroCopy.stock.stale > 0
+    return more || left <= 0 || zeroCopy.stock.stale > 0
   }
 
   /** Looks for buffers that bring lent pages back, and revokes what is due. True: there may be more of either. */
@@ -161,16 +167,18 @@ export class PageMover {
   readonly #goesOn = (message: Message): boolean =>
     this.#jobs[message.flow]!.message !== null || this.#queues.hasBuffer(message)
 
-  /** Up to `limit` units of work for one message; returns how many. */
+  /** Up to `limit` units of work for one message, fetches beyond those of its buffers included; returns how many, these apart. */
   #move(message: Message, limit: number): number {
     if (message.totalBytes === 0) return this.#moveEmpty(message)
     const job = this.#jobs[message.flow]!
     if (job.message === null) job.open(message, this.#outlet.open(message))
+    const { furtherFetches } = this.#context
     let left = limit
-    while (left > 0 && job.message === message) {
-      if (job.phase === Phase.taking) left -= this.#take(job, message, left)
-      else if (job.phase === Phase.moving) left -= this.#moveRun(job, message, left)
+    for (let rest = limit; rest > 0 && job.message === message; ) {
+      if (job.phase === Phase.taking) left -= this.#take(job, message, rest)
+      else if (job.phase === Phase.moving) left -= this.#moveRun(job, message, rest)
       else left -= this.#nextPiece(job, message)
+      rest = left + furtherFetches - this.#context.furtherFetches
       if (job.phase === Phase.pieces && (job.blocked || message.arrived)) this.#close(job)
     }
     return limit - left
@@ -213,11 +221,13 @@ export class PageMover {
   #take(job: PageJob, message: Message, limit: number): number {
     const { run } = job
     const { payload } = message
+    const context = this.#context
+    const { furtherFetches } = context
     let taken = 0
     job.phase = Phase.moving
     while (run.taken < MAX_RUN_PAGES && isWholePage(payload, job.segment, job.segmentOffset)) {
-      if (!this.#context.hasBuffer(message.destination)) break
-      if (taken === limit) {
+      if (!context.hasBuffer(message.destination)) break
+      if (taken + context.furtherFetches - furtherFetches >= limit) {
         job.phase = Phase.taking
         break
       }

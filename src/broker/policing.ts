@@ -26,7 +26,9 @@
  */
 
 /** Messages without payload (connection control, credit) may come in short bursts, this many a period. */
-export const CONTROL_MESSAGES_A_PERIOD = 4
+export const CONTROL_MESSAGES_A_PERIOD = 2
+/** So many of them are looked at, at once: a guest has so many slots for them on each connection. */
+export const CONTROL_MESSAGES_TIMED = 4
 
 export interface DeclaredRate {
   /** Minimum inter-arrival time, ns. */
@@ -59,7 +61,7 @@ export class Policing {
 
   /** Whether one more message is looked at, or waits until one of those before it has left. */
   admits(payloadBytes: number, controlUnderWay: number): boolean {
-    return payloadBytes === 0 ? controlUnderWay < CONTROL_MESSAGES_A_PERIOD : this.#underWay < this.#rate.buffers
+    return payloadBytes === 0 ? controlUnderWay < CONTROL_MESSAGES_TIMED : this.#underWay < this.#rate.buffers
   }
 
   /** A message without payload: the earliest time at which it may compete. */

@@ -35,9 +35,11 @@ export class ReceiveBuffer {
 }
 
 export class ReceivePool {
-  /** Buffers taken from the ring, ever, and how many of them went back empty at once. */
+  /** Buffers taken from the ring, ever, and what it took to fetch them; and the same of those that went back empty at once. */
   looked = 0
+  fetches = 0
   refused = 0
+  refusedFetches = 0
   readonly #port: PlatformPort
   readonly #vm: number
   readonly #memory: GuestMemory
@@ -82,21 +84,24 @@ export class ReceivePool {
    * Takes up to `limit` buffers from the ring; what is lent to the VM and lies in them comes back. A chain that holds less than a
    * whole piece, or is in more parts than a piece is worth, is staged as used, empty: keeping it would leak it, and others would wait
    * for the many transfers that it takes to fill such. So is one with a page that is not the VM's to write, whatever the queues
-   * remember: one that it has lent away, or is about to. Returns the work done: below the limit, the ring is empty. The caller publishes
-   * if `refused` has grown.
+   * remember: one that it has lent away, or is about to. None is looked at once such have taken `uselessFetches`. Returns the work done:
+   * below the limit, the ring is empty, or that many were useless. The caller publishes if `refused` has grown.
    */
-  refill(limit: number): number {
+  refill(limit: number, uselessFetches = Number.POSITIVE_INFINITY): number {
     const chain = this.#chain
     const before = this.#count
+    const uselessUntil = this.refusedFetches + uselessFetches
     let work = 0
-    while (work < limit && this.#queue.popAvailable(chain)) {
+    while (work < limit && this.refusedFetches < uselessUntil && this.#queue.popAvailable(chain)) {
       this.looked++
       const fetches = fetchesOf(chain.descriptorCount)
       this.#port.charge(CostOp.fetchDescriptor, fetches)
+      this.fetches += fetches
       if (!this.#accepts(chain)) {
         this.#queue.addUsed(chain.id, 0)
         this.#port.charge(CostOp.usedRing, 1)
         this.refused++
+        this.refusedFetches += fetches
         work += fetches
         continue
       }

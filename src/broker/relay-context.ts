@@ -12,7 +12,7 @@ import {
 import type { PlatformPort } from '../platform/index.ts'
 import type { SplitDeviceQueue } from '../virtqueue/index.ts'
 import { type ColorPolicy, type TransferPolicy, ZeroCopy } from '../zero-copy/index.ts'
-import { FIRST_BUFFERS, USELESS_BATCH } from './batches.ts'
+import { LONGEST_REST_NS, USELESS_BATCH } from './batches.ts'
 import { Endpoint } from './endpoint.ts'
 import type { BrokerFlow } from './flow.ts'
 import type { Message } from './message-table.ts'
@@ -46,6 +46,11 @@ export interface RelayConfig {
   readonly colors?: ColorPolicy
   /** The broker's own frames for exchange: zeroed, mapped nowhere, of colours that every VM may have. Default: none. */
   readonly spareFrames?: readonly number[]
+  /**
+   * By VM: receive buffers that its driver keeps posted. A message that has waited for some goes on when there are as many as a transfer
+   * takes, or half of these. Default: one at a time.
+   */
+  readonly receiveBuffers?: readonly number[]
   /** Cores that may run a step. */
   readonly coreCount: number
   /** Core of each VM, by VM index. */
@@ -104,13 +109,20 @@ export class RelayContext {
   /** The core that runs the current step, and how many there were. */
   core = 0
   #step = 0
+  #furtherFetches = 0
 
   constructor(port: PlatformPort, config: RelayConfig, router: Router, observer: RelayObserver) {
     this.port = port
     this.config = config
     this.router = router
     this.observer = observer
-    this.endpoints = config.cores.map((core, vm) => new Endpoint(vm, core))
+    const restNs = (vm: number) =>
+      config.flows.reduce(
+        (leastNs, { source, destination, periodNs }) =>
+          source === vm || destination === vm ? Math.min(leastNs, periodNs) : leastNs,
+        LONGEST_REST_NS,
+      )
+    this.endpoints = config.cores.map((core, vm) => new Endpoint(vm, core, restNs(vm)))
     this.zeroCopy = ZeroCopy.on(port, { ...config, vmCount: config.cores.length })
     this.wakeUps = new WakeUps(port, config.coreCount)
     this.guestWaits = new Uint8Array(config.coreCount)
@@ -122,9 +134,15 @@ export class RelayContext {
     if (queue.needsNotification()) this.#interrupt(vm)
   }
 
+  /** On the core of the VM, which runs no guest until the step ends, once a step: the interrupt is pending already. */
   #interrupt(vm: number): void {
+    const endpoint = this.endpoints[vm]!
+    if (endpoint.core === this.core) {
+      if (endpoint.interruptedInStep === this.#step) return
+      endpoint.interruptedInStep = this.#step
+      this.guestWaits[this.core] = 1
+    }
     this.port.interruptGuest(this.core, vm)
-    if (this.endpoints[vm]!.core === this.core) this.guestWaits[this.core] = 1
   }
 
   /**
@@ -167,21 +185,22 @@ export class RelayContext {
     this.wakeUps.forHeld(this.core, untilNs)
   }
 
-  /** True when a receive buffer of the VM is at hand. When there is none, its next refill will kick. */
-  hasBuffer(vm: number): boolean {
+  /** True when `wanted` receive buffers of the VM are at hand. When there are fewer, its next refill will kick. */
+  hasBuffer(vm: number, wanted = 1): boolean {
     const endpoint = this.endpoints[vm]!
     const pool = endpoint.pool!
     const queue = endpoint.queues!.receive
-    if (pool.count === 0) this.takeBuffers(vm, FIRST_BUFFERS)
-    if (pool.count === 0 && !endpoint.starved && queue.violation === null) {
+    if (pool.count < wanted) this.takeBuffers(vm, wanted - pool.count)
+    if (pool.count < wanted && (!endpoint.starved || wanted > 1) && queue.violation === null) {
       // Armed until buffers are at hand: those that came meanwhile may be none that a message fits. A VM that posts many of those has
       // some of them looked at in each step; it gets them back, and kicks when it posts others.
       endpoint.starve(this.port.now())
-      while (pool.count === 0 && queue.enableNotifications() && this.#maySpend(endpoint))
-        this.takeBuffers(vm, FIRST_BUFFERS)
+      while (pool.count < wanted && queue.enableNotifications() && this.#maySpend(endpoint))
+        this.takeBuffers(vm, wanted - pool.count)
     }
-    if (pool.count > 0 && endpoint.starved) this.refilled(vm)
-    return pool.count > 0
+    // Others may still wait for more than this one.
+    if (pool.count >= wanted && endpoint.starved && endpoint.waiting === 0) this.refilled(vm)
+    return pool.count >= wanted
   }
 
   /**
@@ -190,29 +209,49 @@ export class RelayContext {
    */
   takeBuffers(vm: number, limit: number): boolean {
     const endpoint = this.endpoints[vm]!
-    if (!this.#maySpend(endpoint)) return true
+    // Nothing is looked for while it rests: what it has given back by then counts as kept.
+    if (!this.#maySpend(endpoint)) return endpoint.uselessInStep === this.#step && endpoint.uselessFetches > 0
     const pool = endpoint.pool!
-    const before = pool.refused
-    const work = pool.refill(limit)
-    if (pool.refused > before) {
-      endpoint.uselessBuffers += pool.refused - before
+    const { fetches, looked, refused, refusedFetches } = pool
+    const work = pool.refill(limit, USELESS_BATCH - endpoint.uselessFetches)
+    this.#furtherFetches += pool.fetches - fetches - (pool.looked - looked)
+    if (pool.refused > refused) {
+      endpoint.uselessFetches += pool.refusedFetches - refusedFetches
+      this.rest(vm)
       this.publish(vm, endpoint.queues!.receive)
     }
-    return work >= limit
+    return work >= limit || !this.#maySpend(endpoint)
+  }
+
+  /** Fetches in this step for receive buffers of more descriptors than one covers, beyond one for each. A batch that takes buffers counts them. */
+  get furtherFetches(): number {
+    return this.#furtherFetches
   }
 
   /** Whether more useless buffers of the VM may be looked at in this step. */
   #maySpend(endpoint: Endpoint): boolean {
+    // Its own doorbell, or whoever has something for it, comes back when it has rested.
+    if (this.port.now() < endpoint.restsUntilNs && endpoint.uselessInStep !== this.#step) {
+      this.wakeUps.forWork(this.core, endpoint.restsUntilNs)
+      return false
+    }
     if (endpoint.uselessInStep !== this.#step) {
       endpoint.uselessInStep = this.#step
-      endpoint.uselessBuffers = 0
+      endpoint.uselessFetches = 0
     }
-    return endpoint.uselessBuffers < USELESS_BATCH
+    return endpoint.uselessFetches < USELESS_BATCH
+  }
+
+  /** The VM made the broker work for nothing, and is not looked at for a while: so others do not wait for more of that. */
+  rest(vm: number): void {
+    const endpoint = this.endpoints[vm]!
+    endpoint.restsUntilNs = Math.max(endpoint.restsUntilNs, this.port.now() + endpoint.restNs)
   }
 
   /** `core` begins a step. */
   beginStep(core: number): void {
     this.core = core
+    this.#furtherFetches = 0
     this.#step++
   }
 

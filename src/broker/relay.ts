@@ -101,7 +101,7 @@ export class Relay {
       return false
     }
     let left = DROP_BATCH
-    left -= this.#dropLostOf(endpoint, left)
+    left -= this.#dropLostOf(endpoint, left, Number.POSITIVE_INFINITY)
     if (left === 0 || !this.#pages.settleLoansOf(vm)) return true
     left -= this.#outlet.drop(endpoint, left)
     left -= pool!.close(left)
@@ -113,6 +113,7 @@ export class Relay {
     endpoint.leaving = false
     endpoint.announcer = -1
     endpoint.heldBy = -1
+    this.#context.rest(vm)
     return false
   }
 
@@ -130,6 +131,25 @@ export class Relay {
   /** The VM posted receive buffers while a message waited for one. */
   refilled(vm: number): void {
     this.#context.refilled(vm)
+  }
+
+  /**
+   * Until when doorbells and resets of the VM need not be answered, ns; 0: they have to be. May be asked without the lock: a rest that begins
+   * meanwhile is found the next time.
+   */
+  restsUntilNs(vm: number): number {
+    const { restsUntilNs } = this.endpoints[vm]!
+    return this.#port.now() < restsUntilNs ? restsUntilNs : 0
+  }
+
+  /** The core moves pages, and has left for its guests: whatever it comes back for, it goes on. */
+  movesPages(core: number): boolean {
+    return this.#pages.isWorker(core)
+  }
+
+  /** The core answers, at `timeNs`, doorbells that wait; Infinity: none does. For that core, with the lock or without. */
+  answerLater(core: number, timeNs: number): void {
+    this.#context.wakeUps.forDoorbells(core, timeNs)
   }
 
   /** Writes a batch of used elements of what has arrived, and notifies who asked for it. True: call again. */
@@ -209,12 +229,13 @@ export class Relay {
     const { destination, totalBytes } = message
     const pool = transfer.pool!
     for (let left = EXTEND_BATCH; left > 0 && !transfer.closed && transfer.plannedBytes < totalBytes; ) {
+      const { furtherFetches } = this.#context
       const wanted = Math.min(left, Math.ceil((totalBytes - transfer.plannedBytes) / this.#pieceBytes))
       if (pool.count === 0) this.#context.takeBuffers(destination, Math.min(wanted, CHAIN_BATCH))
       const added = this.#context.hasBuffer(destination) ? this.#chain(transfer, wanted) : 0
       // No buffer, no budget, or the engine had already stopped: then the interrupt brings the rest.
       if (added === 0 || !this.#port.dmaExtend(transfer.list)) transfer.closed = true
-      left -= added
+      left -= added + this.#context.furtherFetches - furtherFetches
     }
     return !transfer.closed && transfer.plannedBytes < totalBytes
   }
@@ -306,28 +327,30 @@ export class Relay {
   }
 
   /**
-   * Ends a batch of what can never arrive: messages to a VM that is gone or broke its receive queue, or from one that is gone. True:
-   * call again.
+   * Ends a batch of what can never arrive: messages to a VM that is gone or broke its receive queue, or from one that is gone. Those to
+   * one that is gone wait for their time like any other: whoever sends to it as fast as it can is held to its rate. True: call again.
    */
   dropLost(core: number): boolean {
     this.#context.core = core
     let left = DROP_BATCH
     for (const endpoint of this.endpoints) {
-      if (endpoint.unreachable && left > 0) left -= this.#dropLostOf(endpoint, left)
+      if (endpoint.unreachable && left > 0) left -= this.#dropLostOf(endpoint, left, this.#port.now())
     }
     return left === 0
   }
 
-  /** Up to `limit` units of it: messages, and pages that were on their way; returns how many. */
-  #dropLostOf({ vm }: Endpoint, limit: number): number {
+  /** Up to `limit` units of it, of what may have competed by `untilNs`: messages, and pages that were on their way; returns how many. */
+  #dropLostOf({ vm }: Endpoint, limit: number, untilNs: number): number {
     const { endpoints, observer } = this.#context
     let left = limit
     for (const flow of this.#queues.flowsWaitingOf(vm)) {
       const state = this.#queues.states[flow]!
       const { source, destination } = state.flow
-      if (!endpoints[destination]!.unreachable && !endpoints[source]!.gone) continue
+      const { gone } = endpoints[source]!
+      if (!endpoints[destination]!.unreachable && !gone) continue
       left -= this.#pages.abandon(flow, left)
       for (; left > 0 && state.first !== null && state.first !== this.#running?.message; left--) {
+        if (!gone && state.first.eligibleNs > untilNs) break
         observer.onRefused?.(source, 'unreachable')
         this.#outlet.completeIfOver(this.#queues.dequeue(state, this.#port.now()))
       }

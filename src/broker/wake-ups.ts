@@ -1,5 +1,5 @@
 /**
- * The broker's timers: a platform has one a core, four things need it. Work that has to wait (for budget, for its time) may be
+ * The broker's timers: a platform has one a core, five things need it. Work that has to wait (for budget, for its time) may be
  * woken on any core; an interrupt that is held back is let go by the core that holds it, a chain that was left unfinished is
  * continued by the core that builds it, and pages are moved on by the core that moves them, should its guest never rest.
  */
@@ -9,12 +9,13 @@ const NEVER = Number.POSITIVE_INFINITY
 
 export class WakeUps {
   readonly #port: PlatformPort
-  /** By core: when it has to look for work, let an interrupt go, continue its chain, move pages; and what its timer is set to. */
+  /** By core: when it has to look for work, let an interrupt go, continue its chain, move pages, answer doorbells; and what its timer is set to. */
   readonly #workNs: Float64Array
   readonly #holdNs: Float64Array
   readonly #chainNs: Float64Array
   readonly #pagesNs: Float64Array
   readonly #timerNs: Float64Array
+  readonly #doorbellsNs: Float64Array
 
   constructor(port: PlatformPort, coreCount: number) {
     this.#port = port
@@ -23,6 +24,7 @@ export class WakeUps {
     this.#chainNs = new Float64Array(coreCount).fill(NEVER)
     this.#pagesNs = new Float64Array(coreCount).fill(NEVER)
     this.#timerNs = new Float64Array(coreCount).fill(NEVER)
+    this.#doorbellsNs = new Float64Array(coreCount).fill(NEVER)
   }
 
   /** Somebody looks for work at `timeNs` or earlier: `core`, unless another does already. */
@@ -50,12 +52,19 @@ export class WakeUps {
     this.#program(core)
   }
 
+  /** The calling core has to answer doorbells at `timeNs` that it has left waiting; Infinity: there are none. */
+  forDoorbells(core: number, timeNs: number): void {
+    this.#doorbellsNs[core] = timeNs
+    this.#program(core)
+  }
+
   /** The core's timer fired; whatever it was for, the step that follows finds it and asks again. */
   fired(core: number): void {
     this.#workNs[core] = NEVER
     this.#holdNs[core] = NEVER
     this.#chainNs[core] = NEVER
     this.#pagesNs[core] = NEVER
+    this.#doorbellsNs[core] = NEVER
     this.#timerNs[core] = NEVER
   }
 
@@ -65,7 +74,13 @@ export class WakeUps {
   }
 
   #program(core: number): void {
-    const timeNs = Math.min(this.#workNs[core]!, this.#holdNs[core]!, this.#chainNs[core]!, this.#pagesNs[core]!)
+    const timeNs = Math.min(
+      this.#workNs[core]!,
+      this.#holdNs[core]!,
+      this.#chainNs[core]!,
+      this.#pagesNs[core]!,
+      this.#doorbellsNs[core]!,
+    )
     if (timeNs === this.#timerNs[core]) return
     this.#timerNs[core] = timeNs
     this.#port.setTimer(core, timeNs)

@@ -6,6 +6,7 @@ import {
   type PredictionOptions,
   predict,
   predictedSensitivity,
+  predictUntrusted,
   searchPriorities,
 } from '../platform-zcu102/index.ts'
 import { type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
@@ -53,6 +54,7 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
     scenario,
     profile,
     prediction,
+    untrusted: predictUntrusted(scenario, prediction, options),
     priorities: how,
     sensitivity,
     other: predict(scenario, { design, profile, scheduler: scheduler === 'fp' ? 'edf' : 'fp' }),

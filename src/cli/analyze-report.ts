@@ -7,6 +7,7 @@ import {
   type PredictedSensitivity,
   type Prediction,
   predictionAssumptions,
+  type UntrustedFlow,
 } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
@@ -18,6 +19,8 @@ export interface Analysis {
   readonly scenario: Scenario
   readonly profile: BoardProfile
   readonly prediction: Prediction
+  /** By flow: whatever VMs do that are neither its ends nor trusted. */
+  readonly untrusted: readonly UntrustedFlow[]
   /** Where the priorities come from. */
   readonly priorities: string
   readonly sensitivity: PredictedSensitivity
@@ -27,7 +30,8 @@ export interface Analysis {
 }
 
 /** The object of `--json`. */
-export function analysisObject({ scenario, profile, prediction, priorities, sensitivity, other, freed }: Analysis) {
+export function analysisObject(analysis: Analysis) {
+  const { scenario, profile, prediction, untrusted, priorities, sensitivity, other, freed } = analysis
   const { scheduler, design, pinned, schedulable, chains, tasks, cores, lockHoldNs, obstacles, utilization } =
     prediction
   return {
@@ -47,6 +51,7 @@ export function analysisObject({ scenario, profile, prediction, priorities, sens
       parts: flow.parts,
       window: flow.window,
       drainedNs: flow.drainedNs,
+      untrusted: untrustedObject(untrusted[i]!),
       slackNs: slackOf(flow),
       largestLengthBytes: sensitivity.largestLengthBytes[i] ?? null,
       lengthsThatFit: sensitivity.lengthsThatFit[i] ?? [],
@@ -74,6 +79,10 @@ export function analysisObject({ scenario, profile, prediction, priorities, sens
     obstacles,
     assumptions: predictionAssumptions(scenario, prediction, profile),
   }
+}
+
+function untrustedObject({ against, endToEndNs, price, schedulable, obstacle }: UntrustedFlow) {
+  return { against, endToEndNs, price, schedulable, obstacle: obstacle === '' ? null : obstacle }
 }
 
 /** For which stolen time is shown. */
@@ -111,6 +120,13 @@ export function renderAnalysis(analysis: Analysis, paint: Paint): string {
       renderTable(sensitivityRows(analysis), paint) + whatFits(analysis),
     ),
   ]
+  if (!pinned)
+    parts.push(
+      section(
+        'Whatever VMs do that are not trusted and not an end of the flow: end to end in ms, and as a multiple of the bound above',
+        renderTable(untrustedRows(analysis), paint) + untrustedObstacles(analysis),
+      ),
+    )
   if (prediction.chains.length > 0) parts.push(section('Chains, ms', renderTable(chainRows(prediction), paint)))
   parts.push(
     section(
@@ -160,6 +176,25 @@ function boundRows({ flows, scheduler }: Prediction): Cell[][] {
       flow.schedulable.A4 ? { text: 'meets it', tone: 'good' } : { text: 'may be late', tone: 'bad' },
     ]),
   ]
+}
+
+function untrustedRows({ prediction, untrusted }: Analysis): Cell[][] {
+  return [
+    ['flow', 'whatever these do', 'end to end', 'price', 'deadline', ''],
+    ...untrusted.map(({ against, endToEndNs, name, price, schedulable }, i): Cell[] => [
+      name,
+      against.join(', ') || 'all are trusted',
+      bound(endToEndNs, schedulable),
+      price === null ? '' : price.toFixed(2),
+      milliseconds(prediction.flows[i]!.deadlineNs),
+      schedulable ? { text: 'meets it', tone: 'good' } : { text: 'may be late', tone: 'bad' },
+    ]),
+  ]
+}
+
+function untrustedObstacles({ untrusted }: Analysis): string {
+  const why = untrusted.filter(({ obstacle }) => obstacle !== '')
+  return why.map(({ name, obstacle }) => `  - ${oneLine(`${name}: ${obstacle}`)}\n`).join('')
 }
 
 /** The terms add up to the bound stage by stage, less the release of a message that is not the first of its busy period. */

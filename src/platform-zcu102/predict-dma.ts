@@ -14,6 +14,7 @@ import {
 } from '../analysis/index.ts'
 import { PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
+import { foreignControl, foreignControlNs, resetsNs, scatteredNs, uselessWithin } from './predict-against.ts'
 import { TAKE_OVERS } from './predict-charges.ts'
 import { handledWorstNs, restNs, takeOverNs } from './predict-cores.ts'
 import { HANDLED_LATER, injectionsOf } from './predict-drivers.ts'
@@ -142,11 +143,16 @@ function softwareTasks(
     const earlyNs = software.earlyTimers(flow) * timerNs
     add(flow.periodNs, jitterNs, message(flow) + movedNs(flow, software) + earlyNs + exhaustedNs)
     if (flow.creditEvery < Number.POSITIVE_INFINITY) add(flow.creditEvery * flow.periodNs, jitterNs, controlNs)
+    const control = foreignControl(system, flow, spans[i]!)
+    if (control.directions > 0) {
+      add(control.periodNs, control.jitterNs, control.directions * foreignControlNs(system))
+    }
     const loanNs = software.loan(flow)
     if (loanNs > 0) add(flow.periodNs, software.loanSpanNs(flow), loanNs)
     if (leftovers && (chains || flow.pages !== 'copied'))
       leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
   })
+  for (const { periodNs, costNs } of uselessWithin(system)) add(periodNs, periodNs, costNs)
   addRests(system, software, add)
   // MemGuard interrupts; and a core that then takes no others keeps everybody waiting.
   const deaf = deafCores(system)
@@ -162,6 +168,8 @@ function softwareTasks(
   const kickNs = worst(CostOp.mmioTrap) + worst(CostOp.lockCriticalSection)
   const underWayNs = leftovers ? (1 + committedPieces) * pieceNs + 2 * transferNs + leftNs : 0
   const onceNs =
+    scatteredNs(system) +
+    resetsNs(system) +
     underWayNs +
     surplusNs +
     kicks * kickNs +

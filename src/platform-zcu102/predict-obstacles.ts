@@ -4,6 +4,7 @@
  */
 import { MAX_QUEUE_SIZE } from '../virtqueue/index.ts'
 import { CONTROL_SLOTS } from './guest.ts'
+import { foreignControlUnderWay } from './predict-against.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
 import { receiveBuffersOf, TRANSMIT_QUEUE_SIZE } from './vm.ts'
 
@@ -30,8 +31,9 @@ export function scarcityOf(
   system: System,
   underWay: (flow: SystemFlow) => number,
   received: (flow: SystemFlow) => number = () => Number.POSITIVE_INFINITY,
+  spans: readonly number[] = [],
 ): Scarcity {
-  const { flows } = system
+  const { against, flows } = system
   const senders = flows.map((flow) => underWay(flow) > MOST_UNDER_WAY)
   const receivers = system.vmCores.map((_, vm) => {
     const incoming = flows.filter(({ destination }) => destination === vm)
@@ -39,11 +41,19 @@ export function scarcityOf(
     const needed = incoming.reduce(
       // What is only tried to be moved may need one buffer more, for a head.
       (sum, flow) => sum + Math.min(underWay(flow), received(flow)) * (flow.pieces + (flow.pages === 'tried' ? 1 : 0)),
-      control.length,
+      control.length + controlTo(system, vm, spans),
     )
     return needed > postedBuffers(system, vm)
   })
-  return { receivers, senders, none: !senders.includes(true) && !receivers.includes(true) }
+  return { receivers, senders, none: against === undefined && !senders.includes(true) && !receivers.includes(true) }
+}
+
+/** Control packets of VMs that are not believed, to a VM: each takes one of its buffers. */
+function controlTo(system: System, vm: number, spans: readonly number[]): number {
+  return system.flows.reduce((sum, flow) => {
+    const { destination, index, source } = flow
+    return source === vm || destination === vm ? sum + foreignControlUnderWay(system, flow, spans[index] ?? 0) : sum
+  }, 0)
 }
 
 /** Receive buffers that a VM keeps posted. */

@@ -6,6 +6,7 @@ import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp, chargedNs } from '../platform/index.ts'
 import { moveCharges, TransferWay } from '../zero-copy/index.ts'
 import type { Starts } from './least-fixed-point.ts'
+import { isForeign } from './predict-against.ts'
 import { CoreLoad } from './predict-cores.ts'
 import { countedSoftware } from './predict-counted.ts'
 import { softwareWithin } from './predict-dma.ts'
@@ -48,7 +49,7 @@ export class Parts {
     // A loan begins before its message arrives, and is due a period later.
     const loanSpanNs = (flow: SystemFlow) =>
       lends && flow.pages !== 'copied' ? spans[flow.index]! + flow.periodNs + settledNs : spans[flow.index]!
-    const scarcity = scarcityOf(system, underWay, received)
+    const scarcity = scarcityOf(system, underWay, received, spans)
     this.scarcity = scarcity
     this.software = countedSoftware(system, {
       // A sender has no more buffers.
@@ -85,6 +86,8 @@ export class Parts {
     // The same for all that are sent from one core.
     const sent = new Map<number, number>()
     this.#sentNs = system.flows.map((flow) => {
+      // What is not believed of a sender is counted from when the broker may serve it.
+      if (isForeign(system, flow)) return 0
       const core = flow.sourceCore
       const sentNs =
         sent.get(core) ?? (atOnce ? 0 : beforeNs(system, core, this.loads.get(core)!, software, spans, starts))

@@ -14,6 +14,7 @@ import {
   TRANSFER_CHARGES,
 } from '../broker/index.ts'
 import { CostOp, sumCharges } from '../platform/index.ts'
+import { foreignMessageNs, isForeign, isWithheld, maskedNs, withheldTransfers } from './predict-against.ts'
 import {
   announcedElsewhere,
   controlCharges,
@@ -132,9 +133,12 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   // A throttled core that looks for interrupts takes no exception for them.
   const interruptBestNs = looksForInterrupts(system) ? best(CostOp.gicAccess) : best(CostOp.irqEntryAck)
   // A loan is due a period after it began, which is after the release, and what was handed back by then is found.
-  const revokes = (flow: SystemFlow) => underWay.handedBackNs(flow) > flow.periodNs
-  const starves = (flow: SystemFlow) => underWay.starves(flow.destination)
+  const revokes = (flow: SystemFlow) => underWay.handedBackNs(flow) > flow.periodNs || isForeign(system, flow)
+  const starves = (flow: SystemFlow) => underWay.starves(flow.destination) || isWithheld(system, flow)
   // Who is starved is told of every refill.
+  // A message that has waited for buffers goes on with enough for a transfer, if it is only others that may keep them back.
+  const parts = (flow: SystemFlow) =>
+    chains && !underWay.starves(flow.destination) ? withheldTransfers(system, flow) : flow.pieces
   const told = (flow: SystemFlow) => starves(flow) || !system.interrupts.suppressRefill
   const kicks = system.flows.some(told)
   const growth = growthOf(system)
@@ -149,8 +153,11 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   const blacksOut = regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs
   const transfer = ofFlow((flow) =>
     // All long messages are alike, and all short ones.
-    onceFor(system, told(flow) ? 'transfer, kicked' : 'transfer', flow.pieces > 1 + EXTEND_BATCH ? 1 : 0, () =>
-      worstNs(system, transferCharges(system, flow.pieces, told(flow))),
+    onceFor(
+      system,
+      told(flow) ? 'transfer, kicked' : 'transfer',
+      flow.pieces > 1 + EXTEND_BATCH ? 1 : 0,
+      () => worstNs(system, transferCharges(system, flow.pieces, told(flow))) + maskedNs(system),
     ),
   )
   const completions = (flow: SystemFlow) =>
@@ -158,7 +165,7 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   const transfersABreak = chains ? (growth === 'prompt' || growth === 'none' ? 1 : 2) : 0
   return {
     events: {},
-    stepNs: stepNs(system, underWay),
+    stepNs: system.against?.holdNs ?? stepNs(system, underWay),
     beginNs: onceFor(system, 'begin', 0, () => worstNs(system, sumCharges(TRANSFER_CHARGES, FIRST_TRANSFER_CHARGES))),
     pieceNs: onceFor(system, 'piece', 0, () => worstNs(system, pieceCharges(system))),
     transferNs: Math.max(...system.flows.map(transfer)),
@@ -178,7 +185,10 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
         system,
         completions(flow) < 1 ? 'message' : 'message, told',
         flow.index,
-        () => worstNs(system, messageCharges(system, flow, completions(flow))) + awaitedNs(system, flow),
+        () =>
+          worstNs(system, messageCharges(system, flow, completions(flow))) +
+          awaitedNs(system, flow) +
+          foreignMessageNs(system, flow),
       ),
     ),
     loan: ofFlow((flow) => {
@@ -200,12 +210,12 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     transfers: ofFlow((flow) => {
       if (flow.pages === 'moved') return 0
       const transfers = transfersAtMost(flow.pieces, growth)
-      return Math.min(flow.pieces, transfers + waits(flow))
+      return isWithheld(system, flow) ? parts(flow) : Math.min(flow.pieces, transfers + waits(flow))
     }),
     // A message that has to wait for buffers comes back whenever there are some.
     restarts: ofFlow((flow) => {
       if (underWay.interrupts?.(flow) === false) return 0
-      return transfersABreak * Math.min(flow.pieces, 1 + waits(flow))
+      return transfersABreak * (isWithheld(system, flow) ? parts(flow) : Math.min(flow.pieces, 1 + waits(flow)))
     }),
     transfersABreak,
     waits,
@@ -213,7 +223,7 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     restartsOnce: growth === 'none' ? 0 : waitsOnce * (1 + transfersABreak),
     refillKickNs: kicks ? refillKickNs(system) : 0,
     refillKick: ofFlow((flow) => (told(flow) ? refillKickNs(system) : 0)),
-    surplusNs: surplusNs(system),
+    surplusNs: surplusNs(system, system.flows.some(starves)),
   }
 }
 
@@ -237,11 +247,13 @@ function waitsOf(system: System, flow: SystemFlow): number {
 }
 
 /** While pages are lent, every buffer that a receiver has posted may be taken to look at it. */
-function surplusNs(system: System): number {
+function surplusNs(system: System, starves: boolean): number {
   const { chains, flows, lends, scenario, worst } = system
   const fetchNs = worst(CostOp.fetchDescriptor)
   const receivers = [...new Set(flows.map(({ destination }) => destination))]
-  if (!lends) return receivers.length * (FIRST_BUFFERS + (chains ? CHAIN_BATCH : 0)) * fetchNs
+  // What has waited for some goes on with as many as a transfer takes.
+  const ahead = starves ? EXTEND_BATCH : CHAIN_BATCH
+  if (!lends) return receivers.length * (FIRST_BUFFERS + (chains || starves ? ahead : 0)) * fetchNs
   return receivers.reduce((sumNs, vm) => {
     const posted = receiveBuffersOf(scenario, vm)
     return sumNs + posted * fetchNs + Math.ceil(posted / LOOK_BATCH) * worstNs(system, TIMER_CHARGES)
@@ -279,13 +291,15 @@ function stepNs(system: System, underWay: UnderWay): number {
   const { chains, controls, cores, design, flows, interrupts, lends, vmCores, worst } = system
   const floating = design === 'floating'
   const receivers = new Set(flows.map(({ destination }) => destination)).size
+  // Of one that has run out of them, as many as a transfer takes.
+  const firsts = flows.some(({ destination }) => underWay.starves(destination)) ? 1 + EXTEND_BATCH : FIRST_BUFFERS
   const sent = vmCores.map((_, vm) =>
     Math.min(FETCH_BATCH, sum(flows, (flow) => (flow.source === vm ? underWay.messages(flow) : 0)) + controls),
   )
   const fetched = floating ? Math.max(...sent) : sum(sent, (count) => count)
   const forPages = pageStepBuffers(system)
   const chained = chains ? EXTEND_BATCH : 0
-  const refilled = FIRST_BUFFERS * receivers + chained + forPages.buffers + controls
+  const refilled = firsts * receivers + chained + forPages.buffers + controls
   // Every call that takes buffers may be one batch of lent pages that come back.
   const batches = 2 * receivers + (chains ? EXTEND_BATCH / CHAIN_BATCH : 0) + forPages.batches + controls
   const announced = Math.min(

@@ -47,6 +47,15 @@ export interface Throttle {
   readonly interruptsNs: number
 }
 
+/** VMs of which nothing is believed, and what they cost a step of the broker. */
+export interface Against {
+  readonly vms: ReadonlySet<number>
+  /** w, whatever they do. */
+  readonly holdNs: number
+  /** Longest hold of one of their cores that does nothing for any message. */
+  readonly uselessNs: number
+}
+
 export interface System {
   readonly scenario: Scenario
   readonly design: Design
@@ -81,6 +90,8 @@ export interface System {
   readonly throttles: ReadonlyMap<number, Throttle>
   /** A transfer between VMs of one core is waited for when it keeps the DMA busy no longer than this. */
   readonly waitForDmaNs: number
+  /** Absent: all guests keep to their flows and rings. */
+  readonly against?: Against
 }
 
 export function systemOf(scenario: Scenario, design: Design, profile: BoardProfile): System {

@@ -12,6 +12,7 @@ import { builtInProfile } from './boards.ts'
 import { checkPrediction } from './check-options.ts'
 import type { Design } from './design.ts'
 import { LIMIT_NS } from './least-fixed-point.ts'
+import { longestHoldNs } from './predict-hold.ts'
 import { creditObstaclesOf, vmObstaclesOf } from './predict-obstacles.ts'
 import { pathBestNs } from './predict-parts.ts'
 import { reasonsOf } from './predict-reasons.ts'
@@ -94,7 +95,7 @@ export interface Prediction {
   readonly cores: readonly CorePrediction[]
   readonly tasks: readonly TaskPrediction[]
   readonly chains: readonly ChainPrediction[]
-  /** w: longest hold of the broker's lock; null where there is none. */
+  /** w: longest hold of the broker's lock, whatever VMs do that are not `trusted`; null where there is no lock. */
   readonly lockHoldNs: number | null
   /** Why a flow may have to wait for something that no analysis here bounds; such flows have no bound. */
   readonly obstacles: readonly string[]
@@ -188,10 +189,16 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
     })),
     tasks: tasksOf(system, software, known ? loads : null, spans),
     chains,
-    lockHoldNs: design === 'floating' ? (known ? software.stepNs : longestStepNs(system)) : null,
+    lockHoldNs: design === 'floating' ? holdNs(system, known ? software.stepNs : longestStepNs(system)) : null,
     obstacles,
     utilization,
   }
+}
+
+/** `honestNs`: while all guests keep to their flows. */
+function holdNs(system: System, honestNs: number): number {
+  const believed = system.pinned || system.scenario.vms.every(({ trusted }) => trusted)
+  return believed ? honestNs : Math.max(honestNs, longestHoldNs(system))
 }
 
 /** `state`: null: nothing is known. */

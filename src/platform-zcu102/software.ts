@@ -146,6 +146,7 @@ function relayOf(scenario: Scenario, options: SoftwareOptions, ends: readonly En
       colors: memory.colorPolicy,
       spareFrames: memory.spareFrames,
       cores: vms.map(({ core }) => core),
+      receiveBuffers: vms.map((_, vm) => receiveBuffersOf(scenario, vm)),
       flows: brokerFlows,
     },
     new VsockRouter(

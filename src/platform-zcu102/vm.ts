@@ -2,7 +2,7 @@
  * One VM: a vsock device whose registers stand in the hypervisor layer and whose queues the broker serves, a driver that
  * negotiates with it, and the guest behind the driver.
  */
-import { type Broker, RECEIVE_EXTENTS } from '../broker/index.ts'
+import { type Broker, MESSAGE_DESCRIPTORS, RECEIVE_BYTES, RECEIVE_EXTENTS } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
 import { VirtioError } from '../internal/error.ts'
 import { BumpAllocator, type GuestMemory, PAGE_SIZE, SegmentList } from '../memory/index.ts'
@@ -26,9 +26,7 @@ export const TRANSMIT_QUEUE_SIZE = 256
 /** Receive buffers beyond those for messages: control packets. */
 const SPARE_RECEIVE_BUFFERS = 32
 
-/** A chain is looked at as a whole, under the lock: as many buffers as Linux' vsock needs for a packet, and some. */
-const MAX_MESSAGE_BUFFERS = 32
-const RECEIVE_LIMITS = { maxChainBuffers: RECEIVE_EXTENTS, maxChainBytes: RECEIVE_EXTENTS * PAGE_SIZE }
+const RECEIVE_LIMITS = { maxChainBuffers: RECEIVE_EXTENTS, maxChainBytes: RECEIVE_BYTES }
 
 export interface VmOptions {
   readonly vm: number
@@ -69,7 +67,7 @@ export function startVm(options: VmOptions): Vm {
       deviceId: contract.id,
       commonFeatures: FeatureSet.of(VIRTIO_F_VERSION_1, ...(options.eventIdx ? [VIRTIO_F_EVENT_IDX] : [])),
       queueSizes: [receiveSize, TRANSMIT_QUEUE_SIZE, 8],
-      chainLimits: [RECEIVE_LIMITS, { maxChainBuffers: MAX_MESSAGE_BUFFERS, maxChainBytes: options.maxMessageBytes }],
+      chainLimits: [RECEIVE_LIMITS, { maxChainBuffers: MESSAGE_DESCRIPTORS, maxChainBytes: options.maxMessageBytes }],
       config: new ConfigSpace(contract.config, { guestCid: options.cid }),
     },
     {

@@ -56,6 +56,7 @@ const VM = {
   buffers: choice('page-aligned', 'unaligned').default('page-aligned'),
   memguard: z.unknown(),
   refillsPerUs: amount(0, 1e6, 'refills per us').default(0),
+  trusted: flag().default(false),
   tasks: z.unknown(),
 }
 

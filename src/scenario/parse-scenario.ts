@@ -109,6 +109,7 @@ function completeVm(draft: VmDraft): VmSpec {
     buffers: vm.buffers,
     memguard: memguard && { refills: memguard.refills, periodNs: memguard.period },
     refillsPerUs: vm.refillsPerUs,
+    trusted: vm.trusted,
     tasks: (draft.tasks as TaskFields[]).map((task) => ({
       name: task.name,
       periodNs: task.period,

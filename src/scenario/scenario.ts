@@ -35,6 +35,8 @@ export interface VmSpec {
   readonly memguard: MemguardSpec | null
   /** Cache refills that its background load takes while the guest runs, per us. */
   readonly refillsPerUs: number
+  /** It is believed to keep to its flows and its rings. Bounds against guests that do not are about the others. */
+  readonly trusted: boolean
   readonly tasks: readonly TaskSpec[]
 }
 

@@ -192,7 +192,7 @@ describe('receive buffers that nothing can be received into', () => {
     ])
   })
 
-  it('in more than 16 parts: back empty, and charged by the descriptor', () => {
+  it('in more parts than a receive buffer may have: back empty, and charged by the descriptor', () => {
     const world = copies()
     const hostile = world.guests[HOSTILE]!
     const parts = Array.from({ length: 17 }, (_, i) => [i * (PAGE + 512), 512] as const)
@@ -275,6 +275,94 @@ describe('messages', () => {
     }
     expect(arrived).toBeGreaterThanOrEqual(5)
     expect(arrived).toBeLessThanOrEqual(6)
+  })
+})
+
+describe('receive buffers that are kept back', () => {
+  const post = (world: World, count: number) => {
+    for (let i = 0; i < count; i++) world.guests[BORROWER]!.postParts([[2 * i * PAGE, HEADER_BYTES + PAGE]])
+  }
+
+  it('and then given one by one: the message goes on with as many as a transfer takes', () => {
+    const world = newWorld({ transfer: 'copy', receiveBuffers: 64 })
+    world.guests[THIRD]!.send(BORROWER, 8 * PAGE, 0, 1)
+    drain(world)
+    expect(world.guests[BORROWER]!.usedOf(0)).toHaveLength(2)
+    for (let posted = 1; posted < 6; posted++) {
+      post(world, 1)
+      world.guests[BORROWER]!.kick(0)
+      drain(world)
+      expect(world.guests[BORROWER]!.usedOf(0)).toHaveLength(0)
+    }
+    post(world, 1)
+    world.guests[BORROWER]!.kick(0)
+    drain(world)
+    expect(world.guests[BORROWER]!.usedOf(0)).toHaveLength(6)
+  })
+
+  it('and then given: the message is due from then on, and goes before none that is due earlier', () => {
+    const world = newWorld({ transfer: 'copy', chaining: false })
+    const [hostile, third, lender] = world.guests
+    // Due 40 us after it competes, the message of the hostile VM to the lender after 30, what the DMA does meanwhile after 80.
+    third!.send(BORROWER, 3 * PAGE, 0, 1)
+    drain(world)
+    expect(hostile!.usedOf(0)).toHaveLength(2)
+    world.advance(1_000_000)
+    lender!.send(THIRD, 2 * PAGE, 0, 1)
+    settle(world)
+    post(world, 2)
+    hostile!.kick(0)
+    settle(world)
+    hostile!.stage(LENDER, [[SENT * PAGE, PAGE]])
+    hostile!.publish()
+    hostile!.kick(1)
+    settle(world)
+    world.endDma()
+    settle(world)
+    world.endDma()
+    settle(world)
+    expect([lender!.usedOf(0).length, hostile!.usedOf(0).length]).toEqual([1, 0])
+    drain(world)
+    expect(hostile!.usedOf(0)).toHaveLength(1)
+  })
+})
+
+describe('a doorbell that is rung for nothing', () => {
+  const locks = (world: World) => world.charges[CostOp.lockCriticalSection]!
+
+  it('is answered, and the next ones wait until the VM has rested, without the lock', () => {
+    const world = newWorld({ transfer: 'copy' })
+    const before = locks(world)
+    for (let i = 0; i < 20; i++) world.guests[BORROWER]!.kick(1)
+    expect(locks(world)).toBe(before + 1)
+    // Its next message waits for the timer, and nobody else's does.
+    world.guests[BORROWER]!.send(THIRD, 100, 0, 1)
+    world.guests[LENDER]!.send(THIRD, 100, 0, 1)
+    drain(world)
+    expect(world.guests[THIRD]!.usedOf(0)).toHaveLength(1)
+    world.advance(50_000)
+    drain(world)
+    expect(world.guests[THIRD]!.usedOf(0)).toHaveLength(1)
+  })
+
+  it('is one for receive buffers that nobody waits for: it takes no lock at all', () => {
+    const world = newWorld({ transfer: 'copy' })
+    const before = locks(world)
+    for (let i = 0; i < 20; i++) world.guests[BORROWER]!.kick(0)
+    expect(locks(world)).toBe(before)
+  })
+
+  it('with a message that is refused, and with one more than the flow has buffers for: nothing behind it is looked at before', () => {
+    const world = newWorld({ transfer: 'copy', toleranceNs: 0 })
+    const guest = world.guests[BORROWER]!
+    for (let i = 0; i < 14; i++) guest.stage(THIRD, [[SENT * PAGE, 1]])
+    guest.publish()
+    const before = world.charges[CostOp.fetchDescriptor]!
+    guest.kick(1)
+    drain(world)
+    const fetched = world.charges[CostOp.fetchDescriptor]! - before
+    // Four have buffers; the first of them has gone, with a receive buffer; and one is too many.
+    expect(fetched).toBeLessThanOrEqual(7)
   })
 })
 

@@ -43,6 +43,7 @@ describe('the example', () => {
       buffers: 'page-aligned',
       memguard: null,
       refillsPerUs: 0,
+      trusted: false,
       tasks: [],
     })
     expect(scenario.flows[1]).toEqual({

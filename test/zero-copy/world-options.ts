@@ -17,6 +17,8 @@ export interface WorldOptions {
   readonly anyBytes?: boolean
   /** Flows may come this much early. Default: as early as they like. */
   readonly toleranceNs?: number
+  /** That every driver keeps posted, as the broker is told. Default: it is told nothing. */
+  readonly receiveBuffers?: number
   /** Faults that the tests must find. */
   readonly fault?: Fault
 }

@@ -136,6 +136,7 @@ export class World implements PlatformPort {
         }),
         colors: new ColorPolicy({ mode: options.colors, vms: [[0], [1], [2]], pool: spares > 0 ? [POOL_COLOR] : [] }),
         spareFrames,
+        ...(options.receiveBuffers !== undefined && { receiveBuffers: [0, 1, 2].map(() => options.receiveBuffers!) }),
         cores: [0, 1, 2],
         flows,
       },
@@ -225,6 +226,9 @@ export class World implements PlatformPort {
     this.finishSteps(vm)
     for (let calls = 0; this.broker.isAttached(vm); calls++) {
       expect(calls, 'a reset does not come to an end').toBeLessThan(500)
+      // It has made the broker work for nothing, and asks again when it has rested.
+      const restsUntilNs = this.relay.restsUntilNs(vm)
+      if (restsUntilNs > 0) this.advance(restsUntilNs - this.#time)
       this.#enter(vm, BrokerCause.detach, vm)
       this.finishSteps(vm)
       this.endDma()

@@ -1,0 +1,61 @@
+/** Bounds whatever VMs do that are not a flow's ends. What the broker does so that these are not far above the others: test/broker/hostile-rings.test.ts. */
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { predict, predictUntrusted } from '../../src/platform-zcu102/index.ts'
+import { parseScenario, type Scenario } from '../../src/scenario/index.ts'
+
+const path = 'examples/scenarios/default.yaml'
+const scenario = parseScenario(readFileSync(path, 'utf8'), { path })
+const design = 'floating' as const
+const trusting = (names: readonly string[]): Scenario => ({
+  ...scenario,
+  vms: scenario.vms.map((vm) => ({ ...vm, trusted: names.includes(vm.name) })),
+})
+const untrusted = (of: Scenario) => predictUntrusted(of, predict(of, { design }), { design })
+
+describe('bounds whatever other VMs do', () => {
+  it('are of all VMs but the ends, and say what they cost', () => {
+    const flows = untrusted(scenario)
+    expect(flows.map(({ name, against }) => [name, ...against])).toEqual([
+      ['control', 'logger'],
+      ['frames', 'logger'],
+      ['log', 'planner'],
+      ['trajectory', 'camera'],
+      ['settings', 'camera'],
+    ])
+    for (const { endToEndNs, obstacle, price } of flows) {
+      expect(endToEndNs === null).toBe(obstacle !== '')
+      expect(price === null).toBe(endToEndNs === null)
+      if (price !== null) expect(price).toBeGreaterThan(1)
+    }
+    const { control, frames } = Object.fromEntries(flows.map((flow) => [flow.name, flow]))
+    expect(control).toMatchObject({ schedulable: true, obstacle: '' })
+    expect(frames).toMatchObject({ schedulable: true, obstacle: '' })
+  })
+
+  it('are the others where all VMs are trusted, and the lock is held for less then', () => {
+    const of = trusting(['camera', 'planner', 'logger'])
+    const prediction = predict(of, { design })
+    expect(untrusted(of).map(({ endToEndNs, price }) => [endToEndNs, price])).toEqual(
+      prediction.flows.map(({ endToEndNs }) => [endToEndNs, 1]),
+    )
+    expect(prediction.lockHoldNs!).toBeLessThan(predict(scenario, { design }).lockHoldNs!)
+  })
+
+  it('of a flow do not depend on whether its own ends are trusted, nor a neighbour on their cores', () => {
+    const control = (of: Scenario) => untrusted(of)[0]!
+    expect(control(trusting(['camera', 'planner']))).toEqual(control(scenario))
+    const [logger] = scenario.vms.slice(2)
+    const moved = { ...scenario, vms: [...scenario.vms.slice(0, 2), { ...logger!, core: 0 }] }
+    expect(control(moved).against).toEqual([])
+  })
+
+  it('are not those of the dedicated broker', () => {
+    const dedicated = predictUntrusted(scenario, predict(scenario, { design: 'dedicated' }), { design: 'dedicated' })
+    for (const { endToEndNs, obstacle } of dedicated)
+      expect({ endToEndNs, obstacle }).toMatchObject({
+        endToEndNs: null,
+        obstacle: expect.stringContaining('dedicated'),
+      })
+  })
+})
