@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { MUTANTS } from './mutants.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 const docs = readFileSync(new URL('docs/mutation.md', ROOT), 'utf8')
@@ -41,6 +42,11 @@ it('docs/mutation.md explains code that is there', () => {
     const [file, code] = row.split(/: (.*)/s) as [string, string]
     expect(readFileSync(new URL(`src/virtqueue/${file}`, ROOT), 'utf8'), row).toContain(code)
   }
+})
+
+it('the documents say how many faults were seeded by hand', () => {
+  expect(docs).toContain(`${MUTANTS.length} faults seeded by hand`)
+  expect(readFileSync(new URL('docs/testing.md', ROOT), 'utf8')).toContain(`all ${MUTANTS.length}, and nothing in the`)
 })
 
 const report = process.env.MUTATION_REPORT
