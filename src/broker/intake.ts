@@ -26,12 +26,15 @@ export class Intake {
   #expected = 0
   /** By VM: its doorbell has been answered in part. */
   readonly #fetching: Uint8Array
+  /** By VM: doorbells of messages that another doorbell has brought. */
+  readonly #owed: Uint8Array
 
   constructor(context: RelayContext, queues: FlowQueues) {
     this.#context = context
     this.#queues = queues
     this.#held = context.endpoints.map(() => null)
     this.#fetching = new Uint8Array(context.endpoints.length)
+    this.#owed = new Uint8Array(context.endpoints.length)
     this.#header = new Uint8Array(context.router.headerBytes)
   }
 
@@ -78,10 +81,12 @@ export class Intake {
       }
     }
     this.#context.publish(vm, queue)
+    // Each message may have a doorbell of its own, which finds nothing where one before it has brought them all.
+    const answers = this.#fetching[vm] === 0 && this.#held[vm] === null ? 1 : 0
+    const owed = this.#owed[vm]! + this.#expected - answers
+    this.#owed[vm] = Math.max(0, Math.min(FETCH_BATCH, owed))
     // What follows is left in the ring until it has rested, as is a doorbell that was rung for nothing.
-    if (useless || (this.#expected === 0 && this.#held[vm] === null && this.#fetching[vm] === 0)) {
-      this.#context.rest(vm)
-    }
+    if (useless || owed < 0) this.#context.rest(vm)
     this.#fetching[vm] = more ? 1 : 0
     return more
   }
@@ -90,6 +95,7 @@ export class Intake {
   forget(vm: number): void {
     this.#held[vm] = null
     this.#fetching[vm] = 0
+    this.#owed[vm] = 0
   }
 
   #hold(vm: number, chain: DescriptorChain): void {

@@ -143,6 +143,8 @@ export function foreignControlNs(system: System): number {
  */
 export function foreignControlUnderWay(system: System, flow: SystemFlow, spanNs: number): number {
   const { directions, periodNs } = foreignControl(system, flow, spanNs)
+  // A span need not be known where there are none.
+  if (directions === 0) return 0
   return (
     directions *
     (CONTROL_MESSAGES_TIMED +
