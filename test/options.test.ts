@@ -164,6 +164,10 @@ const WALKS: Readonly<Record<string, Walk>> = {
   parseBoardProfile: { call: (option) => zcu102.parseBoardProfile('', option) },
   parseCalibration: { call: (option) => zcu102.parseCalibration('', option) },
   predict: { call: (option) => zcu102.predict(nothing, { ...design, ...option }), ...prediction },
+  predictUntrusted: {
+    call: (option) => zcu102.predictUntrusted(nothing, nothing, { ...design, ...option }),
+    ...prediction,
+  },
   predictedSensitivity: {
     call: (option) => zcu102.predictedSensitivity(nothing, { ...design, ...option }),
     ...prediction,
@@ -202,7 +206,7 @@ const WALKS: Readonly<Record<string, Walk>> = {
       'flows[].maximumBytes': NUMBERS.slice(1),
       'flows[].priority': NUMBERS.slice(1),
     },
-    sample: { cores: [0, 0], flows: [flow], spareFrames: [1] },
+    sample: { cores: [0, 0], flows: [flow], spareFrames: [1], receiveBuffers: [1] },
   },
   TransferPolicy: {
     call: (option) => new TransferPolicy('copy', option),

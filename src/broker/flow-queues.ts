@@ -4,7 +4,7 @@
  * message of each flow is in one of three trees, by the time until which it waits, or by its urgency.
  */
 import { LeastKeys } from '../internal/least-keys.ts'
-import { EXTEND_BATCH } from './batches.ts'
+import { ANNOUNCE_BATCH } from './batches.ts'
 import { FlowState } from './flow.ts'
 import { type Message, MessageTable } from './message-table.ts'
 import type { RelayContext } from './relay-context.ts'
@@ -115,7 +115,7 @@ export class FlowQueues {
     const { chunkBytes, receiveBuffers } = this.#context.config
     const posted = receiveBuffers?.[destination] ?? 1
     const pieces = Math.ceil((totalBytes - movedBytes) / chunkBytes)
-    return Math.max(1, Math.min(pieces, 1 + EXTEND_BATCH, Math.floor(posted / 2)))
+    return Math.max(1, Math.min(pieces, ANNOUNCE_BATCH, Math.floor(posted / 2)))
   }
 
   /** In the order of the flows, each that is more urgent than the best so far is looked at; of equals the first wins. */

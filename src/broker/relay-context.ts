@@ -72,6 +72,9 @@ export function checkRelayConfig(config: RelayConfig): void {
   if (interruptCore !== 'receiver') checkInteger('interruptCore', interruptCore, 0, config.coreCount - 1)
   checkArray('cores', config.cores, 'an array of cores')
   for (const core of config.cores) checkInteger('cores', core, 0, config.coreCount - 1)
+  const { receiveBuffers = [] } = config
+  checkArray('receiveBuffers', receiveBuffers, 'an array of counts')
+  for (const count of receiveBuffers) checkInteger('receiveBuffers', count, 1, 32_768)
   checkArray('flows', config.flows, 'an array of BrokerFlow')
   for (const [i, flow] of config.flows.entries()) checkFlow(`flows[${i}]`, flow, config.cores.length)
 }

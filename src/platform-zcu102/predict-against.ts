@@ -8,10 +8,10 @@
  *   masking   a core of theirs that takes an interrupt may be in a useless entry first
  */
 import {
+  ANNOUNCE_BATCH,
   CONTROL_MESSAGES_A_PERIOD,
   CONTROL_MESSAGES_TIMED,
   DROP_BATCH,
-  EXTEND_BATCH,
   EXTENTS_PER_PAGE,
   fetchesOf,
   LONGEST_REST_NS,
@@ -77,10 +77,14 @@ export function isWithheld({ against }: System, flow: SystemFlow): boolean {
   return against?.vms.has(flow.destination) ?? false
 }
 
-/** Transfers of a message to such a receiver: each has as many pieces as the broker waits for, or the rest of it. */
+/**
+ * Transfers of a message to such a receiver: each has as many pieces as the broker waits for, or the rest of it; of one whose queue the scenario
+ * makes small, one.
+ */
 export function withheldTransfers({ scenario }: System, { destination, pieces }: SystemFlow): number {
+  if (scenario.vms[destination]!.queueSize !== null) return pieces
   const posted = receiveBuffersOf(scenario, destination)
-  return 1 + Math.ceil(pieces / Math.max(1, Math.min(1 + EXTEND_BATCH, Math.floor(posted / 2))))
+  return 1 + Math.ceil(pieces / Math.max(1, Math.min(ANNOUNCE_BATCH, Math.floor(posted / 2))))
 }
 
 /** Around one of its messages, beside what an honest one has: descriptors, extents, and a core that is left to its guest. */

@@ -4,6 +4,7 @@
  */
 import type { Scenario } from '../scenario/index.ts'
 import { builtInProfile } from './boards.ts'
+import { checkPrediction } from './check-options.ts'
 import { finite, type Prediction, type PredictionOptions } from './predict.ts'
 import { isForeign, systemAgainst } from './predict-against.ts'
 import { NO_DRAIN } from './predict-drain.ts'
@@ -32,6 +33,7 @@ export function predictUntrusted(
   prediction: Prediction,
   options: PredictionOptions,
 ): UntrustedFlow[] {
+  checkPrediction(options)
   const { design, profile = builtInProfile(scenario) } = options
   const system = systemOf(scenario, design, profile)
   const rounds: Rounds = {

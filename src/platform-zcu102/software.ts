@@ -146,7 +146,8 @@ function relayOf(scenario: Scenario, options: SoftwareOptions, ends: readonly En
       colors: memory.colorPolicy,
       spareFrames: memory.spareFrames,
       cores: vms.map(({ core }) => core),
-      receiveBuffers: vms.map((_, vm) => receiveBuffersOf(scenario, vm)),
+      // A queue that the scenario makes small may have fewer than a transfer takes: its messages go on with each.
+      receiveBuffers: vms.map(({ queueSize }, vm) => (queueSize === null ? receiveBuffersOf(scenario, vm) : 1)),
       flows: brokerFlows,
     },
     new VsockRouter(
