@@ -108,10 +108,11 @@ export class DriverQueue {
   }
 
   /**
-   * Publishes what was added and notifies the device when it wants to be. The device may run inside; call it last. Throws `VirtioError`
-   * MEMORY_DETACHED.
+   * Publishes what was added and notifies the device when it wants to be. The device may run inside; call it last. Of a driver that has
+   * stopped it does nothing: the memory of its ring may be another driver's. Throws `VirtioError` MEMORY_DETACHED.
    */
   kick(): void {
+    if (this.#error !== null) return
     this.#requireMemory()
     this.ring.publish()
     if (this.ring.needsNotification()) this.#transport.notify(this.index)

@@ -116,9 +116,10 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
 
   /**
    * Memory of the transport that lives as long as the driver: freed when it is closed, and part of its saved state. Throws `VirtioError`
-   * OUT_OF_MEMORY.
+   * OUT_OF_MEMORY, or `DriverError` when the driver has stopped.
    */
   allocate(lengthBytes: number, align: number): number {
+    if (this.#error !== null) throw this.#error
     const address = this.transport.allocate(lengthBytes, align)
     this.#blocks.push({ address, lengthBytes })
     return address
@@ -135,9 +136,10 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
 
   /**
    * Writes one field; the device ignores what is not the driver's to write. Throws `VirtioError` INVALID_OPTION for a field that does
-   * not exist, CONFIG_VALUE for a value that does not fit.
+   * not exist, CONFIG_VALUE for a value that does not fit, `DriverError` when the driver has stopped.
    */
   writeConfig<K extends keyof C['config'] & string>(key: K, value: ConfigValues<C['config']>[K]): void {
+    if (this.#error !== null) throw this.#error
     this.#config.write(key, value)
   }
 
@@ -163,13 +165,17 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
     if (isUsed) this.poll()
   }
 
-  /** Completes whatever the device has returned on any queue, interrupt or not. Detached memory is a fault: rebind it, and call again. */
+  /**
+   * Completes whatever the device has returned on any queue, interrupt or not. Detached memory is a fault: rebind it, and call again. Of a
+   * driver that has stopped it does nothing.
+   */
   poll(): void {
-    if (this.transport.memory.isDetached) {
+    if (this.#error === null && this.transport.memory.isDetached) {
       this.onFault(memoryDetached(), -1)
       return
     }
     for (const queue of this.queues) {
+      if (this.#error !== null) return
       if (queue.onUsed === null) queue.reap()
       else {
         try {
@@ -226,6 +232,8 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
 
   /** @internal A queue's ring found the device at fault. */
   onViolation(violation: Violation): void {
+    // The rings of a driver that has stopped may be another driver's memory by now, and so may the device.
+    if (this.#error !== null) return
     this.#events.tell('violation', violation)
     // A used length that was clamped: the ring goes on.
     if (this.queues[violation.queue]?.ring.violation === null) return

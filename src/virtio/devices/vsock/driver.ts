@@ -251,13 +251,14 @@ export class VsockDriver {
 
   /** rx goes on while tx is full, as long as the endpoint can hold answers (VSK-DRV-04); #send looks again. */
   #receive(): void {
-    if (this.#receiving || this.#isDetached()) return
+    if (this.#receiving || this.#isStopped()) return
     // What came after a transport reset is of the new life: the old one ends before it is looked at.
     this.#takeEvents()
     this.#receiving = true
     const { rx } = this.driver
     let taken = 0
-    while (this.endpoint.canReceive && rx.ring.popUsed(this.#used)) {
+    // A listener may stop the driver, or start another one: then the rings are no longer ours.
+    while (this.driver.error === null && this.endpoint.canReceive && rx.ring.popUsed(this.#used)) {
       const { id, writtenBytes } = this.#used
       const address = this.#rx.reclaim(id)
       this.#takePacket(address, writtenBytes)
@@ -283,10 +284,10 @@ export class VsockDriver {
 
   /** Reclaims sent packets and sends as many new ones as fit, until neither moves. */
   #send(): void {
-    if (this.#sending || this.#isDetached()) return
+    if (this.#sending || this.#isStopped()) return
     this.#sending = true
     const { tx } = this.driver
-    for (let progress = true; progress; ) {
+    for (let progress = true; progress && this.driver.error === null; ) {
       progress = false
       while (tx.ring.popUsed(this.#used)) this.#tx.release(this.#tx.reclaim(this.#used.id))
       while (this.endpoint.hasOutgoing && this.#sendPacket()) progress = true
@@ -297,8 +298,9 @@ export class VsockDriver {
     this.#receive()
   }
 
-  /** Detached memory is a fault; what there is to send and to receive waits for `rebind`, and a `poll` after it. */
-  #isDetached(): boolean {
+  /** A driver that has stopped touches nothing. Detached memory is a fault; what there is to send and to receive waits for `rebind`, and a `poll` after it. */
+  #isStopped(): boolean {
+    if (this.driver.error !== null) return true
     if (!this.#memory.isDetached) return false
     this.driver.onFault(memoryDetached(), -1)
     return true
@@ -310,7 +312,9 @@ export class VsockDriver {
     const address = this.#tx.take()
     if (address < 0) return false
     const payload = this.#packet.subarray(VSOCK_HEADER_BYTES)
-    if (this.driver.error !== null || !this.endpoint.nextPacket(this.#sent, payload)) {
+    // A `writable` listener may stop the driver too.
+    const hasPacket = this.driver.error === null && this.endpoint.nextPacket(this.#sent, payload)
+    if (!hasPacket || this.driver.error !== null) {
       this.#tx.release(address)
       return false
     }
@@ -330,7 +334,7 @@ export class VsockDriver {
   #takeEvents(): void {
     const { event } = this.driver
     let taken = 0
-    while (event.ring.popUsed(this.#used)) {
+    while (this.driver.error === null && event.ring.popUsed(this.#used)) {
       const { id, writtenBytes } = this.#used
       const address = this.#event.reclaim(id)
       const known = writtenBytes === EVENT_BYTES && this.#memory.readU32(address) === VIRTIO_VSOCK_EVENT_TRANSPORT_RESET
@@ -352,7 +356,7 @@ export class VsockDriver {
 
   /** Posts every free buffer of a queue that the device writes to. */
   #fill(queue: DriverQueue, slots: Slots): void {
-    for (;;) {
+    while (this.driver.error === null) {
       const address = slots.take()
       if (address < 0) break
       const head = queue.ring.add(this.#buffers.clear().addWritable(address, slots.bytes))
