@@ -12,13 +12,15 @@ export interface Events<E extends EventMap> {
   /** Throws `VirtioError` INVALID_OPTION for an event that does not exist, or a listener that is no function. */
   on<K extends keyof E>(event: K, listener: E[K]): this
   once<K extends keyof E>(event: K, listener: E[K]): this
-  /** A listener that was never added is no error. */
+  /** Also one that was added with `once`. A listener that was never added is no error. */
   off<K extends keyof E>(event: K, listener: E[K]): this
   listenerCount<K extends keyof E>(event: K): number
 }
 
 export class Emitter<E extends EventMap> implements Events<E> {
   readonly #listeners = new Map<keyof E, readonly E[keyof E][]>()
+  /** What `once` was given, by what it added. */
+  readonly #originals = new WeakMap<E[keyof E], E[keyof E]>()
   readonly #names: readonly (keyof E & string)[]
   readonly #onRejected: (error: unknown, event: keyof E) => void
 
@@ -41,6 +43,7 @@ export class Emitter<E extends EventMap> implements Events<E> {
       this.off(event, wrapped)
       return listener(...args)
     }) as E[K]
+    this.#originals.set(wrapped, listener)
     return this.on(event, wrapped)
   }
 
@@ -48,7 +51,7 @@ export class Emitter<E extends EventMap> implements Events<E> {
     const listeners = this.#listeners.get(event) ?? []
     this.#listeners.set(
       event,
-      listeners.filter((each) => each !== listener),
+      listeners.filter((each) => each !== listener && this.#originals.get(each) !== listener),
     )
     return this
   }

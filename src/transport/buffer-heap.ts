@@ -2,11 +2,13 @@
  * Buffers of any size in a range of guest memory, taken and given back: free lists by power of two over a bump allocator. Sizes
  * repeat in a driver, so what is freed is soon reused, and nothing is ever merged. It touches no memory.
  */
+import { checkInteger, checkPowerOfTwo, refuseOption } from '../internal/check-option.ts'
 import { refuseState } from '../internal/saved-state.ts'
 import { BumpAllocator } from '../memory/index.ts'
 
 /** Smallest block: a cache line, so that two buffers never share one. */
 const SMALLEST = 64
+const LARGEST = 2 ** 52
 
 /** Plain data, as JSON keeps it. */
 export interface BufferHeapState {
@@ -19,23 +21,38 @@ export interface BufferHeapState {
 export class BufferHeap {
   readonly #fresh: BumpAllocator
   readonly #free = new Map<number, number[]>()
+  /** Size by address of what is handed out; below `#restoredEnd` there are also the blocks of a saved state, whose sizes it does not have. */
+  readonly #held = new Map<number, number>()
+  #restoredEnd = 0
 
   constructor(base: number, lengthBytes: number) {
     this.#fresh = new BumpAllocator(base, lengthBytes)
   }
 
-  /** A block of at least `lengthBytes`, at a multiple of `align`. Throws `VirtioError` OUT_OF_MEMORY. */
+  /** A block of at least `lengthBytes`, at a multiple of `align`. Throws `VirtioError` OUT_OF_MEMORY, or INVALID_OPTION. */
   allocate(lengthBytes: number, align: number): number {
+    checkInteger('lengthBytes', lengthBytes, 0, LARGEST, 'bytes')
+    checkPowerOfTwo('align', align, 1, LARGEST, 'bytes')
     const size = blockSize(lengthBytes)
     const free = this.#free.get(size) ?? []
     const reusable = free.findLastIndex((address) => address % align === 0)
-    if (reusable >= 0) return free.splice(reusable, 1)[0]!
-    return this.#fresh.allocate(size, Math.max(align, SMALLEST))
+    const address = reusable >= 0 ? free.splice(reusable, 1)[0]! : this.#fresh.allocate(size, Math.max(align, SMALLEST))
+    this.#held.set(address, size)
+    return address
   }
 
-  /** Takes back what `allocate` gave for the same length. */
+  /**
+   * Takes back what `allocate` gave for the same length. Throws `VirtioError` INVALID_OPTION for what is not handed out: freed twice, a
+   * block would have two owners.
+   */
   free(address: number, lengthBytes: number): void {
+    checkInteger('lengthBytes', lengthBytes, 0, LARGEST, 'bytes')
     const size = blockSize(lengthBytes)
+    const held = this.#held.get(address)
+    if (held === undefined ? !this.#isRestored(address, size) : held !== size) {
+      refuseOption('address', address, `the start of an allocated block of ${size} bytes`)
+    }
+    this.#held.delete(address)
     const free = this.#free.get(size)
     if (free === undefined) this.#free.set(size, [address])
     else free.push(address)
@@ -69,7 +86,15 @@ export class BufferHeap {
     if (!Array.isArray(free) || !free.every(isList)) refuseState('allocator', 'free must be lists of blocks by size')
     this.#fresh.resumeAt(next)
     this.#free.clear()
+    this.#held.clear()
+    this.#restoredEnd = next
     for (const [size, addresses] of free) this.#free.set(size, [...addresses])
+  }
+
+  /** A block of the saved state that is not free. */
+  #isRestored(address: number, size: number): boolean {
+    const isInside = Number.isSafeInteger(address) && address >= this.#fresh.base && address + size <= this.#restoredEnd
+    return isInside && ![...this.#free.values()].some((addresses) => addresses.includes(address))
   }
 }
 

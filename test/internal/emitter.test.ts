@@ -21,6 +21,15 @@ describe('Emitter', () => {
     expect(emitter.listenerCount('ping')).toBe(0)
   })
 
+  it('takes back what was added with once, by the function that was given', () => {
+    const emitter = new Emitter<{ ping: () => void; pong: () => void }>(['ping', 'pong'], unexpected)
+    let calls = 0
+    const listener = () => calls++
+    emitter.once('ping', listener).once('pong', listener).off('ping', listener)
+    expect([emitter.listenerCount('ping'), emitter.listenerCount('pong')]).toEqual([0, 1])
+    expect([emitter.emit('ping'), emitter.emit('pong'), emitter.emit('pong'), calls]).toEqual([false, true, false, 1])
+  })
+
   it('a listener added or removed meanwhile counts from the next event on', () => {
     const emitter = new Emitter<{ ping: () => void }>(['ping'], unexpected)
     let late = 0
