@@ -116,6 +116,25 @@ describe('a folder', () => {
     },
   )
 
+  it.skipIf(process.platform !== 'linux')(
+    'is taken over from an owner that ended and whose parent does not ask',
+    async () => {
+      // The shell becomes a program that never asks how its child ended.
+      const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] })
+      try {
+        const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (text) => resolve(Number(text))))
+        const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+        while (stat()[0] !== 'Z') await setTimeout(5)
+        await lockOf({ pid, began: stat()[19]! })
+        const lock = await acquire()
+        expect(lock.predecessor?.pid).toBe(pid)
+        await lock.release()
+      } finally {
+        parent.kill()
+      }
+    },
+  )
+
   it('has a heart that beats while the main thread works', async () => {
     const lock = await acquire()
     const beat = () => readFileSync(lockFile(1)) && Number(spawnSync('stat', ['-c', '%.Y', lockFile(1)]).stdout)

@@ -230,7 +230,10 @@ function processLives({ pid, began }: Owner): boolean {
     // EPERM: it is there, and another's.
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
   }
-  return began === null || beganAt(pid) === began
+  const stat = statFields(pid)
+  // One that has ended stays in the table until its parent asks; in a container nobody may ever ask.
+  if (stat !== null && /^[ZX]$/i.test(stat[0] ?? '')) return false
+  return began === null || stat?.[BEGAN] === began
 }
 
 /** Opened anew each time: only then a file server has to tell the truth. -1: the lock is gone. */
@@ -261,22 +264,26 @@ function thisProcess(): Owner {
   return {
     token: randomUUID(),
     host: hostname(),
-    boot: systemText(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
-    processes: systemText(() => readlinkSync('/proc/self/ns/pid')),
+    boot: systemValue(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
+    processes: systemValue(() => readlinkSync('/proc/self/ns/pid')),
     pid: process.pid,
-    began: beganAt(process.pid),
+    began: statFields(process.pid)?.[BEGAN] ?? null,
   }
 }
 
-/** Field 22 of proc(5)'s stat; the name in parentheses before it may hold anything. */
-function beganAt(pid: number): string | null {
-  return systemText(() => {
+/** Where `statFields` has the time at which a process began. */
+const BEGAN = 19
+
+/** proc(5)'s stat from field 3 on, the state; the name in parentheses before it may hold anything. */
+function statFields(pid: number): string[] | null {
+  return systemValue(() => {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   })
 }
 
-function systemText(read: () => string | null): string | null {
+/** Null: the system does not tell. */
+function systemValue<T>(read: () => T): T | null {
   try {
     return read()
   } catch {
