@@ -35,9 +35,37 @@ export function readRegularFile(path: string, mostBytes = MOST_TEXT_BYTES): Buff
   }
 }
 
-/** The text of a file, as UTF-8; throws as `readRegularFile` does. */
+/**
+ * The text of a file; throws as `readRegularFile` does, and `UnfitFile` for what is not UTF-8: with other characters in the place of
+ * those that were meant, names would change, and two of them might become one.
+ */
 export function readTextFile(path: string, mostBytes = MOST_TEXT_BYTES): string {
-  return readRegularFile(path, mostBytes).toString('utf8')
+  const bytes = readRegularFile(path, mostBytes)
+  const utf16 = UTF16_MARKS.some((mark) => bytes.subarray(0, mark.length).equals(mark))
+  if (utf16) throw new UnfitFile('its text is UTF-16; save it as UTF-8')
+  try {
+    return STRICT.decode(bytes)
+  } catch {
+    const { line, column } = firstWrong(bytes)
+    throw new UnfitFile(`its text is not UTF-8, from line ${line}, column ${column} on; save it as UTF-8`)
+  }
+}
+
+const UTF16_MARKS = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
+/** Keeps a byte order mark, as `Buffer.toString` does: who reads the text knows it. */
+const STRICT = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The first place where the bytes are no UTF-8, counted from 1. */
+function firstWrong(bytes: Buffer): { line: number; column: number } {
+  const lenient = bytes.toString('utf8')
+  let at = 0
+  for (const character of lenient) {
+    const own = Buffer.from(character)
+    if (!own.equals(bytes.subarray(at, at + own.length))) break
+    at += own.length
+  }
+  const lines = bytes.toString('utf8', 0, at).split('\n')
+  return { line: lines.length, column: lines.at(-1)!.length + 1 }
 }
 
 /** A descriptor to read from, and with `flags` to write to; the caller closes it. Throws as `readRegularFile` does. */

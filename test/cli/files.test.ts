@@ -92,6 +92,40 @@ describe('files that are read', () => {
     expect(stderr).toContain('case.json is no case of a corpus: it is a named pipe, not a regular file')
   })
 
+  const ENCODED: readonly [what: string, bytes: Buffer, why: string][] = [
+    ['UTF-16, low byte first', Buffer.from(`\ufeff${SMALL}`, 'utf16le'), 'its text is UTF-16; save it as UTF-8'],
+    [
+      'UTF-16, high byte first',
+      Buffer.from(`\ufeff${SMALL}`, 'utf16le').swap16(),
+      'its text is UTF-16; save it as UTF-8',
+    ],
+    [
+      'Latin-1',
+      Buffer.from('# Größe \ufffd\n', 'latin1'),
+      'its text is not UTF-8, from line 1, column 5 on; save it as UTF-8',
+    ],
+    [
+      'UTF-8 that ends within a character',
+      Buffer.from('# a replaced character: \ufffd\n# ö').subarray(0, -1),
+      'its text is not UTF-8, from line 2, column 3 on; save it as UTF-8',
+    ],
+  ]
+  it.each(ENCODED)('text that is %s is refused for that', async (_, bytes, why) => {
+    writeFileSync(join(folder, 'encoded'), bytes)
+    for (const [what, args, said] of READERS.filter(([what]) => !what.startsWith('a payload'))) {
+      const { code, stdout, stderr } = await cli(...args('encoded'))
+      expect({ what, code, stdout }).toEqual({ what, code: 2, stdout: '' })
+      expect(stderr).toContain(said('encoded'))
+      expect(stderr).toContain(why)
+    }
+  })
+
+  it('a payload may hold any bytes, and text a byte order mark', async () => {
+    writeFileSync(join(folder, 'encoded'), Buffer.from([0xff, 0xfe, 0x80]))
+    writeFileSync(join(folder, 'marked.yaml'), `\ufeff${SMALL}`)
+    expect((await cli('simulate', 'marked.yaml', '--payload', 'encoded')).code).toBe(0)
+  })
+
   it('a file of /proc, which says that it has 0 bytes', async () => {
     const { code, calls } = await cli('simulate', '--payload', '/proc/self/status')
     expect(code).toBe(0)
