@@ -49,5 +49,11 @@ export function mistakeIn(value: unknown, fields: Readonly<Record<string, Shape>
 }
 
 function inWords(value: unknown): string {
-  return typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? 'missing')
+  if (typeof value === 'function') return 'a function'
+  if (['bigint', 'number', 'symbol'].includes(typeof value)) return String(value)
+  try {
+    return JSON.stringify(value) ?? 'missing'
+  } catch {
+    return 'an object that is no JSON'
+  }
 }

@@ -91,6 +91,32 @@ describe('a module that goes wrong where nobody waits', () => {
     }
   })
 
+  it.each([
+    ['a getter that throws', '{ get side() { throw new Error("trap") } }', 'Error: trap'],
+    ['a proxy that throws', 'new Proxy({}, { get() { throw new Error("trap") } })', 'Error: trap'],
+    [
+      'a proxy that throws when it is asked for a field',
+      'new Proxy({}, { has() { throw new Error("trap") } })',
+      'trap',
+    ],
+    [
+      'a proxy that is revoked',
+      '(() => { const p = Proxy.revocable({}, {}); p.revoke(); return p.proxy })()',
+      'revoked',
+    ],
+    ['a bigint', '{ side: 1n }', 'side is 1; it must be "device" or "driver"'],
+    ['what is no number', '{ side: NaN }', 'side is NaN; it must be'],
+    ['a circle', '(() => { const side = {}; side.side = side; return { side } })()', 'an object that is no JSON'],
+  ])('exports %s', (_, exported, shown) => {
+    for (const code of [`export const target = ${exported}`, `export const target = () => (${exported})`]) {
+      write('target.mjs', code)
+      const { code: exit, stdout, stderr } = run('museum', '--target', './target.mjs')
+      expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' })
+      expect(stderr).toMatch(/^\.\/target\.mjs exports [^\n]+\n$/)
+      expect(stderr).toContain(shown)
+    }
+  })
+
   it('is of another kind than a module: TypeScript is only named where it is TypeScript', () => {
     write('target.yaml', 'a: 1')
     const { code, stderr } = run('museum', '--target', './target.yaml')

@@ -32,16 +32,30 @@ export async function loadTargets(path: unknown, terminal: Terminal, limitMs = L
   const guarded = { terminal, limitMs }
   const exported = await load(path, guarded)
   const values = await guarding(path, guarded, () =>
-    Promise.all(
-      Object.values(exported)
-        .flat()
-        .map((value) => called(value, path)),
+    reading(path, () =>
+      Promise.all(
+        Object.values(exported)
+          .flat()
+          .map((value) => called(value, path)),
+      ),
     ),
   )
-  const targets = [...new Set(values.flat().filter(meansTarget))]
-  for (const target of targets) check(target, path)
-  if (targets.length === 0) throw new UsageError(`${path} exports no target; ${HOW}`)
-  return targets
+  return await reading(path, () => {
+    const targets = [...new Set(values.flat().filter(meansTarget))]
+    for (const target of targets) check(target, path)
+    if (targets.length === 0) throw new UsageError(`${path} exports no target; ${HOW}`)
+    return targets
+  })
+}
+
+/** To look at what a module exports may run its code: getters, and the traps of proxies. What these throw is the module's mistake. */
+async function reading<T>(path: string, look: () => T | Promise<T>): Promise<T> {
+  try {
+    return await look()
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    throw new UsageError(`${path} exports what cannot be read: ${inWords(error)}`, { cause: error })
+  }
 }
 
 /** To load a module, and again to call what it exports. */
