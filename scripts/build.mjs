@@ -37,8 +37,11 @@ if (existsSync('dist') && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === s
   console.log('dist is what these sources make')
 } else {
   rmSync(STAMP, { force: true })
-  const { status } = spawnSync(process.execPath, ['node_modules/tsup/dist/cli-default.js'], { stdio: 'inherit' })
+  // Errors come all the same; the names and sizes of two hundred files would hide them.
+  const tsup = ['node_modules/tsup/dist/cli-default.js', '--silent']
+  const { status } = spawnSync(process.execPath, tsup, { stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)
+  console.log(`dist is built, ${readdirSync('dist', { recursive: true }).length} files`)
   mkdirSync('out', { recursive: true })
   writeFileSync(STAMP, stamp())
 }
