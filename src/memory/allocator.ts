@@ -1,10 +1,10 @@
 /** Where rings, tables and buffers of a driver model go: allocators of guest-physical addresses. They touch no memory. */
-import { assert } from '../internal/assert.ts'
-import { checkInteger, MAX_SAFE } from '../internal/check-option.ts'
+import { checkInteger, checkPowerOfTwo, MAX_SAFE, refuseOption } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
-import { isPowerOfTwo } from '../internal/u16.ts'
 import { hex } from './memory-error.ts'
 import { PAGE_SIZE } from './memory-region.ts'
+
+const MOST_PAGES = 2 ** 30
 
 /** Hands out ascending addresses and takes nothing back but everything: for what lives as long as its owner. */
 export class BumpAllocator {
@@ -25,12 +25,10 @@ export class BumpAllocator {
     return this.end - this.#next
   }
 
-  /** Address of `bytes` bytes at a multiple of `align` (a power of two). Throws `VirtioError` OUT_OF_MEMORY when full. */
+  /** Address of `bytes` bytes at a multiple of `align` (a power of two). Throws `VirtioError` OUT_OF_MEMORY when full, or INVALID_OPTION. */
   allocate(bytes: number, align = 16): number {
-    assert(
-      Number.isSafeInteger(bytes) && bytes > 0 && isPowerOfTwo(align),
-      'allocate takes positive bytes and a power of two',
-    )
+    checkInteger('bytes', bytes, 1, MAX_SAFE, 'bytes')
+    checkPowerOfTwo('align', align, 1, 2 ** 52, 'bytes')
     const address = Math.ceil(this.#next / align) * align
     if (address + bytes > this.end) {
       throw new VirtioError(
@@ -47,9 +45,9 @@ export class BumpAllocator {
     this.#next = this.base
   }
 
-  /** Everything below `next`, an address as an earlier `end - remaining` was, counts as handed out. */
+  /** Everything below `next`, an address as an earlier `end - remaining` was, counts as handed out. Throws `VirtioError` INVALID_OPTION. */
   resumeAt(next: number): void {
-    assert(Number.isSafeInteger(next) && next >= this.base && next <= this.end, `${hex(next)} is not in the range`)
+    checkInteger('next', next, this.base, this.end)
     this.#next = next
   }
 }
@@ -62,12 +60,11 @@ export class PageAllocator {
   #cursor = 0
   #free: number
 
-  /** `base` is a multiple of 4096. */
+  /** `base` is a multiple of 4096. Throws `VirtioError` INVALID_OPTION. */
   constructor(base: number, pages: number) {
-    assert(
-      base % PAGE_SIZE === 0 && Number.isInteger(pages) && pages > 0,
-      'a page allocator starts at a page and has some',
-    )
+    checkInteger('base', base, 0)
+    if (base % PAGE_SIZE !== 0) refuseOption('base', base, `a multiple of ${PAGE_SIZE}`)
+    checkInteger('pages', pages, 1, MOST_PAGES)
     this.base = base
     this.pages = pages
     this.#taken = new Uint8Array(pages)
@@ -78,9 +75,9 @@ export class PageAllocator {
     return this.#free
   }
 
-  /** Address of `count` adjacent pages. Throws `VirtioError` OUT_OF_MEMORY when no run is long enough. */
+  /** Address of `count` adjacent pages. Throws `VirtioError` OUT_OF_MEMORY when no run is long enough, or INVALID_OPTION. */
   allocate(count = 1): number {
-    assert(Number.isInteger(count) && count > 0, 'allocate takes a positive number of pages')
+    checkInteger('count', count, 1, MAX_SAFE, 'pages')
     let first = this.#search(this.#cursor, count)
     if (first < 0) first = this.#search(0, count)
     if (first < 0) {
@@ -95,15 +92,15 @@ export class PageAllocator {
     return this.base + first * PAGE_SIZE
   }
 
-  /** Takes back pages of one or more allocations; freeing what is free is our own mistake. */
+  /** Takes back pages of one or more allocations. Throws `VirtioError` INVALID_OPTION, and frees nothing, when one of them is free already. */
   free(address: number, count = 1): void {
+    checkInteger('address', address, this.base, this.base + (this.pages - 1) * PAGE_SIZE)
     const first = (address - this.base) / PAGE_SIZE
-    assert(
-      Number.isInteger(first) && first >= 0 && first + count <= this.pages,
-      `${hex(address)} is not a page of this allocator`,
-    )
+    if (!Number.isInteger(first)) refuseOption('address', address, 'the start of a page')
+    checkInteger('count', count, 1, this.pages - first, 'pages')
     for (let page = first; page < first + count; page++) {
-      assert(this.#taken[page] === 1, `page ${hex(this.base + page * PAGE_SIZE)} is free already`)
+      if (this.#taken[page] !== 1)
+        refuseOption('address', hex(this.base + page * PAGE_SIZE), 'a page that was allocated')
     }
     this.#taken.fill(0, first, first + count)
     this.#free += count

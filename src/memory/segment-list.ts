@@ -4,6 +4,12 @@
  * Caller-owned and reused: parallel typed arrays, no object a segment. The arrays are replaced when the list grows, so read
  * them from the list again after anything was appended.
  */
+import { checkInteger } from '../internal/check-option.ts'
+
+/** Room that a list may be made with; it grows beyond. */
+const LARGEST_CAPACITY = 2 ** 24
+
+/** Runs of bytes of guest memory, in arrays that are used again. */
 export class SegmentList {
   /** How many segments are valid. */
   count = 0
@@ -18,6 +24,7 @@ export class SegmentList {
   length: Uint32Array
 
   constructor(capacity = 64) {
+    checkInteger('capacity', capacity, 1, LARGEST_CAPACITY, 'segments')
     this.capacity = capacity
     this.region = new Int32Array(capacity)
     this.offset = new Uint32Array(capacity)

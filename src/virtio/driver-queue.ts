@@ -3,7 +3,7 @@
  * distrusted by the ring itself; this layer owns the buffers, and keeps them while the device may write to them (CLEAN-DRV-02).
  */
 import { assert } from '../internal/assert.ts'
-import { checkFunction, refuseOption } from '../internal/check-option.ts'
+import { checkFunction, checkInteger, refuseOption } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { watchPromise } from '../internal/watch-promise.ts'
 import { BufferList, type SplitDriverQueue, UsedBuffer } from '../virtqueue/index.ts'
@@ -93,6 +93,8 @@ export class DriverQueue {
     checkBuffers(buffers)
     checkFunction('completion', completion)
     this.#requireRing(buffers.count)
+    if (buffers.count === 0) refuseOption('buffers', buffers, 'a BufferList with at least one buffer')
+    if (direct !== undefined) this.#checkDirect(direct, buffers.count)
     this.#requireMemory()
     const head = this.ring.add(buffers, direct)
     if (head < 0) return false
@@ -274,6 +276,15 @@ export class DriverQueue {
   #forget(call: PendingCall): void {
     const index = this.#waiting.indexOf(call)
     if (index >= 0) this.#waiting.splice(index, 1)
+  }
+
+  /** How many ring descriptors a chain takes before its table. */
+  #checkDirect(direct: number, count: number): void {
+    checkInteger('direct', direct, 0, count, 'buffers')
+    const inTable = count - direct
+    if (inTable <= Math.min(this.#indirectLength, this.ring.size)) return
+    const has = `a table of queue ${this.name} has ${this.#indirectLength} entries`
+    throw new VirtioError('INVALID_OPTION', `direct leaves ${inTable} buffers to a table, and ${has} (indirectLength)`)
   }
 
   #requireMemory(): void {

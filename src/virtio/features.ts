@@ -42,23 +42,28 @@ export class FeatureSet {
   }
 
   union(other: FeatureSet): FeatureSet {
+    checkFeatureSet('other', other)
     return new FeatureSet(this.bits | other.bits)
   }
 
   intersection(other: FeatureSet): FeatureSet {
+    checkFeatureSet('other', other)
     return new FeatureSet(this.bits & other.bits)
   }
 
   /** Bits of this set that `other` lacks. */
   difference(other: FeatureSet): FeatureSet {
+    checkFeatureSet('other', other)
     return new FeatureSet(this.bits & ~other.bits)
   }
 
   isSubsetOf(other: FeatureSet): boolean {
+    checkFeatureSet('other', other)
     return (this.bits & ~other.bits) === 0n
   }
 
   equals(other: FeatureSet): boolean {
+    checkFeatureSet('other', other)
     return this.bits === other.bits
   }
 

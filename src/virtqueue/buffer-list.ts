@@ -2,11 +2,15 @@
  * What a driver offers in one request: device-readable buffers, then device-writable ones (VQS-FRM-DRV-01), by guest-physical
  * address. Caller-owned and reused; allocates only when it grows.
  */
-import { assert } from '../internal/assert.ts'
+import { checkInteger, MAX_U32 } from '../internal/check-option.ts'
+import { VirtioError } from '../internal/error.ts'
+
+/** Room that a list may be made with; it grows beyond. */
+const LARGEST_CAPACITY = 2 ** 20
 
 /**
  * The buffers of one chain that a driver offers, readable ones first: addresses and lengths in bytes, in arrays that
- * are used again.
+ * are used again. What is no buffer is a `VirtioError` INVALID_OPTION, and not added.
  */
 export class BufferList {
   count = 0
@@ -17,12 +21,15 @@ export class BufferList {
   length: Uint32Array
 
   constructor(capacity = 16) {
+    checkInteger('capacity', capacity, 1, LARGEST_CAPACITY, 'buffers')
     this.address = new Float64Array(capacity)
     this.length = new Uint32Array(capacity)
   }
 
   addReadable(address: number, length: number): this {
-    assert(this.readableCount === this.count, 'readable buffers come before writable ones (VQS-FRM-DRV-01)')
+    if (this.readableCount !== this.count) {
+      throw new VirtioError('INVALID_OPTION', 'readable buffers come before writable ones (VQS-FRM-DRV-01)')
+    }
     this.#append(address, length)
     this.readableCount++
     this.readableBytes += length
@@ -44,7 +51,8 @@ export class BufferList {
   }
 
   #append(address: number, length: number): void {
-    if (!Number.isSafeInteger(address) || address < 0 || length >>> 0 !== length) refuseBuffer(address, length)
+    const isAddress = Number.isSafeInteger(address) && address >= 0
+    if (!isAddress || typeof length !== 'number' || length >>> 0 !== length) refuseBuffer(address, length)
     const index = this.count
     if (index === this.address.length) this.#grow()
     this.address[index] = address
@@ -61,6 +69,7 @@ export class BufferList {
   }
 }
 
-function refuseBuffer(address: number, length: number): never {
-  assert(false, `a buffer has an address below 2^53 and a 32-bit length, not ${address} and ${length}`)
+function refuseBuffer(address: number, length: number): void {
+  checkInteger('address', address, 0)
+  checkInteger('length', length, 0, MAX_U32, 'bytes')
 }

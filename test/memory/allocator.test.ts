@@ -14,15 +14,18 @@ describe('BumpAllocator', () => {
     expect(allocator.allocate(1, 1)).toBe(0x1001)
   })
 
-  it('asserts sizes and alignments that make no sense', () => {
+  it('refuses sizes and alignments that make no sense', () => {
     const allocator = new BumpAllocator(0, 64)
     for (const [bytes, align] of [
       [0, 1],
       [-1, 1],
       [1.5, 1],
       [1, 3],
-    ] as const) {
-      expect(() => allocator.allocate(bytes, align)).toThrow(expect.objectContaining({ code: 'ASSERTION' }))
+      [null, 1],
+      ['16', 1],
+      [1, Number.NaN],
+    ] as [number, number][]) {
+      expect(() => allocator.allocate(bytes, align)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
     }
   })
 
@@ -45,12 +48,18 @@ describe('PageAllocator', () => {
     expect(allocator.freePages).toBe(0)
   })
 
-  it('asserts a second free and foreign addresses', () => {
+  it('refuses a second free and foreign addresses', () => {
     const allocator = new PageAllocator(0, 4)
     const page = allocator.allocate(2)
     allocator.free(page, 2)
-    for (const address of [page, 4 * PAGE_SIZE, 17]) {
-      expect(() => allocator.free(address)).toThrow(expect.objectContaining({ code: 'ASSERTION' }))
+    for (const count of [0, -1, 0.5, Number.NaN, 5]) {
+      expect(() => allocator.allocate(count)).toThrow(
+        expect.objectContaining({ code: expect.stringMatching(/INVALID_OPTION|OUT_OF_MEMORY/) }),
+      )
+      expect(() => new PageAllocator(0, 4).free(0, count)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
+    }
+    for (const address of [page, 4 * PAGE_SIZE, 17, null as never, Number.NaN]) {
+      expect(() => allocator.free(address)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
     }
   })
 })

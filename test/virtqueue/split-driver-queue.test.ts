@@ -130,11 +130,6 @@ describe('add', () => {
       () => driver.add(buffers(2, 0), 0.5),
       () => plain.add(buffers(1, 0), 0),
       () => setUp({ indirect: true }).driver.add(buffers(1, 0), 0),
-      () => new BufferList().addWritable(0, 1).addReadable(0, 1),
-      () => new BufferList().addReadable(-1, 1),
-      () => new BufferList().addReadable(2 ** 53, 1),
-      () => new BufferList().addReadable(0, 2 ** 32),
-      () => new BufferList().addReadable(0, 1.5),
       () => driver.add(new BufferList().addReadable(0, 0xffff_ffff).addReadable(0, 1)),
     ]
     for (const mistake of wrong) expect(mistake, mistake.toString()).toThrow(ASSERTION)

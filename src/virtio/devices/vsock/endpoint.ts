@@ -7,6 +7,7 @@
  * VSK-DEV-04).
  */
 import {
+  checkBytes,
   checkFunction,
   checkInteger,
   checkObject,
@@ -167,8 +168,10 @@ export class VsockEndpoint {
     return this.#replies.length > 0 || this.#ready.size > 0
   }
 
-  /** Takes one packet, whose source the owner has verified; `payload` is what follows the header. */
+  /** Takes one packet, whose source the owner has verified, and what follows its header. Throws `VirtioError` INVALID_OPTION. */
   receive(header: VsockHeader, payload: PayloadSource): void {
+    checkObject('header', header, 'a VsockHeader')
+    if (typeof payload?.into !== 'function') refuseOption('payload', payload, 'a PayloadSource, with into()')
     const { srcCid, srcPort, dstCid, dstPort, type, op } = header
     // IMP-VSK-02: nobody has such an address, and an answer would have to carry it.
     if (srcCid > MAX_CID || dstCid > MAX_CID) return
@@ -196,8 +199,10 @@ export class VsockEndpoint {
     this.#touch(socket)
   }
 
-  /** Fills `out` and the front of `target` (`out.len` bytes) with the next packet; false when there is none. */
+  /** Fills `out` and the front of `target` (`out.len` bytes) with the next packet; false when there is none. Throws `VirtioError` INVALID_OPTION. */
   nextPacket(out: VsockHeader, target: Uint8Array): boolean {
+    checkObject('out', out, 'a VsockHeader')
+    checkBytes('target', target)
     const reply = this.#replies.shift()
     if (reply !== undefined) {
       Object.assign(out, reply)
@@ -217,10 +222,7 @@ export class VsockEndpoint {
     return false
   }
 
-  /**
-   * Communication was interrupted (TRANSPORT_RESET): connections end, listeners stay, under the present CID. Throws `VirtioError`
-   * INVALID_OPTION.
-   */
+  /** TRANSPORT_RESET: connections end, listeners stay, under the present CID. Throws `VirtioError` INVALID_OPTION. */
   transportReset(cid: number): void {
     checkInteger('cid', cid, 0, MAX_CID)
     this.cid = cid
