@@ -90,18 +90,16 @@ export class VsockSeqpacketSocket extends VsockSocketBase implements AsyncIterab
   }
 
   /**
-   * Writes a message, waiting for the peer to accept and for room. Rejects with VSOCK_MESSAGE_SIZE for one that can never be
+   * Writes a message, waiting for the peer to accept, for earlier calls and for room. Rejects with VSOCK_MESSAGE_SIZE for one that can never be
    * sent, with VSOCK_CLOSED when the connection ends before, or with the signal's reason.
    */
   async send(bytes: Uint8Array, options: VsockSendOptions = {}): Promise<void> {
+    checkBytes('bytes', bytes)
     checkObject('options', options)
-    const { signal } = options
+    const { endOfRecord = false, signal } = options
+    checkBoolean('endOfRecord', endOfRecord)
     if (signal !== undefined) checkSignal('signal', signal)
-    signal?.throwIfAborted()
-    while (!this.write(bytes, options)) {
-      if (!this.connection.canSend) throw this.closedError()
-      await this.changed(signal)
-    }
+    await this.writeInTurn(() => this.write(bytes, { endOfRecord }), signal)
   }
 
   /** The oldest message, or the next to come; null at the end. Rejects when the connection was cut off. */

@@ -54,6 +54,8 @@ export abstract class VsockSocketBase {
   readonly #owner: SocketOwner
   readonly #events = new Emitter<VsockSocketEvents>(EVENTS, (error) => this.failUnlessEnded(error))
   readonly #changed = new WaitList()
+  /** Calls of `send` that have not ended, oldest first: the others wait for it. */
+  readonly #sends = new Set<object>()
   /** Why the connection ended, beyond its reason. */
   #cause: unknown
 
@@ -200,6 +202,27 @@ export abstract class VsockSocketBase {
   /** Resolves when anything happened; rejects when the signal is aborted. */
   protected changed(signal?: AbortSignal): Promise<void> {
     return this.#changed.wait(signal)
+  }
+
+  /**
+   * Calls `write` until it says that all is written, and not before earlier calls have ended: what is sent first goes first, whole.
+   * Throws when the connection takes no more, or the signal's reason.
+   */
+  protected async writeInTurn(write: () => boolean, signal?: AbortSignal): Promise<void> {
+    const turn = {}
+    this.#sends.add(turn)
+    try {
+      for (;;) {
+        signal?.throwIfAborted()
+        const [first] = this.#sends
+        if (first === turn && write()) return
+        if (!this.connection.canSend) throw this.closedError()
+        await this.changed(signal)
+      }
+    } finally {
+      this.#sends.delete(turn)
+      if (this.#sends.size > 0) this.#changed.wake()
+    }
   }
 
   protected emit(event: 'open' | 'readable' | 'writable'): void {

@@ -56,20 +56,18 @@ export class VsockSocket extends VsockSocketBase implements AsyncIterable<Uint8A
   }
 
   /**
-   * Writes all of `bytes`, waiting for credit; rejects with VSOCK_CLOSED when the connection ends before, or with the signal's
-   * reason: then some of the bytes may have gone already.
+   * Writes all of `bytes`, waiting for credit, and for earlier calls: nothing comes between. Rejects with VSOCK_CLOSED when the
+   * connection ends before, or with the signal's reason: then some of the bytes may have gone already.
    */
   async send(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     checkBytes('bytes', bytes)
     if (signal !== undefined) checkSignal('signal', signal)
-    for (let sent = 0; sent < bytes.length; ) {
-      signal?.throwIfAborted()
-      const taken = this.write(bytes.subarray(sent))
-      sent += taken
-      if (taken > 0) continue
-      if (!this.connection.canSend) throw this.closedError()
-      await this.changed(signal)
-    }
+    if (bytes.length === 0) return
+    let sent = 0
+    await this.writeInTurn(() => {
+      for (let taken = 1; taken > 0 && sent < bytes.length; sent += taken) taken = this.write(bytes.subarray(sent))
+      return sent === bytes.length
+    }, signal)
   }
 
   /** The bytes that are there, or the next ones to come; null at the end of the stream. Rejects when it was cut off. */
