@@ -1,5 +1,5 @@
 /** The files whose bytes the flows carry: from the scenario, and over it from the command line. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { FlowSpec, Scenario } from '../scenario/index.ts'
 import { reasonOf } from './file-error.ts'
@@ -43,7 +43,7 @@ export function readPayloads(scenario: Scenario, scenarioPath: string, cwd: stri
   for (const { name, payload } of scenario.flows) {
     if (payload.kind !== 'file') continue
     const places = [...new Set([resolve(dirname(scenarioPath), payload.path), resolve(cwd, payload.path)])]
-    const place = places.find((path) => existsSync(path))
+    const place = places.find(mayBeThere)
     if (place === undefined) {
       problems.push(`flow ${name}: no payload file, looked for ${places.join(' and ')}`)
       continue
@@ -56,6 +56,15 @@ export function readPayloads(scenario: Scenario, scenarioPath: string, cwd: stri
   }
   if (problems.length > 0) throw new UsageError(problems.join('\n'))
   return payloads
+}
+
+/** What cannot be looked at, in a folder that is closed or behind links in a circle, is there to be read: that says why it cannot. */
+function mayBeThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return true
+  }
 }
 
 function bytesOrProblem(path: string): Uint8Array | string {

@@ -30,6 +30,7 @@ beforeAll(async () => {
   mkdirSync(join(folder, 'directory'))
   execFileSync('mkfifo', [join(folder, 'pipe')])
   symlinkSync('pipe', join(folder, 'link'))
+  symlinkSync('circle', join(folder, 'circle'))
   // Sparse: they take no room.
   for (const name of ['large', 'large.mjs']) writeFileSync(join(folder, name), '')
   truncateSync(join(folder, 'large'), 5 * GIB)
@@ -48,6 +49,8 @@ describe('files that are read', () => {
     ['pipe', 'it is a named pipe, not a regular file'],
     ['link', 'it is a named pipe, not a regular file'],
     ['socket', 'it is a socket, not a regular file'],
+    ['circle', 'its symbolic links go in a circle (ELOOP)'],
+    ['n'.repeat(300), 'its name is too long (ENAMETOOLONG)'],
     ['directory', 'it is a directory, not a regular file'],
     ['/dev/zero', 'it is a device, not a regular file'],
     ['large', `it has ${5 * GIB} bytes, at most 16777216 are read`],
