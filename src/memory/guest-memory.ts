@@ -5,7 +5,7 @@
  * Two ways in. Our own code names addresses that it owns: `read`, `writeU32` and so on, which throw `MemoryError` outside RAM.
  * An address that a peer chose goes through `translate`, whose answer is a return value.
  */
-import { checkArray } from '../internal/check-option.ts'
+import { checkArray, checkBytes, refuseOption } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { copyBytes } from './copy.ts'
 import { MemoryError } from './memory-error.ts'
@@ -148,7 +148,9 @@ export class GuestMemory {
     return true
   }
 
+  /** Fills `target`. Throws `MemoryError`, or `VirtioError` INVALID_OPTION for what is no Uint8Array. */
   read(address: number, target: Uint8Array): void {
+    checkBytes('target', target)
     const length = target.length
     for (let done = 0; done < length; ) {
       const region = this.#regionOf(address, length, done)
@@ -159,8 +161,9 @@ export class GuestMemory {
     }
   }
 
-  /** Nothing is written when any byte of the range has no memory. */
+  /** Nothing is written when any byte of the range has no memory. Throws as `read` does. */
   write(address: number, source: Uint8Array): void {
+    checkBytes('source', source)
     const length = source.length
     this.#requireWritable(address, length)
     for (let done = 0; done < length; ) {
@@ -243,6 +246,7 @@ export class GuestMemory {
   }
 
   writeU64(address: number, value: bigint): void {
+    if (typeof value !== 'bigint') refuseOption('value', value, 'a bigint')
     this.#words.setBigUint64(0, value, true)
     this.#store(address, 8)
   }

@@ -1,7 +1,15 @@
 /** What is handed to an endpoint that stands alone, to `post`, and to sets of features: what is none of it is refused by name. */
 import type { VirtioError } from 'virtio-sdk'
+import { GuestMemory } from 'virtio-sdk/memory'
 import { SharedMemoryTransport } from 'virtio-sdk/transport'
-import { FeatureSet, startDriver, VsockEndpoint, VsockHeader } from 'virtio-sdk/virtio'
+import {
+  FeatureSet,
+  readVsockHeader,
+  startDriver,
+  VsockEndpoint,
+  VsockHeader,
+  writeVsockHeader,
+} from 'virtio-sdk/virtio'
 import { BufferList } from 'virtio-sdk/virtqueue'
 import { describe, expect, it } from 'vitest'
 import { adder } from './adder.ts'
@@ -60,6 +68,34 @@ describe('chains of the caller', () => {
       'direct leaves 1 buffers to a table',
     )
     expect(driver.requests.ring.outstanding).toBe(0)
+  })
+})
+
+describe('bytes', () => {
+  it('of a header have room for it', async () => {
+    for (const [bytes, offset] of [
+      [new Uint8Array(43), 0],
+      [new Uint8Array(44), 1],
+      [new Uint8Array(50), -1],
+      [new Uint8Array(50), 0.5],
+      [new Uint8Array(50), Number.NaN],
+    ] as [Uint8Array, number][]) {
+      for (const access of [readVsockHeader, writeVsockHeader]) {
+        expect(await refusal(() => access(bytes, offset, new VsockHeader()))).toContain('VirtioError INVALID_OPTION')
+      }
+    }
+    expect(readVsockHeader(new Uint8Array(45), 1, new VsockHeader())).toBe(true)
+  })
+
+  it('of guest memory are bytes', async () => {
+    const memory = GuestMemory.ofSize(4096)
+    memory.fill(0, 16, 7)
+    for (const wrong of [null, undefined, 5, 'abc', [1, 2], new Uint16Array(2), new ArrayBuffer(4)] as Anything[]) {
+      expect(await refusal(() => memory.write(0, wrong))).toContain('source must be a Uint8Array, not')
+      expect(await refusal(() => memory.read(0, wrong))).toContain('target must be a Uint8Array, not')
+      expect(await refusal(() => memory.writeU64(0, wrong))).toContain('value must be a bigint, not')
+    }
+    expect(memory.readU64(0)).toBe(0x0707070707070707n)
   })
 })
 

@@ -2,7 +2,7 @@
  * The header of every vsock packet (virtio 1.4 §5.10.6): constants, the declared layout, and a codec for hot use that allocates
  * nothing. CIDs are le64 whose upper halves are zero (IMP-VSK-02); here they are Numbers, 2^53 and above are refused.
  */
-import { checkBytes } from '../../../internal/check-option.ts'
+import { checkBytes, checkInteger, refuseOption } from '../../../internal/check-option.ts'
 import { LE64_HIGH_LIMIT, le64ToNumber } from '../../../internal/little-endian.ts'
 import { ConfigLayout, u16, u32, u64 } from '../../config-layout.ts'
 
@@ -79,9 +79,12 @@ export class VsockHeader {
   fwdCnt = 0
 }
 
-/** Fills `out` from the 44 bytes at `offset`. False, with `out` half filled, when a CID is 2^53 or more. */
+/**
+ * Fills `out` from the 44 bytes at `offset`. False, with `out` half filled, when a CID is 2^53 or more. Throws `VirtioError`
+ * INVALID_OPTION when `bytes` do not have them.
+ */
 export function readVsockHeader(bytes: Uint8Array, offset: number, out: VsockHeader): boolean {
-  checkBytes('bytes', bytes)
+  checkPlace(bytes, offset)
   const srcHigh = readU32(bytes, offset + 4)
   const dstHigh = readU32(bytes, offset + 12)
   if (srcHigh >= LE64_HIGH_LIMIT || dstHigh >= LE64_HIGH_LIMIT) return false
@@ -98,9 +101,9 @@ export function readVsockHeader(bytes: Uint8Array, offset: number, out: VsockHea
   return true
 }
 
-/** Writes 44 bytes at `offset`. CIDs are below 2^53. */
+/** Writes 44 bytes at `offset`. CIDs are below 2^53. Throws `VirtioError` INVALID_OPTION when there is no room for them. */
 export function writeVsockHeader(bytes: Uint8Array, offset: number, header: VsockHeader): void {
-  checkBytes('bytes', bytes)
+  checkPlace(bytes, offset)
   writeU32(bytes, offset, header.srcCid)
   writeU32(bytes, offset + 4, header.srcCid / 2 ** 32)
   writeU32(bytes, offset + 8, header.dstCid)
@@ -115,6 +118,12 @@ export function writeVsockHeader(bytes: Uint8Array, offset: number, header: Vsoc
   writeU32(bytes, offset + 32, header.flags)
   writeU32(bytes, offset + 36, header.bufAlloc)
   writeU32(bytes, offset + 40, header.fwdCnt)
+}
+
+function checkPlace(bytes: Uint8Array, offset: number): void {
+  checkBytes('bytes', bytes)
+  if (bytes.length < VSOCK_HEADER_BYTES) refuseOption('bytes', bytes, `at least ${VSOCK_HEADER_BYTES} bytes`)
+  checkInteger('offset', offset, 0, bytes.length - VSOCK_HEADER_BYTES, 'bytes')
 }
 
 function readU32(bytes: Uint8Array, at: number): number {
