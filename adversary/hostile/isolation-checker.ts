@@ -56,7 +56,8 @@ export class IsolationChecker {
   #list: DmaList | null = null
   /** Entries of the list that were looked at, and the frames in them. */
   #entries = 0
-  readonly #inFlight = new Set<number>()
+  /** By frame that it uses: the VMs whose memory it reads or writes there. */
+  readonly #inFlight = new Map<number, Set<number>>()
   readonly #secrets: readonly number[]
 
   constructor(machine: Machine, scenario: Scenario, hostile: ReadonlySet<number>) {
@@ -143,7 +144,10 @@ export class IsolationChecker {
 
   #unmapped(frame: number, vm: number, page: number): void {
     this.#remove(frame, vm, page)
-    if (this.#inFlight.has(frame)) this.note('dma', `frame ${frame} is taken from VM ${vm} while the DMA uses it`)
+    // The DMA reads a page that is lent as its lender's: a borrower may lose it meanwhile.
+    if (this.#inFlight.get(frame)?.has(vm)) {
+      this.note('dma', `frame ${frame} is taken from VM ${vm} while the DMA uses it`)
+    }
   }
 
   #mayFlow(source: number, destination: number): boolean {
@@ -165,10 +169,17 @@ export class IsolationChecker {
       const [source, destination] = [list.source[this.#entries]!, list.destination[this.#entries]!]
       const bytes = list.bytes[this.#entries]!
       this.#moves(source, destination, bytes, list.tag)
-      for (const start of [source, destination]) {
-        for (let frame = Math.floor(start / PAGE_SIZE); frame * PAGE_SIZE < start + bytes; frame++)
-          this.#inFlight.add(frame)
-      }
+      const [sender, receiver] = this.#endsOf(list.tag)
+      this.#uses(sender, source, bytes)
+      this.#uses(receiver, destination, bytes)
+    }
+  }
+
+  #uses(vm: number, start: number, bytes: number): void {
+    for (let frame = Math.floor(start / PAGE_SIZE); frame * PAGE_SIZE < start + bytes; frame++) {
+      const known = this.#inFlight.get(frame)
+      if (known === undefined) this.#inFlight.set(frame, new Set([vm]))
+      else known.add(vm)
     }
   }
 
@@ -181,11 +192,15 @@ export class IsolationChecker {
     this.#inFlight.clear()
   }
 
-  /**
-   * From one VM's own page into another's, which alone has it and may write it. `tag`: twice the flow; one more: what its receiver answers.
-   */
+  /** Who sends and who receives. `tag`: twice the flow; one more: what its receiver answers. */
+  #endsOf(tag: number): readonly [sender: number, receiver: number] {
+    const [from, to] = this.#ends[tag >> 1]!
+    return tag % 2 === 0 ? [from, to] : [to, from]
+  }
+
+  /** From one VM's own page into another's, which alone has it and may write it. */
   #moves(source: number, destination: number, bytes: number, tag: number): void {
-    const [sender, receiver] = tag % 2 === 0 ? this.#ends[tag >> 1]! : [...this.#ends[tag >> 1]!].reverse()
+    const [sender, receiver] = this.#endsOf(tag)
     const from = this.#mappings.get(Math.floor(source / PAGE_SIZE)) ?? []
     const pages = [destination, destination + bytes - 1].map((at) => Math.floor(at / PAGE_SIZE))
     for (const frame of new Set(pages)) {

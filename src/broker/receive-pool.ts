@@ -52,8 +52,6 @@ export class ReceivePool {
   #front = 0
   #count = 0
   readonly #free: ReceiveBuffer[] = []
-  /** Those that a refill has taken and that bring lent pages back. */
-  readonly #borrowed: ReceiveBuffer[] = []
   readonly #leastBytes: number
 
   /** `leastBytes`: payload that a buffer has to hold. */
@@ -92,6 +90,7 @@ export class ReceivePool {
     const before = this.#count
     const uselessUntil = this.refusedFetches + uselessFetches
     let work = 0
+    let comingBack = 0
     while (work < limit && this.refusedFetches < uselessUntil && this.#queue.popAvailable(chain)) {
       this.looked++
       const fetches = fetchesOf(chain.descriptorCount)
@@ -114,12 +113,12 @@ export class ReceivePool {
         buffer.segments.append(region[i]!, offset[i]!, address[i]!, length[i]!)
       }
       const borrowed = this.#zeroCopy?.loans.noteBorrowed(this.#vm, buffer.segments) ?? 0
-      if (borrowed > 0) this.#borrowed.push(buffer)
+      comingBack += borrowed
       // Pages that come back count too: each is unmapped, invalidated and mapped.
       work += Math.max(fetches, borrowed)
       this.#ready[(this.#front + this.#count++) % this.#ready.length] = buffer
     }
-    if (this.#borrowed.length > 0) this.#takeBack(this.#zeroCopy!)
+    if (comingBack > 0) this.#takeBack(this.#zeroCopy!, before)
     for (let i = before; i < this.#count; i++) {
       const buffer = this.#at(i)
       buffer.findPayload(this.#headerBytes)
@@ -134,14 +133,16 @@ export class ReceivePool {
     return this.#zeroCopy === null || this.#zeroCopy.loans.mayReceive(this.#vm, segments)
   }
 
-  /** Borrowed pages that were noted go back to their owners, all at once; the VM's own take their places. */
-  #takeBack({ loans }: ZeroCopy<Message>): void {
+  /**
+   * Borrowed pages that were noted go back to their owners, all at once; the VM's own take their places, in all buffers from the one at
+   * place `first` on: a page that two of them name was noted once.
+   */
+  #takeBack({ loans }: ZeroCopy<Message>, first: number): void {
     loans.giveBackNoted()
-    for (const { segments } of this.#borrowed) {
-      const readable = translateAgain(this.#memory, segments, 0)
+    for (let i = first; i < this.#count; i++) {
+      const readable = translateAgain(this.#memory, this.#at(i).segments, 0)
       assert(readable >= 0, 'an extent that came back is mapped')
     }
-    this.#borrowed.length = 0
   }
 
   /** The buffer `index` places behind the oldest. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { IsolationChecker } from '../../adversary/hostile/isolation-checker.ts'
 import { arenaOf, runHostile } from '../../adversary/hostile/run-hostile.ts'
 import { PAGE_SIZE } from '../../src/memory/index.ts'
+import { DmaList } from '../../src/platform/index.ts'
 import { zcu102 } from '../../src/platform-zcu102/index.ts'
 import { Machine } from '../../src/platform-zcu102/machine.ts'
 import { TraceRecorder } from '../../src/sim/index.ts'
@@ -65,8 +66,9 @@ describe('scenarios', () => {
 
 describe('the checker tells of', () => {
   const HOSTILE = 2
+  type Table = Machine['memory']['stage2'][number]
 
-  function watched(harm: (machine: Machine) => void): string[] {
+  function watched(harm: (machine: Machine, checker: IsolationChecker) => void): string[] {
     const { scenario } = arenaOf(SEED, 0)
     const machine = new Machine(scenario, {
       design: 'floating',
@@ -77,7 +79,7 @@ describe('the checker tells of', () => {
     const checker = new IsolationChecker(machine, scenario, new Set([HOSTILE]))
     machine.start()
     checker.watch()
-    harm(machine)
+    harm(machine, checker)
     checker.finish()
     return checker.breaks.map(({ kind }) => kind)
   }
@@ -121,5 +123,33 @@ describe('the checker tells of', () => {
       }
     }
     expect(watched(harm)).toContain('dma')
+  })
+
+  describe('a page that the DMA reads for its lender', () => {
+    /** VM 0 lends its first page to VM 1, and the DMA copies from it for another message of the two; then `loses` a VM a page. */
+    function lendAndLose(loses: (tables: { lender: Table; borrower: Table }) => void): string[] {
+      return watched(({ memory: { stage2 } }, checker) => {
+        const [lender, borrower] = [stage2[0]!, stage2[1]!]
+        const frame = lender.frames[0]!
+        lender.protect(lender.base, false)
+        borrower.unmap(borrower.base)
+        borrower.map(borrower.base, frame, false)
+        const list = new DmaList()
+        list.clear(0)
+        list.add(frame * PAGE_SIZE, borrower.frames[1]! * PAGE_SIZE, 100)
+        list.endPiece()
+        checker.dmaStarts(list)
+        loses({ lender, borrower })
+      })
+    }
+
+    it('may leave its borrower meanwhile', () => {
+      expect(lendAndLose(({ borrower }) => void borrower.unmap(borrower.base))).toEqual([])
+    })
+
+    it('may not leave its lender, nor may the page that is written leave its VM', () => {
+      expect(lendAndLose(({ lender }) => void lender.unmap(lender.base))).toEqual(['dma'])
+      expect(lendAndLose(({ borrower }) => void borrower.unmap(borrower.base + PAGE_SIZE))).toEqual(['dma'])
+    })
   })
 })

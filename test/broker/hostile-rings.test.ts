@@ -173,6 +173,31 @@ describe('a page that its lender offers while it is on its way', () => {
   })
 })
 
+describe('a page that its borrower gives back in two receive buffers at once', () => {
+  it("is the borrower's own in both: the lender's is written by nobody", () => {
+    const world = newWorld({ anyBytes: true })
+    const [borrower, third, lender] = world.guests
+    lender!.sendPages(BORROWER, [SENT])
+    drain(world)
+    expect(world.zeroCopy!.loans.borrowedBy(BORROWER)).toBe(1)
+    expect(borrower!.usedOf(0)).toHaveLength(1)
+    borrower!.postParts([
+      [14 * PAGE, HEADER_BYTES],
+      [0, PAGE],
+    ])
+    borrower!.postParts([
+      [14 * PAGE + 16, HEADER_BYTES],
+      [0, PAGE],
+    ])
+    // The DMA fills the buffer that is left from the beginning, and these two.
+    for (let i = 0; i < 3; i++) third!.send(BORROWER, PAGE - 1, 0, 1)
+    drain(world)
+    expect(world.zeroCopy!.loans.borrowedBy(BORROWER)).toBe(0)
+    expect(borrower!.usedOf(0)).toHaveLength(3)
+    expect(world.guests[LENDER]!.readPage(SENT).every((byte, i) => byte === privateByte(LENDER, i))).toBe(true)
+  })
+})
+
 describe('receive buffers that nothing can be received into', () => {
   const HOSTILE = BORROWER
   /** A world in which messages are copied, and the hostile VM has posted its two good buffers. */
