@@ -247,8 +247,6 @@ export class RelayContext {
 
   /** The VM made the broker work for nothing, and is not looked at for a while: so others do not wait for more of that. */
   rest(vm: number): void {
-    // Where pages change owners nobody rests: not all orders of what waits then have been shown to be safe.
-    if (this.zeroCopy !== null) return
     const endpoint = this.endpoints[vm]!
     endpoint.restsUntilNs = Math.max(endpoint.restsUntilNs, this.port.now() + endpoint.restNs)
   }

@@ -73,7 +73,7 @@ function boundsAgainst(
   vms: ReadonlySet<number>,
 ): (flow: SystemFlow) => number | string {
   if (system.scenario.broker.transfer !== 'copy')
-    return () => 'where pages change owners a guest that rings for nothing is answered each time'
+    return () => 'where pages change owners, what others can make the broker do is not bounded yet'
   if (system.design === 'dedicated')
     return () => 'the dedicated broker serves all VMs in each of its steps, whoever rings'
   if (system.pinned) return () => 'overheads are pinned, so nothing that guests do costs anything'
