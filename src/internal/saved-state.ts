@@ -18,3 +18,9 @@ export function requireVersion(what: string, state: unknown): void {
 export function refuseState(what: string, why: string): never {
   throw new VirtioError('INVALID_STATE', `saved ${what} state: ${why}`)
 }
+
+/** For a side of queue `index` that `what` waits to be published on: its state is not what the other side has. */
+export function stagedError(what: string, index: number): VirtioError {
+  const first = 'publish them (kick(), or publish() of the ring) before saving the state'
+  return new VirtioError('NOT_RESTORABLE', `${what} of queue ${index} were added and not published: ${first}`)
+}

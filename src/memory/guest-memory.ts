@@ -5,7 +5,7 @@
  * Two ways in. Our own code names addresses that it owns: `read`, `writeU32` and so on, which throw `MemoryError` outside RAM.
  * An address that a peer chose goes through `translate`, whose answer is a return value.
  */
-import { checkArray, checkBytes, refuseOption } from '../internal/check-option.ts'
+import { checkArray, checkBytes, checkInteger, MAX_SAFE, refuseOption } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { copyBytes } from './copy.ts'
 import { MemoryError } from './memory-error.ts'
@@ -20,7 +20,8 @@ export interface MemoryObserver {
 
 /**
  * A guest's physical memory: regions with holes between them, read and written by address in little-endian order. An
- * access outside of all regions throws `MemoryError`; `contains` asks first.
+ * access outside of all regions throws `MemoryError`; `contains` asks first. Numbers are stored modulo their width; an address, a length or a
+ * number that is no integer is a `VirtioError` INVALID_OPTION.
  */
 export class GuestMemory {
   /** Sorted by address, without overlap. */
@@ -109,6 +110,8 @@ export class GuestMemory {
 
   /** True when every byte is backed: the range may cross adjacent regions, never a hole or an unmapped page. */
   contains(address: number, length: number): boolean {
+    requireAddress('address', address)
+    requireLength(length)
     let position = address
     let left = length
     while (left > 0) {
@@ -150,6 +153,7 @@ export class GuestMemory {
 
   /** Fills `target`. Throws `MemoryError`, or `VirtioError` INVALID_OPTION for what is no Uint8Array. */
   read(address: number, target: Uint8Array): void {
+    requireAddress('address', address)
     checkBytes('target', target)
     const length = target.length
     for (let done = 0; done < length; ) {
@@ -175,7 +179,9 @@ export class GuestMemory {
     }
   }
 
+  /** Throws as `read` does, also for a length that is none; so does `copy`. */
   fill(address: number, length: number, byte: number): void {
+    requireValue('byte', byte)
     this.#requireWritable(address, length)
     for (let done = 0; done < length; ) {
       const region = this.#regionOf(address, length, done)
@@ -188,6 +194,8 @@ export class GuestMemory {
 
   /** Copies as if through a temporary: the ranges may overlap. Allocates when they do and are not one run each. */
   copy(toAddress: number, fromAddress: number, length: number): void {
+    requireAddress('toAddress', toAddress)
+    requireAddress('fromAddress', fromAddress)
     this.#requireWritable(toAddress, length)
     this.#requireAll(fromAddress, length)
     if (toAddress < fromAddress + length && fromAddress < toAddress + length) {
@@ -209,11 +217,14 @@ export class GuestMemory {
   }
 
   readU8(address: number): number {
+    requireAddress('address', address)
     const region = this.#regionOf(address, 1, 0)
     return region.u8[region.offsetOf(address)]!
   }
 
   writeU8(address: number, value: number): void {
+    requireAddress('address', address)
+    requireValue('value', value)
     if (this.#protects) this.#requireWritable(address, 1)
     const region = this.#regionOf(address, 1, 0)
     region.u8[region.offsetOf(address)] = value
@@ -226,6 +237,7 @@ export class GuestMemory {
   }
 
   writeU16(address: number, value: number): void {
+    requireValue('value', value)
     this.#words.setUint16(0, value, true)
     this.#store(address, 2)
   }
@@ -236,6 +248,7 @@ export class GuestMemory {
   }
 
   writeU32(address: number, value: number): void {
+    requireValue('value', value)
     this.#words.setUint32(0, value, true)
     this.#store(address, 4)
   }
@@ -257,6 +270,7 @@ export class GuestMemory {
   }
 
   #load(address: number, bytes: number): void {
+    requireAddress('address', address)
     for (let i = 0; i < bytes; i++) {
       const region = this.#regionOf(address, bytes, i)
       this.#bytes[i] = region.u8[region.offsetOf(address + i)]!
@@ -294,4 +308,17 @@ export class GuestMemory {
       done += run
     }
   }
+}
+
+/** Any integer: whether there is memory is another question, and `MemoryError` its answer. */
+function requireAddress(name: string, address: number): void {
+  if (!Number.isInteger(address)) refuseOption(name, address, 'an integer')
+}
+
+function requireLength(length: number): void {
+  if (length >>> 0 !== length) checkInteger('length', length, 0, MAX_SAFE, 'bytes')
+}
+
+function requireValue(name: string, value: number): void {
+  if (!Number.isSafeInteger(value)) refuseOption(name, value, 'an integer')
 }

@@ -7,6 +7,7 @@
  *       0 -> [2] R 0x2000+64 -> [3] W 0x3000+16
  *       1 -> [0] table 0x5008+32 { [0] R 0x2000+1 -> [1] W 0x2001+1 }
  */
+import { checkInteger, checkMethods, checkObject, MAX_U16 } from '../internal/check-option.ts'
 import {
   availElementAt,
   availEventAt,
@@ -57,6 +58,9 @@ export function* followChain(
 
 /** Draws the slots from `nextAvail` to available idx, at most as many as the ring has. */
 export function drawRing(memory: RingMemory, ring: SplitRing, nextAvail: number): string {
+  checkMethods('memory', memory, 'a RingMemory', ['readU16', 'readU32'])
+  checkObject('ring', ring, 'a SplitRing')
+  checkInteger('nextAvail', nextAvail, 0, MAX_U16)
   const idx = memory.readU16(availIdxAt(ring))
   const waiting = (idx - nextAvail) & 0xffff
   const features = `${ring.eventIdx ? ', EVENT_IDX' : ''}${ring.indirect ? ', INDIRECT_DESC' : ''}`

@@ -3,6 +3,7 @@
  * 2^32, the last exact Number, scattered pages. Each lies in its buffer between guards full of well-formed descriptors that
  * point at real RAM: a walk that strays past a region finds a chain there, where the specification finds a fault.
  */
+import { checkBoolean, checkWord } from '../internal/check-option.ts'
 import { GuestMemory, PAGE_SIZE, type RegionSpec } from '../memory/index.ts'
 import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_WRITE } from './split-ring-format.ts'
 
@@ -35,6 +36,8 @@ export interface HostileMemory {
 
 /** Memory of a layout, over ArrayBuffers, or SharedArrayBuffers when `shared`. */
 export function hostileMemory(layout: HostileLayout, shared: boolean): HostileMemory {
+  checkWord('layout', layout, HOSTILE_LAYOUTS)
+  checkBoolean('shared', shared)
   const guarded: Uint8Array[] = []
   const regions = specs(layout).map((spec) => guard(spec, shared, guarded))
   const memory = new GuestMemory(regions)

@@ -4,7 +4,7 @@
  */
 import * as common from './constants.ts'
 import * as ids from './device-ids.ts'
-import type { FeatureDependency, FeatureSet } from './features.ts'
+import { checkFeatureSet, type FeatureDependency, type FeatureSet } from './features.ts'
 
 type FeatureNames = Readonly<Record<string, number>>
 
@@ -191,6 +191,7 @@ export function featureBit(name: string, deviceId: number): number | undefined {
 
 /** Names of a whole set, ascending by bit, for messages. */
 export function featureNames(features: FeatureSet, deviceId: number): string[] {
+  checkFeatureSet('features', features)
   return features.toArray().map((bit) => featureName(bit, deviceId))
 }
 

@@ -189,7 +189,7 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
 
   /**
    * Plain data for `restoreDriver`, taken between turns, when everything added was kicked. Save the memory and the device at the same
-   * time. Throws `VirtioError` NOT_RESTORABLE for a driver that has stopped.
+   * time. Throws `VirtioError` NOT_RESTORABLE for a driver that has stopped, or has something added and not kicked.
    */
   saveState(): DriverState {
     if (this.#error !== null) {

@@ -117,6 +117,8 @@ export function brokenDependency(
   features: FeatureSet,
   dependencies: readonly FeatureDependency[],
 ): FeatureDependency | undefined {
+  checkFeatureSet('features', features)
+  checkArray('dependencies', dependencies, 'an array of FeatureDependency')
   return dependencies.find((rule) => features.has(rule.feature) && !rule.anyOf.some((bit) => features.has(bit)))
 }
 

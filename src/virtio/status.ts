@@ -9,6 +9,7 @@
  * after its second reset: it writes 2, 0xa, 0xe. FEATURES_OK and DRIVER_OK may not be joined or left out: each has an answer that
  * the driver must read first (INIT-DRV-01).
  */
+import { checkInteger, MAX_U32 } from '../internal/check-option.ts'
 import { ACKNOWLEDGE, DEVICE_NEEDS_RESET, DRIVER, DRIVER_OK, FAILED, FEATURES_OK } from './constants.ts'
 import { type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
 
@@ -32,6 +33,7 @@ const NEXT_STEPS: ReadonlyMap<number, readonly number[]> = new Map([
  * and repeating the present value always are. Whether FEATURES_OK sticks is the device's decision, not this table's.
  */
 export function checkStatusWrite(current: number, written: number): ProtocolViolation | null {
+  checkInteger('status', written, 0, MAX_U32)
   if (written === 0) return null
   const before = current & DRIVER_BITS
   const after = written & ~DEVICE_NEEDS_RESET

@@ -5,7 +5,7 @@
  * Running past the end is the peer's doing, so it does not throw: reads give zeros, writes are dropped, `overrun` stays set.
  * Look at it, or at `remaining`, before acting on what was read. Numbers are little-endian. Each byte is read once.
  */
-import { checkBytes, checkLength } from '../internal/check-option.ts'
+import { checkBytes, checkLength, refuseOption } from '../internal/check-option.ts'
 import { SegmentCursor } from '../memory/segment-cursor.ts'
 import type { DescriptorChain } from './descriptor-chain.ts'
 
@@ -110,15 +110,22 @@ export class ChainWriter {
     return this.#capacity - this.cursor.remaining
   }
 
+  /**
+   * These take integers modulo 2^8, 2^16, 2^32 and 2^64, as the store instructions of a machine do: a sum of what a peer sent never
+   * throws. What is no integer is refused with `VirtioError` INVALID_OPTION, and nothing is written.
+   */
   u8(value: number): void {
+    if (!Number.isSafeInteger(value)) refuseNumber(value)
     this.#number(value, 1)
   }
 
   u16(value: number): void {
+    if (!Number.isSafeInteger(value)) refuseNumber(value)
     this.#number(value, 2)
   }
 
   u32(value: number): void {
+    if (!Number.isSafeInteger(value)) refuseNumber(value)
     const cursor = this.cursor
     const at = cursor.position
     if (cursor.limit - at < 4) {
@@ -135,6 +142,7 @@ export class ChainWriter {
   }
 
   u64(value: bigint): void {
+    if (typeof value !== 'bigint') refuseOption('value', value, 'a bigint')
     this.u32(Number(value & 0xffff_ffffn))
     this.u32(Number((value >> 32n) & 0xffff_ffffn))
   }
@@ -177,4 +185,8 @@ export class ChainWriter {
       cursor.remaining--
     }
   }
+}
+
+function refuseNumber(value: unknown): never {
+  refuseOption('value', value, 'an integer from -(2^53 - 1) to 2^53 - 1')
 }

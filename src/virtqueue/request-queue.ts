@@ -7,6 +7,7 @@
  */
 import { assert } from '../internal/assert.ts'
 import { refuseOption } from '../internal/check-option.ts'
+import { VirtioError } from '../internal/error.ts'
 import { ChainReader, ChainWriter } from './chain-stream.ts'
 import { DescriptorChain } from './descriptor-chain.ts'
 import { checkRequestState, type RequestState, reopenChain, saveRequest } from './request-state.ts'
@@ -34,14 +35,18 @@ export class Request {
 
   /**
    * Gives the request back with what was written so far: early, inside the loop, or whenever a deferred one is done. After a
-   * reset of the queue it does nothing: the chain belongs to a life that is over (museum 28).
+   * reset of the queue it does nothing: the chain belongs to a life that is over (museum 28). Called again, it is a mistake of the
+   * program: it throws an error with the code ASSERTION, and nothing comes back twice.
    */
   complete(): void {
     assert(this.#generation >= 0, 'a request is completed once')
     this.#owner.settle(this)
   }
 
-  /** Keeps the request beyond the loop: the loop takes another object, and nothing comes back until `complete`. */
+  /**
+   * Keeps the request beyond the loop: the loop takes another object, and nothing comes back until `complete`. Called twice, or when the
+   * loop has gone on, it is a mistake of the program: it throws an error with the code ASSERTION.
+   */
   defer(): this {
     this.#owner.defer(this)
     return this
@@ -190,10 +195,15 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
 
   /**
    * The deferred requests for a snapshot, oldest first, with what was read and written of each: plain data, as JSON keeps it. Taken
-   * between loops.
+   * between loops: within one it throws `VirtioError` NOT_RESTORABLE.
    */
   saveState(): RequestState[] {
-    assert(!this.#draining, 'a queue is saved between loops')
+    if (this.#draining) {
+      throw new VirtioError(
+        'NOT_RESTORABLE',
+        `queue ${this.queue.index} is being drained: save when the loop has ended`,
+      )
+    }
     return Array.from(this.#deferred, saveRequest)
   }
 

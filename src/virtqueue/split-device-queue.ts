@@ -11,6 +11,7 @@
  * One agent runs this object. Nothing here allocates, blocks or notifies, but for violations, growing chains and saved states.
  */
 import { assert } from '../internal/assert.ts'
+import { stagedError } from '../internal/saved-state.ts'
 import type { GuestMemory } from '../memory/guest-memory.ts'
 import { ChainWalker } from './chain-walker.ts'
 import type { DescriptorChain } from './descriptor-chain.ts'
@@ -211,9 +212,9 @@ export class SplitDeviceQueue {
     this.#signals.restore(0, 0, true, -1)
   }
 
-  /** Plain data for a snapshot, taken between batches: asserts that nothing is staged. */
+  /** Plain data for a snapshot, taken between batches. Throws `VirtioError` NOT_RESTORABLE while something is staged. */
   saveState(): SplitDeviceState {
-    assert(this.#usedNext === this.#usedPublished, 'publish before saving the state')
+    if (this.#usedNext !== this.#usedPublished) throw stagedError('the used elements', this.index)
     const inFlight: { id: number; writableBytes: number }[] = []
     for (const [id, writableBytes] of this.#writable.entries()) {
       if (writableBytes !== NOT_IN_FLIGHT) inFlight.push({ id, writableBytes })

@@ -10,6 +10,7 @@
  * One agent runs this object. Nothing here allocates, blocks or notifies, but for violations and saved states.
  */
 import { assert } from '../internal/assert.ts'
+import { stagedError } from '../internal/saved-state.ts'
 import type { GuestMemory } from '../memory/guest-memory.ts'
 import type { BufferList } from './buffer-list.ts'
 import { RingSignals } from './ring-signals.ts'
@@ -287,9 +288,9 @@ export class SplitDriverQueue {
     this.#used.fill(0)
   }
 
-  /** Plain data for a snapshot, taken between batches: asserts that nothing is staged. */
+  /** Plain data for a snapshot, taken between batches. Throws `VirtioError` NOT_RESTORABLE while something is staged. */
   saveState(): SplitDriverState {
-    assert(this.#added === this.#published, 'publish before saving the state')
+    if (this.#added !== this.#published) throw stagedError('the buffers', this.index)
     const outstanding: { slots: number[]; writableBytes: number }[] = []
     for (let head = 0; head < this.size; head++) {
       const slots: number[] = []

@@ -5,6 +5,7 @@
  *   driver area       6 + 2 × size    flags, idx, ring[size] of heads, used_event       written by the driver only
  *   device area       6 + 8 × size    flags, idx, ring[size] of { id, len }, avail_event   written by the device only
  */
+import { checkInteger } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { isPowerOfTwo } from '../internal/u16.ts'
 import type { GuestMemory } from '../memory/guest-memory.ts'
@@ -51,6 +52,7 @@ export interface SplitQueueLayout {
 /** Places the three areas one after another from `baseAddress`, a multiple of 16. */
 export function layoutSplitQueue(size: number, baseAddress: number): SplitQueueLayout {
   requireQueueSize(size)
+  checkInteger('baseAddress', baseAddress, 0)
   const driverArea = baseAddress + descriptorAreaBytes(size)
   const deviceArea = Math.ceil((driverArea + driverAreaBytes(size)) / 4) * 4
   return {

@@ -68,7 +68,13 @@ describe('restoreDriver', () => {
     const transport = new SharedMemoryTransport(adder.create(), { doorbell: () => {} })
     const staged = startDriver(transport)
     staged.requests.add(new BufferList().addReadable(transport.allocate(64, 16), 8), () => {})
-    expect(() => staged.saveState()).toThrow('publish before saving the state')
+    expect(() => staged.saveState()).toThrow(
+      expect.objectContaining({
+        name: 'VirtioError',
+        code: 'NOT_RESTORABLE',
+        message: expect.stringContaining('kick()'),
+      }),
+    )
     staged.requests.kick()
     const state = json(staged.saveState())
     expect(state.queues[0]?.posted).toHaveLength(1)

@@ -96,10 +96,15 @@ describe('our own mistakes', () => {
     expect(thrown(() => queue.addUsed(1, 0))[1]).toBe('head 1 of queue 2 is not in flight (IMP-VQS-03)')
     expect(thrown(() => queue.addUsed(0, 17))[1]).toBe('head 0 of queue 2 has 16 writable bytes, not 17 (IMP-VQS-04)')
     queue.addUsed(0, 16)
-    expect(thrown(() => queue.saveState())).toEqual(['ASSERTION', 'publish before saving the state'])
+    const before = 'publish them (kick(), or publish() of the ring) before saving the state'
+    const used = `the used elements of queue 2 were added and not published: ${before}`
+    expect(thrown(() => queue.saveState())).toEqual(['NOT_RESTORABLE', used])
     const driver = new SplitDriverQueue(ring.memory, ring.location)
     driver.add(list(1))
-    expect(thrown(() => driver.saveState())).toEqual(['ASSERTION', 'publish before saving the state'])
+    expect(thrown(() => driver.saveState())).toEqual([
+      'NOT_RESTORABLE',
+      `the buffers of queue 0 were added and not published: ${before}`,
+    ])
   })
 
   it('requests completed twice, deferred twice, drained within a loop', () => {

@@ -2,7 +2,7 @@
  * `exploreInterleavings`: runs two pieces of real code against each other over shared memory, in every order in which their
  * accesses can take effect. `docs/interleavings.md` explains how, and what a verdict means.
  */
-import { checkInteger, checkPowerOfTwo, MAX_U32 } from '../../internal/check-option.ts'
+import { checkInteger, checkPowerOfTwo, checkText, MAX_U32 } from '../../internal/check-option.ts'
 import { VirtioError } from '../../internal/error.ts'
 import { DEVICE, DRIVER, SIDE_NAMES } from './access.ts'
 import { type SideProgram, SideRunner } from './explored-side.ts'
@@ -164,6 +164,7 @@ export function replayInterleaving(
   schedule: string,
   options: Omit<InterleavingOptions, 'model'> = {},
 ): InterleavingReplay {
+  checkText('schedule', schedule)
   const [model, text = ''] = schedule.split(':')
   const world = createWorld(target, { ...options, model: model as MemoryModelName }, 0)
   const steps = decodeSchedule(text)

@@ -12,7 +12,7 @@
  * A seqpacket connection counts the same bytes and marks the last packet of a message. An application takes whole messages, so
  * one that is longer than the receiver's buffer could never be taken, and empty ones cost no credit: both are bounded here.
  */
-import { checkInteger, MAX_U32 } from '../../../internal/check-option.ts'
+import { checkInteger, checkObject, MAX_U32 } from '../../../internal/check-option.ts'
 import {
   MAX_CID,
   VIRTIO_VSOCK_OP_CREDIT_REQUEST,
@@ -147,6 +147,7 @@ export class VsockConnection {
    * protocol closes with a RST.
    */
   receive(header: VsockHeader): VsockIndication {
+    checkObject('header', header, 'a VsockHeader')
     if (this.state === 'closed') {
       if (header.op === VIRTIO_VSOCK_OP_RST) this.#handshake = 0
       return 'nothing'
@@ -183,6 +184,7 @@ export class VsockConnection {
 
   /** The application took `bytes` received bytes, or a message of that length; they may come again. */
   forward(bytes: number): void {
+    checkInteger('bytes', bytes, 0, MAX_U32)
     this.fwdCnt = (this.fwdCnt + bytes) >>> 0
     if (this.type === VIRTIO_VSOCK_TYPE_SEQPACKET) this.unreadMessages--
     if (this.type === VIRTIO_VSOCK_TYPE_SEQPACKET && bytes === 0) this.emptyMessages--
@@ -191,6 +193,7 @@ export class VsockConnection {
 
   /** We will not send (SHUTDOWN_SEND), or not receive (SHUTDOWN_RECEIVE), any more. Told to the peer after what is queued. */
   shutdown(flags: number): void {
+    checkInteger('flags', flags, 0, SHUTDOWN_BOTH)
     if (this.state === 'closed' || (flags & ~this.localShutdown) === 0) return
     this.localShutdown |= flags
     this.#shutdownDue = true
