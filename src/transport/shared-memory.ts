@@ -37,7 +37,8 @@ export interface SharedMemoryOptions {
   readonly doorbell?: (queue: number) => void
   /**
    * The device raised an interrupt. The hook calls `takeInterrupt()` later, when the device has returned. Default: when the trap
-   * returns; for a device that was woken by its own host, in a microtask. Reason 0: the driver itself asks to be called again.
+   * returns; for a device that was woken by its own host, in a microtask. Reason 0: the driver itself asks to be called again. When the
+   * hook throws, the device needs a reset, and the driver is told as by default.
    */
   readonly interrupt?: (reason: number, queue: number) => void
   /**
@@ -114,7 +115,9 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
     this.#allocator = options.allocator ?? heapOf(this.memory)
     const { grants, onDeviceWrite, doorbell, interrupt, workLeft } = options
     this.#doorbell = doorbell === undefined ? (queue) => this.#trap(queue) : this.#hook('doorbell', doorbell)
-    this.#interrupt = interrupt === undefined ? () => this.#raise() : this.#hook('interrupt', interrupt)
+    // The driver is to hear of the device that a lost interrupt broke, so it is called as without the hook.
+    const raise = () => this.#raise()
+    this.#interrupt = interrupt === undefined ? raise : this.#hook('interrupt', interrupt, raise)
     this.#grants = grants === undefined ? null : new GrantedMemory(this.memory, grants)
     const deviceSide: DeviceTransport = {
       memory: this.#grants?.memory ?? this.memory,
@@ -240,11 +243,18 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
 
   /**
    * A hook of the user's as either side calls it: what it throws, or rejects with, is a fault of the device, which needs a reset, for a
-   * kick, an interrupt or a write was lost.
+   * kick, an interrupt or a write was lost. `afterFault` follows.
    */
-  #hook<A extends unknown[]>(name: string, hook: (...args: A) => void): (...args: A) => void {
+  #hook<A extends unknown[]>(
+    name: string,
+    hook: (...args: A) => void,
+    afterFault: () => void = () => {},
+  ): (...args: A) => void {
     checkFunction(name, hook)
-    const report = (error: unknown) => this.registers.reportFault(error, -1, true)
+    const report = (error: unknown) => {
+      this.registers.reportFault(error, -1, true)
+      afterFault()
+    }
     return (...args) => {
       try {
         watchPromise(hook(...args), report)

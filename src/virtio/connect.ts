@@ -46,6 +46,7 @@ import {
 import { featureNames } from './device-features.ts'
 import { type Driver, type DriverBlock, DriverCore, needsReset, type QueuePlace, replaceDriver } from './driver.ts'
 import { DriverConfig } from './driver-config.ts'
+import { DriverError } from './driver-error.ts'
 import { DriverQueue } from './driver-queue.ts'
 import type { DriverTransport } from './driver-transport.ts'
 import { checkFeatureSet, closedSubset, FeatureSet } from './features.ts'
@@ -204,8 +205,12 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
     )
     this.#driver = driver
     this.#addStatus(DRIVER_OK)
-    if ((this.#transport.readStatus() & DEVICE_NEEDS_RESET) !== 0) {
-      throw needsReset(this.#transport)
+    const status = this.#transport.readStatus()
+    if ((status & DEVICE_NEEDS_RESET) !== 0) throw needsReset(this.#transport)
+    // Somebody else wrote the status while the device came up: nothing would ever answer.
+    if ((status & DRIVER_OK) === 0) {
+      const message = `the device was reset while it was activated: its status reads ${status}, without DRIVER_OK`
+      throw new DriverError('DEVICE_NEEDS_RESET', message)
     }
     return driver
   }

@@ -5,6 +5,7 @@ import { drawRing, hostileMemory, replayInterleaving } from 'virtio-sdk/testing/
 import { SharedMemoryTransport } from 'virtio-sdk/transport'
 import {
   brokenDependency,
+  connect,
   defineDevice,
   FeatureSet,
   featureNames,
@@ -237,5 +238,40 @@ describe('numbers', () => {
     expect(await refusal(() => replayInterleaving({} as Anything, null as Anything))).toContain(
       'schedule must be a string',
     )
+  })
+})
+
+describe('a device that nobody would hear of', () => {
+  it('was reset by its own onActivate: the driver does not start', async () => {
+    const device = defineDevice({
+      id: 0x1234,
+      queues: [{ name: 'requests', size: 8 }],
+      onActivate: () => transport.writeStatus(0),
+      requests() {},
+    }).create()
+    const transport = new SharedMemoryTransport(device)
+    const told =
+      'DriverError DEVICE_NEEDS_RESET: the device was reset while it was activated: its status reads 0, without DRIVER_OK'
+    expect(await refusal(() => startDriver(transport))).toBe(told)
+    expect(await refusal(() => connect(transport))).toBe(told)
+  })
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no line')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no line'))],
+  ] as [string, () => void][])('has an interrupt hook that %s each time: its calls end', async (_, interrupt) => {
+    const device = adder.create()
+    const faults: string[] = []
+    device.events.on('fault', (error) => faults.push((error as Error).message))
+    const driver = startDriver(new SharedMemoryTransport(device, { interrupt }))
+    const stopped = 'DriverError DEVICE_NEEDS_RESET: the device asks for a reset: no line'
+    expect(await refusal(() => driver.requests.call([new Uint8Array(8)], { reply: 4 }))).toBe(stopped)
+    expect(driver.error?.code).toBe('DEVICE_NEEDS_RESET')
+    expect(new Set(faults)).toEqual(new Set(['no line']))
   })
 })
