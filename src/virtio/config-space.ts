@@ -2,7 +2,7 @@
  * The device's side of its configuration space (virtio 1.4 §2.5): the bytes that drivers read, the values that handlers see,
  * and the generation counter by which a driver notices that two reads belong to different versions (IMP-CFG-02, museum 27).
  */
-import { checkBytes, checkInteger, checkObject } from '../internal/check-option.ts'
+import { checkBytes, checkObject, refuseOption } from '../internal/check-option.ts'
 import { messageOf } from '../internal/report-error.ts'
 import { refuseState } from '../internal/saved-state.ts'
 import { type ConfigFields, ConfigLayout, type ConfigValues } from './config-layout.ts'
@@ -65,14 +65,14 @@ export class ConfigSpace<F extends ConfigFields = ConfigFields> implements Confi
 
   /** A driver's read. Bytes past the end are padding and read 0. */
   read(offset: number, target: Uint8Array): void {
-    checkInteger('offset', offset, 0)
+    if (!Number.isInteger(offset)) refuseOption('offset', offset, 'an integer')
     checkBytes('target', target)
     for (let i = 0; i < target.length; i++) target[i] = this.#bytes[offset + i] ?? 0
   }
 
   /** A driver's write: false, and nothing is changed, unless there are bytes and all lie in fields that it may write. */
   write(offset: number, source: Uint8Array): boolean {
-    checkInteger('offset', offset, 0)
+    if (!Number.isInteger(offset)) refuseOption('offset', offset, 'an integer')
     checkBytes('source', source)
     if (source.length === 0) return false
     for (let i = 0; i < source.length; i++) if (!this.#isDriverWritable(offset + i)) return false
