@@ -117,6 +117,7 @@ function boundsOf({ flows, chains }: Pick<Prediction, 'flows' | 'chains'>): Desi
 function seedAndDuration({ seed, duration }: SimulateFlags): { seed?: number; durationNs?: number } {
   const changes: { seed?: number; durationNs?: number } = {}
   if (seed !== undefined) {
+    if (Array.isArray(seed)) throw new UsageError('--seed takes one value')
     if (!Number.isSafeInteger(seed) || (seed as number) < 0)
       throw new UsageError(`--seed ${seed}: write a whole number from 0`)
     changes.seed = seed as number

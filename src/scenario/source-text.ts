@@ -38,9 +38,15 @@ export function readSourceText(text: string, format: 'yaml' | 'json'): SourceTex
   }
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })
   const fix = format === 'json' ? 'correct the JSON' : 'correct the YAML'
+  const lone = format === 'yaml' ? text.search(/\r(?!\n)/) : -1
   const errors: InputIssue[] = [...document.errors, ...document.warnings].map((error) =>
     wholeFile(firstLine(error.message), fix, position(error.pos[0])),
   )
+  // YAML ends a line there, the reader does not: what follows a comment would be part of it.
+  if (lone >= 0) {
+    const message = 'a carriage return without a line feed'
+    errors.unshift(wholeFile(message, 'end lines with a line feed, or with both', position(lone)))
+  }
   let value: unknown
   if (errors.length === 0) {
     try {

@@ -257,9 +257,9 @@ describe('options', () => {
 
 describe('what the user wrote wrong ends with 2 and a sentence', () => {
   const cases: [args: string, message: string | RegExp][] = [
+    ['simulate --seed 1 --seed 2', '--seed takes one value'],
     ['simulate --seed x', '--seed x: write a whole number from 0'],
     ['simulate --seed -1', '--seed -1: write a whole number from 0'],
-    ['simulate --seed 1 --seed 2', '--seed 1,2: write a whole number from 0'],
     ['simulate --duration soon', '--duration soon is not a time; write a number with ns, us, ms or s, e.g. 5ms'],
     ['simulate --duration 0', '--duration 0 simulates nothing; write e.g. 100ms'],
     ['simulate --design sideways', '--design sideways: use both, floating or dedicated'],

@@ -292,6 +292,15 @@ flows:
 
 describe('hostile text', () => {
   /** Only a `ScenarioError` may come out, and every issue has a place and a cure. */
+  it('lines end with a line feed, or with a carriage return and one; what a lone carriage return would swallow is not lost', () => {
+    expect(issuesOf(EXAMPLE.replaceAll('\n', '\r\n'))).toEqual([])
+    expect(issuesOf(EXAMPLE.replaceAll('\n', '\r'))[0]).toContain('a carriage return without a line feed')
+    const [first, ...more] = EXAMPLE.split('\n')
+    const issues = issuesOf([`${first} # note\r${more[0]}`, ...more.slice(1)].join('\n'))
+    expect(issues.join('\n')).toMatch(/^scenario\.yaml:1:\d+ a carriage return without a line feed/)
+    expect(issues.join('\n')).toContain('end lines with a line feed')
+  })
+
   function survives(text: string, format: 'yaml' | 'json'): void {
     try {
       parseScenario(text, { format })

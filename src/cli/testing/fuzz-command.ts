@@ -121,6 +121,7 @@ function share(done: number, elapsed: number, { runs, limitMs }: Limits): [numbe
 
 function wholeNumber(flag: string, value: unknown, least = 0): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
+  if (Array.isArray(value)) throw new UsageError(`${flag} takes one value`)
   throw new UsageError(`${flag} ${String(value)}: write a whole number, ${least} or more, e.g. 1000`)
 }
 
