@@ -1,5 +1,6 @@
 /** What the VMs of a core do with their devices in any window: they send, handle interrupts, poll, and refill their TLBs. */
 import { CostOp } from '../platform/index.ts'
+import { FoundByCore } from './found-by-core.ts'
 import { tlbRefillsOf } from './predict-pages.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { knownSpan, type System, type SystemFlow } from './predict-system.ts'
@@ -101,21 +102,11 @@ interface Counted {
 }
 
 /** By the costs that they are made of; and by core. */
-const countedBy = new WeakMap<object, Map<number, Counted>>()
+const countedBy = new FoundByCore<Counted>()
 
 /** What does not depend on how long messages are under way, but by the costs. */
 function countedOf(system: System, software: SoftwareCosts, core: number): Counted {
-  let byCore = countedBy.get(software.events)
-  if (byCore === undefined) {
-    byCore = new Map()
-    countedBy.set(software.events, byCore)
-  }
-  let found = byCore.get(core)
-  if (found === undefined) {
-    found = countedAnew(system, software, core)
-    byCore.set(core, found)
-  }
-  return found
+  return countedBy.of(software.events, core, () => countedAnew(system, software, core))
 }
 
 function countedAnew(system: System, software: SoftwareCosts, core: number): Counted {

@@ -135,10 +135,10 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   // A loan is due a period after it began, which is after the release, and what was handed back by then is found.
   const revokes = (flow: SystemFlow) => underWay.handedBackNs(flow) > flow.periodNs || isForeign(system, flow)
   const starves = (flow: SystemFlow) => underWay.starves(flow.destination) || isWithheld(system, flow)
-  // Who is starved is told of every refill.
   // A message that has waited for buffers goes on with enough for a transfer, if it is only others that may keep them back.
   const parts = (flow: SystemFlow) =>
     chains && !underWay.starves(flow.destination) ? withheldTransfers(system, flow) : flow.pieces
+  // Who is starved is told of every refill.
   const told = (flow: SystemFlow) => starves(flow) || !system.interrupts.suppressRefill
   const kicks = system.flows.some(told)
   const growth = growthOf(system)

@@ -19,28 +19,7 @@ import {
 import { BufferList, layoutSplitQueue } from 'virtio-sdk/virtqueue'
 import { describe, expect, it } from 'vitest'
 import { adder } from './adder.ts'
-
-// biome-ignore lint/suspicious/noExplicitAny: what a program without types does
-type Anything = any
-
-/** Code and message of what `run` throws or rejects with. */
-async function refusal(run: () => unknown): Promise<string> {
-  try {
-    await run()
-  } catch (error) {
-    const { name, code, message } = error as VirtioError
-    return `${name} ${code}: ${message}`
-  }
-  return 'accepted'
-}
-
-const refused = (message: string) => `VirtioError INVALID_OPTION: ${message}`
-
-function live() {
-  const device = adder.create()
-  const transport = new SharedMemoryTransport(device)
-  return { device, transport, driver: startDriver(transport) }
-}
+import { type Anything, live, refusal, refused } from './refusals.ts'
 
 describe('packets of an endpoint that stands alone', () => {
   it('are headers and payloads', async () => {
