@@ -1,4 +1,4 @@
-/** Options of the adversary's commands. Misuse ends the process with exit code 2. */
+/** Options of the commands that attack bounds or compare them. Misuse ends the process with exit code 2. */
 
 /** A whole number from `least`. */
 export function whole(option: string, text: string, least: number): number {

@@ -5,6 +5,7 @@
  * the placement; `--seeds` tells each seed that has a flow without a bound, `--json` prints one object. Exit code 1: a bound is exceeded; 2: misuse.
  */
 import { parseArgs } from 'node:util'
+import { refuse, whole } from '../adversary/misuse.ts'
 import { predict, simulate } from '../src/platform-zcu102/index.ts'
 import { randomScenario } from '../test/platform-zcu102/random-scenarios.ts'
 
@@ -19,7 +20,11 @@ const { values: options } = parseArgs({
   },
 })
 
-const [from, to, every] = [whole('from'), whole('to'), whole('every')]
+const [from, to, every] = [
+  whole('--from', options.from, 1),
+  whole('--to', options.to, 1),
+  whole('--every', options.every, 1),
+]
 const { design } = options
 if (design !== 'floating' && design !== 'dedicated') refuse(`--design is floating or dedicated, not "${design}"`)
 
@@ -112,15 +117,4 @@ function spreadLine({ mean, median, nineOfTen, largest }: Spread): string {
 
 function rounded(ratio: number): number {
   return Math.round(10 * ratio) / 10
-}
-
-function whole(name: 'from' | 'to' | 'every'): number {
-  const value = Number(options[name])
-  if (!Number.isSafeInteger(value) || value < 1) refuse(`--${name} is a whole number from 1, not "${options[name]}"`)
-  return value
-}
-
-function refuse(message: string): never {
-  process.stderr.write(`${message}\n`)
-  process.exit(2)
 }

@@ -75,10 +75,16 @@ export function afterNs(
 }
 
 /** Longest that a core which holds an interrupt back may be throttled, and not hear its timer. */
-export function deafNs({ design, scenario, throttles }: System): number {
+function deafNs({ design, scenario, throttles }: System): number {
   const { memguard } = scenario.broker
   if (design === 'dedicated' || (memguard !== 'accept' && memguard !== 'retarget')) return 0
   return Math.max(0, ...[...throttles.values()].map(({ throttledNs }) => throttledNs))
+}
+
+/** Longest that an interrupt is held back in which nothing runs for it: the delay, an IPI, and what that core does not hear. */
+export function heldBackNs(system: System): number {
+  const { interrupts, worst } = system
+  return interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) + deafNs(system) : 0
 }
 
 /**
@@ -127,8 +133,7 @@ export function movedNs(
   starts: Starts,
 ): number {
   const { interrupts, worst } = system
-  const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) + deafNs(system) : 0
-  const waitsNs = (1 + 3 * returns) * worst(CostOp.sgi) + heldNs + interrupts.pollingNs
+  const waitsNs = (1 + 3 * returns) * worst(CostOp.sgi) + heldBackNs(system) + interrupts.pollingNs
   return starts.solve(
     'moved',
     flow.index,

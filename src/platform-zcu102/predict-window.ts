@@ -10,7 +10,7 @@ import type { CoreLoad } from './predict-cores.ts'
 import { deafCores } from './predict-dma.ts'
 import { driversOf } from './predict-drivers.ts'
 import { postedBuffers, type Scarcity } from './predict-obstacles.ts'
-import { deafNs } from './predict-path.ts'
+import { heldBackNs } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { knownSpan, messagesWithin, type System, type SystemFlow, throttledWithin } from './predict-system.ts'
 
@@ -144,9 +144,8 @@ export function waitsToBeTold({ interrupts }: System): boolean {
 /** Of a message's way, when nothing runs for it: IPIs under way, an interrupt that is held back, a polling period. */
 export function toldNs(system: System): number {
   const { interrupts, worst } = system
-  const heldNs = interrupts.coalesceCount > 1 ? interrupts.coalesceDelayNs + worst(CostOp.sgi) + deafNs(system) : 0
   // And the receiver's interrupt where another core than its own sees to it.
-  return kickNs(system) + worst(CostOp.sgi) + heldNs + interrupts.pollingNs
+  return kickNs(system) + worst(CostOp.sgi) + heldBackNs(system) + interrupts.pollingNs
 }
 
 /** Until a dedicated broker notices what was sent: an IPI. */
