@@ -1,13 +1,13 @@
 /** Split virtqueues, both sides, and chains as byte streams. Public as `virtio-sdk/virtqueue`. */
-export { BufferList } from './buffer-list.ts'
-export { ChainReader, ChainWriter } from './chain-stream.ts'
-export { DescriptorChain } from './descriptor-chain.ts'
+export { BufferList } from './chain/buffer-list.ts'
+export { ChainReader, ChainWriter } from './chain/chain-stream.ts'
+export { DescriptorChain } from './chain/descriptor-chain.ts'
 export { type Request, RequestQueue } from './request-queue.ts'
 export type { RequestState } from './request-state.ts'
-export { SplitDeviceQueue } from './split-device-queue.ts'
-export type { SplitDeviceState } from './split-device-state.ts'
-export { SplitDriverQueue, UsedBuffer } from './split-driver-queue.ts'
-export type { SplitDriverState } from './split-driver-state.ts'
+export { SplitDeviceQueue } from './split/split-device-queue.ts'
+export type { SplitDeviceState } from './split/split-device-state.ts'
+export { SplitDriverQueue, UsedBuffer } from './split/split-driver-queue.ts'
+export type { SplitDriverState } from './split/split-driver-state.ts'
 export {
   layoutSplitQueue,
   MAX_QUEUE_SIZE,
@@ -19,7 +19,7 @@ export {
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
   VIRTQ_USED_F_NO_NOTIFY,
-} from './split-layout.ts'
+} from './split/split-layout.ts'
 export type {
   ChainLimits,
   SplitDeviceQueueConfig,
@@ -27,5 +27,5 @@ export type {
   SplitQueueConfig,
   UsedLengthPolicy,
   ViolationPolicy,
-} from './split-queue-config.ts'
+} from './split/split-queue-config.ts'
 export { VIOLATION_CLAUSES, type Violation, type ViolationRule } from './violation.ts'

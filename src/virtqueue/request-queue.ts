@@ -8,10 +8,10 @@
 import { assert } from '../internal/assert.ts'
 import { refuseOption } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
-import { ChainReader, ChainWriter } from './chain-stream.ts'
-import { DescriptorChain } from './descriptor-chain.ts'
+import { ChainReader, ChainWriter } from './chain/chain-stream.ts'
+import { DescriptorChain } from './chain/descriptor-chain.ts'
 import { checkRequestState, type RequestState, reopenChain, saveRequest } from './request-state.ts'
-import type { SplitDeviceQueue } from './split-device-queue.ts'
+import type { SplitDeviceQueue } from './split/split-device-queue.ts'
 
 const DONE: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined })
 

@@ -2,10 +2,10 @@
  * A deferred request in a snapshot. Its chain is saved as it was checked when it was taken, not as the driver's descriptors
  * read later: the device trusts private copies only (museum 17), and a snapshot is one.
  */
-import type { DescriptorChain } from './descriptor-chain.ts'
+import type { DescriptorChain } from './chain/descriptor-chain.ts'
 import type { Request } from './request-queue.ts'
-import type { SplitDeviceQueue } from './split-device-queue.ts'
-import { requireState } from './split-device-state.ts'
+import type { SplitDeviceQueue } from './split/split-device-queue.ts'
+import { requireState } from './split/split-device-state.ts'
 
 /** Plain data, as JSON keeps it. */
 export interface RequestState {

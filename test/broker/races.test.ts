@@ -6,7 +6,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Random } from '../../src/internal/random.ts'
 import type { Scenario } from '../../src/scenario/index.ts'
-import { RingSignals } from '../../src/virtqueue/ring-signals.ts'
+import { RingSignals } from '../../src/virtqueue/split/ring-signals.ts'
 import { type Combination, combinations, smallScenario } from '../platform-zcu102/small-scenarios.ts'
 import { ALWAYS_BROKEN, RACY_BROKEN } from './broken-brokers.ts'
 import { patch, unpatchAll } from './patch.ts'

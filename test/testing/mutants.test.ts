@@ -8,6 +8,7 @@ import { type FuzzTarget, fuzz } from '../../src/testing/fuzz.ts'
 import { runMuseum } from '../../src/testing/index.ts'
 import { MUTANTS, type Mutant } from './mutants.ts'
 import type { ownDevice, ownDriver } from './own-queue-targets.ts'
+import { queueSource } from './queue-sources.ts'
 
 const TURNS = 4
 /** Those of the museum that take many calls have their own test. */
@@ -22,7 +23,7 @@ interface Targets {
 describe('mutants of our queues', () => {
   it('there are enough of them, each where its source says', () => {
     expect(MUTANTS.length).toBeGreaterThanOrEqual(40)
-    for (const { file, what, from } of MUTANTS) expect(source(file).split(from).length, what).toBe(2)
+    for (const { file, what, from } of MUTANTS) expect(queueSource(file).split(from).length, what).toBe(2)
   })
 
   it('the kit finds nothing in the original', async () => {
@@ -89,8 +90,8 @@ async function targetsOf(mutant: Mutant | null): Promise<Targets> {
       {
         name: 'mutant',
         setup({ onLoad }) {
-          onLoad({ filter: /src\/virtqueue\/[\w-]+\.ts$/ }, ({ path }) => {
-            const text = source(basename(path))
+          onLoad({ filter: /src\/virtqueue\/[\w/-]+\.ts$/ }, ({ path }) => {
+            const text = readFileSync(path, 'utf8')
             const changed = basename(path) === mutant?.file ? text.replace(mutant.from, () => mutant.to) : text
             return { contents: changed, loader: 'ts' }
           })
@@ -99,8 +100,4 @@ async function targetsOf(mutant: Mutant | null): Promise<Targets> {
     ],
   })
   return await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0]!.contents).toString('base64')}`)
-}
-
-function source(file: string): string {
-  return readFileSync(new URL(`../../src/virtqueue/${file}`, import.meta.url), 'utf8')
 }

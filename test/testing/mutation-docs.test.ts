@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { MUTANTS } from './mutants.ts'
+import { queueSource } from './queue-sources.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 const docs = readFileSync(new URL('docs/mutation.md', ROOT), 'utf8')
@@ -40,7 +41,7 @@ it('docs/mutation.md explains code that is there', () => {
   expect(rows.length).toBeGreaterThan(10)
   for (const row of rows) {
     const [file, code] = row.split(/: (.*)/s) as [string, string]
-    expect(readFileSync(new URL(`src/virtqueue/${file}`, ROOT), 'utf8'), row).toContain(code)
+    expect(queueSource(file), row).toContain(code)
   }
 })
 

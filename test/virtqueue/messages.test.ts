@@ -12,7 +12,7 @@ import {
   type SplitDriverState,
   UsedBuffer,
 } from '../../src/virtqueue/index.ts'
-import { BUFFERS, NEXT, popAll, RawRing, WRITE } from './raw-ring.ts'
+import { BUFFERS, NEXT, popAll, RawRing, WRITE } from './split/raw-ring.ts'
 
 const SIZE = 8
 const TABLES = 0x1_0000

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Request, RequestQueue, type SplitDeviceQueueConfig } from '../../src/virtqueue/index.ts'
-import { ASSERTION, BUFFERS, NEXT, RawRing, WRITE } from './raw-ring.ts'
+import { ASSERTION, BUFFERS, NEXT, RawRing, WRITE } from './split/raw-ring.ts'
 
 const SIZE = 16
 

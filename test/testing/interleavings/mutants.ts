@@ -3,12 +3,13 @@
  * sources by the compiler, made unordered; and every publication and every second look moved to where it is too early or too
  * late, by hand, as text. Each mutant is a bundle of its own, built from the sources as they are now.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import ts from 'typescript'
+import { QUEUE_SOURCES, queueSourcePath } from '../queue-sources.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -25,8 +26,8 @@ export type OwnQueueTargets = typeof import('../own-queue-targets.ts')
 /** Every call of `loadOrdered` and `storeOrdered`, with the method that it is in. */
 export function orderedAccesses(): Mutant[] {
   const mutants: Mutant[] = []
-  for (const name of readdirSync(join(ROOT, 'src/virtqueue'))) {
-    const file = `src/virtqueue/${name}`
+  for (const file of QUEUE_SOURCES) {
+    const name = basename(file)
     const source = readFileSync(join(ROOT, file), 'utf8')
     const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true)
     const seen = new Map<string, number>()
@@ -63,9 +64,9 @@ function textMutant(name: string, file: string, ...edits: readonly (readonly [st
   return { name, file, mutate }
 }
 
-const SIGNALS = 'src/virtqueue/ring-signals.ts'
-const DEVICE = 'src/virtqueue/split-device-queue.ts'
-const DRIVER = 'src/virtqueue/split-driver-queue.ts'
+const SIGNALS = queueSourcePath('ring-signals.ts')
+const DEVICE = queueSourcePath('split-device-queue.ts')
+const DRIVER = queueSourcePath('split-driver-queue.ts')
 
 /** Everything that must come in an order, in the other one. */
 export const REORDERED: readonly Mutant[] = [

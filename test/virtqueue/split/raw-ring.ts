@@ -1,6 +1,6 @@
 /** A split ring in plain memory whose driver side is written by hand, so that a test can write anything into it. */
 import { expect } from 'vitest'
-import { GuestMemory } from '../../src/memory/index.ts'
+import { GuestMemory } from '../../../src/memory/index.ts'
 import {
   DescriptorChain,
   layoutSplitQueue,
@@ -10,7 +10,7 @@ import {
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
-} from '../../src/virtqueue/index.ts'
+} from '../../../src/virtqueue/index.ts'
 
 export const NEXT = VIRTQ_DESC_F_NEXT
 export const WRITE = VIRTQ_DESC_F_WRITE

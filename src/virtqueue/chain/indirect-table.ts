@@ -2,10 +2,10 @@
  * An indirect descriptor table (virtio 1.4 §2.7.5.3), opened for one walk. A table may lie at any address and in several pieces
  * (museum 8): in one piece and on a word boundary it is read in place, else entry by entry into a private copy.
  */
-import { le64ToNumber } from '../internal/little-endian.ts'
-import type { GuestMemory } from '../memory/guest-memory.ts'
-import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_NEXT } from './split-layout.ts'
-import type { ViolationRule } from './violation.ts'
+import { le64ToNumber } from '../../internal/little-endian.ts'
+import type { GuestMemory } from '../../memory/guest-memory.ts'
+import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_NEXT } from '../split/split-layout.ts'
+import type { ViolationRule } from '../violation.ts'
 
 export class IndirectTable {
   entries = 0

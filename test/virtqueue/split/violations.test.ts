@@ -1,7 +1,7 @@
 /** Every rule of VIOLATION_CLAUSES that a driver can break, under every policy, and what must be accepted although it looks odd. */
 import { describe, expect, it } from 'vitest'
-import { GuestMemory, PAGE_SIZE } from '../../src/memory/index.ts'
-import { DescriptorChain, VIOLATION_CLAUSES, type Violation, type ViolationRule } from '../../src/virtqueue/index.ts'
+import { GuestMemory, PAGE_SIZE } from '../../../src/memory/index.ts'
+import { DescriptorChain, VIOLATION_CLAUSES, type Violation, type ViolationRule } from '../../../src/virtqueue/index.ts'
 import {
   BUFFERS,
   INDIRECT,

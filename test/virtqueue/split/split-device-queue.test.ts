@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { GuestMemory, PAGE_SIZE } from '../../src/memory/index.ts'
-import { DescriptorChain } from '../../src/virtqueue/index.ts'
+import { GuestMemory, PAGE_SIZE } from '../../../src/memory/index.ts'
+import { DescriptorChain } from '../../../src/virtqueue/index.ts'
 import { ASSERTION, BUFFERS, INDIRECT, NEXT, popAll, RAM_BYTES, RawRing, segmentsOf, WRITE } from './raw-ring.ts'
 
 const SIZE = 4

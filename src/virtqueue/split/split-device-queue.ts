@@ -10,16 +10,16 @@
  *
  * One agent runs this object. Nothing here allocates, blocks or notifies, but for violations, growing chains and saved states.
  */
-import { assert } from '../internal/assert.ts'
-import { stagedError } from '../internal/saved-state.ts'
-import type { GuestMemory } from '../memory/guest-memory.ts'
+import { assert } from '../../internal/assert.ts'
+import { stagedError } from '../../internal/saved-state.ts'
+import type { GuestMemory } from '../../memory/guest-memory.ts'
+import type { DescriptorChain } from '../chain/descriptor-chain.ts'
+import { makeViolation, type Violation, type ViolationRule } from '../violation.ts'
 import { ChainWalker } from './chain-walker.ts'
-import type { DescriptorChain } from './descriptor-chain.ts'
 import { RingSignals } from './ring-signals.ts'
 import { checkDeviceState, type SplitDeviceState } from './split-device-state.ts'
 import { type SplitQueueLocation, SplitRing } from './split-layout.ts'
 import { checkDeviceQueueConfig, type SplitDeviceQueueConfig, type ViolationPolicy } from './split-queue-config.ts'
-import { makeViolation, type Violation, type ViolationRule } from './violation.ts'
 
 /** With policy `reject`: malformed chains that one `popAvailable` may return before it gives up its turn. */
 const REJECTIONS_PER_POP = 16

@@ -5,13 +5,13 @@
  *   driver area       6 + 2 × size    flags, idx, ring[size] of heads, used_event       written by the driver only
  *   device area       6 + 8 × size    flags, idx, ring[size] of { id, len }, avail_event   written by the device only
  */
-import { checkInteger } from '../internal/check-option.ts'
-import { VirtioError } from '../internal/error.ts'
-import { isPowerOfTwo } from '../internal/u16.ts'
-import type { GuestMemory } from '../memory/guest-memory.ts'
-import { hex } from '../memory/memory-error.ts'
-import { SegmentList } from '../memory/segment-list.ts'
-import { type Piece, piecedWords } from './pieced-words.ts'
+import { checkInteger } from '../../internal/check-option.ts'
+import { VirtioError } from '../../internal/error.ts'
+import { isPowerOfTwo } from '../../internal/u16.ts'
+import type { GuestMemory } from '../../memory/guest-memory.ts'
+import { hex } from '../../memory/memory-error.ts'
+import { SegmentList } from '../../memory/segment-list.ts'
+import { type Piece, piecedWords } from '../pieced-words.ts'
 
 /** Descriptor flag: the buffer goes on at `next`. */
 export const VIRTQ_DESC_F_NEXT = 1

@@ -1,7 +1,7 @@
 /** What survives of a device-side queue in a snapshot. Saved states are foreign input: they are checked like a peer's ring. */
-import { VirtioError } from '../internal/error.ts'
-import { U16_MASK, u16Distance } from '../internal/u16.ts'
-import { isViolation, type Violation } from './violation.ts'
+import { VirtioError } from '../../internal/error.ts'
+import { U16_MASK, u16Distance } from '../../internal/u16.ts'
+import { isViolation, type Violation } from '../violation.ts'
 
 /** Plain data, as JSON keeps it. The memory is saved by its owner. */
 export interface SplitDeviceState {

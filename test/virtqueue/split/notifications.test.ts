@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { GuestMemory } from '../../src/memory/index.ts'
+import { GuestMemory } from '../../../src/memory/index.ts'
 import {
   BufferList,
   DescriptorChain,
   type SplitDeviceQueue,
   SplitDriverQueue,
   UsedBuffer,
-} from '../../src/virtqueue/index.ts'
+} from '../../../src/virtqueue/index.ts'
 import { BUFFERS, popAll, RAM_BYTES, RawRing } from './raw-ring.ts'
 
 const SIZE = 8

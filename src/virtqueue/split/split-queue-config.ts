@@ -8,10 +8,10 @@ import {
   checkWord,
   MAX_U16,
   MAX_U32,
-} from '../internal/check-option.ts'
-import type { GuestMemory } from '../memory/guest-memory.ts'
+} from '../../internal/check-option.ts'
+import type { GuestMemory } from '../../memory/guest-memory.ts'
+import type { Violation } from '../violation.ts'
 import { MAX_QUEUE_SIZE, type SplitQueueLocation } from './split-layout.ts'
-import type { Violation } from './violation.ts'
 
 /**
  * What a malformed chain costs the driver. `reject`: the chain comes back with length 0 and the queue goes on. `latch`: the

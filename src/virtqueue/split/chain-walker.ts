@@ -4,14 +4,14 @@
  * Every descriptor is read once, checked and translated, and what the device gets is a private list of segments. A walk ends
  * within size + 1 descriptors, whatever the driver wrote.
  */
-import { le64ToNumber } from '../internal/little-endian.ts'
-import type { GuestMemory } from '../memory/guest-memory.ts'
-import type { SegmentList } from '../memory/segment-list.ts'
-import type { DescriptorChain } from './descriptor-chain.ts'
-import { IndirectTable } from './indirect-table.ts'
+import { le64ToNumber } from '../../internal/little-endian.ts'
+import type { GuestMemory } from '../../memory/guest-memory.ts'
+import type { SegmentList } from '../../memory/segment-list.ts'
+import type { DescriptorChain } from '../chain/descriptor-chain.ts'
+import { IndirectTable } from '../chain/indirect-table.ts'
+import type { ViolationRule } from '../violation.ts'
 import { MAX_CHAIN_BYTES } from './split-layout.ts'
 import type { ChainLimits } from './split-queue-config.ts'
-import type { ViolationRule } from './violation.ts'
 
 export class ChainWalker {
   /** Where the last walk stopped, for messages: an index into the ring's table, or into the indirect one. */

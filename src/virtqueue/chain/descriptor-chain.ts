@@ -4,8 +4,8 @@
  * Caller-owned and reused, so that a chain costs no allocation. Valid until the next `popAvailable` with the same object; the
  * driver cannot change it any more (museum 17).
  */
-import type { GuestMemory } from '../memory/guest-memory.ts'
-import { SegmentList } from '../memory/segment-list.ts'
+import type { GuestMemory } from '../../memory/guest-memory.ts'
+import { SegmentList } from '../../memory/segment-list.ts'
 
 /**
  * A chain that a device took, copied and checked: its segments stay as they were, whatever the driver writes

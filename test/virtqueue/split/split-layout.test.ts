@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { GuestMemory, PAGE_SIZE } from '../../src/memory/index.ts'
-import { layoutSplitQueue, SplitDeviceQueue, SplitDriverQueue, splitQueueBytes } from '../../src/virtqueue/index.ts'
-import { SplitRing } from '../../src/virtqueue/split-layout.ts'
+import { GuestMemory, PAGE_SIZE } from '../../../src/memory/index.ts'
+import { layoutSplitQueue, SplitDeviceQueue, SplitDriverQueue, splitQueueBytes } from '../../../src/virtqueue/index.ts'
+import { SplitRing } from '../../../src/virtqueue/split/split-layout.ts'
 import { RawRing } from './raw-ring.ts'
 
 const INVALID = expect.objectContaining({ code: 'INVALID_QUEUE' })

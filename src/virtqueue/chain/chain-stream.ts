@@ -5,8 +5,8 @@
  * Running past the end is the peer's doing, so it does not throw: reads give zeros, writes are dropped, `overrun` stays set.
  * Look at it, or at `remaining`, before acting on what was read. Numbers are little-endian. Each byte is read once.
  */
-import { checkBytes, checkLength, refuseOption } from '../internal/check-option.ts'
-import { SegmentCursor } from '../memory/segment-cursor.ts'
+import { checkBytes, checkLength, refuseOption } from '../../internal/check-option.ts'
+import { SegmentCursor } from '../../memory/segment-cursor.ts'
 import type { DescriptorChain } from './descriptor-chain.ts'
 
 /** The device-readable part. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Random } from '../../src/internal/random.ts'
+import { Random } from '../../../src/internal/random.ts'
 import {
   BufferList,
   DescriptorChain,
@@ -8,7 +8,7 @@ import {
   UsedBuffer,
   VIOLATION_CLAUSES,
   type ViolationRule,
-} from '../../src/virtqueue/index.ts'
+} from '../../../src/virtqueue/index.ts'
 import { ASSERTION, BUFFERS, INDIRECT, NEXT, popAll, RawRing, segmentsOf, WRITE } from './raw-ring.ts'
 
 const SIZE = 8

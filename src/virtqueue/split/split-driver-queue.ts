@@ -9,10 +9,11 @@
  *
  * One agent runs this object. Nothing here allocates, blocks or notifies, but for violations and saved states.
  */
-import { assert } from '../internal/assert.ts'
-import { stagedError } from '../internal/saved-state.ts'
-import type { GuestMemory } from '../memory/guest-memory.ts'
-import type { BufferList } from './buffer-list.ts'
+import { assert } from '../../internal/assert.ts'
+import { stagedError } from '../../internal/saved-state.ts'
+import type { GuestMemory } from '../../memory/guest-memory.ts'
+import type { BufferList } from '../chain/buffer-list.ts'
+import { makeViolation, type Violation, type ViolationRule } from '../violation.ts'
 import { RingSignals } from './ring-signals.ts'
 import { checkDriverState, type SplitDriverState } from './split-driver-state.ts'
 import {
@@ -27,7 +28,6 @@ import {
   words32,
 } from './split-layout.ts'
 import { checkDriverQueueConfig, type SplitDriverQueueConfig } from './split-queue-config.ts'
-import { makeViolation, type Violation, type ViolationRule } from './violation.ts'
 
 /** One completion; caller-owned and reused. */
 export class UsedBuffer {

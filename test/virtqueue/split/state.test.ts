@@ -5,7 +5,7 @@ import {
   SplitDriverQueue,
   type SplitDriverState,
   UsedBuffer,
-} from '../../src/virtqueue/index.ts'
+} from '../../../src/virtqueue/index.ts'
 import { ASSERTION, BUFFERS, NEXT, popAll, RawRing, WRITE } from './raw-ring.ts'
 
 const NOT_RESTORABLE = expect.objectContaining({ name: 'VirtioError', code: 'NOT_RESTORABLE' })

@@ -8,9 +8,9 @@
  * VQS-NTF-DRV-01, -03, -07, -10). Every field is stored and loaded with sequential consistency where memory is shared, but for
  * the request for silence; taking any of them away is a lost wake-up (test/testing/interleavings/mutants.test.ts).
  */
-import { needEvent } from '../internal/u16.ts'
-import { loadOrdered, storeOrdered } from '../memory/ordered.ts'
-import { isPieced } from './pieced-words.ts'
+import { needEvent } from '../../internal/u16.ts'
+import { loadOrdered, storeOrdered } from '../../memory/ordered.ts'
+import { isPieced } from '../pieced-words.ts'
 
 const FLAGS = 0
 const INDEX = 1

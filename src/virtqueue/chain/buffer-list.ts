@@ -2,8 +2,8 @@
  * What a driver offers in one request: device-readable buffers, then device-writable ones (VQS-FRM-DRV-01), by guest-physical
  * address. Caller-owned and reused; allocates only when it grows.
  */
-import { checkInteger, MAX_U32 } from '../internal/check-option.ts'
-import { VirtioError } from '../internal/error.ts'
+import { checkInteger, MAX_U32 } from '../../internal/check-option.ts'
+import { VirtioError } from '../../internal/error.ts'
 
 /** Room that a list may be made with; it grows beyond. */
 const LARGEST_CAPACITY = 2 ** 20

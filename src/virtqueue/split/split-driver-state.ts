@@ -1,7 +1,7 @@
 /** What survives of a driver-side queue in a snapshot: the shadows, since the shared table is not to be trusted. */
-import { u16Distance } from '../internal/u16.ts'
+import { u16Distance } from '../../internal/u16.ts'
+import { isViolation, type Violation } from '../violation.ts'
 import { isIndex, requireState } from './split-device-state.ts'
-import { isViolation, type Violation } from './violation.ts'
 
 /** Plain data, as JSON keeps it. The memory is saved by its owner. */
 export interface SplitDriverState {

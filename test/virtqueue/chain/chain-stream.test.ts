@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { GuestMemory } from '../../src/memory/index.ts'
-import { ChainReader, ChainWriter, DescriptorChain } from '../../src/virtqueue/index.ts'
-import { BUFFERS, NEXT, RawRing, WRITE } from './raw-ring.ts'
+import type { GuestMemory } from '../../../src/memory/index.ts'
+import { ChainReader, ChainWriter, DescriptorChain } from '../../../src/virtqueue/index.ts'
+import { BUFFERS, NEXT, RawRing, WRITE } from '../split/raw-ring.ts'
 
 const SIZE = 1024
 const READABLE = BUFFERS
