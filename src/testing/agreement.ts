@@ -1,12 +1,12 @@
 /** When a target's answer is the specification's, and both in words. */
-import { hex } from './draw-ring.ts'
+
 import {
   PACKED_RING_RULES,
   type PackedAvailableAnswer,
   type PackedChain,
   type PackedUsedAnswer,
-} from './packed/reference-packed-ring.ts'
-import type { TakenChain, TargetFault, UsedElement } from './queue-targets.ts'
+} from './format/packed/reference-packed-ring.ts'
+import { hex } from './format/split/draw-ring.ts'
 import {
   type AvailableAnswer,
   append,
@@ -14,7 +14,8 @@ import {
   type ReferenceChain,
   RING_RULES,
   type UsedAnswer,
-} from './reference-split-ring.ts'
+} from './format/split/reference-split-ring.ts'
+import type { TakenChain, TargetFault, UsedElement } from './queue-targets.ts'
 
 /** Is the target's result the answer `expected`? */
 export function agrees(

@@ -2,10 +2,10 @@
 
 import { agrees, describe } from './agreement.ts'
 import { takenOf } from './answers.ts'
+import { mustInterrupt, nextAvailable } from './format/split/reference-split-ring.ts'
+import { availEventAt, availIdxAt, usedElementAt, usedFlagsAt, usedIdxAt } from './format/split/split-ring-format.ts'
 import type { DeviceQueueTarget, DeviceQueueUnderTest } from './queue-targets.ts'
-import { mustInterrupt, nextAvailable } from './reference-split-ring.ts'
 import type { RingScene } from './ring-scene.ts'
-import { availEventAt, availIdxAt, usedElementAt, usedFlagsAt, usedIdxAt } from './split-ring-format.ts'
 
 export class DeviceWitness {
   readonly #scene: RingScene

@@ -2,11 +2,11 @@
 
 import { agrees, agreesOnUsed, describe } from './agreement.ts'
 import { addedOf, reapedOf } from './answers.ts'
-import { followChain } from './draw-ring.ts'
+import { followChain } from './format/split/draw-ring.ts'
+import { append, type ByteRange, mustKick, nextAvailable, nextUsed } from './format/split/reference-split-ring.ts'
+import { availFlagsAt, availIdxAt, usedEventAt, usedIdxAt } from './format/split/split-ring-format.ts'
 import type { DriverQueueTarget, DriverQueueUnderTest } from './queue-targets.ts'
-import { append, type ByteRange, mustKick, nextAvailable, nextUsed } from './reference-split-ring.ts'
 import type { RingScene } from './ring-scene.ts'
-import { availFlagsAt, availIdxAt, usedEventAt, usedIdxAt } from './split-ring-format.ts'
 
 interface AddedChain {
   readonly readable: readonly ByteRange[]

@@ -5,7 +5,7 @@
  */
 import { checkBoolean, checkWord } from '../internal/check-option.ts'
 import { GuestMemory, PAGE_SIZE, type RegionSpec } from '../memory/index.ts'
-import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_WRITE } from './split-ring-format.ts'
+import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_WRITE } from './format/split/split-ring-format.ts'
 
 /**
  * Memories with the borders at which address arithmetic breaks: the end of RAM, a hole, 4 GiB, 2^53, scattered pages.

@@ -1,5 +1,5 @@
 /** Numbers at which ring arithmetic breaks, wherever RAM lies. */
-import type { WideAddress } from './split-ring-format.ts'
+import type { WideAddress } from './format/split/split-ring-format.ts'
 
 /** 2^31 is negative in an int32; 256 times 2^24 is 2^32, the most a chain may hold. */
 export const HOSTILE_LENGTHS = [

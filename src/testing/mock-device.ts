@@ -9,11 +9,11 @@
  */
 import type { Random } from '../internal/random.ts'
 import type { GuestMemory } from '../memory/index.ts'
+import { ReferenceDevice } from './format/split/reference-peers.ts'
+import type { ByteRange } from './format/split/reference-split-ring.ts'
+import type { SplitRing } from './format/split/split-ring-format.ts'
 import { QueueMismatch } from './mismatch.ts'
 import type { TakenChain } from './queue-targets.ts'
-import { ReferenceDevice } from './reference-peers.ts'
-import type { ByteRange } from './reference-split-ring.ts'
-import type { SplitRing } from './split-ring-format.ts'
 
 /** A request that the mock device took. */
 export interface MockChain {

@@ -12,10 +12,10 @@ import { checkFlags, checkInteger, checkObject, checkPowerOfTwo } from '../inter
 import { VirtioError } from '../internal/error.ts'
 import { Random } from '../internal/random.ts'
 import { GuestMemory } from '../memory/index.ts'
+import { ReferenceDriver } from './format/split/reference-peers.ts'
+import type { ByteRange } from './format/split/reference-split-ring.ts'
 import { QueueMismatch } from './mismatch.ts'
 import type { DriverRing } from './queue-targets.ts'
-import { ReferenceDriver } from './reference-peers.ts'
-import type { ByteRange } from './reference-split-ring.ts'
 import { layOutRing } from './ring-layout.ts'
 
 /** Options of `MockDriver`. */

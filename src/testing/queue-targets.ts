@@ -4,9 +4,9 @@
  * but the bytes in memory. `docs/testing.md` has a ten-line example.
  */
 import type { GuestMemory } from '../memory/index.ts'
-import type { PackedRing } from './packed/packed-ring-format.ts'
-import type { ByteRange } from './reference-split-ring.ts'
-import type { SplitRing } from './split-ring-format.ts'
+import type { PackedRing } from './format/packed/packed-ring-format.ts'
+import type { ByteRange } from './format/split/reference-split-ring.ts'
+import type { SplitRing } from './format/split/split-ring-format.ts'
 
 /** A chain as the target understood it. Ranges are guest-physical; how they are cut does not matter. */
 export interface TakenChain {

@@ -7,11 +7,12 @@
 import { VirtioError } from '../internal/error.ts'
 import { DeviceWitness } from './device-witness.ts'
 import { DriverWitness } from './driver-witness.ts'
+import { PackedDeviceWitness } from './format/packed/packed-device-witness.ts'
+import { PackedDriverWitness } from './format/packed/packed-driver-witness.ts'
+import { PackedScene } from './format/packed/packed-scene.ts'
+import { referencePackedDevice, referencePackedDriver } from './format/packed/reference-packed-peers.ts'
+import { referenceDevice, referenceDriver } from './format/split/reference-peers.ts'
 import { negotiate } from './negotiate.ts'
-import { PackedDeviceWitness } from './packed/packed-device-witness.ts'
-import { PackedDriverWitness } from './packed/packed-driver-witness.ts'
-import { PackedScene } from './packed/packed-scene.ts'
-import { referencePackedDevice, referencePackedDriver } from './packed/reference-packed-peers.ts'
 import {
   commandAt,
   type PackedQueueProgram,
@@ -20,7 +21,6 @@ import {
   type QueueProgram,
 } from './queue-program.ts'
 import type { DeviceQueueTarget, DriverQueueTarget, PackedDeviceTarget, PackedDriverTarget } from './queue-targets.ts'
-import { referenceDevice, referenceDriver } from './reference-peers.ts'
 import { RingScene } from './ring-scene.ts'
 
 /** One side of a split ring, whose peer is the reference, or both. */

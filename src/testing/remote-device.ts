@@ -5,8 +5,10 @@
  */
 import { VirtioError } from '../internal/error.ts'
 import type { GuestMemory } from '../memory/index.ts'
+import type { PackedRing } from './format/packed/packed-ring-format.ts'
+import type { ByteRange } from './format/split/reference-split-ring.ts'
+import type { SplitRing } from './format/split/split-ring-format.ts'
 import { CallTimeout, TargetGone } from './museum/bounded-call.ts'
-import type { PackedRing } from './packed/packed-ring-format.ts'
 import type {
   DeviceQueueTarget,
   DeviceQueueUnderTest,
@@ -15,8 +17,6 @@ import type {
   TakenChain,
   TargetFault,
 } from './queue-targets.ts'
-import type { ByteRange } from './reference-split-ring.ts'
-import type { SplitRing } from './split-ring-format.ts'
 
 /**
  * Lines to and from the other process, without their ends. `receive` waits for one, and throws when there will be none: `TargetGone`

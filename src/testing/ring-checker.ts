@@ -9,10 +9,16 @@
  */
 import { checkBoolean, checkInteger, MAX_U16 } from '../internal/check-option.ts'
 import type { GuestMemory } from '../memory/index.ts'
-import { drawRing, hex } from './draw-ring.ts'
+import { drawRing, hex } from './format/split/draw-ring.ts'
+import {
+  type ByteRange,
+  mustInterrupt,
+  mustKick,
+  nextAvailable,
+  nextUsed,
+} from './format/split/reference-split-ring.ts'
+import { availIdxAt, deviceAreaBytes, type SplitRing, usedIdxAt } from './format/split/split-ring-format.ts'
 import { QueueMismatch } from './mismatch.ts'
-import { type ByteRange, mustInterrupt, mustKick, nextAvailable, nextUsed } from './reference-split-ring.ts'
-import { availIdxAt, deviceAreaBytes, type SplitRing, usedIdxAt } from './split-ring-format.ts'
 
 /** Options of `RingChecker`. */
 export interface RingCheckerOptions {

@@ -1,13 +1,13 @@
 /** Where a small ring and its indirect tables lie when nobody cares: one area behind the other. */
-import { EVENT_BYTES, type PackedRing } from './packed/packed-ring-format.ts'
-import type { DriverRing, PackedDriverRing } from './queue-targets.ts'
+import { EVENT_BYTES, type PackedRing } from './format/packed/packed-ring-format.ts'
 import {
   DESCRIPTOR_BYTES,
   descriptorAreaBytes,
   deviceAreaBytes,
   driverAreaBytes,
   type SplitRing,
-} from './split-ring-format.ts'
+} from './format/split/split-ring-format.ts'
+import type { DriverRing, PackedDriverRing } from './queue-targets.ts'
 
 /** `end`: first byte behind the ring and its tables, a table of `size` descriptors for each slot. */
 export function layOutRing(

@@ -5,12 +5,8 @@
 
 import { GuestMemory } from '../memory/index.ts'
 import { failureOf } from './answers.ts'
-import { drawRing } from './draw-ring.ts'
-import { QueueMismatch } from './mismatch.ts'
-import { commandAt, printProgram, type QueueProgram } from './queue-program.ts'
-import type { DriverRing } from './queue-targets.ts'
-import type { ByteRange } from './reference-split-ring.ts'
-import { layOutRing } from './ring-layout.ts'
+import { drawRing } from './format/split/draw-ring.ts'
+import type { ByteRange } from './format/split/reference-split-ring.ts'
 import {
   availEventAt,
   availIdxAt,
@@ -18,7 +14,11 @@ import {
   driverAreaBytes,
   usedEventAt,
   usedIdxAt,
-} from './split-ring-format.ts'
+} from './format/split/split-ring-format.ts'
+import { QueueMismatch } from './mismatch.ts'
+import { commandAt, printProgram, type QueueProgram } from './queue-program.ts'
+import type { DriverRing } from './queue-targets.ts'
+import { layOutRing } from './ring-layout.ts'
 
 const DATA_BYTES = 0x4000
 

@@ -1,6 +1,13 @@
 /** Queues that are wrong only while their peer runs at the same time, or where nothing keeps caches coherent. */
 import type { GuestMemory } from '../../src/memory/index.ts'
 import {
+  availEventAt,
+  availFlagsAt,
+  usedElementAt,
+  usedEventAt,
+  usedFlagsAt,
+} from '../../src/testing/format/split/split-ring-format.ts'
+import {
   type DeviceQueueTarget,
   type DriverQueueTarget,
   ReferenceDevice,
@@ -8,13 +15,6 @@ import {
   type SplitRing,
   type WritableRingMemory,
 } from '../../src/testing/index.ts'
-import {
-  availEventAt,
-  availFlagsAt,
-  usedElementAt,
-  usedEventAt,
-  usedFlagsAt,
-} from '../../src/testing/split-ring-format.ts'
 import { ownDevice, ownDriver } from './own-queue-targets.ts'
 
 /** Every index, flag and event in order, but those at these places. */

@@ -3,7 +3,16 @@
  * one function replaced.
  */
 import type { GuestMemory } from '../../src/memory/index.ts'
-import { followChain } from '../../src/testing/draw-ring.ts'
+import { followChain } from '../../src/testing/format/split/draw-ring.ts'
+import {
+  availElementAt,
+  availFlagsAt,
+  availIdxAt,
+  usedElementAt,
+  usedEventAt,
+  usedIdxAt,
+  VIRTQ_DESC_F_WRITE,
+} from '../../src/testing/format/split/split-ring-format.ts'
 import {
   type DeviceQueueTarget,
   type DeviceQueueUnderTest,
@@ -14,15 +23,6 @@ import {
   ReferenceDriver,
   type SplitRing,
 } from '../../src/testing/index.ts'
-import {
-  availElementAt,
-  availFlagsAt,
-  availIdxAt,
-  usedElementAt,
-  usedEventAt,
-  usedIdxAt,
-  VIRTQ_DESC_F_WRITE,
-} from '../../src/testing/split-ring-format.ts'
 
 type DeviceFault = (device: ReferenceDevice, memory: GuestMemory, ring: SplitRing) => Partial<DeviceQueueUnderTest>
 type DriverFault = (driver: ReferenceDriver, memory: GuestMemory, ring: DriverRing) => Partial<DriverQueueUnderTest>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/internal/random.ts'
+import { usedElementAt, usedIdxAt } from '../../src/testing/format/split/split-ring-format.ts'
 import { MockDevice, MockDriver, type MockRequest, RingChecker } from '../../src/testing/index.ts'
-import { usedElementAt, usedIdxAt } from '../../src/testing/split-ring-format.ts'
 import {
   BufferList,
   DescriptorChain,

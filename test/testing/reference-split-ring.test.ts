@@ -3,6 +3,16 @@ import { describe, expect, it } from 'vitest'
 import { needEvent } from '../../src/internal/u16.ts'
 import { GuestMemory } from '../../src/memory/index.ts'
 import {
+  availElementAt,
+  availEventAt,
+  availFlagsAt,
+  availIdxAt,
+  usedElementAt,
+  usedEventAt,
+  usedFlagsAt,
+  usedIdxAt,
+} from '../../src/testing/format/split/split-ring-format.ts'
+import {
   availableAnswers,
   mustInterrupt,
   mustKick,
@@ -12,16 +22,6 @@ import {
   type SplitRing,
   writeDescriptor,
 } from '../../src/testing/index.ts'
-import {
-  availElementAt,
-  availEventAt,
-  availFlagsAt,
-  availIdxAt,
-  usedElementAt,
-  usedEventAt,
-  usedFlagsAt,
-  usedIdxAt,
-} from '../../src/testing/split-ring-format.ts'
 import { VIOLATION_CLAUSES } from '../../src/virtqueue/index.ts'
 
 const NEXT = 1

@@ -1,7 +1,7 @@
 /** The device of an exchange: what it does, and what it must find. */
 import { VirtioError } from '../../internal/error.ts'
+import type { ByteRange } from '../format/split/reference-split-ring.ts'
 import type { DeviceQueueUnderTest, TakenChain } from '../queue-targets.ts'
-import type { ByteRange } from '../reference-split-ring.ts'
 import { ANSWER, type SleepRule } from './driver-script.ts'
 import { BUFFER_BYTES, type ScriptLayout } from './exchange-layout.ts'
 import type { ExploredSide } from './explored-side.ts'

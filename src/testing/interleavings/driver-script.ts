@@ -1,7 +1,7 @@
 /** The driver of an exchange: what it does, and what it must find. */
 import { VirtioError } from '../../internal/error.ts'
+import type { ByteRange } from '../format/split/reference-split-ring.ts'
 import type { DriverQueueUnderTest } from '../queue-targets.ts'
-import type { ByteRange } from '../reference-split-ring.ts'
 import { BUFFER_BYTES, type ScriptLayout } from './exchange-layout.ts'
 import type { ExploredSide } from './explored-side.ts'
 

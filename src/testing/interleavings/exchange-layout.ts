@@ -1,6 +1,5 @@
 /** Where everything lies in the memory of an exchange, and what it is called. */
 import { VirtioError } from '../../internal/error.ts'
-import type { DriverRing } from '../queue-targets.ts'
 import {
   availEventAt,
   availFlagsAt,
@@ -12,7 +11,8 @@ import {
   usedEventAt,
   usedFlagsAt,
   usedIdxAt,
-} from '../split-ring-format.ts'
+} from '../format/split/split-ring-format.ts'
+import type { DriverRing } from '../queue-targets.ts'
 
 /** Also the longest cache line. */
 export const LINE = 64

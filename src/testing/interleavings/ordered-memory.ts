@@ -1,5 +1,5 @@
 /** For the plain peers of an exchange. */
-import type { WritableRingMemory } from '../split-ring-format.ts'
+import type { WritableRingMemory } from '../format/split/split-ring-format.ts'
 import type { ExploredSide } from './explored-side.ts'
 
 /** Memory in which every access is ordered, and reaches the peer: slow, and right under every model. */

@@ -1,7 +1,8 @@
 /** A few requests over a small packed ring: `ringExchange` for the other format. */
 import { VirtioError } from '../../internal/error.ts'
-import { EVENT_BYTES, type PackedRing } from '../packed/packed-ring-format.ts'
-import { ReferencePackedDevice, ReferencePackedDriver } from '../packed/reference-packed-peers.ts'
+import { EVENT_BYTES, type PackedRing } from '../format/packed/packed-ring-format.ts'
+import { ReferencePackedDevice, ReferencePackedDriver } from '../format/packed/reference-packed-peers.ts'
+import { DESCRIPTOR_BYTES } from '../format/split/split-ring-format.ts'
 import type {
   DeviceQueueUnderTest,
   DriverQueueUnderTest,
@@ -10,7 +11,6 @@ import type {
   PackedDriverTarget,
 } from '../queue-targets.ts'
 import { align } from '../ring-layout.ts'
-import { DESCRIPTOR_BYTES } from '../split-ring-format.ts'
 import { type DeviceAction, DeviceScript } from './device-script.ts'
 import { type DriverAction, DriverScript } from './driver-script.ts'
 import { BASE, LINE, type ScriptLayout } from './exchange-layout.ts'

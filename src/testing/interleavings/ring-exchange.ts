@@ -5,6 +5,8 @@
  * element read too early, or a buffer used again too soon is a wrong number.
  */
 import { VirtioError } from '../../internal/error.ts'
+import { ReferenceDevice, ReferenceDriver } from '../format/split/reference-peers.ts'
+import { availEventAt, availIdxAt, type SplitRing, usedEventAt, usedIdxAt } from '../format/split/split-ring-format.ts'
 import type {
   DeviceQueueTarget,
   DeviceQueueUnderTest,
@@ -12,8 +14,6 @@ import type {
   DriverQueueUnderTest,
   DriverRing,
 } from '../queue-targets.ts'
-import { ReferenceDevice, ReferenceDriver } from '../reference-peers.ts'
-import { availEventAt, availIdxAt, type SplitRing, usedEventAt, usedIdxAt } from '../split-ring-format.ts'
 import { type DeviceAction, DeviceScript } from './device-script.ts'
 import { type DriverAction, DriverScript } from './driver-script.ts'
 import { ExchangeLayout } from './exchange-layout.ts'

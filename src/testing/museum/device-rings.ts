@@ -1,6 +1,6 @@
 /** Device side: double fetches, completions, order of accesses, notifications, wrap, reset and restore. */
-import { mustInterrupt, mustKick } from '../reference-split-ring.ts'
-import { availElementAt, availIdxAt, usedElementAt, usedEventAt, usedIdxAt } from '../split-ring-format.ts'
+import { mustInterrupt, mustKick } from '../format/split/reference-split-ring.ts'
+import { availElementAt, availIdxAt, usedElementAt, usedEventAt, usedIdxAt } from '../format/split/split-ring-format.ts'
 import { type DeviceExhibit, worst } from './device-chains.ts'
 import { type DeviceStage, readable, writable } from './device-stage.ts'
 import { ExhibitFailure, type Verdict } from './exhibit.ts'

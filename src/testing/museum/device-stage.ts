@@ -6,17 +6,8 @@
 import { VirtioError } from '../../internal/error.ts'
 import { sameRanges } from '../agreement.ts'
 import { takenOf } from '../answers.ts'
-import { hex } from '../draw-ring.ts'
-import type {
-  DeviceQueueTarget,
-  DeviceQueueUnderTest,
-  DriverRing,
-  SavedDeviceQueue,
-  TakenChain,
-  TargetFault,
-} from '../queue-targets.ts'
-import { append, type ByteRange } from '../reference-split-ring.ts'
-import { align, layOutRing } from '../ring-layout.ts'
+import { hex } from '../format/split/draw-ring.ts'
+import { append, type ByteRange } from '../format/split/reference-split-ring.ts'
 import {
   availElementAt,
   availIdxAt,
@@ -29,7 +20,16 @@ import {
   VIRTQ_DESC_F_WRITE,
   type WideAddress,
   writeDescriptor,
-} from '../split-ring-format.ts'
+} from '../format/split/split-ring-format.ts'
+import type {
+  DeviceQueueTarget,
+  DeviceQueueUnderTest,
+  DriverRing,
+  SavedDeviceQueue,
+  TakenChain,
+  TargetFault,
+} from '../queue-targets.ts'
+import { align, layOutRing } from '../ring-layout.ts'
 import { TargetGone } from './bounded-call.ts'
 import { callTarget } from './call-target.ts'
 import { ExhibitFailure, NotShown, type Verdict } from './exhibit.ts'

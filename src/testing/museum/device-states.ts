@@ -1,6 +1,7 @@
 /** Device side: what a device must survive besides odd chains: no room for its answer, endless refills, restore, reconnect. */
+
+import { availElementAt, usedIdxAt } from '../format/split/split-ring-format.ts'
 import type { SavedDeviceQueue } from '../queue-targets.ts'
-import { availElementAt, usedIdxAt } from '../split-ring-format.ts'
 import { type DeviceExhibit, worst } from './device-chains.ts'
 import { type DeviceStage, INDIRECT, NEXT, readable, writable } from './device-stage.ts'
 import { ExhibitFailure, NotShown, type Verdict } from './exhibit.ts'

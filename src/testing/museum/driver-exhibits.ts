@@ -1,6 +1,6 @@
 /** Driver side: devices that lie about what they used, and the driver's own bookkeeping. */
-import { mustInterrupt, mustKick, nextAvailable } from '../reference-split-ring.ts'
-import { availElementAt, availIdxAt, descriptorAreaBytes, usedIdxAt } from '../split-ring-format.ts'
+import { mustInterrupt, mustKick, nextAvailable } from '../format/split/reference-split-ring.ts'
+import { availElementAt, availIdxAt, descriptorAreaBytes, usedIdxAt } from '../format/split/split-ring-format.ts'
 import { worst } from './device-chains.ts'
 import type { DriverStage, DriverStageOptions } from './driver-stage.ts'
 import { type Exhibit, ExhibitFailure } from './exhibit.ts'

@@ -1,9 +1,7 @@
 /** Where a driver-side exhibit is shown: a ring, a hand that writes as any device could, and the driver under test. */
 import { addedOf, reapedOf } from '../answers.ts'
-import { followChain, hex } from '../draw-ring.ts'
-import type { DriverQueueTarget, DriverQueueUnderTest, DriverRing, TargetFault, UsedElement } from '../queue-targets.ts'
-import { type ByteRange, nextAvailable } from '../reference-split-ring.ts'
-import { layOutRing } from '../ring-layout.ts'
+import { followChain, hex } from '../format/split/draw-ring.ts'
+import { type ByteRange, nextAvailable } from '../format/split/reference-split-ring.ts'
 import {
   availEventAt,
   availIdxAt,
@@ -12,7 +10,9 @@ import {
   usedElementAt,
   usedEventAt,
   usedIdxAt,
-} from '../split-ring-format.ts'
+} from '../format/split/split-ring-format.ts'
+import type { DriverQueueTarget, DriverQueueUnderTest, DriverRing, TargetFault, UsedElement } from '../queue-targets.ts'
+import { layOutRing } from '../ring-layout.ts'
 import { callTarget } from './call-target.ts'
 import { ExhibitFailure, type Verdict } from './exhibit.ts'
 import { WatchedMemory } from './watched-memory.ts'

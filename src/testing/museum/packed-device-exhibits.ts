@@ -6,9 +6,9 @@ import {
   RING_EVENT_FLAGS_DISABLE,
   RING_EVENT_FLAGS_ENABLE,
   type RingPosition,
-} from '../packed/packed-ring-format.ts'
-import { mustInterruptPacked } from '../packed/reference-packed-ring.ts'
-import { VIRTQ_DESC_F_NEXT } from '../split-ring-format.ts'
+} from '../format/packed/packed-ring-format.ts'
+import { mustInterruptPacked } from '../format/packed/reference-packed-ring.ts'
+import { VIRTQ_DESC_F_NEXT } from '../format/split/split-ring-format.ts'
 import { worst } from './device-chains.ts'
 import { type Exhibit, ExhibitFailure, type Verdict } from './exhibit.ts'
 import {

@@ -2,7 +2,6 @@
 
 import { sameRanges } from '../agreement.ts'
 import { takenOf } from '../answers.ts'
-import { hex } from '../draw-ring.ts'
 import {
   advance,
   availableFlags,
@@ -15,8 +14,11 @@ import {
   writeContents,
   writeEvent,
   writeFlags,
-} from '../packed/packed-ring-format.ts'
-import { nextPackedUsed, type PackedUsedAnswer } from '../packed/reference-packed-ring.ts'
+} from '../format/packed/packed-ring-format.ts'
+import { nextPackedUsed, type PackedUsedAnswer } from '../format/packed/reference-packed-ring.ts'
+import { hex } from '../format/split/draw-ring.ts'
+import { append, type ByteRange } from '../format/split/reference-split-ring.ts'
+import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '../format/split/split-ring-format.ts'
 import type {
   DeviceQueueUnderTest,
   PackedDeviceTarget,
@@ -24,9 +26,7 @@ import type {
   TakenChain,
   TargetFault,
 } from '../queue-targets.ts'
-import { append, type ByteRange } from '../reference-split-ring.ts'
 import { align, layOutPackedRing } from '../ring-layout.ts'
-import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '../split-ring-format.ts'
 import { callTarget } from './call-target.ts'
 import { ExhibitFailure, type Verdict } from './exhibit.ts'
 import { WatchedMemory } from './watched-memory.ts'

@@ -4,9 +4,9 @@ import {
   RING_EVENT_FLAGS_DISABLE,
   RING_EVENT_FLAGS_ENABLE,
   type RingPosition,
-} from '../packed/packed-ring-format.ts'
-import { mustKickPacked } from '../packed/reference-packed-ring.ts'
-import { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '../split-ring-format.ts'
+} from '../format/packed/packed-ring-format.ts'
+import { mustKickPacked } from '../format/packed/reference-packed-ring.ts'
+import { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '../format/split/split-ring-format.ts'
 import { worst } from './device-chains.ts'
 import { type Exhibit, ExhibitFailure } from './exhibit.ts'
 import { afterStore, type PackedStageOptions, slots, touchesFlags } from './packed-device-stage.ts'

@@ -2,7 +2,6 @@
 
 import { sameChain } from '../agreement.ts'
 import { addedOf, reapedOf } from '../answers.ts'
-import { hex } from '../draw-ring.ts'
 import {
   advance,
   EVENT_BYTES,
@@ -13,8 +12,15 @@ import {
   writeContents,
   writeEvent,
   writeFlags,
-} from '../packed/packed-ring-format.ts'
-import { nextPackedAvailable, type PackedAvailableAnswer, type PackedChain } from '../packed/reference-packed-ring.ts'
+} from '../format/packed/packed-ring-format.ts'
+import {
+  nextPackedAvailable,
+  type PackedAvailableAnswer,
+  type PackedChain,
+} from '../format/packed/reference-packed-ring.ts'
+import { hex } from '../format/split/draw-ring.ts'
+import type { ByteRange } from '../format/split/reference-split-ring.ts'
+import { VIRTQ_DESC_F_WRITE } from '../format/split/split-ring-format.ts'
 import type {
   DriverQueueUnderTest,
   PackedDriverRing,
@@ -22,9 +28,7 @@ import type {
   TargetFault,
   UsedElement,
 } from '../queue-targets.ts'
-import type { ByteRange } from '../reference-split-ring.ts'
 import { layOutPackedRing } from '../ring-layout.ts'
-import { VIRTQ_DESC_F_WRITE } from '../split-ring-format.ts'
 import { callTarget } from './call-target.ts'
 import { ExhibitFailure, type Verdict } from './exhibit.ts'
 import { type Lengths, type PackedStageOptions, slots } from './packed-device-stage.ts'

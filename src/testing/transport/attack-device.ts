@@ -5,11 +5,11 @@
  */
 import { Random } from '../../internal/random.ts'
 import { expectCampaign } from '../expect-count.ts'
+import { HostileDriver } from '../format/split/hostile-ring.ts'
+import { usedElementAt } from '../format/split/split-ring-format.ts'
 import { ARENA_BYTES } from '../hostile-memory.ts'
-import { HostileDriver } from '../hostile-ring.ts'
 import { HOSTILE_ADDRESSES } from '../hostile-values.ts'
 import { WatchedMemory } from '../museum/watched-memory.ts'
-import { usedElementAt } from '../split-ring-format.ts'
 import {
   ACKNOWLEDGE,
   DEVICE_NEEDS_RESET,

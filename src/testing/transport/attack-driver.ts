@@ -6,12 +6,12 @@
 
 import { Random } from '../../internal/random.ts'
 import { failureOf } from '../answers.ts'
-import { hex } from '../draw-ring.ts'
 import { expectCampaign } from '../expect-count.ts'
+import { hex } from '../format/split/draw-ring.ts'
+import { deviceAreaBytes } from '../format/split/split-ring-format.ts'
 import { QueueMismatch } from '../mismatch.ts'
 import { CallTimeout } from '../museum/bounded-call.ts'
 import { TooManyReads, WatchedMemory } from '../museum/watched-memory.ts'
-import { deviceAreaBytes } from '../split-ring-format.ts'
 import type { DriverBehindTransport, DriverUnderAttack } from './device-port.ts'
 import { HostilePort, TooManyAccesses } from './hostile-port.ts'
 

@@ -1,6 +1,5 @@
 /** What an honest driver does: the handshake, a ring, a request; the ground from which an attack departs, and where it must end. */
 
-import { layOutRing } from '../ring-layout.ts'
 import {
   availElementAt,
   availIdxAt,
@@ -13,7 +12,8 @@ import {
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
   writeDescriptor,
-} from '../split-ring-format.ts'
+} from '../format/split/split-ring-format.ts'
+import { layOutRing } from '../ring-layout.ts'
 import { ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK, VIRTIO_F_VERSION_1 } from './device-port.ts'
 import type { PortStage } from './port-stage.ts'
 

@@ -5,7 +5,7 @@
  */
 import type { Random } from '../../internal/random.ts'
 import type { GuestMemory } from '../../memory/index.ts'
-import { nextAvailable } from '../reference-split-ring.ts'
+import { nextAvailable } from '../format/split/reference-split-ring.ts'
 import {
   availFlagsAt,
   availIdxAt,
@@ -15,7 +15,7 @@ import {
   type SplitRing,
   usedElementAt,
   usedIdxAt,
-} from '../split-ring-format.ts'
+} from '../format/split/split-ring-format.ts'
 import {
   DEVICE_NEEDS_RESET,
   type DevicePort,

@@ -4,12 +4,12 @@
  * a reset is needed; a queue is enabled only as a ring that is one.
  */
 import { failureOf } from '../answers.ts'
-import { drawRing, hex } from '../draw-ring.ts'
+import { drawRing, hex } from '../format/split/draw-ring.ts'
+import type { SplitRing } from '../format/split/split-ring-format.ts'
+import { descriptorAreaBytes, deviceAreaBytes, driverAreaBytes } from '../format/split/split-ring-format.ts'
 import { QueueMismatch } from '../mismatch.ts'
 import { CallTimeout } from '../museum/bounded-call.ts'
 import { type SeenStore, TooManyReads, type WatchedMemory } from '../museum/watched-memory.ts'
-import type { SplitRing } from '../split-ring-format.ts'
-import { descriptorAreaBytes, deviceAreaBytes, driverAreaBytes } from '../split-ring-format.ts'
 import {
   DEVICE_NEEDS_RESET,
   type DeviceBehindTransport,

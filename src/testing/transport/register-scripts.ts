@@ -1,5 +1,5 @@
 /** The known ways to misuse the registers of a device, one by one; after each of them it must come up again. */
-import { usedIdxAt } from '../split-ring-format.ts'
+import { usedIdxAt } from '../format/split/split-ring-format.ts'
 import {
   ACKNOWLEDGE,
   DEVICE_NEEDS_RESET,

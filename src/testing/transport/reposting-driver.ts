@@ -11,7 +11,7 @@ import {
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
   writeDescriptor,
-} from '../split-ring-format.ts'
+} from '../format/split/split-ring-format.ts'
 import { RAM } from './honest-bring-up.ts'
 import type { PortStage } from './port-stage.ts'
 

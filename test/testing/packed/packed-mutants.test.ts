@@ -84,7 +84,9 @@ function found(target: PackedDeviceTarget | PackedDriverTarget): string | null {
 /** The peers with one place changed. */
 async function peersOf({ file, from, to }: PackedMutant): Promise<Peers> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('../../../src/testing/packed/reference-packed-peers.ts', import.meta.url))],
+    entryPoints: [
+      fileURLToPath(new URL('../../../src/testing/format/packed/reference-packed-peers.ts', import.meta.url)),
+    ],
     bundle: true,
     write: false,
     format: 'esm',
@@ -94,7 +96,7 @@ async function peersOf({ file, from, to }: PackedMutant): Promise<Peers> {
       {
         name: 'mutant',
         setup({ onLoad }) {
-          onLoad({ filter: /src\/testing\/packed\/[\w-]+\.ts$/ }, ({ path }) => {
+          onLoad({ filter: /src\/testing\/format\/packed\/[\w-]+\.ts$/ }, ({ path }) => {
             const text = source(basename(path))
             const changed = basename(path) === file ? text.replace(from, () => to) : text
             return { contents: changed, loader: 'ts' }
@@ -107,5 +109,5 @@ async function peersOf({ file, from, to }: PackedMutant): Promise<Peers> {
 }
 
 function source(file: string): string {
-  return readFileSync(new URL(`../../../src/testing/packed/${file}`, import.meta.url), 'utf8')
+  return readFileSync(new URL(`../../../src/testing/format/packed/${file}`, import.meta.url), 'utf8')
 }

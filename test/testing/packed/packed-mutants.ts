@@ -2,7 +2,7 @@
 
 export interface PackedMutant {
   readonly side: 'device' | 'driver'
-  /** In src/testing/packed. */
+  /** In src/testing/format/packed. */
   readonly file: string
   readonly what: string
   readonly from: string

@@ -3,6 +3,18 @@ import { describe, expect, it } from 'vitest'
 import { needEvent } from '../../../src/internal/u16.ts'
 import { GuestMemory } from '../../../src/memory/index.ts'
 import {
+  advance,
+  availableFlags,
+  RING_EVENT_FLAGS_DESC,
+  RING_EVENT_FLAGS_DISABLE,
+  RING_EVENT_FLAGS_ENABLE,
+  RING_START,
+  usedFlags,
+  writeContents,
+  writeEvent,
+  writeFlags,
+} from '../../../src/testing/format/packed/packed-ring-format.ts'
+import {
   type BuffersOut,
   drawPackedRing,
   mustInterruptPacked,
@@ -15,18 +27,6 @@ import {
   ReferencePackedDevice,
   type RingPosition,
 } from '../../../src/testing/index.ts'
-import {
-  advance,
-  availableFlags,
-  RING_EVENT_FLAGS_DESC,
-  RING_EVENT_FLAGS_DISABLE,
-  RING_EVENT_FLAGS_ENABLE,
-  RING_START,
-  usedFlags,
-  writeContents,
-  writeEvent,
-  writeFlags,
-} from '../../../src/testing/packed/packed-ring-format.ts'
 
 const NEXT = 1
 const WRITE = 2

@@ -1,5 +1,6 @@
 /** Hostile devices against drivers, over registers that lie. `ATTACK_CASES=20000 ATTACK_SEED=7` looks longer. */
 import { describe, expect, it } from 'vitest'
+import { usedIdxAt } from '../../../src/testing/format/split/split-ring-format.ts'
 import {
   attackDriver,
   type DriverBehindTransport,
@@ -7,7 +8,6 @@ import {
   type DriverQueueUnderTest,
   referenceDriver,
 } from '../../../src/testing/index.ts'
-import { usedIdxAt } from '../../../src/testing/split-ring-format.ts'
 import { DRIVERS_THAT_TRUST } from '../broken-targets.ts'
 import { ownDriver } from '../own-queue-targets.ts'
 import { behindPort, ownDriverBehindPort } from './port-drivers.ts'

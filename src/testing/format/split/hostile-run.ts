@@ -4,14 +4,14 @@
  * driver rewrites a chain that was taken, or stop returning what it took before the ring broke.
  */
 
-import { Random } from '../internal/random.ts'
-import { agrees, describe, sameChain } from './agreement.ts'
-import { failureOf, takenOf } from './answers.ts'
-import { expectCampaign } from './expect-count.ts'
+import { Random } from '../../../internal/random.ts'
+import { agrees, describe, sameChain } from '../../agreement.ts'
+import { failureOf, takenOf } from '../../answers.ts'
+import { expectCampaign } from '../../expect-count.ts'
+import { QueueMismatch } from '../../mismatch.ts'
+import { negotiate } from '../../negotiate.ts'
+import type { DeviceQueueTarget, DeviceQueueUnderTest, TakenChain } from '../../queue-targets.ts'
 import { HostileDriver, type HostileDriverOptions } from './hostile-ring.ts'
-import { QueueMismatch } from './mismatch.ts'
-import { negotiate } from './negotiate.ts'
-import type { DeviceQueueTarget, DeviceQueueUnderTest, TakenChain } from './queue-targets.ts'
 import {
   type AvailableAnswer,
   availableAnswers,

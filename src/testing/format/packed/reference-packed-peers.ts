@@ -2,9 +2,8 @@
  * The plainest device and driver of a packed ring that keep every rule, as `reference-peers.ts` has them for the split ring.
  * Whatever is shown at once becomes visible with one store, the flags of its first descriptor.
  */
-import { assert } from '../../internal/assert.ts'
-import { VirtioError } from '../../internal/error.ts'
-import { hex } from '../draw-ring.ts'
+import { assert } from '../../../internal/assert.ts'
+import { VirtioError } from '../../../internal/error.ts'
 import type {
   DeviceQueueUnderTest,
   DriverQueueUnderTest,
@@ -14,8 +13,9 @@ import type {
   TakenChain,
   TargetFault,
   UsedElement,
-} from '../queue-targets.ts'
-import type { ByteRange } from '../reference-split-ring.ts'
+} from '../../queue-targets.ts'
+import { hex } from '../split/draw-ring.ts'
+import type { ByteRange } from '../split/reference-split-ring.ts'
 import {
   DESCRIPTOR_BYTES,
   type RingMemory,
@@ -23,7 +23,7 @@ import {
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
   type WritableRingMemory,
-} from '../split-ring-format.ts'
+} from '../split/split-ring-format.ts'
 import {
   advance,
   availableFlags,

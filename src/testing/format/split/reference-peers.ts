@@ -2,9 +2,8 @@
  * The plainest device and driver that keep every rule, one descriptor and one element at a time, straight from bytes. They
  * play the side that a comparison has no target for. Slow, trusting nothing but `reference-split-ring.ts`.
  */
-import { assert } from '../internal/assert.ts'
-import { VirtioError } from '../internal/error.ts'
-import { hex } from './draw-ring.ts'
+import { assert } from '../../../internal/assert.ts'
+import { VirtioError } from '../../../internal/error.ts'
 import type {
   DeviceQueueTarget,
   DeviceQueueUnderTest,
@@ -15,7 +14,8 @@ import type {
   TakenChain,
   TargetFault,
   UsedElement,
-} from './queue-targets.ts'
+} from '../../queue-targets.ts'
+import { hex } from './draw-ring.ts'
 import {
   type ByteRange,
   mustInterrupt,

@@ -7,8 +7,13 @@
  *       1 avail 1  id 0 R 0x2000+64, next
  *       2 avail 1  id 2 W 0x3000+16
  */
-import { hex } from '../draw-ring.ts'
-import { type RingMemory, VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '../split-ring-format.ts'
+import { hex } from '../split/draw-ring.ts'
+import {
+  type RingMemory,
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+} from '../split/split-ring-format.ts'
 import {
   type PackedRing,
   RING_EVENT_FLAGS_DESC,

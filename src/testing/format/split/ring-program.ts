@@ -2,7 +2,7 @@
  * A ring as code: a program that lays out the same bytes again, to be pasted into a regression test. Only what a device
  * could look at is written: the indices, the slots that wait, and every descriptor reachable from them.
  */
-import type { GuestMemory } from '../memory/index.ts'
+import type { GuestMemory } from '../../../memory/index.ts'
 import { followChain, hex } from './draw-ring.ts'
 import {
   availElementAt,

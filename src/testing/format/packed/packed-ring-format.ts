@@ -12,7 +12,7 @@ import {
   type WideAddress,
   type WritableRingMemory,
   writeAddress,
-} from '../split-ring-format.ts'
+} from '../split/split-ring-format.ts'
 
 export const VIRTQ_DESC_F_AVAIL = 1 << 7
 export const VIRTQ_DESC_F_USED = 1 << 15

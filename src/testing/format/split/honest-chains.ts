@@ -3,9 +3,9 @@
  * direct, in a table, direct and then a table, tables at odd addresses and across regions, empty buffers, buffers that end where
  * RAM does, overlap each other or the ring.
  */
-import type { Random } from '../internal/random.ts'
-import type { GuestMemory } from '../memory/index.ts'
-import { ARENA_BYTES, type HostileMemory, SPILL_BYTES } from './hostile-memory.ts'
+import type { Random } from '../../../internal/random.ts'
+import type { GuestMemory } from '../../../memory/index.ts'
+import { ARENA_BYTES, type HostileMemory, SPILL_BYTES } from '../../hostile-memory.ts'
 import {
   DESCRIPTOR_BYTES,
   type SplitRing,

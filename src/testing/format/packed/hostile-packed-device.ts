@@ -3,11 +3,11 @@
  * scribbles over the descriptors that it holds. A driver may refuse; it may not throw, believe what cannot be, use a slot or an
  * id twice, or lose one.
  */
-import { Random } from '../../internal/random.ts'
-import { expectCampaign } from '../expect-count.ts'
-import { negotiate } from '../negotiate.ts'
-import type { PackedDriverTarget } from '../queue-targets.ts'
-import { VIRTQ_DESC_F_WRITE } from '../split-ring-format.ts'
+import { Random } from '../../../internal/random.ts'
+import { expectCampaign } from '../../expect-count.ts'
+import { negotiate } from '../../negotiate.ts'
+import type { PackedDriverTarget } from '../../queue-targets.ts'
+import { VIRTQ_DESC_F_WRITE } from '../split/split-ring-format.ts'
 import type { HostilePackedOptions, HostilePackedReport } from './hostile-packed-driver.ts'
 import { PackedDriverWitness } from './packed-driver-witness.ts'
 import {

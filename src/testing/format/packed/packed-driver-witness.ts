@@ -1,9 +1,9 @@
 /** Runs the driver's part of a program over a packed ring; see `driver-witness.ts`. */
 
-import { agrees, agreesOnUsed, describe } from '../agreement.ts'
-import { addedOf, reapedOf } from '../answers.ts'
-import type { DriverQueueUnderTest, PackedDriverTarget } from '../queue-targets.ts'
-import type { ByteRange } from '../reference-split-ring.ts'
+import { agrees, agreesOnUsed, describe } from '../../agreement.ts'
+import { addedOf, reapedOf } from '../../answers.ts'
+import type { DriverQueueUnderTest, PackedDriverTarget } from '../../queue-targets.ts'
+import type { ByteRange } from '../split/reference-split-ring.ts'
 import { advance, RING_START, type RingPosition } from './packed-ring-format.ts'
 import type { PackedScene } from './packed-scene.ts'
 import {

@@ -7,7 +7,7 @@
  *       0 -> [2] R 0x2000+64 -> [3] W 0x3000+16
  *       1 -> [0] table 0x5008+32 { [0] R 0x2000+1 -> [1] W 0x2001+1 }
  */
-import { checkInteger, checkMethods, checkObject, MAX_U16 } from '../internal/check-option.ts'
+import { checkInteger, checkMethods, checkObject, MAX_U16 } from '../../../internal/check-option.ts'
 import {
   availElementAt,
   availEventAt,

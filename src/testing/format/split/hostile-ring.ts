@@ -6,13 +6,13 @@
  * One case is `start(number)`: the same seed, options and number give the same bytes, whatever ran before. A case that
  * fails is printed by `toString()`, as a drawing and as a program that lays it out again.
  */
-import { checkFlags, checkInteger, checkObject } from '../internal/check-option.ts'
-import { Random } from '../internal/random.ts'
-import type { GuestMemory } from '../memory/index.ts'
+import { checkFlags, checkInteger, checkObject } from '../../../internal/check-option.ts'
+import { Random } from '../../../internal/random.ts'
+import type { GuestMemory } from '../../../memory/index.ts'
+import { ARENA_BYTES, HOSTILE_LAYOUTS, type HostileMemory, hostileMemory, wipe } from '../../hostile-memory.ts'
+import { HOSTILE_ADDRESSES, HOSTILE_INDICES, HOSTILE_LENGTHS } from '../../hostile-values.ts'
 import { drawRing } from './draw-ring.ts'
 import { HonestChains, TABLE_ENTRIES } from './honest-chains.ts'
-import { ARENA_BYTES, HOSTILE_LAYOUTS, type HostileMemory, hostileMemory, wipe } from './hostile-memory.ts'
-import { HOSTILE_ADDRESSES, HOSTILE_INDICES, HOSTILE_LENGTHS } from './hostile-values.ts'
 import { ringProgram } from './ring-program.ts'
 import {
   availElementAt,

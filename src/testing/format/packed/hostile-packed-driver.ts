@@ -2,20 +2,20 @@
  * A packed device under fire: its driver writes lists that are right, or wrong in one place, and rewrites them once they are
  * taken. Seeded and numbered. Every answer is held against the specification, by the witness of honest programs.
  */
-import { Random } from '../../internal/random.ts'
-import { expectCampaign } from '../expect-count.ts'
-import { ARENA_BYTES, HOSTILE_LAYOUTS, type HostileMemory, hostileMemory, wipe } from '../hostile-memory.ts'
-import { HOSTILE_ADDRESSES, HOSTILE_LENGTHS } from '../hostile-values.ts'
-import { QueueMismatch } from '../mismatch.ts'
-import { negotiate } from '../negotiate.ts'
-import type { PackedDeviceTarget } from '../queue-targets.ts'
+import { Random } from '../../../internal/random.ts'
+import { expectCampaign } from '../../expect-count.ts'
+import { ARENA_BYTES, HOSTILE_LAYOUTS, type HostileMemory, hostileMemory, wipe } from '../../hostile-memory.ts'
+import { HOSTILE_ADDRESSES, HOSTILE_LENGTHS } from '../../hostile-values.ts'
+import { QueueMismatch } from '../../mismatch.ts'
+import { negotiate } from '../../negotiate.ts'
+import type { PackedDeviceTarget } from '../../queue-targets.ts'
 import {
   DESCRIPTOR_BYTES,
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
   type WideAddress,
-} from '../split-ring-format.ts'
+} from '../split/split-ring-format.ts'
 import { PackedDeviceWitness } from './packed-device-witness.ts'
 import {
   advance,

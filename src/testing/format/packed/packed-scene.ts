@@ -3,13 +3,13 @@
  * and `watch`, under which each side runs. Both sides write the descriptors here, each those that are its own at the time.
  */
 
-import { GuestMemory } from '../../memory/index.ts'
-import { failureOf } from '../answers.ts'
-import { QueueMismatch } from '../mismatch.ts'
-import type { PackedDriverRing } from '../queue-targets.ts'
-import type { ByteRange } from '../reference-split-ring.ts'
-import { layOutPackedRing } from '../ring-layout.ts'
-import { DESCRIPTOR_BYTES } from '../split-ring-format.ts'
+import { GuestMemory } from '../../../memory/index.ts'
+import { failureOf } from '../../answers.ts'
+import { QueueMismatch } from '../../mismatch.ts'
+import type { PackedDriverRing } from '../../queue-targets.ts'
+import { layOutPackedRing } from '../../ring-layout.ts'
+import type { ByteRange } from '../split/reference-split-ring.ts'
+import { DESCRIPTOR_BYTES } from '../split/split-ring-format.ts'
 import { drawPackedRing } from './draw-packed-ring.ts'
 import {
   descriptorAt,

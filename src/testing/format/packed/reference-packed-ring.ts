@@ -9,14 +9,14 @@
  *
  * Not here: what is done about a fault (policy), data, and notification data (§2.9).
  */
-import { append, type ByteRange } from '../reference-split-ring.ts'
+import { append, type ByteRange } from '../split/reference-split-ring.ts'
 import {
   DESCRIPTOR_BYTES,
   type RingMemory,
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
-} from '../split-ring-format.ts'
+} from '../split/split-ring-format.ts'
 import {
   advance,
   isAvailable,

@@ -1,9 +1,9 @@
 /** Runs the device's part of a program over a packed ring; see `device-witness.ts`. */
 
-import type { Random } from '../../internal/random.ts'
-import { agrees, describe, sameChain } from '../agreement.ts'
-import { takenOf } from '../answers.ts'
-import type { DeviceQueueUnderTest, PackedDeviceTarget, TakenChain } from '../queue-targets.ts'
+import type { Random } from '../../../internal/random.ts'
+import { agrees, describe, sameChain } from '../../agreement.ts'
+import { takenOf } from '../../answers.ts'
+import type { DeviceQueueUnderTest, PackedDeviceTarget, TakenChain } from '../../queue-targets.ts'
 import { advance, RING_START, type RingPosition } from './packed-ring-format.ts'
 import type { PackedScene } from './packed-scene.ts'
 import {

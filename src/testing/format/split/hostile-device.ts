@@ -4,16 +4,16 @@
  * (museum 42, 43, 44).
  */
 
-import { Random } from '../internal/random.ts'
-import { agreesOnUsed, describe } from './agreement.ts'
-import { addedOf, failureOf, reapedOf } from './answers.ts'
+import { Random } from '../../../internal/random.ts'
+import { agreesOnUsed, describe } from '../../agreement.ts'
+import { addedOf, failureOf, reapedOf } from '../../answers.ts'
+import { expectCampaign } from '../../expect-count.ts'
+import { QueueMismatch } from '../../mismatch.ts'
+import { negotiate } from '../../negotiate.ts'
+import type { DriverQueueTarget, DriverQueueUnderTest } from '../../queue-targets.ts'
+import { RingScene } from '../../ring-scene.ts'
 import { drawRing } from './draw-ring.ts'
-import { expectCampaign } from './expect-count.ts'
-import { QueueMismatch } from './mismatch.ts'
-import { negotiate } from './negotiate.ts'
-import type { DriverQueueTarget, DriverQueueUnderTest } from './queue-targets.ts'
 import { type RingRule, usedAnswers } from './reference-split-ring.ts'
-import { RingScene } from './ring-scene.ts'
 import {
   availFlagsAt,
   availIdxAt,
