@@ -20,6 +20,7 @@ export interface Break {
 /** More of a kind say nothing new. */
 const MOST_OF_A_KIND = 3
 const UNMAPPED = -1
+const EMPTY_PAGE = Buffer.alloc(PAGE_SIZE)
 
 interface Mapping {
   readonly vm: number
@@ -58,7 +59,8 @@ export class IsolationChecker {
   #entries = 0
   /** By frame that it uses: the VMs whose memory it reads or writes there. */
   readonly #inFlight = new Map<number, Set<number>>()
-  readonly #secrets: readonly number[]
+  /** By VM. */
+  readonly #secrets: readonly Buffer[]
 
   constructor(machine: Machine, scenario: Scenario, hostile: ReadonlySet<number>) {
     this.#machine = machine
@@ -66,7 +68,7 @@ export class IsolationChecker {
     const vmOf = (name: string) => scenario.vms.findIndex((vm) => vm.name === name)
     this.#ends = scenario.flows.map(({ from, to }) => [vmOf(from), vmOf(to)])
     const random = new Random(scenario.seed, 0x5ec2)
-    this.#secrets = scenario.vms.map(() => random.u32() | 1)
+    this.#secrets = scenario.vms.map(() => secretOf(random))
   }
 
   /** Begins to watch, and fills what honest VMs do not use of their RAM with secrets. */
@@ -222,39 +224,47 @@ export class IsolationChecker {
   // ---- secrets
 
   #plantSecrets(): void {
-    const words = this.#words()
-    this.#machine.memory.stage2.forEach((table, vm) => {
+    const { dram, stage2 } = this.#machine.memory
+    const bytes = asBuffer(dram.bytes)
+    const words = new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8)
+    stage2.forEach((table, vm) => {
       if (this.#hostile.has(vm)) return
+      const secret = this.#secrets[vm]!.readBigUInt64LE()
       for (const frame of table.frames) {
-        const [first, last] = [(frame * PAGE_SIZE) / 4, ((frame + 1) * PAGE_SIZE) / 4]
-        if (frame !== UNMAPPED && words.subarray(first, last).every((word) => word === 0)) {
-          words.fill(this.#secrets[vm]!, first, last)
-        }
+        const [first, end] = [frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE]
+        if (frame === UNMAPPED || bytes.compare(EMPTY_PAGE, 0, PAGE_SIZE, first, end) !== 0) continue
+        words.fill(secret, first / 8, end / 8)
       }
     })
   }
 
+  /** At any alignment: a copy may have moved them by less than a word. */
   #findSecrets(): void {
-    const words = this.#words()
-    this.#machine.memory.stage2.forEach((table, vm) => {
-      const others = this.#secrets.filter((_, other) => other !== vm && !this.#hostile.has(other))
-      for (const [page, frame] of table.frames.entries()) {
+    const { dram, stage2 } = this.#machine.memory
+    const bytes = asBuffer(dram.bytes)
+    stage2.forEach(({ frames }, vm) => {
+      for (let page = 0; page < frames.length; ) {
+        const [first, frame] = [page++, frames[page - 1]!]
         if (frame === UNMAPPED) continue
-        const first = (frame * PAGE_SIZE) / 4
-        for (let i = first; i + 1 < first + PAGE_SIZE / 4; i += 2) {
-          const word = words[i]!
-          // Two in a row, or noise might look like one.
-          if (word !== 0 && words[i + 1] === word && others.includes(word)) {
-            this.note('leak', `VM ${vm} page ${page} has bytes of VM ${this.#secrets.indexOf(word)}`)
-            break
-          }
-        }
+        // Most pages still lie as they did when the machine was built: one search goes through many.
+        while (frames[page] === frame + page - first) page++
+        const piece = bytes.subarray(frame * PAGE_SIZE, (frame + page - first) * PAGE_SIZE)
+        this.#secrets.forEach((secret, other) => {
+          if (other === vm || this.#hostile.has(other)) return
+          const at = piece.indexOf(secret)
+          if (at >= 0) this.note('leak', `VM ${vm} page ${first + Math.floor(at / PAGE_SIZE)} has bytes of VM ${other}`)
+        })
       }
     })
   }
+}
 
-  #words(): Uint32Array {
-    const { bytes } = this.#machine.memory.dram
-    return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
-  }
+function asBuffer({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length)
+}
+
+/** Two equal words in a row, or noise might look like one; no byte of it 0, which RAM is full of. */
+function secretOf(random: Random): Buffer {
+  const word = Buffer.from([0, 1, 2, 3].map(() => random.between(1, 255)))
+  return Buffer.concat([word, word])
 }

@@ -10,6 +10,7 @@ import {
   zcu102,
 } from '../../src/platform-zcu102/index.ts'
 import { Machine } from '../../src/platform-zcu102/machine.ts'
+import { leastRamOf } from '../../src/platform-zcu102/vm.ts'
 import { CALLING_PORT, LISTENING_PORT } from '../../src/platform-zcu102/vsock-router.ts'
 import { parseScenario, type Scenario } from '../../src/scenario/index.ts'
 import {
@@ -40,6 +41,9 @@ const DURATION_NS = 4_000_000
 /** From then on hostile guests do nothing, and honest ones have so long for what is under way. */
 const QUIET_NS = 3_400_000
 const DRAINED_NS = 12_000_000
+const NOISE_BYTES = 2 ** 18
+/** Machines follow each other in it: with RAM of its own for each, a third of a run would go by with making and collecting that. */
+const RAM = new ArrayBuffer(32 * 1024 * 1024)
 
 const TRANSFERS = ['copy', 'remap', 'lend', 'auto'] as const
 const REGULATORS = [
@@ -67,6 +71,24 @@ interface Arena {
   readonly boundsNs: readonly (number | null)[]
   readonly hostile: readonly number[]
   readonly ingredients: readonly (readonly [string, string])[]
+}
+
+/** Honest VMs have no RAM that they do not need: all of it that they do not write is filled with secrets, and searched, in each run. */
+function leastBytes(scenario: Scenario, vm: number): number {
+  const { privateBytes, payloadBytes } = leastRamOf(scenario, vm)
+  return privateBytes + payloadBytes
+}
+
+/** Payload of a flow: the same noise for all runs, each of which begins elsewhere in it. */
+const noiseOf = new Map<string, Uint8Array>()
+function noise(flow: string, index: number): Uint8Array {
+  let bytes = noiseOf.get(flow)
+  if (bytes === undefined) {
+    const random = new Random(noiseOf.size, 0x0153)
+    bytes = Uint8Array.from({ length: NOISE_BYTES }, () => random.u32())
+    noiseOf.set(flow, bytes)
+  }
+  return bytes.subarray((index * 769) % (NOISE_BYTES / 2))
 }
 
 let known: { readonly key: string; readonly arena: Arena } | null = null
@@ -97,7 +119,7 @@ function drawArena(random: Random): Arena {
   const budget = memguard ? ', refillsPerUs: 5, memguard: { refills: 2000, period: 500us }' : ''
   const queue = () => (random.chance(0.6) ? `, queue: ${2 ** random.between(3, 8)}` : '')
   const pages = random.between(1, 10)
-  const scenario = parseScenario(`
+  const drawn = parseScenario(`
 duration: ${DURATION_NS}
 costs: ${random.pick(['worst', 'random'])}
 vms:
@@ -128,7 +150,11 @@ ${transfer !== 'copy' && random.chance(0.25) ? '  colorPolicy: pool' : ''}
   memguard: ${random.pick(['service', 'interruptible', 'retarget', 'accept'])}
   chaining: ${random.pick(['adaptive', 'piece'])}
 `)
-  const hostile = scenario.vms.flatMap(({ name }, vm) => (name === 'mallory' || name === 'trudy' ? [vm] : []))
+  const hostile = drawn.vms.flatMap(({ name }, vm) => (name === 'mallory' || name === 'trudy' ? [vm] : []))
+  const scenario = {
+    ...drawn,
+    vms: drawn.vms.map((vm, i) => (hostile.includes(i) ? vm : { ...vm, ramBytes: leastBytes(drawn, i) })),
+  }
   const prediction = predict(scenario, { design: placement, profile })
   const untrusted = predictUntrusted(scenario, prediction, { design: placement, profile })
   return {
@@ -167,7 +193,8 @@ export function runHostile(seed: number, index: number, strategies?: readonly Ho
   const machine: Machine = new Machine(scenario, {
     design: scenario.broker.placement,
     profile,
-    payload: () => null,
+    payload: (name) => noise(name, index),
+    ram: RAM,
     trace: witness,
     intruder: hostile.map((vm, i) => intruderOf(vm, guests[i]!, () => machine.kernel.now - machine.epochNs < QUIET_NS)),
   })

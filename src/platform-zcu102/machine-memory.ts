@@ -22,7 +22,7 @@ export class MachineMemory {
   readonly #scenario: Scenario
 
   /** Throws `VirtioError` BAD_COLORS, TOO_LITTLE_RAM, TOO_MUCH_RAM. */
-  constructor(scenario: Scenario, profile: BoardProfile) {
+  constructor(scenario: Scenario, profile: BoardProfile, ram: ArrayBuffer | null = null) {
     const { broker, vms } = scenario
     this.#scenario = scenario
     this.ram = vms.map((_, vm) => guestRamOf(scenario, vm))
@@ -30,7 +30,7 @@ export class MachineMemory {
     const { colors, pool } = this.colors
     const spares = pool.length > 0 ? broker.sparePages : 0
     const bytes = this.ram.reduce((sum, { privateBytes, payloadBytes }) => sum + privateBytes + payloadBytes, 0)
-    this.dram = new Dram(bytes + spares * PAGE_SIZE, colors)
+    this.dram = new Dram(bytes + spares * PAGE_SIZE, colors, ram)
     this.stage2 = this.ram.map(
       (ram, vm) => new Stage2Table(this.dram, GUEST_RAM_BASE, ramAreas(ram, this.colors.vms[vm]!, pool)),
     )

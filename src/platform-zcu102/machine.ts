@@ -44,6 +44,8 @@ export interface MachineOptions {
   readonly onMessage?: (message: Delivery) => void
   readonly intruder?: Intruder | readonly Intruder[]
   readonly latenessNs?: (flow: number, sequence: number) => number
+  /** What its RAM lies in, from the first byte on, zeroed: of a machine that is not used any more, where there are many. Default: its own. */
+  readonly ram?: ArrayBuffer
 }
 
 /** What a guest's core does; the activity's argument is the VM, for a kick `vm * 2 + queue`, for a computation the flow after it. */
@@ -106,7 +108,7 @@ export class Machine {
     this.memguard = new MemGuard(this.kernel, MEMGUARD_EVENTS, scenario.broker.memguard, budgets)
     this.#gic = new Gic(coreCount, profile.listRegisters.value)
     this.#costs = new CostModel(profile, scenario.costs, scenario.overrides, new Random(scenario.seed, 1))
-    this.memory = new MachineMemory(scenario, profile)
+    this.memory = new MachineMemory(scenario, profile, options.ram)
     const { dram, stage2 } = this.memory
     this.#board = new Board(
       {

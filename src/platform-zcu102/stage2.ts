@@ -24,8 +24,8 @@ export class Dram {
   readonly #free: ColoredFrames
   #frameCount = 0
 
-  /** `bytes` in all that will be taken; `colors` of the board's last-level cache. */
-  constructor(bytes: number, colors = 1) {
+  /** `bytes` in all that will be taken; `colors` of the board's last-level cache; `ram`: as `MachineOptions` says. */
+  constructor(bytes: number, colors = 1, ram: ArrayBuffer | null = null) {
     if (bytes > DRAM_BYTES) {
       throw new VirtioError(
         'TOO_MUCH_RAM',
@@ -33,7 +33,10 @@ export class Dram {
       )
     }
     const frames = Math.ceil(bytes / PAGE_SIZE)
-    this.bytes = new Uint8Array(new ArrayBuffer(frames * PAGE_SIZE))
+    const all = frames * PAGE_SIZE
+    assert(ram === null || ram.byteLength >= all, `${ram?.byteLength} bytes of RAM are too few: the VMs need ${all}`)
+    this.bytes = new Uint8Array(ram ?? new ArrayBuffer(all), 0, all)
+    if (ram !== null) this.bytes.fill(0)
     this.colors = colors
     this.#physical = new Int32Array(frames)
     this.#free = new ColoredFrames(colors, DRAM_BYTES / PAGE_SIZE)

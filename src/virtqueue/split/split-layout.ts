@@ -128,6 +128,9 @@ export function words32({ pieces, bytes: all }: ResolvedArea, bytes = all): Uint
   return new Uint32Array(piece.buffer, piece.byteOffset, bytes / 4)
 }
 
+/** Used again: a driver that comes up resolves a dozen areas, and a simulation has many drivers. */
+const runs = new SegmentList(2)
+
 export function resolveArea(
   memory: GuestMemory,
   name: string,
@@ -141,7 +144,7 @@ export function resolveArea(
       `${name} ${hex(address)} must be an address from 0 to 2^53 and a multiple of ${alignment} (VQS-DRV-01)`,
     )
   }
-  const runs = new SegmentList(2)
+  runs.clear()
   if (!memory.translate(address, bytes, runs)) {
     throw new VirtioError(
       'INVALID_QUEUE',
