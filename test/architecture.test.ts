@@ -35,8 +35,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   broker: ['internal', 'memory', 'virtqueue', 'platform', 'zero-copy'],
   'platform-zcu102': [...BELOW_PLATFORMS, 'scenario'],
   testing: BELOW_PLATFORMS,
+  jailhouse: ['internal', 'scenario', 'platform-zcu102'],
   evaluation: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'testing'],
-  cli: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'testing', 'evaluation'],
+  cli: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'jailhouse', 'testing', 'evaluation'],
   // src/index.ts
   '': [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102'],
 }
@@ -46,7 +47,7 @@ const USERS_OF: Readonly<Record<string, readonly string[]>> = {
   'fast-check': ['testing'],
   cac: ['cli'],
   yaml: ['scenario'],
-  zod: ['scenario'],
+  zod: ['scenario', 'jailhouse'],
   tinypool: ['cli'],
   'simple-statistics': ['evaluation'],
   '@observablehq/plot': ['evaluation'],

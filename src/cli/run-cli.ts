@@ -87,6 +87,21 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
       return calibrationCommand(action, flags, parts.terminal)
     })
   cli
+    .command(
+      'jailhouse [...words]',
+      'A scenario as configuration files of Jailhouse on a ZCU102; show FILES: such files in words, and their faults',
+    )
+    .option('--out <folder>', 'Where to write (default: cells)')
+    .option('--coloring', 'RAM of page colours, in the layout of the branch that has them')
+    .option('--smmu', "The SMMU is the hypervisor's; not for QEMU, which has none")
+    .option('--json', 'With show: print one JSON object')
+    .example('  $ virtio-sdk jailhouse my.yaml --out cells')
+    .example('  $ virtio-sdk jailhouse show cells/*.cell')
+    .action(async (words: string[], flags) => {
+      const { jailhouseCommand } = await import('./jailhouse-command.ts')
+      return jailhouseCommand(words, flags, parts.terminal, parts.defaultScenario)
+    })
+  cli
     .command('evaluate', 'Run a campaign over random flow sets: data, summaries and a report')
     .option('--points <number>', 'Utilisations of a curve (default: 20)')
     .option('--sets <number>', 'Flow sets at each (default: 1000)')
