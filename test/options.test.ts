@@ -17,6 +17,7 @@ import {
   tryChunkSizes,
 } from 'virtio-sdk/analysis'
 import { BucketRegulator, NoRegulator, Relay } from 'virtio-sdk/broker'
+import { jailhouseCells } from 'virtio-sdk/jailhouse'
 import { GuestMemory, MemoryRegion } from 'virtio-sdk/memory'
 import * as zcu102 from 'virtio-sdk/platform-zcu102'
 import { parseScenario } from 'virtio-sdk/scenario'
@@ -160,6 +161,7 @@ const WALKS: Readonly<Record<string, Walk>> = {
   smallestBudget: { call: (option) => smallestBudget(nothing, option), ...tests },
   tryChunkOverheads: { call: (option) => tryChunkOverheads(nothing, [], option), ...tests },
   tryChunkSizes: { call: (option) => tryChunkSizes(nothing, [], option), ...tests },
+  jailhouseCells: { call: (option) => jailhouseCells(nothing, option) },
   parseScenario: { call: (option) => parseScenario('', option) },
   parseBoardProfile: { call: (option) => zcu102.parseBoardProfile('', option) },
   parseCalibration: { call: (option) => zcu102.parseCalibration('', option) },

@@ -24,7 +24,7 @@ function systemLines(config: Extract<JailhouseConfig, { kind: 'system' }>): stri
     `system configuration, ${layoutInWords(layout)}, ${config.architecture}`,
     `  hypervisor memory    ${hex(memory.phys)}, ${sizeInWords(memory.size)}`,
     `  debug console        ${consoleInWords(debugConsole)}`,
-    `  PCI                  ${config.pciIsVirtual === 0 ? 'physical' : 'virtual'} host, domain ${config.pciDomain}, configuration space at ${hex(config.pciMmconfigBase)}, buses 0 to ${config.pciMmconfigEndBus}`,
+    `  PCI                  ${config.pciIsVirtual === 0 ? 'physical' : 'virtual'} host, ${config.pciDomain === 0xffff ? 'any free domain' : `domain ${config.pciDomain}`}, configuration space at ${hex(config.pciMmconfigBase)}, buses 0 to ${config.pciMmconfigEndBus}`,
   ]
   if (gic !== null) {
     const parts = (['gicd', 'gicc', 'gich', 'gicv', 'gicr'] as const)
