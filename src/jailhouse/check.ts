@@ -4,8 +4,15 @@
  * mainline's own ZCU102 root has a fault and boots.
  */
 
+import { checkArray } from '../internal/check-option.ts'
 import { checkLinks } from './check-links.ts'
-import type { CellConfig, JailhouseConfig, MemoryRegion, SystemConfig } from './config.ts'
+import {
+  type CellConfig,
+  type JailhouseConfig,
+  jailhouseConfig,
+  type MemoryRegion,
+  type SystemConfig,
+} from './config.ts'
 import { type ConfigFault, type ConfigSet, range, regionPlace } from './fault.ts'
 import { sectionOf } from './ivshmem.ts'
 import { hex, sizeInWords } from './words.ts'
@@ -17,8 +24,10 @@ interface Reserved {
   readonly size: bigint
 }
 
-/** Takes at most one system and any number of cells. Without a system only what a cell says by itself is checked. */
-export function checkConfigs(configs: readonly JailhouseConfig[]): readonly ConfigFault[] {
+/** Takes at most one system and any number of cells, each as `encode` does. Without a system only what a cell says by itself is checked. */
+export function checkConfigs(descriptions: readonly unknown[]): readonly ConfigFault[] {
+  checkArray('descriptions', descriptions)
+  const configs = descriptions.map(jailhouseConfig)
   const system = configs.find((config) => config.kind === 'system') ?? null
   const others = configs.filter((config) => config.kind === 'cell')
   const set: ConfigSet = { system, cells: system === null ? others : [system.rootCell, ...others] }

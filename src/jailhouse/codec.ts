@@ -39,7 +39,7 @@ type Architecture = (typeof ARCHITECTURES)[number]
  */
 export function encode(description: unknown): Uint8Array {
   const config = jailhouseConfig(description)
-  const bytes = new Uint8Array(configSize(config))
+  const bytes = new Uint8Array(sizeOf(config))
   const view = new DataView(bytes.buffer)
   writeSignature(view, config)
   if (config.kind === 'cell') writeCell(view, 0, config)
@@ -47,9 +47,13 @@ export function encode(description: unknown): Uint8Array {
   return bytes
 }
 
-/** Bytes of the file that a configuration makes. */
-export function configSize(config: JailhouseConfig): number {
-  if (config.kind === 'system') return rootCellAt(config.layout) + configSize(config.rootCell)
+/** Bytes of the file that a configuration makes. Takes and throws what `encode` does. */
+export function configSize(description: unknown): number {
+  return sizeOf(jailhouseConfig(description))
+}
+
+function sizeOf(config: JailhouseConfig): number {
+  if (config.kind === 'system') return rootCellAt(config.layout) + sizeOf(config.rootCell)
   const lists = listsOf(config).reduce((sum, [{ bytes }, values]) => sum + bytes * values.length, 0)
   return SIGNATURE_BYTES + CELL_HEAD.bytes + config.cpuSetBytes + lists
 }

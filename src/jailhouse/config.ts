@@ -224,6 +224,9 @@ function flags(names: Readonly<Record<string, bigint>>, bits: number) {
     .default([])
 }
 
+/** Jailhouse takes a set of at most a page. */
+const MOST_CPUS = 4096 * 8
+
 const cpus = z
   .union([
     z.number(),
@@ -234,13 +237,13 @@ const cpus = z
         .number()
         .int()
         .min(0)
-        .max(MOST_CPUS() - 1),
+        .max(MOST_CPUS - 1),
     ),
   ])
   .transform((value, context): readonly number[] => {
     if (Array.isArray(value)) return [...new Set(value)].sort((a, b) => a - b)
     const mask = wholeOf(value)
-    if (mask !== null && mask >> BigInt(MOST_CPUS()) === 0n) {
+    if (mask !== null && mask >> BigInt(MOST_CPUS) === 0n) {
       return Array.from({ length: mask.toString(2).length }, (_, cpu) => cpu).filter(
         (cpu) => ((mask >> BigInt(cpu)) & 1n) === 1n,
       )
@@ -249,11 +252,6 @@ const cpus = z
     return z.NEVER
   })
   .default([])
-
-/** Jailhouse takes a set of at most a page. */
-function MOST_CPUS(): number {
-  return 4096 * 8
-}
 
 /** Lists have a le32 as their length; the hypervisor takes a few pages. */
 const list = <T extends z.ZodType>(element: T) => z.array(element).max(65_535).default([])
@@ -301,13 +299,18 @@ const cell = z.strictObject({
   architecture,
   name: z
     .string()
-    .min(1)
     .max(31)
-    .regex(/^[\x20-\x7e]*$/, 'must be printable ASCII'),
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a name may have any bytes but the zero that ends it
+    .regex(/^[\x01-\xff]*$/, 'must be of characters of one byte, without a zero'),
   id: small(32),
   flags: flags(CELL_FLAGS, 32),
   cpus,
-  cpuSetBytes: z.number().int().min(8).max(4096).multipleOf(8).optional(),
+  cpuSetBytes: z
+    .number()
+    .int()
+    .min(0)
+    .max(MOST_CPUS / 8)
+    .optional(),
   vpciIrqBase: small(32),
   cpuResetAddress: u64,
   messageTimeout: u64,
@@ -401,11 +404,12 @@ export function jailhouseConfig(description: unknown): JailhouseConfig {
   return { ...board, rootCell: completed({ ...rootCell, layout, architecture }) }
 }
 
-/** The smallest mask that has all CPUs, unless the description names a larger one. */
+/** The mask of CPUs is of whole 64-bit words, unless the description names its size. */
 function completed({ cpuSetBytes, ...rest }: z.output<typeof cell>): CellConfig {
-  const least = Math.max(8, Math.ceil(((rest.cpus.at(-1) ?? 0) + 1) / 64) * 8)
+  const last = rest.cpus.at(-1) ?? -1
+  const least = Math.ceil((last + 1) / 8)
   if (cpuSetBytes !== undefined && cpuSetBytes < least) {
-    throw new VirtioError('BAD_CONFIG', `cpuSetBytes: is ${cpuSetBytes}; CPU ${rest.cpus.at(-1)} needs ${least}`)
+    throw new VirtioError('BAD_CONFIG', `cpuSetBytes: is ${cpuSetBytes}; CPU ${last} needs ${least}`)
   }
   mustBeOfLayout(
     rest.layout,
@@ -413,7 +417,7 @@ function completed({ cpuSetBytes, ...rest }: z.output<typeof cell>): CellConfig 
     rest.memory.some(({ flags }) => flags.includes('COLORED')),
     'COLORED memory',
   )
-  return { ...rest, cpuSetBytes: cpuSetBytes ?? least }
+  return { ...rest, cpuSetBytes: cpuSetBytes ?? Math.max(8, Math.ceil(least / 8) * 8) }
 }
 
 function mustFit({

@@ -1,10 +1,11 @@
 /** A configuration in words, and as JSON that `encode` takes back. */
-import type { CellConfig, Console, JailhouseConfig, MemoryRegion } from './config.ts'
+import { type CellConfig, type Console, jailhouseConfig, type MemoryRegion, type SystemConfig } from './config.ts'
 import { bdfInWords, intxOf, sectionName, sectionOf } from './ivshmem.ts'
 import { CONSOLE_TYPES, hex, IOMMU_TYPES, PCI_TYPES, protocolInWords, sizeInWords } from './words.ts'
 
-/** Lines of text: what the file configures, region by region. */
-export function describeConfig(config: JailhouseConfig): string {
+/** Lines of text: what the file configures, region by region. Takes and throws what `encode` does. */
+export function describeConfig(description: unknown): string {
+  const config = jailhouseConfig(description)
   const lines = config.kind === 'system' ? systemLines(config) : cellLines(config, '')
   return `${lines.join('\n')}\n`
 }
@@ -13,12 +14,12 @@ export function describeConfig(config: JailhouseConfig): string {
  * The configuration as JSON: numbers of 64 bits as hexadecimal texts, flags by name. `encode(JSON.parse(text))` gives the same
  * bytes.
  */
-export function configJson(config: JailhouseConfig): string {
+export function configJson(description: unknown): string {
   const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? hex(value) : value)
-  return `${JSON.stringify(config, plain, 2)}\n`
+  return `${JSON.stringify(jailhouseConfig(description), plain, 2)}\n`
 }
 
-function systemLines(config: Extract<JailhouseConfig, { kind: 'system' }>): string[] {
+function systemLines(config: SystemConfig): string[] {
   const { hypervisorMemory: memory, debugConsole, gic, x86, iommuUnits, layout } = config
   const lines = [
     `system configuration, ${layoutInWords(layout)}, ${config.architecture}`,

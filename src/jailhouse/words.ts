@@ -32,11 +32,13 @@ export const CELL_FLAGS = {
 /** Flags of a system, by bit. */
 export const SYSTEM_FLAGS = { VIRTUAL_DEBUG_CONSOLE: 0x1n } as const
 
+/** By the number in a file. */
 export const ARCHITECTURES = ['x86', 'arm', 'arm64'] as const
 
 /** Types of a PCI device. */
 export const PCI_TYPES = { device: 1, bridge: 2, ivshmem: 3 } as const
 
+/** Types of a console, by their number. */
 export const CONSOLE_TYPES = [
   'none',
   'EFI framebuffer',
@@ -51,6 +53,7 @@ export const CONSOLE_TYPES = [
   'SCIF',
 ] as const
 
+/** Types of an IOMMU, by their number. */
 export const IOMMU_TYPES = ['unused', 'AMD', 'Intel', 'SMMUv3', 'TI PVU', 'Arm MMU-500'] as const
 
 /** Protocols of an ivshmem device: virtio's have the device id of virtio in the low bits. */

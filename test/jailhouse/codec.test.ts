@@ -2,7 +2,15 @@
 import { createHash } from 'node:crypto'
 import { fc, it as property } from '@fast-check/vitest'
 import { describe, expect, it } from 'vitest'
-import { configJson, configSize, decode, encode, jailhouseConfig } from '../../src/jailhouse/index.ts'
+import {
+  checkConfigs,
+  configJson,
+  configSize,
+  decode,
+  describeConfig,
+  encode,
+  jailhouseConfig,
+} from '../../src/jailhouse/index.ts'
 import { linuxDemo, zcu102 } from './described.ts'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
@@ -13,8 +21,7 @@ const u32 = fc.integer({ min: 0, max: 0xffff_ffff })
 const u64 = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n })
 const few = <T>(arbitrary: fc.Arbitrary<T>) => fc.array(arbitrary, { maxLength: 3 })
 const name = fc.string({
-  unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),
-  minLength: 1,
+  unit: fc.integer({ min: 1, max: 0xff }).map((code) => String.fromCharCode(code)),
   maxLength: 31,
 })
 
@@ -114,6 +121,8 @@ describe('encode and decode', () => {
     const file = encode(config)
     expect(file.length).toBe(configSize(config))
     const found = decode(file)
+    expect(describeConfig(found)).toContain(found.kind)
+    expect(checkConfigs([found])).toBeInstanceOf(Array)
     // The last units of a system that are all zeros are not told from units that are not there.
     expect(encode(found)).toEqual(file)
     if (config.kind === 'cell') expect(found).toEqual(config)
@@ -184,7 +193,8 @@ describe('a description', () => {
     [{ name: 'a', memory: [{ flags: ['COLORED'] }] }, 'memory: COLORED memory is only in the layout "coloring"'],
     [{ name: 'a', vpciIrqBase: 2 ** 32 }, 'vpciIrqBase: must be a whole number of at most 32 bits'],
     [{ name: 'a', cpus: [-1] }, 'cpus'],
-    [{ name: 'a', cpus: [64], cpuSetBytes: 8 }, 'cpuSetBytes: is 8; CPU 64 needs 16'],
+    [{ name: 'a', cpus: [64], cpuSetBytes: 8 }, 'cpuSetBytes: is 8; CPU 64 needs 9'],
+    [{ name: 'Größe\u{1f600}' }, 'name: must be of characters of one byte'],
     [{ name: 'a', memoryRegions: [] }, 'memoryRegions'],
     [{ rootCell: { name: 'r' }, hypervisorMemory: {}, x86: {} }, 'x86: the architecture is arm64, which has none'],
     [{ rootCell: { name: 'r' }, hypervisorMemory: {}, llcWaySize: 65536 }, 'llcWaySize: '],
