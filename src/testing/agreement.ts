@@ -1,27 +1,12 @@
 /** When a target's answer is the specification's, and both in words. */
-
-import {
-  PACKED_RING_RULES,
-  type PackedAvailableAnswer,
-  type PackedChain,
-  type PackedUsedAnswer,
-} from './format/packed/reference-packed-ring.ts'
+import { PACKED_RING_RULES } from './format/packed/reference-packed-ring.ts'
+import type { SpecifiedAvailable, SpecifiedUsed } from './format/ring-format.ts'
 import { hex } from './format/split/draw-ring.ts'
-import {
-  type AvailableAnswer,
-  append,
-  type ByteRange,
-  type ReferenceChain,
-  RING_RULES,
-  type UsedAnswer,
-} from './format/split/reference-split-ring.ts'
+import { append, type ByteRange, RING_RULES } from './format/split/reference-split-ring.ts'
 import type { TakenChain, TargetFault, UsedElement } from './queue-targets.ts'
 
 /** Is the target's result the answer `expected`? */
-export function agrees(
-  result: TakenChain | TargetFault | null,
-  expected: AvailableAnswer | PackedAvailableAnswer,
-): boolean {
+export function agrees(result: TakenChain | TargetFault | null, expected: SpecifiedAvailable): boolean {
   if (result === null) return expected.kind === 'nothing'
   if (result.kind === 'chain') return expected.kind === 'chain' && sameChain(result, expected)
   if (result.returned && (expected.kind === 'nothing' || result.id !== expected.id)) return false
@@ -31,10 +16,7 @@ export function agrees(
 }
 
 /** The same for a driver that reaped. */
-export function agreesOnUsed(
-  result: UsedElement | TargetFault | null,
-  expected: UsedAnswer | PackedUsedAnswer,
-): boolean {
+export function agreesOnUsed(result: UsedElement | TargetFault | null, expected: SpecifiedUsed): boolean {
   if (result === null) return expected.kind === 'nothing'
   if (result.kind === 'used') {
     return expected.kind === 'used' && result.id === expected.id && result.writtenBytes === expected.writtenBytes
@@ -47,7 +29,9 @@ function namesRule({ rule }: TargetFault, expected: readonly string[]): boolean 
   return !(rule in RING_RULES || rule in PACKED_RING_RULES) || expected.includes(rule)
 }
 
-export function sameChain(chain: TakenChain, expected: ReferenceChain | PackedChain): boolean {
+type Understood = Pick<TakenChain, 'id' | 'readable' | 'writable'>
+
+export function sameChain(chain: Understood, expected: Understood): boolean {
   return (
     chain.id === expected.id &&
     sameRanges(chain.readable, expected.readable) &&
@@ -66,15 +50,7 @@ export function sameRanges(actual: readonly ByteRange[], expected: readonly Byte
 }
 
 export function describe(
-  outcome:
-    | TakenChain
-    | UsedElement
-    | TargetFault
-    | AvailableAnswer
-    | UsedAnswer
-    | PackedAvailableAnswer
-    | PackedUsedAnswer
-    | null,
+  outcome: TakenChain | UsedElement | TargetFault | SpecifiedAvailable | SpecifiedUsed | null,
 ): string {
   if (outcome === null || outcome.kind === 'nothing') return 'nothing'
   if (outcome.kind === 'fault') {

@@ -5,13 +5,14 @@
  * one program.
  */
 import { VirtioError } from '../internal/error.ts'
-import { DeviceWitness } from './device-witness.ts'
-import { DriverWitness } from './driver-witness.ts'
-import { PackedDeviceWitness } from './format/packed/packed-device-witness.ts'
-import { PackedDriverWitness } from './format/packed/packed-driver-witness.ts'
-import { PackedScene } from './format/packed/packed-scene.ts'
+import type { GuestMemory } from '../memory/index.ts'
+import { DeviceWitness, type TakeOutcome, type WitnessedDevice } from './device-witness.ts'
+import { DriverWitness, type WitnessedDriver } from './driver-witness.ts'
+import { packedFormat } from './format/packed/packed-format.ts'
 import { referencePackedDevice, referencePackedDriver } from './format/packed/reference-packed-peers.ts'
+import type { RingFormat, RingShape } from './format/ring-format.ts'
 import { referenceDevice, referenceDriver } from './format/split/reference-peers.ts'
+import { splitFormat } from './format/split/split-format.ts'
 import { negotiate } from './negotiate.ts'
 import {
   commandAt,
@@ -67,36 +68,47 @@ function compareSplit(target: QueueTargets, program: QueueProgram): true {
   const device = 'device' in target ? target.device : target.side === 'device' ? target : referenceDevice
   const driver = 'driver' in target ? target.driver : target.side === 'driver' ? target : referenceDriver
   const startIndex = device.createAt && driver.createAt ? program.startIndex : 0
-  const scene = new RingScene(program, startIndex, device.ownMemory ?? driver.ownMemory)
-  // The driver first: it may zero the ring.
-  const drivers = new DriverWitness(scene, driver, startIndex)
-  return run(program.commands, scene, new DeviceWitness(scene, device, startIndex), drivers)
+  const own = device.ownMemory ?? driver.ownMemory
+  return run(splitFormat, program, { startIndex, own }, device, driver)
 }
 
 function comparePacked(target: PackedTargets, program: PackedQueueProgram): true {
   const device = 'device' in target ? target.device : target.side === 'device' ? target : referencePackedDevice
   const driver = 'driver' in target ? target.driver : target.side === 'driver' ? target : referencePackedDriver
-  const where = (position: number) => commandAt(program.commands, position)
-  const scene = new PackedScene({ ring: program, where, evidence: () => printProgram(program) })
-  const drivers = new PackedDriverWitness(scene, driver)
-  return run(program.commands, scene, new PackedDeviceWitness(scene, device), drivers)
+  return run(packedFormat, program, {}, device, driver)
 }
 
 /** The executable specification: `compare` runs a program over a target and the model, and throws where they differ. */
 export const referenceModel = { compare }
 
-type Scene = RingScene | PackedScene
-type Device = DeviceWitness | PackedDeviceWitness
-type Driver = DriverWitness | PackedDriverWitness
-
-function run(commands: readonly QueueCommand[], scene: Scene, device: Device, driver: Driver): true {
+function run<Ring extends RingShape, Place>(
+  format: RingFormat<Ring, Place>,
+  program: QueueProgram | PackedQueueProgram,
+  at: { readonly startIndex?: number; readonly own?: GuestMemory | undefined },
+  device: WitnessedDevice<Ring>,
+  driver: WitnessedDriver<Ring>,
+): true {
+  const { commands } = program
+  const scene = new RingScene(format, {
+    ring: program,
+    where: (position) => commandAt(commands, position),
+    evidence: (draw) => `${draw()}\n${printProgram(program)}`,
+    ...at,
+  })
+  // The driver first: it may zero the ring.
+  const drivers = new DriverWitness(scene, driver)
+  const devices = new DeviceWitness(scene, device)
   for (const command of commands) {
-    execute(command, scene, device, driver)
+    execute(command, scene, devices, drivers)
     scene.position++
   }
-  drain(scene, device, driver)
+  drain(scene, devices, drivers)
   return true
 }
+
+type Scene = Pick<RingScene<RingShape, unknown>, 'clearRings' | 'fail'> & { readonly ring: RingShape }
+type Device = Omit<DeviceWitness<RingShape, unknown>, never>
+type Driver = Omit<DriverWitness<RingShape, unknown>, never>
 
 function execute(command: QueueCommand, scene: Scene, device: Device, driver: Driver): void {
   switch (command.op) {
@@ -116,7 +128,7 @@ function execute(command: QueueCommand, scene: Scene, device: Device, driver: Dr
       driver.wantInterrupts(command.on)
       break
     case 'take':
-      for (let i = 0; i < command.count && device.take(); i++);
+      for (let i = 0; i < command.count && wentOn(device.take()); i++);
       break
     case 'use':
       device.use(command.which, command.writtenBytes)
@@ -141,10 +153,12 @@ function execute(command: QueueCommand, scene: Scene, device: Device, driver: Dr
   }
 }
 
+const wentOn = (outcome: TakeOutcome): boolean => outcome === 'took' || outcome === 'returned'
+
 /** Conservation: whatever happened, everything comes back, and then the whole ring is free again. */
 function drain(scene: Scene, device: Device, driver: Driver): void {
   driver.publish()
-  while (device.take());
+  while (wentOn(device.take()));
   while (device.inFlight > 0) device.use(0, 0)
   device.publish()
   while (driver.reap());

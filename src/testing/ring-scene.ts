@@ -1,54 +1,73 @@
 /**
  * The scene of a comparison: one ring in a small memory of its own, and the means by which the two witnesses look at it. What a
- * side does runs under `watch`, which turns an exception, or a byte written where only the peer may write, into a mismatch.
+ * side does runs under `watch`, which turns an exception, or a byte written where the side may not write, into a mismatch.
  */
 
 import { GuestMemory } from '../memory/index.ts'
 import { failureOf } from './answers.ts'
-import { drawRing } from './format/split/draw-ring.ts'
+import type { RingFormat, RingShape, RingSide, RingWish } from './format/ring-format.ts'
 import type { ByteRange } from './format/split/reference-split-ring.ts'
-import {
-  availEventAt,
-  availIdxAt,
-  deviceAreaBytes,
-  driverAreaBytes,
-  usedEventAt,
-  usedIdxAt,
-} from './format/split/split-ring-format.ts'
+import type { RingMemory } from './format/split/split-ring-format.ts'
 import { QueueMismatch } from './mismatch.ts'
-import { commandAt, printProgram, type QueueProgram } from './queue-program.ts'
-import type { DriverRing } from './queue-targets.ts'
-import { layOutRing } from './ring-layout.ts'
+import { CallTimeout } from './museum/bounded-call.ts'
 
-const DATA_BYTES = 0x4000
+export const DATA_BYTES = 0x4000
 
-export class RingScene {
+export interface RingSceneOptions<Ring, Place> {
+  readonly ring: RingWish
+  /** What runs when `position` is reached, and how to see it again, given a drawing of the ring. */
+  readonly where: (position: number) => string
+  readonly evidence: (draw: (at?: Place) => string) => string
+  /** Of both sides. Default 0. */
+  readonly startIndex?: number
+  /** The memory that a target brought; what the scene needs of it is zeroed. */
+  readonly own?: GuestMemory | undefined
+  /** Memory that is there already: the ring goes to `base`, or is `laid` out; buffers go to `DATA_BYTES` from `data` on. */
+  readonly place?: {
+    readonly memory: GuestMemory
+    readonly base?: number
+    readonly laid?: Ring
+    readonly data: number
+    /** Through which the specification looks at it. */
+    readonly seen?: RingMemory
+  }
+}
+
+export class RingScene<Ring extends RingShape = RingShape, Place = unknown> {
+  readonly format: RingFormat<Ring, Place>
   readonly memory: GuestMemory
-  readonly ring: DriverRing
+  /** What the specification reads. */
+  readonly seen: RingMemory
+  readonly ring: Ring
+  readonly startIndex: number
   /** Index of the command that runs now. */
   position = 0
-  readonly #program: QueueProgram
+  readonly #options: RingSceneOptions<Ring, Place>
   readonly #data: number
   #dataCursor = 0
-  /** Of the area that is watched; one for all calls, because there are very many. */
-  readonly #before: Uint8Array
-  readonly #after: Uint8Array
+  /** One for all calls, because there are very many. */
+  readonly #foreign: Readonly<Record<RingSide, readonly WatchedArea[]>>
 
-  /** `own`: the memory that a target brought; what the scene needs of it is zeroed. */
-  constructor(program: QueueProgram, startIndex: number, own?: GuestMemory) {
-    const { ring, end } = layOutRing(program)
-    this.#program = program
+  constructor(format: RingFormat<Ring, Place>, options: RingSceneOptions<Ring, Place>) {
+    const { place, own, startIndex = 0 } = options
+    const { ring, end } = format.layOut(options.ring, place?.base)
+    this.format = format
+    this.ring = place?.laid ?? ring
+    this.startIndex = startIndex
+    this.#options = options
     const bytes = end + DATA_BYTES - ring.descriptorArea
-    this.memory = own ?? GuestMemory.ofSize(bytes, ring.descriptorArea)
+    this.memory = place?.memory ?? own ?? GuestMemory.ofSize(bytes, ring.descriptorArea)
+    this.seen = place?.seen ?? this.memory
     own?.fill(ring.descriptorArea, bytes, 0)
-    this.#data = end
-    this.ring = ring
-    const watchedBytes = ring.tableArea - ring.descriptorArea
-    this.#before = new Uint8Array(watchedBytes)
-    this.#after = new Uint8Array(watchedBytes)
-    for (const fieldAt of [availIdxAt, usedIdxAt, usedEventAt, availEventAt]) {
-      this.memory.writeU16(fieldAt(this.ring), startIndex)
-    }
+    this.#data = place?.data ?? end
+    this.#foreign = { device: this.#watched('device'), driver: this.#watched('driver') }
+    if (place?.laid === undefined) format.begin(this.memory, ring, startIndex)
+  }
+
+  #watched(side: RingSide): WatchedArea[] {
+    return this.format.foreign(this.ring, side).map(({ address, length }) => {
+      return { address, before: copyOf(length), after: copyOf(length) }
+    })
   }
 
   /** The next bytes of the data area: consecutive buffers touch, so that a range says nothing about how it was cut. */
@@ -60,55 +79,61 @@ export class RingScene {
   }
 
   clearRings(): void {
-    this.memory.fill(this.ring.driverArea, driverAreaBytes(this.ring.size), 0)
-    this.memory.fill(this.ring.deviceArea, deviceAreaBytes(this.ring.size), 0)
+    for (const { address, length } of this.format.zeroed(this.ring)) this.memory.fill(address, length, 0)
   }
 
-  /** IMP-VQS-02: the device area is the device's, everything before it the driver's. VQS-DESC-DEV-04 follows. */
-  watch<T>(side: 'device' | 'driver', action: () => T): T {
-    const { descriptorArea, driverArea, deviceArea, size } = this.ring
-    return side === 'device'
-      ? this.#watchArea(side, descriptorArea, driverArea + driverAreaBytes(size) - descriptorArea, action)
-      : this.#watchArea(side, deviceArea, deviceAreaBytes(size), action)
-  }
-
-  /**
-   * Without EVENT_IDX a flag asks for silence; with it flags stay 0, and whoever wants to be notified names the next entry
-   * (VQS-NTF-DRV-01, VQS-NTF-DRV-03, VQS-NTF-DEV-07, VQS-NTF-DEV-09).
-   */
-  expectSuppression(on: boolean, flagsAt: number, eventAt: number, nextIndex: number): void {
-    const flags = this.memory.readU16(flagsAt)
-    const due = this.ring.eventIdx || on ? 0 : 1
-    if (flags !== due) this.fail(`flags are ${flags}, not ${due}`)
-    const event = this.memory.readU16(eventAt)
-    if (this.ring.eventIdx && on && event !== nextIndex) {
-      this.fail(`the event index is ${event}, so entry ${nextIndex} would wake nobody`)
-    }
-  }
-
-  fail(sentence: string, cause?: unknown): never {
-    const where = commandAt(this.#program.commands, this.position)
-    const { memory, ring } = this
-    const evidence = `${drawRing(memory, ring, memory.readU16(usedIdxAt(ring)))}\n${printProgram(this.#program)}`
-    throw new QueueMismatch(`${where}: ${sentence}`, evidence, { cause })
-  }
-
-  #watchArea<T>(side: string, area: number, bytes: number, action: () => T): T {
-    const before = this.#before.subarray(0, bytes)
-    const after = this.#after.subarray(0, bytes)
-    this.memory.read(area, before)
-    let result: T
-    try {
-      result = action()
-    } catch (error) {
-      return this.fail(failureOf(`the ${side}`, error), error)
-    }
-    this.memory.read(area, after)
-    let at = bytes - 1
-    while (at >= 0 && after[at] === before[at]) at--
-    if (at >= 0) {
-      this.fail(`the ${side} wrote at 0x${(area + at).toString(16)}, which only its peer may write (IMP-VQS-02)`)
+  /** `side` may write what no other may, and the `owned` slots from `from` on where descriptors change hands. */
+  watch<T>(side: RingSide, from: Place, owned: number, action: () => T): T {
+    const areas = this.#foreign[side]
+    for (const { address, before } of areas) this.memory.read(address, before.bytes)
+    const result = this.attempt(`the ${side}`, action)
+    for (const { address, before, after } of areas) {
+      this.memory.read(address, after.bytes)
+      for (let word = 0; word < before.words.length; word++) {
+        if (before.words[word] === after.words[word]) continue
+        if (this.format.isOwn(this.ring, address + 4 * word, from, owned)) continue
+        let at = 4 * word
+        while (before.bytes[at] === after.bytes[at]) at++
+        this.fail(this.format.foreignWrite(this.ring, side, address + at))
+      }
     }
     return result
   }
+
+  /** Calls a target: what it throws is a mismatch, unless it did not end. */
+  attempt<T>(what: string, action: () => T): T {
+    try {
+      return action()
+    } catch (error) {
+      if (error instanceof CallTimeout) throw error
+      return this.fail(failureOf(what, error), error)
+    }
+  }
+
+  where(place: Place): string {
+    return this.format.where(this.ring, place)
+  }
+
+  fail(sentence: string, cause?: unknown): never {
+    const draw = (at?: Place) => this.format.draw(this.memory, this.ring, at ?? null)
+    const { where, evidence } = this.#options
+    throw new QueueMismatch(`${where(this.position)}: ${sentence}`, evidence(draw), { cause })
+  }
+}
+
+interface WatchedArea {
+  readonly address: number
+  readonly before: Copy
+  readonly after: Copy
+}
+
+/** Bytes, and the words that they are, the last filled up with zeroes. */
+interface Copy {
+  readonly bytes: Uint8Array
+  readonly words: Int32Array
+}
+
+function copyOf(length: number): Copy {
+  const words = new Int32Array(Math.ceil(length / 4))
+  return { words, bytes: new Uint8Array(words.buffer, 0, length) }
 }

@@ -76,6 +76,7 @@ describe('the device side', () => {
     expect(answer(laid)).toEqual({
       kind: 'chain',
       id: 0,
+      slots: 4,
       readable: [{ address: 0x2000, length: 32 }],
       writable: [{ address: 0x3000, length: 8 }],
       readableBytes: 32,

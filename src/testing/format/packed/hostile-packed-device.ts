@@ -4,12 +4,16 @@
  * id twice, or lose one.
  */
 import { Random } from '../../../internal/random.ts'
+import { DriverWitness } from '../../driver-witness.ts'
 import { expectCampaign } from '../../expect-count.ts'
+import { countFault, runCases } from '../../hostile-campaign.ts'
 import { negotiate } from '../../negotiate.ts'
-import type { PackedDriverTarget } from '../../queue-targets.ts'
+import type { PackedDriverRing, PackedDriverTarget } from '../../queue-targets.ts'
+import { RingScene } from '../../ring-scene.ts'
+import { slotsOf } from '../ring-format.ts'
 import { VIRTQ_DESC_F_WRITE } from '../split/split-ring-format.ts'
 import type { HostilePackedOptions, HostilePackedReport } from './hostile-packed-driver.ts'
-import { PackedDriverWitness } from './packed-driver-witness.ts'
+import { packedFormat } from './packed-format.ts'
 import {
   advance,
   descriptorAt,
@@ -19,27 +23,23 @@ import {
   writeEvent,
   writeFlags,
 } from './packed-ring-format.ts'
-import { PackedScene } from './packed-scene.ts'
-import { slotsOf } from './reference-packed-ring.ts'
+import type { PackedRingRule } from './reference-packed-ring.ts'
 
 /** Runs `asked.rings` cases, without features that the target lacks; throws `QueueMismatch` at the first wrong answer. */
 export function runHostilePackedDevice(target: PackedDriverTarget, asked: HostilePackedOptions): HostilePackedReport {
   expectCampaign('rings', asked.rings, asked)
   const options = negotiate(asked, target)
   const report: HostilePackedReport = { rings: 0, buffers: 0, faults: {} }
-  const first = options.first ?? 0
-  for (let number = first; number < first + options.rings; number++) {
+  return runCases(options, report, (number) => {
     new HostileCase(target, options, number, report).run(options.steps ?? 12)
-    report.rings++
-  }
-  return report
+  })
 }
 
 class HostileCase {
   readonly #random: Random
   readonly #report: HostilePackedReport
-  readonly #scene: PackedScene
-  readonly #driver: PackedDriverWitness
+  readonly #scene: RingScene<PackedDriverRing, RingPosition>
+  readonly #driver: DriverWitness<PackedDriverRing, RingPosition>
   /** Shown, and not marked used by this device. */
   #held: { id: number; slots: number; writableBytes: number }[] = []
   /** Ids that came back. */
@@ -51,13 +51,13 @@ class HostileCase {
     this.#report = report
     const { eventIdx, indirect, inOrder } = options
     const replay = JSON.stringify({ ...options, first: number, rings: 1 })
-    this.#scene = new PackedScene({
+    this.#scene = new RingScene(packedFormat, {
       ring: { size: this.#random.pick([1, 2, 3, 4, 5, 8, 16]), eventIdx, indirect, inOrder },
       where: (position) => `${target.name}, case ${number}, step ${position}`,
-      evidence: () => `replay: ${replay}`,
+      evidence: (draw) => `${draw()}\nreplay: ${replay}`,
     })
-    this.#driver = new PackedDriverWitness(this.#scene, target)
-    this.#used = this.#driver.usedPosition
+    this.#driver = new DriverWitness(this.#scene, target)
+    this.#used = this.#driver.usedPlace
   }
 
   run(steps: number): void {
@@ -74,8 +74,7 @@ class HostileCase {
       while (this.#driver.reap()) this.#report.buffers++
       const { fault } = this.#driver
       if (fault === null) continue
-      const rule = fault.rules[0]!
-      this.#report.faults[rule] = (this.#report.faults[rule] ?? 0) + 1
+      countFault(this.#report, fault.rules[0] as PackedRingRule)
       // Once broken it stays so, until a reset.
       this.#driver.reap()
       this.#reset()
@@ -149,6 +148,6 @@ class HostileCase {
     this.#scene.clearRings()
     this.#driver.reset()
     this.#held = []
-    this.#used = this.#driver.usedPosition
+    this.#used = this.#driver.usedPlace
   }
 }

@@ -3,12 +3,15 @@
  * taken. Seeded and numbered. Every answer is held against the specification, by the witness of honest programs.
  */
 import { Random } from '../../../internal/random.ts'
+import { DeviceWitness } from '../../device-witness.ts'
 import { expectCampaign } from '../../expect-count.ts'
+import { countFault, runCases } from '../../hostile-campaign.ts'
 import { ARENA_BYTES, HOSTILE_LAYOUTS, type HostileMemory, hostileMemory, wipe } from '../../hostile-memory.ts'
 import { HOSTILE_ADDRESSES, HOSTILE_LENGTHS } from '../../hostile-values.ts'
 import { QueueMismatch } from '../../mismatch.ts'
 import { negotiate } from '../../negotiate.ts'
-import type { PackedDeviceTarget } from '../../queue-targets.ts'
+import type { PackedDeviceTarget, PackedDriverRing } from '../../queue-targets.ts'
+import { RingScene } from '../../ring-scene.ts'
 import {
   DESCRIPTOR_BYTES,
   VIRTQ_DESC_F_INDIRECT,
@@ -16,7 +19,7 @@ import {
   VIRTQ_DESC_F_WRITE,
   type WideAddress,
 } from '../split/split-ring-format.ts'
-import { PackedDeviceWitness } from './packed-device-witness.ts'
+import { packedFormat } from './packed-format.ts'
 import {
   advance,
   availableFlags,
@@ -27,7 +30,6 @@ import {
   writeEvent,
   writeFlags,
 } from './packed-ring-format.ts'
-import { PackedScene } from './packed-scene.ts'
 import type { PackedRingRule } from './reference-packed-ring.ts'
 
 /** Options of the hostile peers of packed rings. */
@@ -60,13 +62,11 @@ export function runHostilePackedRings(target: PackedDeviceTarget, asked: Hostile
   const options = negotiate(asked, target)
   const report: HostilePackedReport = { rings: 0, buffers: 0, faults: {} }
   const places = LAYOUTS.map((layout) => hostileMemory(layout, false))
-  const first = options.first ?? 0
-  for (let number = first; number < first + options.rings; number++) {
+  runCases(options, report, (number) => {
     const place = places[number % places.length]!
     wipe(place)
     new HostileCase(target, options, number, place, report).run(options.steps ?? 12)
-    report.rings++
-  }
+  })
   if (!places.every(({ guardsIntact }) => guardsIntact())) {
     throw new QueueMismatch(`${target.name} wrote outside the guest's memory`, '')
   }
@@ -88,8 +88,8 @@ class HostileCase {
   readonly #random: Random
   readonly #place: HostileMemory
   readonly #report: HostilePackedReport
-  readonly #scene: PackedScene
-  readonly #device: PackedDeviceWitness
+  readonly #scene: RingScene<PackedDriverRing, RingPosition>
+  readonly #device: DeviceWitness<PackedDriverRing, RingPosition>
   readonly #moves: string[] = []
 
   constructor(
@@ -104,13 +104,13 @@ class HostileCase {
     this.#report = report
     const { eventIdx, indirect, inOrder } = options
     const replay = JSON.stringify({ ...options, first: number, rings: 1 })
-    this.#scene = new PackedScene({
+    this.#scene = new RingScene(packedFormat, {
       ring: { size: this.#random.pick([1, 2, 3, 4, 5, 8, 16]), eventIdx, indirect, inOrder },
       where: (position) => `${target.name}, case ${number}, step ${position}`,
-      evidence: () => `replay: ${replay}\nmemory '${place.layout}', moves: ${this.#moves.join(', ')}`,
+      evidence: (draw) => `${draw()}\nreplay: ${replay}\nmemory '${place.layout}', moves: ${this.#moves.join(', ')}`,
       place: { memory: place.memory, base: place.arena, data: place.arena + ARENA_BYTES / 2 },
     })
-    this.#device = new PackedDeviceWitness(this.#scene, target)
+    this.#device = new DeviceWitness<PackedDriverRing, RingPosition>(this.#scene, target)
   }
 
   run(steps: number): void {
@@ -123,6 +123,7 @@ class HostileCase {
       // Where a list ran on over slots that were never marked, the next turn would find marks of the last but one.
       this.#forHeld((_position, flags) => flags)
       if (random.chance(0.3)) this.#rewriteHeld()
+      for (const id of this.#device.inFlightIds) this.#device.expectUnchanged(id)
       if (random.chance(0.2) && !this.#device.broken) this.#device.wantKicks(random.chance(0.6))
       for (let i = random.between(0, 3); i > 0; i--)
         this.#device.use(random.between(0, 31), random.pick(HOSTILE_LENGTHS))
@@ -135,17 +136,17 @@ class HostileCase {
     this.#scene.clearRings()
     this.#device.reset()
     this.#offer(false)
-    if (!this.#device.take()) this.#scene.fail('took nothing after a reset')
+    if (this.#device.take() !== 'took') this.#scene.fail('took nothing after a reset')
   }
 
   #takeAll(): void {
     for (;;) {
       const before = this.#device.fault
-      const went = this.#device.take()
+      const outcome = this.#device.take()
+      const went = outcome === 'took' || outcome === 'returned'
       const { fault } = this.#device
       if (fault !== before && fault?.kind === 'fault') {
-        const rule = fault.rules[0]!
-        this.#report.faults[rule] = (this.#report.faults[rule] ?? 0) + 1
+        countFault(this.#report, fault.rules[0] as PackedRingRule)
       } else if (went) this.#report.buffers++
       if (!went) return
     }
@@ -156,7 +157,7 @@ class HostileCase {
     const { ring, memory } = this.#scene
     const free = ring.size - this.#device.heldSlots
     if (free === 0 && !spoiled) return
-    const at = this.#device.nextPosition
+    const at = this.#device.nextPlace
     const list = this.#list(at, Math.max(free, 1), spoiled)
     if (spoiled) this.#spoil(list, at, free)
     else this.#moves.push('honest list')
@@ -215,7 +216,7 @@ class HostileCase {
   #freshId(): number {
     let id: number
     do id = this.#random.between(0, 0xffff)
-    while (this.#device.holds(id))
+    while (this.#device.heldIds.includes(id))
     return id
   }
 
@@ -226,7 +227,7 @@ class HostileCase {
     switch (random.between(0, 6)) {
       case 0:
         this.#moves.push('an id that is out')
-        list.at(-1)!.id = this.#device.anyHeld(random) ?? 0
+        list.at(-1)!.id = this.#device.heldIds.length > 0 ? random.pick(this.#device.heldIds) : 0
         return
       case 1: // Never marks of a used descriptor of this turn, nor over what is held: only the device writes those.
         this.#moves.push('marks')
@@ -302,7 +303,7 @@ class HostileCase {
   #forHeld(flagsOf: (position: RingPosition, flags: number) => number): void {
     const { ring, memory } = this.#scene
     for (let i = 0; i < this.#device.heldSlots; i++) {
-      const position = advance(ring, this.#device.usedPosition, i)
+      const position = advance(ring, this.#device.usedPlace, i)
       const flags = memory.readU16(descriptorAt(ring.descriptorArea, position.slot) + 14) & 7
       writeFlags(memory, ring.descriptorArea, position.slot, flagsOf(position, flags) | availableFlags(position.wrap))
     }

@@ -1,4 +1,5 @@
 /** The packed ring in the testing kit: its specification, its peers, and what a target of it is held against. */
+export type { BuffersOut, UsedBuffer } from '../ring-format.ts'
 export { drawPackedRing } from './draw-packed-ring.ts'
 export { runHostilePackedDevice } from './hostile-packed-device.ts'
 export { type HostilePackedOptions, type HostilePackedReport, runHostilePackedRings } from './hostile-packed-driver.ts'
@@ -15,7 +16,6 @@ export {
   referencePackedDriver,
 } from './reference-packed-peers.ts'
 export {
-  type BuffersOut,
   mustInterruptPacked,
   mustKickPacked,
   nextPackedAvailable,
@@ -26,5 +26,4 @@ export {
   type PackedFault,
   type PackedRingRule,
   type PackedUsedAnswer,
-  type UsedBuffer,
 } from './reference-packed-ring.ts'

@@ -14,6 +14,7 @@ import type {
   TargetFault,
   UsedElement,
 } from '../../queue-targets.ts'
+import { slotsOf, type UsedBuffer } from '../ring-format.ts'
 import { hex } from '../split/draw-ring.ts'
 import type { ByteRange } from '../split/reference-split-ring.ts'
 import {
@@ -50,8 +51,6 @@ import {
   nextPackedUsed,
   type PackedChain,
   type PackedFault,
-  slotsOf,
-  type UsedBuffer,
 } from './reference-packed-ring.ts'
 
 function refuseMisplaced(memory: RingMemory, ring: PackedRing): void {

@@ -9,6 +9,7 @@
  *
  * Not here: what is done about a fault (policy), data, and notification data (§2.9).
  */
+import { type BuffersOut, slotsOf, type UsedBuffer } from '../ring-format.ts'
 import { append, type ByteRange } from '../split/reference-split-ring.ts'
 import {
   DESCRIPTOR_BYTES,
@@ -88,9 +89,6 @@ export interface PackedFault {
 
 /** What a device finds at its place in the ring. */
 export type PackedAvailableAnswer = { readonly kind: 'nothing' } | PackedChain | PackedFault
-
-/** Buffers that are with the device, by id, in the order in which they were made available. */
-export type BuffersOut = ReadonlyMap<number, { readonly slots: number; readonly writableBytes: number }>
 
 /** Device side: what lies at `at`, the device's next position, given the buffers that it took and has not marked used. */
 export function nextPackedAvailable(
@@ -188,12 +186,6 @@ function readBuffers(
   return { kind: 'chain', ...of, readable, writable, readableBytes, writableBytes, mayRefuse }
 }
 
-/** A buffer that came back, and how many bytes the device says it wrote. */
-export interface UsedBuffer {
-  readonly id: number
-  readonly writtenBytes: number
-}
-
 /** What a driver finds at its place in the ring. */
 export type PackedUsedAnswer =
   | { readonly kind: 'nothing' }
@@ -254,12 +246,6 @@ function asksFor(memory: RingMemory, ring: PackedRing, area: number, from: RingP
     position = advance(ring, position, 1)
   }
   return false
-}
-
-export function slotsOf(buffers: Iterable<{ readonly slots: number }>): number {
-  let sum = 0
-  for (const { slots } of buffers) sum += slots
-  return sum
 }
 
 function fault(id: number, slots: number, rules: readonly PackedRingRule[]): PackedFault {

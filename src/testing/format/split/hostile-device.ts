@@ -5,15 +5,14 @@
  */
 
 import { Random } from '../../../internal/random.ts'
-import { agreesOnUsed, describe } from '../../agreement.ts'
-import { addedOf, failureOf, reapedOf } from '../../answers.ts'
+import { DriverWitness } from '../../driver-witness.ts'
 import { expectCampaign } from '../../expect-count.ts'
-import { QueueMismatch } from '../../mismatch.ts'
+import { countFault, runCases } from '../../hostile-campaign.ts'
 import { negotiate } from '../../negotiate.ts'
-import type { DriverQueueTarget, DriverQueueUnderTest } from '../../queue-targets.ts'
+import type { DriverQueueTarget, DriverRing } from '../../queue-targets.ts'
 import { RingScene } from '../../ring-scene.ts'
-import { drawRing } from './draw-ring.ts'
-import { type RingRule, usedAnswers } from './reference-split-ring.ts'
+import type { RingRule } from './reference-split-ring.ts'
+import { splitFormat } from './split-format.ts'
 import {
   availFlagsAt,
   availIdxAt,
@@ -47,48 +46,37 @@ export function runHostileDevice(target: DriverQueueTarget, asked: HostileDevice
   expectCampaign('rings', asked.rings, asked)
   const options = negotiate(asked, target)
   const report: HostileDeviceReport = { rings: 0, completions: 0, faults: {} }
-  const first = options.first ?? 0
-  for (let number = first; number < first + options.rings; number++) {
+  return runCases(options, report, (number) => {
     new HostileDeviceCase(target, options, number, report).run(options.steps ?? 16)
-    report.rings++
-  }
-  return report
+  })
 }
 
 class HostileDeviceCase {
-  readonly #target: DriverQueueTarget
-  readonly #options: HostileDeviceOptions
-  readonly #number: number
   readonly #report: HostileDeviceReport
   readonly #random: Random
-  readonly #scene: RingScene
-  readonly #driver: DriverQueueUnderTest
-  /** Writable bytes of each head that the driver waits for. */
-  readonly #outstanding = new Map<number, number>()
-  /** Heads among them that this device has not pretended to use. */
-  readonly #unused = new Set<number>()
+  readonly #scene: RingScene<DriverRing, number>
+  readonly #driver: DriverWitness<DriverRing, number>
+  /** Heads that the driver waits for and this device has not pretended to use. */
+  #unused = new Set<number>()
   #usedIdx = 0
-  #nextUsed = 0
-  /** Elements that the target may know of from an earlier look. */
-  #known = 0
-  #broken = false
 
   constructor(target: DriverQueueTarget, options: HostileDeviceOptions, number: number, report: HostileDeviceReport) {
     const { seed, eventIdx, indirect } = options
     this.#random = new Random(seed, number)
-    this.#target = target
-    this.#options = options
-    this.#number = number
     this.#report = report
-    const size = 2 ** this.#random.between(0, 4)
-    this.#scene = new RingScene({ size, eventIdx, indirect, startIndex: 0, commands: [] }, 0)
-    this.#driver = this.#attempt('create', () => target.create(this.#scene.memory, this.#scene.ring))
+    const replay = `replay: { seed: ${seed}, eventIdx: ${eventIdx}, indirect: ${indirect}, first: ${number}, rings: 1 }`
+    this.#scene = new RingScene(splitFormat, {
+      ring: { size: 2 ** this.#random.between(0, 4), eventIdx, indirect },
+      where: () => target.name,
+      evidence: (draw) => `${replay}\n${draw(this.#driver?.usedPlace ?? 0)}`,
+    })
+    this.#driver = new DriverWitness(this.#scene, target)
   }
 
   run(steps: number): void {
     for (let step = 0; step < steps; step++) {
       for (let i = this.#random.between(0, 3); i > 0; i--) this.#add()
-      this.#attempt('publish', () => this.#driver.publish?.())
+      this.#show()
       if (this.#random.chance(0.8)) this.#complete()
       else this.#lie()
       if (this.#random.chance(0.2)) this.#scribble()
@@ -100,31 +88,30 @@ class HostileDeviceCase {
   #add(): void {
     const random = this.#random
     const count = random.between(1, Math.min(this.#scene.ring.size, 4))
-    const buffers = Array.from({ length: count }, () => this.#scene.buffer(random.between(0, 64)))
+    const lengths = Array.from({ length: count }, () => random.between(0, 64))
     const readable = random.between(0, count)
     const direct = this.#scene.ring.indirect ? random.between(0, count) : count
-    const writable = buffers.slice(readable)
-    const head = this.#attempt('add', () => addedOf(this.#driver.add(buffers.slice(0, readable), writable, direct)))
-    if (head === -1) return
-    if (this.#outstanding.has(head)) this.#fail(`add gave out head ${head} again`)
-    this.#outstanding.set(
-      head,
-      writable.reduce((sum, { length }) => sum + length, 0),
-    )
-    this.#unused.add(head)
+    this.#driver.add(lengths.slice(0, readable), lengths.slice(readable), direct)
+  }
+
+  #show(): void {
+    const before = new Set(this.#driver.shown.keys())
+    this.#driver.publish()
+    for (const id of this.#driver.shown.keys()) if (!before.has(id)) this.#unused.add(id)
   }
 
   #complete(): void {
     if (this.#unused.size === 0) return
     const head = this.#random.pick([...this.#unused])
     this.#unused.delete(head)
-    this.#use(head, this.#random.between(0, this.#outstanding.get(head) ?? 0))
+    this.#use(head, this.#random.between(0, this.#driver.shown.get(head)?.writableBytes ?? 0))
   }
 
   #lie(): void {
     const random = this.#random
     const { size } = this.#scene.ring
-    const [head, capacity] = random.pick([...this.#outstanding, [random.between(0, size - 1), 0] as const])
+    const out = [...this.#driver.shown].map(([id, { writableBytes }]) => [id, writableBytes] as const)
+    const [head, capacity] = random.pick([...out, [random.between(0, size - 1), 0] as const])
     switch (random.between(0, 3)) {
       case 0: // a head that is not out, that comes back twice, that is another's middle; or no head at all
         this.#use(random.pick([random.between(0, size), size, 0xffff, 0x1_0000 + head, random.u32()]), 0)
@@ -166,61 +153,24 @@ class HostileDeviceCase {
 
   /** True: something came back. */
   #reap(): boolean {
-    const { memory, ring } = this.#scene
-    const answers = usedAnswers(memory, ring, this.#nextUsed, this.#outstanding, this.#known)
-    const waiting = (memory.readU16(usedIdxAt(ring)) - this.#nextUsed) & 0xffff
-    if (waiting <= this.#outstanding.size) this.#known = Math.max(this.#known, waiting)
-    const result = this.#attempt('reap', () => reapedOf(this.#driver.reap()))
-    if (this.#broken) {
-      if (result?.kind === 'used') this.#fail(`reaped ${describe(result)} from a broken ring`)
-      return false
-    }
-    const answer = answers.find((candidate) => agreesOnUsed(result, candidate))
-    if (!answer) return this.#fail(`reaped ${describe(result)} where ${answers.map(describe).join(' or ')} was due`)
-    if (answer.kind === 'nothing') return false
-    if (answer.kind === 'fault') {
-      this.#broken = true
-      const rule = answer.rules[0]!
-      this.#report.faults[rule] = (this.#report.faults[rule] ?? 0) + 1
-      return false
-    }
+    const broken = this.#driver.fault !== null
+    const went = this.#driver.reap()
+    const { fault } = this.#driver
+    if (fault !== null && !broken) countFault(this.#report, fault.rules[0] as RingRule)
+    if (!went) return false
     this.#report.completions++
-    this.#nextUsed = (this.#nextUsed + 1) & 0xffff
-    if (this.#known > 0) this.#known--
-    this.#outstanding.delete(answer.id)
-    this.#unused.delete(answer.id)
+    for (const id of this.#unused) if (!this.#driver.shown.has(id)) this.#unused.delete(id)
     return true
   }
 
   /** A driver that has seen no lie can be brought to rest, and then has its whole ring again. */
   #settle(): void {
     while (this.#reap());
-    while (!this.#broken && this.#unused.size > 0) {
+    while (this.#driver.fault === null && this.#unused.size > 0) {
       this.#complete()
       while (this.#reap());
     }
-    if (this.#broken || this.#outstanding.size > 0) return
-    const { size } = this.#scene.ring
-    for (let i = 0; i < size; i++) {
-      const head = this.#attempt('add', () => addedOf(this.#driver.add([this.#scene.buffer(1)], [], 1)))
-      if (head === -1 || this.#outstanding.has(head))
-        this.#fail(`add returned ${head} with ${size - i} descriptors free`)
-      this.#outstanding.set(head, 0)
-    }
-  }
-
-  #attempt<T>(what: string, action: () => T): T {
-    try {
-      return action()
-    } catch (error) {
-      return this.#fail(failureOf(what, error), error)
-    }
-  }
-
-  #fail(sentence: string, cause?: unknown): never {
-    const { seed, eventIdx, indirect } = this.#options
-    const replay = `replay: { seed: ${seed}, eventIdx: ${eventIdx}, indirect: ${indirect}, first: ${this.#number}, rings: 1 }`
-    const evidence = `${replay}\n${drawRing(this.#scene.memory, this.#scene.ring, this.#nextUsed)}`
-    throw new QueueMismatch(`${this.#target.name}: ${sentence}`, evidence, { cause })
+    if (this.#driver.fault !== null || this.#driver.outstanding > 0) return
+    for (let i = 0; i < this.#scene.ring.size; i++) this.#driver.add([1], [], 1)
   }
 }

@@ -5,28 +5,17 @@
  */
 
 import { Random } from '../../../internal/random.ts'
-import { agrees, describe, sameChain } from '../../agreement.ts'
-import { failureOf, takenOf } from '../../answers.ts'
+import { DeviceWitness } from '../../device-witness.ts'
 import { expectCampaign } from '../../expect-count.ts'
+import { countFault, runCases } from '../../hostile-campaign.ts'
 import { QueueMismatch } from '../../mismatch.ts'
 import { negotiate } from '../../negotiate.ts'
-import type { DeviceQueueTarget, DeviceQueueUnderTest, TakenChain } from '../../queue-targets.ts'
+import type { DeviceQueueTarget, DriverRing } from '../../queue-targets.ts'
+import { RingScene } from '../../ring-scene.ts'
 import { HostileDriver, type HostileDriverOptions } from './hostile-ring.ts'
-import {
-  type AvailableAnswer,
-  availableAnswers,
-  mustInterrupt,
-  type ReferenceChain,
-  type RingRule,
-} from './reference-split-ring.ts'
-import {
-  availIdxAt,
-  deviceAreaBytes,
-  type RingMemory,
-  type SplitRing,
-  usedElementAt,
-  usedIdxAt,
-} from './split-ring-format.ts'
+import type { RingRule } from './reference-split-ring.ts'
+import { splitFormat } from './split-format.ts'
+import { deviceAreaBytes, type RingMemory, type SplitRing } from './split-ring-format.ts'
 
 /** Options of `runHostileRings`. */
 export interface HostileRunOptions extends HostileDriverOptions {
@@ -51,161 +40,101 @@ export function runHostileRings(target: DeviceQueueTarget, asked: HostileRunOpti
   const options = negotiate(asked, target)
   const driver = new HostileDriver(options)
   const report: HostileReport = { rings: 0, chains: 0, faults: {} }
-  const first = options.first ?? 0
-  for (let number = first; number < first + options.rings; number++) {
+  runCases(options, report, (number) => {
     driver.start(number)
     new HostileCase(target, driver, new Random(~options.seed, number), report).run(options.steps ?? 12)
-    report.rings++
-  }
+  })
   if (!driver.guardsIntact()) throw new QueueMismatch(`${target.name} wrote outside the guest's memory`, '')
   return report
 }
 
 class HostileCase {
-  readonly #target: DeviceQueueTarget
   readonly #driver: HostileDriver
   readonly #random: Random
   readonly #report: HostileReport
-  readonly #memory: WatchedMemory
-  readonly #ring: SplitRing
-  readonly #queue: DeviceQueueUnderTest
-  readonly #inFlight = new Map<number, number>()
-  /** Used elements since the last publication. */
-  #staged: { id: number; writtenBytes: number }[] = []
-  #nextAvail = 0
-  /** Heads that the target may know of, from an earlier look at idx. */
-  #known = 0
-  #usedIdx = 0
-  #notifiedIdx = 0
-  #broken = false
+  readonly #memory: NotingMemory
+  readonly #device: DeviceWitness<DriverRing, number>
+  /** Returned, and not published. */
+  #staged = 0
 
   constructor(target: DeviceQueueTarget, driver: HostileDriver, random: Random, report: HostileReport) {
-    this.#target = target
     this.#driver = driver
     this.#random = random
     this.#report = report
-    this.#ring = driver.ring
-    this.#memory = new WatchedMemory(driver.memory, driver.ring)
-    this.#queue = this.#attempt('create', () => target.create(driver.memory, driver.ring))
+    this.#memory = new NotingMemory(driver.memory, driver.ring)
+    const laid = { ...driver.ring, tableArea: 0, tableLength: 0 }
+    const scene = new RingScene(splitFormat, {
+      ring: laid,
+      where: () => target.name,
+      evidence: () => driver.toString(this.#device?.nextPlace ?? 0),
+      place: { memory: driver.memory, laid, data: 0, seen: this.#memory },
+    })
+    this.#device = new DeviceWitness<DriverRing, number>(scene, target)
   }
 
   run(steps: number): void {
     for (let step = 0; step < steps; step++) {
       const taken = this.#take()
-      if (taken === 'unpredictable') return
+      if (taken === 'unknown') return
       this.#publish()
       this.#driver.step()
       // Double fetch: whatever was rewritten, the chain in hand is the one that was checked.
-      if (taken && !sameChain(taken.chain, taken.answer)) this.#fail('the chain changed when the driver rewrote memory')
+      if (taken !== null) this.#device.expectUnchanged(taken)
       if (this.#random.chance(0.6)) this.#completeOne()
     }
     // Broken or not, what was taken can be returned.
-    while (this.#inFlight.size > 0) this.#completeOne()
+    while (this.#device.inFlight > 0) this.#completeOne()
   }
 
-  /** Up to one chain, and before it those that the target refuses and returns. */
-  #take(): { chain: TakenChain; answer: ReferenceChain } | null | 'unpredictable' {
-    if (this.#random.chance(0.2))
-      this.#attempt('setNotifications', () => this.#queue.setNotifications?.(this.#random.chance(0.6)))
+  /** The id of up to one chain, and before it those that the target refuses and returns. */
+  #take(): number | null | 'unknown' {
+    if (this.#random.chance(0.2) && this.#device.canSetNotifications) {
+      this.#device.setNotifications(this.#random.chance(0.6))
+    }
     for (let returned = 0; ; returned++) {
-      const answers = this.#expected()
-      const result = this.#attempt('take', () => takenOf(this.#queue.take()))
-      if (this.#broken) {
-        if (result === null || (result.kind === 'fault' && !result.returned)) return null
-        return this.#fail(`took ${describe(result)} from a broken ring`)
-      }
+      this.#memory.sawDeviceArea = false
+      const { broken } = this.#device
       // A descriptor read from the used ring changes while heads are returned: no telling when the target read it.
-      if (returned > 0 && this.#memory.sawDeviceArea) return 'unpredictable'
-
-      const answer = answers.find((candidate) => agrees(result, candidate))
-      if (!answer) return this.#fail(`took ${describe(result)} where ${answers.map(describe).join(' or ')} was due`)
-      if (result === null) return null
-      if (result.kind === 'chain') {
-        this.#advance()
+      const outcome = this.#device.take(() => returned > 0 && this.#memory.sawDeviceArea)
+      if (outcome === 'took') {
         this.#report.chains++
-        this.#inFlight.set(result.id, (answer as ReferenceChain).writableBytes)
-        return { chain: result, answer: answer as ReferenceChain }
+        return this.#device.inFlightIds.at(-1)!
       }
-      const rule = answer.kind === 'fault' ? answer.rules[0]! : 'chain-too-large'
-      this.#report.faults[rule] = (this.#report.faults[rule] ?? 0) + 1
-      if (!result.returned) {
-        this.#broken = true
-        return null
-      }
-      this.#advance()
-      this.#driver.returned(result.id)
-      this.#staged.push({ id: result.id, writtenBytes: 0 })
+      if (outcome === 'nothing' || broken) return null
+      if (outcome === 'unknown') return outcome
+      const fault = this.#device.fault!
+      countFault(this.#report, fault.kind === 'fault' ? (fault.rules[0] as RingRule) : 'chain-too-large')
+      if (outcome === 'broken') return null
+      this.#driver.returned(fault.id)
+      this.#staged++
     }
   }
 
-  #expected(): readonly AvailableAnswer[] {
-    this.#memory.sawDeviceArea = false
-    const answers = availableAnswers(this.#memory, this.#ring, this.#nextAvail, this.#inFlight, this.#known)
-    const waiting = (this.#memory.readU16(availIdxAt(this.#ring)) - this.#nextAvail) & 0xffff
-    if (waiting <= this.#ring.size) this.#known = Math.max(this.#known, waiting)
-    return answers
-  }
-
-  #advance(): void {
-    this.#nextAvail = (this.#nextAvail + 1) & 0xffff
-    if (this.#known > 0) this.#known--
-  }
-
   #completeOne(): void {
-    if (this.#inFlight.size === 0) return
-    const [id, capacity] = this.#random.pick([...this.#inFlight])
+    if (this.#device.inFlight === 0) return
+    const id = this.#random.pick(this.#device.inFlightIds)
+    const capacity = this.#device.writableBytes(id)
     const writtenBytes = this.#random.chance(0.3)
       ? Math.min(capacity, 2 ** 32 - 1)
       : this.#random.between(0, Math.min(capacity, 64))
-    this.#attempt('complete', () => this.#queue.complete(id, writtenBytes))
-    this.#inFlight.delete(id)
+    this.#device.complete(id, writtenBytes)
     this.#driver.returned(id)
-    this.#staged.push({ id, writtenBytes })
+    this.#staged++
     this.#publish()
   }
 
   /** What was returned stands in the used ring, whatever the driver wrote there before (museum 19). */
   #publish(): void {
-    this.#attempt('publish', () => this.#queue.publish?.())
-    if (this.#staged.length === 0) return
-    for (const { id, writtenBytes } of this.#staged) {
-      const at = usedElementAt(this.#ring, this.#usedIdx)
-      if (this.#memory.readU32(at) !== id || this.#memory.readU32(at + 4) !== writtenBytes) {
-        this.#fail(`used element ${this.#usedIdx} is not { id: ${id}, len: ${writtenBytes} }`)
-      }
-      this.#usedIdx = (this.#usedIdx + 1) & 0xffff
-    }
-    this.#staged = []
-    if (this.#memory.readU16(usedIdxAt(this.#ring)) !== this.#usedIdx) this.#fail(`used idx is not ${this.#usedIdx}`)
+    this.#device.publish()
+    if (this.#staged === 0) return
+    this.#staged = 0
     if (this.#random.chance(0.3)) return // ask for several publications at once
-    const wants = this.#attempt('wantsNotification', () => this.#queue.wantsNotification())
-    if (wants !== mustInterrupt(this.#memory, this.#ring, this.#notifiedIdx, this.#usedIdx)) {
-      this.#fail(`${wants ? 'wants' : 'wants no'} notification for used idx ${this.#notifiedIdx} -> ${this.#usedIdx}`)
-    }
-    this.#notifiedIdx = this.#usedIdx
-  }
-
-  #attempt<T>(what: string, action: () => T): T {
-    try {
-      return action()
-    } catch (error) {
-      throw new QueueMismatch(
-        `${this.#target.name}: ${failureOf(what, error)}`,
-        this.#driver.toString(this.#nextAvail),
-        {
-          cause: error,
-        },
-      )
-    }
-  }
-
-  #fail(sentence: string): never {
-    throw new QueueMismatch(`${this.#target.name}: ${sentence}`, this.#driver.toString(this.#nextAvail))
+    this.#device.needsInterrupt()
   }
 }
 
 /** Notes when a descriptor was read from the one area that the target itself writes. */
-class WatchedMemory implements RingMemory {
+class NotingMemory implements RingMemory {
   sawDeviceArea = false
   readonly #memory: RingMemory
   readonly #from: number

@@ -69,6 +69,8 @@ export interface ReferenceChain {
   readonly kind: 'chain'
   /** The head's index: what the used element must name. */
   readonly id: number
+  /** Descriptors of the ring that it takes. */
+  readonly slots: number
   /** Non-empty, in order, neighbours that touch merged into one. */
   readonly readable: readonly ByteRange[]
   readonly writable: readonly ByteRange[]
@@ -156,6 +158,7 @@ function walkChain(memory: RingMemory, ring: SplitRing, head: number): Reference
   let sawWritable = false
   let index = head
   let count = 0 // buffers taken so far
+  let slots = 0 // descriptors of the ring, not of a table
   const seen = new Set<number>() // indices visited in this table
 
   for (;;) {
@@ -165,6 +168,7 @@ function walkChain(memory: RingMemory, ring: SplitRing, head: number): Reference
     const continues = (flags & VIRTQ_DESC_F_NEXT) !== 0
     const total = readableBytes + writableBytes + (namesTable ? 0 : length)
     const broken: RingRule[] = []
+    if (!inTable) slots++
 
     // VQS-IND-DRV-03: no chain is longer than the queue; a loop would be, and would hold too many bytes besides.
     if (count === ring.size) broken.push('chain-too-long')
@@ -213,7 +217,7 @@ function walkChain(memory: RingMemory, ring: SplitRing, head: number): Reference
     if (!continues) {
       // VQS-FRM-DEV-02: a device may cap chains; this sum, the only legal one that a le32 cannot hold, invites it to.
       const mayRefuse = total === MAX_CHAIN_BYTES
-      return { kind: 'chain', id: head, readable, writable, readableBytes, writableBytes, mayRefuse }
+      return { kind: 'chain', id: head, slots, readable, writable, readableBytes, writableBytes, mayRefuse }
     }
     index = next
   }
