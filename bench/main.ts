@@ -1,7 +1,7 @@
 /**
  * `npm run bench` prints what every suite measured; `-- --json` prints one JSON object and nothing else on stdout.
- * Options: `--seed N`, `--effort F` (work relative to a full run), `--only NAME`, `--against COMMIT` (with `--only prediction`: the same of
- * that commit, in turns).
+ * Options: `--seed N`, `--effort F` (work relative to a full run), `--only NAME`, `--against COMMIT` (with `--only prediction` or
+ * `--only split-queue`: the same of that commit, in turns).
  */
 import { spawnSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
@@ -35,8 +35,9 @@ if (options.only !== undefined && !names.includes(options.only)) {
 }
 
 const { against } = options
-if (against !== undefined && options.only !== prediction.name) {
-  refuse(`--against goes with --only ${prediction.name}: no other suite compares commits`)
+const comparable = [prediction.name, splitQueue.name]
+if (against !== undefined && !comparable.includes(options.only ?? '')) {
+  refuse(`--against goes with --only ${comparable.join(' or ')}: no other suite compares commits`)
 }
 if (
   against !== undefined &&

@@ -2,15 +2,10 @@
  * `analyze` of scenarios with many flows, in processor seconds: what a keystroke in an editor would cost. With `--against COMMIT` the same
  * of that commit, which is built in a temporary worktree; the two take turns, so that both see the same machine.
  */
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { build } from 'esbuild'
 import { Random } from '../src/internal/random.ts'
 import type * as Platform from '../src/platform-zcu102/index.ts'
 import type * as Scenarios from '../src/scenario/index.ts'
+import { ofCommit, ofWorkingTree } from './against.ts'
 import { type BenchRatio, type BenchResult, type BenchSuite, benchResult, median } from './suite.ts'
 
 type Side = Pick<typeof Platform, 'predict' | 'predictedSensitivity'> & Pick<typeof Scenarios, 'parseScenario'>
@@ -66,41 +61,13 @@ function cpuNs(work: () => void): number {
   return (user + system) * 1000
 }
 
-/** One file of the sources in `folder`, under `name` in `out/`. */
-async function bundle(folder: string, name: string): Promise<Side> {
-  const outfile = resolve('out', `${name}.js`)
-  mkdirSync('out', { recursive: true })
-  await build({
-    stdin: { contents: ENTRY, resolveDir: folder, loader: 'ts' },
-    bundle: true,
-    packages: 'external',
-    platform: 'node',
-    format: 'esm',
-    outfile,
-    logLevel: 'error',
-  })
-  return (await import(pathToFileURL(outfile).href)) as Side
-}
-
-/** The sources of `commit`. Throws where git does not know it. */
-async function sideOf(commit: string): Promise<Side> {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-against-'))
-  try {
-    execFileSync('git', ['worktree', 'add', '--quiet', '--detach', '--force', folder, commit])
-    return await bundle(folder, `bench-against-${commit.replaceAll(/\W/g, '-')}`)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-    execFileSync('git', ['worktree', 'prune'])
-  }
-}
-
 export const suite: BenchSuite = {
   name: 'prediction',
   async run({ seed, effort, against, progress }) {
     const results: BenchResult[] = []
     const ratios: BenchRatio[] = []
-    const here = await bundle('.', 'bench-prediction')
-    const there = against === undefined ? null : await sideOf(against)
+    const here = await ofWorkingTree<Side>(ENTRY, 'bench-prediction')
+    const there = against === undefined ? null : await ofCommit<Side>(ENTRY, 'bench-prediction', against)
 
     const measure = (name: string, runs: number, other: Side | null, work: (side: Side) => void, operations = 1) => {
       const samples: { here: number[]; there: number[] } = { here: [], there: [] }

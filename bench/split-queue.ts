@@ -6,16 +6,10 @@
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { GuestMemory } from '../src/memory/index.ts'
-import {
-  BufferList,
-  DescriptorChain,
-  layoutSplitQueue,
-  RequestQueue,
-  SplitDeviceQueue,
-  SplitDriverQueue,
-  UsedBuffer,
-} from '../src/virtqueue/index.ts'
+import type * as Memory from '../src/memory/index.ts'
+import type * as Virtqueue from '../src/virtqueue/index.ts'
+import { layoutSplitQueue } from '../src/virtqueue/index.ts'
+import { ofCommit, ofWorkingTree } from './against.ts'
 import { type BenchContext, type BenchRatio, type BenchResult, type BenchSuite, benchResult, median } from './suite.ts'
 import { startV86, type V86Machine, type V86Queue } from './v86.ts'
 
@@ -45,6 +39,23 @@ const SHAPES: readonly Shape[] = [
   { name: 'indirect table of 8', descriptors: 8, indirect: true, atLeast: 4 },
 ]
 
+type Library = typeof Virtqueue & typeof Memory
+
+const ENTRY = `
+export * from './src/virtqueue/index.ts'
+export * from './src/memory/index.ts'
+`
+
+/** Our queues: those of the working tree, and those of the commit to compare with. Each is a bundle of its own. */
+interface Side {
+  readonly name: 'core' | 'before'
+  readonly library: Library
+  readonly memory: Memory.GuestMemory
+  readonly device: Virtqueue.SplitDeviceQueue
+  readonly requests: Virtqueue.RequestQueue
+  readonly chain: Virtqueue.DescriptorChain
+}
+
 /** Runs so many batches on the ring as it stands. */
 type Turn = (batches: number) => void
 type Rival = readonly [implementation: string, turn: Turn]
@@ -52,11 +63,14 @@ type Rival = readonly [implementation: string, turn: Turn]
 export const suite: BenchSuite = {
   name: 'split-queue',
   async run(context) {
+    const { against } = context
+    const here = await ofWorkingTree<Library>(ENTRY, 'bench-queues')
+    const before = against === undefined ? null : await ofCommit<Library>(ENTRY, 'bench-queues', against)
     const v86 = await startV86(RAM_BYTES, { size: QUEUE_SIZE, ...LAYOUT })
     const results: BenchResult[] = []
     const ratios: BenchRatio[] = []
     try {
-      const bench = new Bench(v86, context, results, ratios)
+      const bench = new Bench(v86, context, results, ratios, here, before)
       for (const shape of SHAPES) bench.warmUp(shape)
       for (const shape of SHAPES) for (const batch of [16, 1, 256]) bench.deviceSide(shape, batch)
       for (const shape of SHAPES) {
@@ -77,23 +91,32 @@ class Bench {
   readonly #context: BenchContext
   readonly #results: BenchResult[]
   readonly #ratios: BenchRatio[]
-  readonly #memory: GuestMemory
-  readonly #device: SplitDeviceQueue
-  readonly #requests: RequestQueue
+  readonly #core: Side
+  readonly #sides: readonly Side[]
   readonly #available: Uint16Array
-  readonly #chain = new DescriptorChain()
 
-  constructor(v86: V86Machine, context: BenchContext, results: BenchResult[], ratios: BenchRatio[]) {
+  constructor(
+    v86: V86Machine,
+    context: BenchContext,
+    results: BenchResult[],
+    ratios: BenchRatio[],
+    here: Library,
+    before: Library | null,
+  ) {
     this.#v86 = v86
     this.#context = context
     this.#results = results
     this.#ratios = ratios
     const { ram } = v86
     const buffer = ram.buffer as ArrayBuffer
-    this.#memory = new GuestMemory([{ base: 0, size: RAM_BYTES, buffer, byteOffset: ram.byteOffset }])
-    const location = { size: QUEUE_SIZE, ...LAYOUT }
-    this.#device = new SplitDeviceQueue(this.#memory, { ...location, indirect: true })
-    this.#requests = new RequestQueue(this.#device)
+    const sideOf = (name: Side['name'], library: Library): Side => {
+      const memory = new library.GuestMemory([{ base: 0, size: RAM_BYTES, buffer, byteOffset: ram.byteOffset }])
+      const device = new library.SplitDeviceQueue(memory, { size: QUEUE_SIZE, ...LAYOUT, indirect: true })
+      const [requests, chain] = [new library.RequestQueue(device), new library.DescriptorChain()]
+      return { name, library, memory, device, requests, chain }
+    }
+    this.#core = sideOf('core', here)
+    this.#sides = before === null ? [this.#core] : [this.#core, sideOf('before', before)]
     this.#available = new Uint16Array(buffer, ram.byteOffset + LAYOUT.driverArea, QUEUE_SIZE + 3)
   }
 
@@ -106,7 +129,10 @@ class Bench {
   deviceSide(shape: Shape, batch: number): void {
     this.#fillRing(shape)
     const name = `device, ${shape.name}, batch ${batch}`
-    const [core, friendly, v86, unlogged] = this.#compare(name, batch, this.#rivals(batch))
+    const medians = this.#compare(name, batch, this.#rivals(batch))
+    const [core, friendly, v86] = ['core', 'friendly', 'v86'].map((rival) => medians.get(rival)!)
+    const unlogged = medians.get('v86 unlogged')
+    this.#compareCommits(name, medians)
     const promised = batch === 16
     this.#ratio(`${name}: v86 / core`, v86! / core!, promised ? { atLeast: shape.atLeast } : {})
     if (unlogged !== undefined) this.#ratio(`${name}: v86 unlogged / core`, unlogged / core!)
@@ -116,25 +142,37 @@ class Bench {
   fullRound(shape: Shape, batch: number): void {
     const direct = shape.indirect ? 0 : shape.descriptors
     const location = { size: QUEUE_SIZE, ...LAYOUT, indirect: true }
-    const driver = new SplitDriverQueue(this.#memory, { ...location, indirectArea: TABLE_BASE, indirectLength: 8 })
-    const device = new SplitDeviceQueue(this.#memory, location)
-    const list = bufferList(shape.descriptors)
-    const chain = this.#chain
-    const used = new UsedBuffer()
-    this.#compare(`full round, ${shape.name}, batch ${batch}`, batch, [
-      [
-        'core',
-        (batches) => {
-          for (let i = 0; i < batches; i++) {
-            for (let j = 0; j < batch; j++) driver.add(list, direct)
-            driver.publish()
-            while (device.popAvailable(chain)) device.addUsed(chain.id, chain.writableBytes)
-            device.publish()
-            while (driver.popUsed(used));
-          }
-        },
-      ],
-    ])
+    // The driver zeroes the rings: each run begins with a new pair, as the other side has moved the indices.
+    const turnOf = ({ library, memory, chain }: Side): Turn => {
+      const config = { ...location, indirectArea: TABLE_BASE, indirectLength: 8 }
+      const driver = new library.SplitDriverQueue(memory, config)
+      const device = new library.SplitDeviceQueue(memory, location)
+      const list = bufferList(library, shape.descriptors)
+      const used = new library.UsedBuffer()
+      return (batches) => {
+        driver.reset()
+        device.reset()
+        for (let i = 0; i < batches; i++) {
+          for (let j = 0; j < batch; j++) driver.add(list, direct)
+          driver.publish()
+          while (device.popAvailable(chain)) device.addUsed(chain.id, chain.writableBytes)
+          device.publish()
+          while (driver.popUsed(used));
+        }
+        if (driver.violation !== null || driver.outstanding !== 0) throw new Error('the full round lost chains')
+      }
+    }
+    const name = `full round, ${shape.name}, batch ${batch}`
+    const rivals = this.#sides.map((side): Rival => [side.name, turnOf(side)])
+    this.#compareCommits(name, this.#compare(name, batch, rivals))
+  }
+
+  #compareCommits(name: string, medians: ReadonlyMap<string, number>): void {
+    const before = medians.get('before')
+    if (before !== undefined) this.#ratio(`${name}: core / before`, medians.get('core')! / before)
+    const friendlyBefore = medians.get('friendly before')
+    if (friendlyBefore === undefined) return
+    this.#ratio(`${name}: friendly / friendly before`, medians.get('friendly')! / friendlyBefore)
   }
 
   /**
@@ -170,8 +208,8 @@ class Bench {
     }
     const name = `allocated, ${shape.name}`
     const unit = 'bytes/chain'
-    const core = measure((batches) => this.#runCore(batches, 16))
-    const friendly = measure((batches) => this.#runFriendly(batches, 16))
+    const core = measure((batches) => this.#runCore(this.#core, batches, 16))
+    const friendly = measure((batches) => this.#runFriendly(this.#core, batches, 16))
     const v86 = measure((batches) => this.#runV86(this.#v86.queue, batches, 16))
     this.#ratios.push({ name: `${name}, core`, value: core, unit, atMost: 1 })
     this.#ratios.push({ name: `${name}, friendly`, value: friendly, unit })
@@ -179,10 +217,10 @@ class Bench {
   }
 
   /**
-   * Interleaved runs of the rivals, A B C A B C; returns the medians in their order. Every run is made to last equally long:
+   * Interleaved runs of the rivals, A B C A B C; returns the median of each. Every run is made to last equally long:
    * on a busy machine a short one slips between two preemptions, and would look faster than it is.
    */
-  #compare(name: string, batch: number, rivals: readonly Rival[]): number[] {
+  #compare(name: string, batch: number, rivals: readonly Rival[]): ReadonlyMap<string, number> {
     this.#context.progress(name)
     const rounds = Math.max(5, Math.round(ROUNDS * this.#context.effort))
     const sized = rivals.map(([implementation, turn]) => {
@@ -196,23 +234,25 @@ class Bench {
       for (const { turn, batches, samples } of sized) samples.push(this.#time(turn, batches) / (batches * batch))
     }
     for (const { implementation, samples } of sized) this.#results.push(benchResult(name, implementation, samples))
-    return sized.map(({ samples }) => median(samples))
+    return new Map(sized.map(({ implementation, samples }) => [implementation, median(samples)]))
   }
 
   #time(turn: Turn, batches: number): number {
     this.#align()
-    const start = process.hrtime.bigint()
+    // Of the processor, not of the clock on the wall: others use the machine too.
+    const start = process.cpuUsage()
     turn(batches)
-    return Number(process.hrtime.bigint() - start)
+    const { user, system } = process.cpuUsage(start)
+    return (user + system) * 1000
   }
 
   #rivals(batch: number): readonly Rival[] {
     const { queue, silentQueue } = this.#v86
-    const rivals: Rival[] = [
-      ['core', (batches) => this.#runCore(batches, batch)],
-      ['friendly', (batches) => this.#runFriendly(batches, batch)],
-      ['v86', (batches) => this.#runV86(queue, batches, batch)],
-    ]
+    const rivals = this.#sides.flatMap((side): Rival[] => [
+      [side.name, (batches) => this.#runCore(side, batches, batch)],
+      [side === this.#core ? 'friendly' : 'friendly before', (batches) => this.#runFriendly(side, batches, batch)],
+    ])
+    rivals.push(['v86', (batches) => this.#runV86(queue, batches, batch)])
     if (silentQueue !== null) rivals.push(['v86 unlogged', (batches) => this.#runV86(silentQueue, batches, batch)])
     return rivals
   }
@@ -223,15 +263,16 @@ class Bench {
 
   /** Every slot of the available ring names a chain of this shape, so only avail.idx has to move. */
   #fillRing(shape: Shape): void {
-    const { size } = this.#device
-    const driver = new SplitDriverQueue(this.#memory, {
+    const { library, memory, device } = this.#core
+    const { size } = device
+    const driver = new library.SplitDriverQueue(memory, {
       size,
       ...LAYOUT,
       indirect: true,
       indirectArea: TABLE_BASE,
       indirectLength: 8,
     })
-    const list = bufferList(shape.descriptors)
+    const list = bufferList(library, shape.descriptors)
     const heads: number[] = []
     for (let head = driver.add(list, shape.indirect ? 0 : undefined); head >= 0; ) {
       heads.push(head)
@@ -245,23 +286,18 @@ class Bench {
   /** Puts every device where the ring is. */
   #align(): void {
     const index = this.#available[1]!
-    this.#memory.writeU16(LAYOUT.deviceArea + 2, index)
+    this.#core.memory.writeU16(LAYOUT.deviceArea + 2, index)
     this.#v86.queue.avail_last_idx = index
     if (this.#v86.silentQueue !== null) this.#v86.silentQueue.avail_last_idx = index
-    this.#device.restoreState({
-      size: QUEUE_SIZE,
-      nextAvailable: index,
-      usedIndex: index,
-      unsignalled: 0,
-      notificationsEnabled: true,
-      inFlight: [],
-      violation: null,
-    })
+    for (const { device } of this.#sides) {
+      device.reset()
+      // Another commit may call the same position `usedIndex`.
+      const state = { ...device.saveState(), nextAvailable: index, nextUsed: index, usedIndex: index }
+      device.restoreState(state)
+    }
   }
 
-  #runCore(batches: number, batch: number): void {
-    const device = this.#device
-    const chain = this.#chain
+  #runCore({ device, chain }: Side, batches: number, batch: number): void {
     const available = this.#available
     for (let i = 0; i < batches; i++) {
       available[1] = available[1]! + batch
@@ -275,8 +311,7 @@ class Bench {
     if (device.violation !== null || device.availableCount() !== 0) throw new Error('the core lost chains')
   }
 
-  #runFriendly(batches: number, batch: number): void {
-    const requests = this.#requests
+  #runFriendly({ requests }: Side, batches: number, batch: number): void {
     const available = this.#available
     for (let i = 0; i < batches; i++) {
       available[1] = available[1]! + batch
@@ -303,7 +338,7 @@ class Bench {
 }
 
 /** Half readable, half writable; one descriptor alone is readable. */
-function bufferList(descriptors: number): BufferList {
+function bufferList({ BufferList }: Library, descriptors: number): Virtqueue.BufferList {
   const list = new BufferList()
   const readable = Math.ceil(descriptors / 2)
   for (let i = 0; i < descriptors; i++) {

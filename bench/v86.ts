@@ -7,7 +7,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { SplitQueueLocation } from '../src/virtqueue/index.ts'
+import type { RingLocation } from '../src/virtqueue/index.ts'
 
 /** What v86's `VirtQueue` offers and our benchmark uses; the package has no types for it. */
 export interface V86Queue {
@@ -53,7 +53,7 @@ const INDIRECT_DESC = 28
 const LOG_ARGUMENTS = /(?:\w+\(h\.(?:addr_high|addr_low|len|flags|next),\s*[48]\);){5}/
 
 /** Both queues are enabled at `location`. */
-export async function startV86(memoryBytes: number, location: SplitQueueLocation): Promise<V86Machine> {
+export async function startV86(memoryBytes: number, location: RingLocation): Promise<V86Machine> {
   const library = fileURLToPath(import.meta.resolve('v86'))
   const wasm = library.replace('libv86.mjs', 'v86.wasm')
   const { V86 } = await import('v86')
@@ -98,7 +98,7 @@ async function start(V86: any, wasm: string, memoryBytes: number): Promise<{ emu
   return { emulator, cpu, virtio }
 }
 
-function place(queue: V86Queue, { size, descriptorArea, driverArea, deviceArea }: SplitQueueLocation): void {
+function place(queue: V86Queue, { size, descriptorArea, driverArea, deviceArea }: RingLocation): void {
   queue.set_size(size)
   queue.desc_addr = descriptorArea
   queue.avail_addr = driverArea

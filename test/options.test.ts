@@ -26,7 +26,13 @@ import * as testing from 'virtio-sdk/testing'
 import { HostileGuest } from 'virtio-sdk/testing/hostile-guest'
 import { SharedMemoryTransport } from 'virtio-sdk/transport'
 import * as virtio from 'virtio-sdk/virtio'
-import { layoutSplitQueue, SplitDeviceQueue, SplitDriverQueue } from 'virtio-sdk/virtqueue'
+import {
+  layoutSplitQueue,
+  openDeviceRing,
+  openDriverRing,
+  SplitDeviceQueue,
+  SplitDriverQueue,
+} from 'virtio-sdk/virtqueue'
 import { TransferPolicy, ZeroCopy } from 'virtio-sdk/zero-copy'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { VirtioError } from '../src/internal/error.ts'
@@ -109,6 +115,21 @@ const WALKS: Readonly<Record<string, Walk>> = {
   SplitDriverQueue: {
     call: (option) =>
       new SplitDriverQueue(memory, { ...ring, indirect: true, indirectArea: 4096, indirectLength: 2, ...option }),
+    right: { index: [0], descriptorArea: [0], indirectLength: [0], indirectArea: [0] },
+  },
+  openDeviceRing: {
+    call: (option) => openDeviceRing('split', memory, { ...ring, ...option }),
+    right: { index: [0], maxChainBytes: [0], descriptorArea: [0] },
+  },
+  openDriverRing: {
+    call: (option) =>
+      openDriverRing('split', memory, {
+        ...ring,
+        indirect: true,
+        indirectArea: 4096,
+        indirectLength: 2,
+        ...option,
+      }),
     right: { index: [0], descriptorArea: [0], indirectLength: [0], indirectArea: [0] },
   },
   DeviceRegisters: {

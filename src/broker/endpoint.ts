@@ -1,14 +1,14 @@
 /** A VM as the broker sees it: its core, its memory, the device side of its two queues, and what is under way for it. */
 import type { GuestMemory, SegmentList } from '../memory/index.ts'
-import type { SplitDeviceQueue } from '../virtqueue/index.ts'
+import type { DeviceRing } from '../virtqueue/index.ts'
 import type { ReceivePool } from './receive-pool.ts'
 import type { Transfer } from './transfer.ts'
 
 /** The rings of a VM, from the broker's side. */
 export interface EndpointQueues {
   readonly memory: GuestMemory
-  readonly receive: SplitDeviceQueue
-  readonly transmit: SplitDeviceQueue
+  readonly receive: DeviceRing
+  readonly transmit: DeviceRing
   /** Where the two rings lie: their pages never change owners. */
   readonly rings: SegmentList
 }

@@ -3,7 +3,7 @@
  * reused; there are as many as were ever in flight at once, which the transmit queues bound.
  */
 import { SegmentList } from '../memory/index.ts'
-import type { SplitDeviceQueue } from '../virtqueue/index.ts'
+import type { DeviceRing } from '../virtqueue/index.ts'
 import type { Loan } from '../zero-copy/index.ts'
 
 export class Message {
@@ -12,7 +12,7 @@ export class Message {
   destination = -1
   /** Head of its transmit chain, and the queue it came from: a VM that was reset meanwhile has another one, or none. */
   head = -1
-  queue: SplitDeviceQueue | null = null
+  queue: DeviceRing | null = null
   /** Next younger message of its flow, and how many came before it. */
   next: Message | null = null
   order = 0

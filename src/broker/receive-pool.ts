@@ -5,7 +5,7 @@
 import { assert } from '../internal/assert.ts'
 import { type GuestMemory, SegmentList } from '../memory/index.ts'
 import { CostOp, type PlatformPort } from '../platform/index.ts'
-import { DescriptorChain, type SplitDeviceQueue } from '../virtqueue/index.ts'
+import { DescriptorChain, type DeviceRing } from '../virtqueue/index.ts'
 import type { ZeroCopy } from '../zero-copy/index.ts'
 import { RECEIVE_EXTENTS } from './batches.ts'
 import { fetchesOf } from './charges.ts'
@@ -43,7 +43,7 @@ export class ReceivePool {
   readonly #port: PlatformPort
   readonly #vm: number
   readonly #memory: GuestMemory
-  readonly #queue: SplitDeviceQueue
+  readonly #queue: DeviceRing
   readonly #headerBytes: number
   readonly #zeroCopy: ZeroCopy<Message> | null
   readonly #chain = new DescriptorChain()

@@ -10,7 +10,7 @@ import {
   refuseOption,
 } from '../internal/check-option.ts'
 import type { PlatformPort } from '../platform/index.ts'
-import type { SplitDeviceQueue } from '../virtqueue/index.ts'
+import type { DeviceRing } from '../virtqueue/index.ts'
 import { type ColorPolicy, type TransferPolicy, ZeroCopy } from '../zero-copy/index.ts'
 import { LONGEST_REST_NS, USELESS_BATCH } from './batches.ts'
 import { Endpoint } from './endpoint.ts'
@@ -132,7 +132,7 @@ export class RelayContext {
   }
 
   /** Shows a VM what was staged in one of its queues, and interrupts it if the ring says so. */
-  publish(vm: number, queue: SplitDeviceQueue): void {
+  publish(vm: number, queue: DeviceRing): void {
     queue.publish()
     if (queue.needsNotification()) this.#interrupt(vm)
   }

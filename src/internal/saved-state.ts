@@ -5,7 +5,7 @@
 import { VirtioError } from './error.ts'
 
 /** Of everything that is saved: device, driver, and the models above them. Raised when the shape of any of them changes. */
-export const STATE_VERSION = 1
+export const STATE_VERSION = 2
 
 /** Throws `VirtioError` INVALID_STATE unless `state` is an object that this version of the package can read. */
 export function requireVersion(what: string, state: unknown): void {

@@ -16,7 +16,7 @@ import {
   VsockHeader,
   writeVsockHeader,
 } from '../virtio/index.ts'
-import { BufferList, type SplitDriverQueue, UsedBuffer } from '../virtqueue/index.ts'
+import { BufferList, type DriverRing, UsedBuffer } from '../virtqueue/index.ts'
 import {
   allocateBuffer,
   type BufferKind,
@@ -48,8 +48,8 @@ export interface GuestFlow {
 
 export interface GuestQueues extends GuestAllocators {
   readonly memory: GuestMemory
-  readonly receive: SplitDriverQueue
-  readonly transmit: SplitDriverQueue
+  readonly receive: DriverRing
+  readonly transmit: DriverRing
 }
 
 /** What the guest asks of its machine. */

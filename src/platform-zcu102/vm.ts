@@ -17,7 +17,7 @@ import {
   VIRTIO_F_VERSION_1,
   vsockContract,
 } from '../virtio/index.ts'
-import { MAX_QUEUE_SIZE, splitQueueBytes } from '../virtqueue/index.ts'
+import { MAX_QUEUE_SIZE, ringAreaBytes, ringBytes } from '../virtqueue/index.ts'
 import { BUFFERS_PER_FLOW, CONTROL_SLOTS, Guest, type GuestHost, RECEIVE_PAYLOAD_BYTES } from './guest.ts'
 import { type BufferKind, bufferBytes, HEADER_SLOT_BYTES } from './guest-buffers.ts'
 import type { RamArea, Stage2Table } from './stage2.ts'
@@ -128,7 +128,7 @@ function ringExtents(registers: DeviceRegisters, memory: GuestMemory): SegmentLi
     registers.queueSelect = queue
     if (!registers.queueEnabled) continue
     const size = registers.queueSize
-    for (const [area, bytes] of [16 * size, 6 + 2 * size, 6 + 8 * size].entries()) {
+    for (const [area, bytes] of ringAreaBytes('split', size).entries()) {
       const [low, high] = ([0, 1] as const).map((half) => registers.readQueueAddress(area as 0 | 1 | 2, half))
       const backed = memory.translate(high! * 2 ** 32 + low!, bytes, extents)
       assert(backed, 'an activated ring lies in the guest’s RAM')
@@ -178,7 +178,7 @@ export function guestRamOf(scenario: Scenario, vm: number): GuestRam {
 export function leastRamOf(scenario: Scenario, vm: number): GuestRam {
   const { name, queueSize, buffers: kind } = scenario.vms[vm]!
   const buffers = receiveBuffersOf(scenario, vm)
-  const rings = splitQueueBytes(queueSize ?? receiveQueueSize(buffers)) + 2 * splitQueueBytes(TRANSMIT_QUEUE_SIZE)
+  const rings = ringBytes('split', queueSize ?? receiveQueueSize(buffers)) + 2 * ringBytes('split', TRANSMIT_QUEUE_SIZE)
   const transmit = scenario.flows
     .filter((flow) => flow.from === name)
     .reduce((sum, flow) => sum + BUFFERS_PER_FLOW * bufferBytes(kind, flow.lengthBytes), 0)

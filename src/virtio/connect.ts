@@ -14,10 +14,14 @@ import {
 } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import {
-  layoutSplitQueue,
+  type DriverRing,
+  type DriverRingState,
+  indirectTablesBytes,
+  layoutRing,
   MAX_QUEUE_SIZE,
-  SplitDriverQueue,
-  type SplitDriverState,
+  openDriverRing,
+  ringBytes,
+  ringSizeAtMost,
   type UsedLengthPolicy,
   type Violation,
 } from '../virtqueue/index.ts'
@@ -273,15 +277,13 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
     const max = this.#transport.queueSizeMax(index)
     if (max === 0) throw new VirtioError('QUEUE_ABSENT', `the device has no queue ${index} (${name})`)
     const wanted = this.#options.queueSizes?.[name as QueueName<C>] ?? contractSize
-    const size = 2 ** Math.floor(Math.log2(Math.min(wanted, max)))
+    const size = ringSizeAtMost('split', Math.min(wanted, max))
     const indirect = accepted.has(VIRTIO_F_INDIRECT_DESC)
     const indirectLength = indirect ? Math.min(this.#options.indirectLength ?? 0, size) : 0
-    const { descriptorArea, driverArea, deviceArea } = layoutSplitQueue(
-      size,
-      this.#allocate(layoutSplitQueue(size, 0).bytes),
-    )
+    const ringAddress = this.#allocate(ringBytes('split', size))
+    const { descriptorArea, driverArea, deviceArea } = layoutRing('split', size, ringAddress)
     const addresses = { size, descriptorArea, driverArea, deviceArea }
-    const indirectArea = indirectLength > 0 ? this.#allocate(size * indirectLength * 16) : 0
+    const indirectArea = indirectLength > 0 ? this.#allocate(indirectTablesBytes(size, indirectLength)) : 0
     const { usedLength = 'reject' } = this.#options
     const place = { addresses, indirectArea, indirectLength, usedLength }
     this.#places.push(place)
@@ -315,8 +317,8 @@ export function driverRing(
   index: number,
   accepted: FeatureSet,
   onViolation: (violation: Violation) => void,
-  state?: SplitDriverState,
-): SplitDriverQueue {
+  state?: DriverRingState,
+): DriverRing {
   const config = {
     ...addresses,
     index,
@@ -326,7 +328,7 @@ export function driverRing(
     ...(indirectLength > 0 && { indirectArea, indirectLength }),
     onViolation,
   }
-  return new SplitDriverQueue(transport.memory, config, state)
+  return openDriverRing('split', transport.memory, config, state)
 }
 
 /** Before anything is touched: the options that every driver has, and what it and its device have in common. */

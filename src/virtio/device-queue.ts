@@ -2,7 +2,7 @@
  * A queue as a device's handler sees it: the same object over every reset, empty while the driver has not set it up. A thin
  * layer over `RequestQueue`, which serves one activation.
  */
-import { type Request, RequestQueue, type RequestState, type SplitDeviceQueue } from '../virtqueue/index.ts'
+import { type DeviceRing, type Request, RequestQueue, type RequestState } from '../virtqueue/index.ts'
 import { requireState } from './device-state.ts'
 
 /**
@@ -12,7 +12,7 @@ export class DeviceQueue {
   readonly index: number
   readonly name: string
   /** The ring of the present activation; null while there is none. */
-  ring: SplitDeviceQueue | null = null
+  ring: DeviceRing | null = null
   /** @internal The handler asked for requests in this turn: it may be called again when more are waiting. */
   drained = false
   /** @internal The promise of an `async` handler has not settled; and a turn was due meanwhile. */
@@ -55,7 +55,7 @@ export class DeviceQueue {
   }
 
   /** @internal */
-  start(ring: SplitDeviceQueue | null): void {
+  start(ring: DeviceRing | null): void {
     this.ring = ring
     this.drained = false
     this.busy = false

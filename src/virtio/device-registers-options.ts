@@ -9,7 +9,7 @@ import {
   MAX_U32,
 } from '../internal/check-option.ts'
 import type { ChainLimits, Violation, ViolationPolicy } from '../virtqueue/index.ts'
-import { checkChainLimits, VIOLATION_POLICIES } from '../virtqueue/split/split-queue-config.ts'
+import { checkChainLimits, VIOLATION_POLICIES } from '../virtqueue/ring-config.ts'
 import type { ConfigRegisters } from './config-space.ts'
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_RING_RESET, VIRTIO_F_VERSION_1 } from './constants.ts'
 import { checkDependencies, checkFeatureSet, type FeatureDependency, FeatureSet } from './features.ts'

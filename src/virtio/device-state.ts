@@ -4,7 +4,7 @@
  */
 import { VirtioError } from '../internal/error.ts'
 import { requireVersion, type STATE_VERSION } from '../internal/saved-state.ts'
-import type { SplitDeviceQueue, SplitDeviceState } from '../virtqueue/index.ts'
+import type { DeviceRing, DeviceRingState } from '../virtqueue/index.ts'
 import { FEATURES_OK } from './constants.ts'
 import { FeatureSet } from './features.ts'
 import { isReachableStatus } from './status.ts'
@@ -15,7 +15,7 @@ export interface QueueState {
   /** Low and high words of the descriptor, driver and device area. */
   readonly addressWords: readonly number[]
   /** Null: the queue is not enabled. */
-  readonly ring: SplitDeviceState | null
+  readonly ring: DeviceRingState | null
 }
 
 /** A saved device: plain data, as JSON keeps it, with the version of its format. Memory is not in it. */
@@ -64,7 +64,7 @@ export function savedFeatures(state: DeviceState): FeatureSet {
 }
 
 /** For a model that takes nothing back. */
-export function requireIdle(rings: readonly (SplitDeviceQueue | null)[]): void {
+export function requireIdle(rings: readonly (DeviceRing | null)[]): void {
   for (const ring of rings) {
     const count = ring?.inFlight ?? 0
     requireState(count === 0, `queue ${ring?.index} has ${count} chains in flight, and the model has no onRestore`)

@@ -4,7 +4,7 @@
  */
 import { checkMemory, checkMethods } from '../internal/check-option.ts'
 import type { GuestMemory } from '../memory/index.ts'
-import type { SplitDeviceQueue } from '../virtqueue/index.ts'
+import type { DeviceRing } from '../virtqueue/index.ts'
 import type { FeatureSet } from './features.ts'
 
 /** What a transport's device half gives to `DeviceRegisters`. */
@@ -42,7 +42,7 @@ export function checkDeviceTransport(transport: DeviceTransport): void {
  */
 export interface DeviceModel {
   /** DRIVER_OK: the device is live. `queues[i]` is null for a queue that the driver left out (§3.1.1 step 7). */
-  onActivate(queues: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void
+  onActivate(queues: readonly (DeviceRing | null)[], features: FeatureSet): void
   /** Reset: forget every queue now, or as soon as nothing is under way. When it is complete nothing may be written (RESET-DEV-02). */
   onReset(): void
   /**
@@ -55,7 +55,7 @@ export interface DeviceModel {
   /** Goes on with work that was left. True: there is still some. */
   onPoll?(): boolean
   /** A queue was enabled while the device was live, as after a queue reset (VQRST-DEV-03). */
-  onQueueEnable?(queue: number, ring: SplitDeviceQueue): void
+  onQueueEnable?(queue: number, ring: DeviceRing): void
   /**
    * May the driver take this queue away now (MMIO's QueueReady = 0)? False: the device still uses it, and the queue stays enabled, as
    * the driver reads back. Left out: it may, whenever it likes.
@@ -73,5 +73,5 @@ export interface DeviceModel {
    * with what was in flight still in flight, else all null. A model that does not have it is activated anew, and refused a state
    * with chains in flight: it would not know them.
    */
-  onRestore?(saved: unknown, queues: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void
+  onRestore?(saved: unknown, queues: readonly (DeviceRing | null)[], features: FeatureSet): void
 }

@@ -7,7 +7,7 @@ import { checkArray, checkFunction, checkObject } from '../internal/check-option
 import type { Events } from '../internal/emitter.ts'
 import { VirtioError } from '../internal/error.ts'
 import { isPromise, watchPromise } from '../internal/watch-promise.ts'
-import type { RequestState, SplitDeviceQueue, ViolationPolicy } from '../virtqueue/index.ts'
+import type { DeviceRing, RequestState, ViolationPolicy } from '../virtqueue/index.ts'
 import type { ConfigValues } from './config-layout.ts'
 import { ConfigSpace } from './config-space.ts'
 import { checkFeatureName, type DeviceContract, type FeatureName, type QueueName } from './device-contract.ts'
@@ -167,7 +167,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     return this.registers.poll()
   }
 
-  onActivate(rings: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void {
+  onActivate(rings: readonly (DeviceRing | null)[], features: FeatureSet): void {
     this.#features = this.#named(features)
     for (const queue of this.#queues) queue.start(rings[queue.index] ?? null)
     this.#callHook(() => this.#hooks.onActivate?.(this.#context))
@@ -205,7 +205,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     }
   }
 
-  onQueueEnable(index: number, ring: SplitDeviceQueue): void {
+  onQueueEnable(index: number, ring: DeviceRing): void {
     this.#queues[index]?.start(ring)
   }
 
@@ -238,7 +238,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     return { pending: [...this.#pending], deferred, own: requirePlain(this.#hooks.onSave?.() ?? null) }
   }
 
-  onRestore(saved: unknown, rings: readonly (SplitDeviceQueue | null)[], features: FeatureSet): void {
+  onRestore(saved: unknown, rings: readonly (DeviceRing | null)[], features: FeatureSet): void {
     const { pending, deferred, own } = this.#checkModelState(saved)
     this.#features = this.#named(rings.some((ring) => ring !== null) ? features : FeatureSet.empty)
     try {

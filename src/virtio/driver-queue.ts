@@ -6,7 +6,7 @@ import { assert } from '../internal/assert.ts'
 import { checkFunction, checkInteger, refuseOption } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { watchPromise } from '../internal/watch-promise.ts'
-import { BufferList, type SplitDriverQueue, UsedBuffer } from '../virtqueue/index.ts'
+import { BufferList, type DriverRing, UsedBuffer } from '../virtqueue/index.ts'
 import { memoryDetached } from './detached-memory.ts'
 import type { DriverError } from './driver-error.ts'
 import { checkCalls, type QueueCalls, requireDriverState } from './driver-state.ts'
@@ -21,7 +21,7 @@ export class DriverQueue {
   readonly name: string
   readonly index: number
   /** The raw ring, for drivers that manage their own buffers; whoever uses it sets `onUsed` too. */
-  readonly ring: SplitDriverQueue
+  readonly ring: DriverRing
   /** Called for each used buffer notification instead of the queue's own reaping. */
   onUsed: (() => void) | null = null
   /** @internal A turn ended at its bound: the next interrupt is one of ours. */
@@ -42,7 +42,7 @@ export class DriverQueue {
   /** Made by `startDriver` and `restoreDriver` only. `report` is told what the caller's own functions throw. */
   constructor(
     name: string,
-    ring: SplitDriverQueue,
+    ring: DriverRing,
     transport: DriverTransport,
     indirectLength: number,
     report: (error: unknown) => void,

@@ -3,7 +3,7 @@
  * their owners. A saved state is foreign input and is checked as such (museum 30).
  */
 import { refuseState, requireVersion, type STATE_VERSION } from '../internal/saved-state.ts'
-import type { SplitDriverQueue, SplitDriverState, UsedLengthPolicy } from '../virtqueue/index.ts'
+import type { DriverRing, DriverRingState, UsedLengthPolicy } from '../virtqueue/index.ts'
 import type { DriverBlock } from './driver.ts'
 import type { QueueAddresses } from './driver-transport.ts'
 import { FeatureSet } from './features.ts'
@@ -33,7 +33,7 @@ export interface DriverQueueState extends QueueCalls {
   readonly indirectArea: number
   readonly indirectLength: number
   readonly usedLength: UsedLengthPolicy
-  readonly ring: SplitDriverState
+  readonly ring: DriverRingState
 }
 
 /** A saved driver: plain data, as JSON keeps it, with the version of its format. Memory is not in it. */
@@ -78,7 +78,7 @@ export function acceptedFeatures(state: DriverState): FeatureSet {
 }
 
 /** Throws `VirtioError` INVALID_STATE unless every chain that `ring` has outstanding is a call, was posted, or is its owner's. */
-export function checkCalls(state: QueueCalls, name: string, ring: SplitDriverQueue): void {
+export function checkCalls(state: QueueCalls, name: string, ring: DriverRing): void {
   const { ownsRing, posted, calls, waiting } = state
   const areLists = [posted, calls, waiting].every(Array.isArray)
   requireDriverState(typeof ownsRing === 'boolean' && areLists, `queue ${name} must say who has its chains`)

@@ -6,11 +6,11 @@
 import { checkMethods } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { isPromise, watchPromise } from '../internal/watch-promise.ts'
-import type { SplitDeviceQueue } from '../virtqueue/index.ts'
+import type { DeviceRing } from '../virtqueue/index.ts'
 import type { DeviceModel } from './device-transport.ts'
 import type { FeatureSet } from './features.ts'
 
-type Rings = readonly (SplitDeviceQueue | null)[]
+type Rings = readonly (DeviceRing | null)[]
 
 export class GuardedModel {
   readonly #model: DeviceModel
@@ -50,7 +50,7 @@ export class GuardedModel {
     return this.#call(() => this.#model.onPoll?.()) === true
   }
 
-  onQueueEnable(queue: number, ring: SplitDeviceQueue): void {
+  onQueueEnable(queue: number, ring: DeviceRing): void {
     this.#call(() => this.#model.onQueueEnable?.(queue, ring))
   }
 

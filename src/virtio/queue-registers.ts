@@ -4,7 +4,13 @@
  */
 import { VirtioError } from '../internal/error.ts'
 import { LE64_HIGH_LIMIT, le64ToNumber } from '../internal/little-endian.ts'
-import { type ChainLimits, SplitDeviceQueue, type Violation, type ViolationPolicy } from '../virtqueue/index.ts'
+import {
+  type ChainLimits,
+  type DeviceRing,
+  openDeviceRing,
+  type Violation,
+  type ViolationPolicy,
+} from '../virtqueue/index.ts'
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from './constants.ts'
 import type { DeviceRegistersOptions } from './device-registers-options.ts'
 import { type QueueState, requireState } from './device-state.ts'
@@ -18,7 +24,7 @@ export class QueueRegisters {
   size: number
   /** Low and high words of the descriptor, driver and device area. */
   readonly addressWords = new Uint32Array(6)
-  ring: SplitDeviceQueue | null = null
+  ring: DeviceRing | null = null
   readonly #policy: ViolationPolicy
   readonly #limits: ChainLimits
   readonly #onViolation: (violation: Violation) => void
@@ -41,7 +47,7 @@ export class QueueRegisters {
   enable({ memory, onDeviceWrite }: DeviceTransport, features: FeatureSet): ProtocolViolation | null {
     try {
       if (this.size > this.sizeMax) throw new VirtioError('QUEUE_SETUP', `size ${this.size} is over ${this.sizeMax}`)
-      this.ring = new SplitDeviceQueue(memory, {
+      this.ring = openDeviceRing('split', memory, {
         ...this.#limits,
         size: this.size,
         descriptorArea: this.#address(0),

@@ -5,7 +5,7 @@
 import { checkFunction, checkObject } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { refuseState } from '../internal/saved-state.ts'
-import type { SplitDriverQueue, Violation } from '../virtqueue/index.ts'
+import type { DriverRing, Violation } from '../virtqueue/index.ts'
 import { contractOf, driverRing, type FeatureFlags, readOffer } from './connect.ts'
 import { DEVICE_NEEDS_RESET, DRIVER_OK, FAILED } from './constants.ts'
 import type { DeviceContract, FeatureName, QueueName } from './device-contract.ts'
@@ -80,7 +80,7 @@ export function restoreDriver<
 }
 
 /** Where the state says that a queue is, none can be: that is a fault of the state, whatever the ring calls it. */
-function restoredRing(name: string, make: () => SplitDriverQueue): SplitDriverQueue {
+function restoredRing(name: string, make: () => DriverRing): DriverRing {
   try {
     return make()
   } catch (error) {

@@ -1,7 +1,7 @@
 /**
  * The friendly way to serve a queue: `for (const request of queue.drain(16)) request.writer.u32(request.reader.u32() + 1)`.
  *
- * A thin layer over `SplitDeviceQueue`. Whatever the loop body does, and however it ends, each request comes back to the driver
+ * A thin layer over the device side of a ring. Whatever the loop body does, and however it ends, each request comes back to the driver
  * exactly once, with the bytes its writer counted; a turn is bounded; used elements are published once a turn, and the driver
  * is notified when it wants to be. The objects are reused, so a request costs no allocation.
  */
@@ -10,8 +10,8 @@ import { refuseOption } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import { ChainReader, ChainWriter } from './chain/chain-stream.ts'
 import { DescriptorChain } from './chain/descriptor-chain.ts'
+import type { DeviceRing } from './device-ring.ts'
 import { checkRequestState, type RequestState, reopenChain, saveRequest } from './request-state.ts'
-import type { SplitDeviceQueue } from './split/split-device-queue.ts'
 
 const DONE: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined })
 
@@ -89,7 +89,7 @@ export class Request {
  * of each to the driver when the loop goes on, unless the request was deferred.
  */
 export class RequestQueue implements IterableIterator<Request, undefined> {
-  readonly queue: SplitDeviceQueue
+  readonly queue: DeviceRing
   /**
    * @internal A loop that ends early keeps its last request until `giveLastBack`: whoever runs the loop does not know yet whether it
    * ended with an error.
@@ -108,7 +108,7 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
   #generation = 0
 
   /** `notifyUsed` sends the used buffer notification; it is called only when the driver wants it. */
-  constructor(queue: SplitDeviceQueue, notifyUsed: () => void = () => {}) {
+  constructor(queue: DeviceRing, notifyUsed: () => void = () => {}) {
     this.queue = queue
     this.#notifyUsed = notifyUsed
     this.#current = new Request(this)

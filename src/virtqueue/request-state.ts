@@ -2,10 +2,10 @@
  * A deferred request in a snapshot. Its chain is saved as it was checked when it was taken, not as the driver's descriptors
  * read later: the device trusts private copies only (museum 17), and a snapshot is one.
  */
+import type { ChainReader, ChainWriter } from './chain/chain-stream.ts'
 import type { DescriptorChain } from './chain/descriptor-chain.ts'
-import type { Request } from './request-queue.ts'
-import type { SplitDeviceQueue } from './split/split-device-queue.ts'
-import { requireState } from './split/split-device-state.ts'
+import type { DeviceRing } from './device-ring.ts'
+import { requireState } from './ring-state.ts'
 
 /** Plain data, as JSON keeps it. */
 export interface RequestState {
@@ -23,7 +23,14 @@ export interface RequestState {
   readonly writerOverrun: boolean
 }
 
-export function saveRequest({ chain, reader, writer }: Request): RequestState {
+/** A request as far as it is saved. */
+interface OpenRequest {
+  readonly chain: DescriptorChain
+  readonly reader: ChainReader
+  readonly writer: ChainWriter
+}
+
+export function saveRequest({ chain, reader, writer }: OpenRequest): RequestState {
   return {
     id: chain.id,
     segments: Array.from({ length: chain.segmentCount }, (_, i) => [chain.address[i]!, chain.length[i]!] as const),
@@ -37,7 +44,7 @@ export function saveRequest({ chain, reader, writer }: Request): RequestState {
 }
 
 /** Throws `VirtioError` INVALID_STATE unless `states` can be the chains that `queue` has in flight, each once. */
-export function checkRequestState(states: readonly RequestState[], queue: SplitDeviceQueue): void {
+export function checkRequestState(states: readonly RequestState[], queue: DeviceRing): void {
   requireState(Array.isArray(states), 'deferred requests must be an array')
   const heads = new Set<number>()
   for (const state of states) {
@@ -75,7 +82,7 @@ export function checkRequestState(states: readonly RequestState[], queue: SplitD
 }
 
 /** Fills `chain` from a checked state. Throws `VirtioError` INVALID_STATE when its memory is not there. */
-export function reopenChain(state: RequestState, queue: SplitDeviceQueue, chain: DescriptorChain): void {
+export function reopenChain(state: RequestState, queue: DeviceRing, chain: DescriptorChain): void {
   chain.clear()
   for (const [i, [address, length]] of state.segments.entries()) {
     if (i === state.readableCount) chain.readableCount = chain.segmentCount

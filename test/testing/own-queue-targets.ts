@@ -1,5 +1,6 @@
 /** Our own queues, attached to the testing kit as anybody's would be. */
 import { assert } from '../../src/internal/assert.ts'
+import { STATE_VERSION } from '../../src/internal/saved-state.ts'
 import type { GuestMemory } from '../../src/memory/index.ts'
 import type {
   ByteRange,
@@ -18,11 +19,11 @@ import type {
 import {
   BufferList,
   DescriptorChain,
+  type DriverRingConfig,
+  type DriverRingState,
   RequestQueue,
   SplitDeviceQueue,
   SplitDriverQueue,
-  type SplitDriverQueueConfig,
-  type SplitDriverState,
   UsedBuffer,
   type Violation,
   type ViolationPolicy,
@@ -85,7 +86,7 @@ class OwnDevice implements DeviceQueueUnderTest {
     this.#memory = memory
     this.#create = () => new SplitDeviceQueue(memory, { ...ring, policy, onViolation })
     this.#queue = this.#create()
-    if (index !== 0) this.#queue.restoreState({ ...this.#queue.saveState(), nextAvailable: index, usedIndex: index })
+    if (index !== 0) this.#queue.restoreState({ ...this.#queue.saveState(), nextAvailable: index, nextUsed: index })
   }
 
   take(): TakenChain | TargetFault | null {
@@ -122,8 +123,8 @@ class OwnDevice implements DeviceQueueUnderTest {
     this.#queue.restoreState(JSON.parse(state))
   }
 
-  restore(saved: SavedDeviceQueue): void {
-    this.#queue.restoreState({ ...this.#queue.saveState(), ...saved })
+  restore({ nextAvailable, usedIndex, inFlight }: SavedDeviceQueue): void {
+    this.#queue.restoreState({ ...this.#queue.saveState(), nextAvailable, nextUsed: usedIndex, inFlight })
   }
 
   turn(): boolean {
@@ -170,7 +171,7 @@ class OwnDevice implements DeviceQueueUnderTest {
 
 class OwnDriver implements DriverQueueUnderTest {
   readonly #memory: GuestMemory
-  readonly #config: SplitDriverQueueConfig
+  readonly #config: DriverRingConfig
   #queue: SplitDriverQueue
   readonly #buffers = new BufferList()
   readonly #used = new UsedBuffer()
@@ -230,14 +231,16 @@ class OwnDriver implements DriverQueueUnderTest {
   }
 }
 
-function stateAt(size: number, index: number): SplitDriverState {
+function stateAt(size: number, index: number): DriverRingState {
   return {
+    version: STATE_VERSION,
+    format: 'split',
     size,
-    availableIndex: index,
+    nextAvailable: index,
     nextUsed: index,
-    unkicked: 0,
+    unsignalled: 0,
     notificationsEnabled: true,
-    usedEvent: index,
+    event: index,
     outstanding: [],
     violation: null,
   }

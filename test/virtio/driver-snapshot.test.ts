@@ -88,7 +88,7 @@ describe('restoreDriver', () => {
     const withQueue = (changes: object) => ({ ...state, queues: [{ ...queue, ...changes }] })
     const wrong: [unknown, string][] = [
       [null, 'not an object'],
-      [{ ...state, version: 2 }, 'version is 2'],
+      [{ ...state, version: 1 }, 'version is 1'],
       [{ ...state, deviceId: 4 }, 'device type 4'],
       [{ ...state, featureWindows: [1] }, 'four words'],
       [{ ...state, featureWindows: [0, 0, 0, 1] }, 'does not offer'],

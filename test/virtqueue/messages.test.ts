@@ -5,11 +5,11 @@ import { GuestMemory, PAGE_SIZE, SegmentList } from '../../src/memory/index.ts'
 import {
   BufferList,
   DescriptorChain,
+  type DeviceRingState,
+  type DriverRingState,
   type Request,
   RequestQueue,
-  type SplitDeviceState,
   SplitDriverQueue,
-  type SplitDriverState,
   UsedBuffer,
 } from '../../src/virtqueue/index.ts'
 import { BUFFERS, NEXT, popAll, RawRing, WRITE } from './split/raw-ring.ts'
@@ -223,11 +223,13 @@ describe('saved states', () => {
     const good = queue.saveState()
     const [first, second] = good.inFlight
     const bad: [string, unknown][] = [
-      ['not an object', null],
-      ['not an object', 3],
+      ['it is not an object', null],
+      ['it is not an object', 3],
+      ['its version is 1, this package reads and writes version 2', { ...good, version: 1 }],
+      ['it is of a ring of format packed, this one is split', { ...good, format: 'packed' }],
       ['it is of a queue of 4 entries, this one has 8', { ...good, size: 4 }],
-      ['nextAvailable and usedIndex must be 0..65535', { ...good, nextAvailable: 0x1_0002 }],
-      ['nextAvailable and usedIndex must be 0..65535', { ...good, usedIndex: -1 }],
+      ['nextAvailable and nextUsed must be 0..65535', { ...good, nextAvailable: 0x1_0002 }],
+      ['nextAvailable and nextUsed must be 0..65535', { ...good, nextUsed: -1 }],
       ['unsignalled must be a count', { ...good, unsignalled: 0.5 }],
       ['notificationsEnabled must be true or false', { ...good, notificationsEnabled: 'yes' }],
       ['inFlight must be an array', { ...good, inFlight: {} }],
@@ -242,7 +244,7 @@ describe('saved states', () => {
       ['the indices are 2 apart, but 1 chains are in flight', { ...good, inFlight: [first] }],
     ]
     for (const [message, state] of bad) {
-      expect(thrown(() => queue.restoreState(state as SplitDeviceState))).toEqual(say(message))
+      expect(thrown(() => queue.restoreState(state as DeviceRingState))).toEqual(say(message))
     }
     queue.restoreState(empty)
     expect(queue.saveState()).toEqual(empty)
@@ -258,13 +260,13 @@ describe('saved states', () => {
     const [first, second] = good.outstanding
     const slots = (...slots: number[]) => ({ ...good, outstanding: [first, { ...second, slots }] })
     const bad: [string, unknown][] = [
-      ['not an object', null],
-      ['not an object', 'state'],
+      ['it is not an object', null],
+      ['it is not an object', 'state'],
       ['it is of a queue of 16 entries, this one has 8', { ...good, size: 16 }],
-      ['availableIndex and nextUsed must be 0..65535', { ...good, availableIndex: 0x1_0002 }],
-      ['availableIndex and nextUsed must be 0..65535', { ...good, nextUsed: 0.5 }],
-      ['usedEvent must be 0..65535', { ...good, usedEvent: -1 }],
-      ['unkicked must be a count', { ...good, unkicked: -1 }],
+      ['nextAvailable and nextUsed must be 0..65535', { ...good, nextAvailable: 0x1_0002 }],
+      ['nextAvailable and nextUsed must be 0..65535', { ...good, nextUsed: 0.5 }],
+      ['event must be 0..65535', { ...good, event: -1 }],
+      ['unsignalled must be a count', { ...good, unsignalled: -1 }],
       ['notificationsEnabled must be true or false', { ...good, notificationsEnabled: 1 }],
       ['outstanding must be an array', { ...good, outstanding: 2 }],
       ['violation must be null or a violation', { ...good, violation }],
@@ -282,7 +284,7 @@ describe('saved states', () => {
       ['the indices are 2 apart, but 1 chains are outstanding', { ...good, outstanding: [first] }],
     ]
     for (const [message, state] of bad) {
-      expect(thrown(() => driver.restoreState(state as SplitDriverState))).toEqual(say(message))
+      expect(thrown(() => driver.restoreState(state as DriverRingState))).toEqual(say(message))
     }
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Request, RequestQueue, type SplitDeviceQueueConfig } from '../../src/virtqueue/index.ts'
+import { type DeviceRingConfig, type Request, RequestQueue } from '../../src/virtqueue/index.ts'
 import { ASSERTION, BUFFERS, NEXT, RawRing, WRITE } from './split/raw-ring.ts'
 
 const SIZE = 16
@@ -7,7 +7,7 @@ const SIZE = 16
 /** A ring that offers `count` requests: four readable bytes with the request's number, eight writable ones. */
 function setUp(
   count: number,
-  config: Partial<SplitDeviceQueueConfig> = {},
+  config: Partial<DeviceRingConfig> = {},
 ): { ring: RawRing; requests: RequestQueue; notified(): number } {
   const ring = new RawRing(SIZE)
   for (let i = 0; i < SIZE; i += 2) {

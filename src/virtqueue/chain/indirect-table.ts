@@ -4,8 +4,8 @@
  */
 import { le64ToNumber } from '../../internal/little-endian.ts'
 import type { GuestMemory } from '../../memory/guest-memory.ts'
-import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_NEXT } from '../split/split-layout.ts'
 import type { ViolationRule } from '../violation.ts'
+import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_NEXT } from './descriptor.ts'
 
 export class IndirectTable {
   entries = 0

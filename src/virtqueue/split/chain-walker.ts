@@ -7,11 +7,11 @@
 import { le64ToNumber } from '../../internal/little-endian.ts'
 import type { GuestMemory } from '../../memory/guest-memory.ts'
 import type { SegmentList } from '../../memory/segment-list.ts'
+import { MAX_CHAIN_BYTES } from '../chain/descriptor.ts'
 import type { DescriptorChain } from '../chain/descriptor-chain.ts'
 import { IndirectTable } from '../chain/indirect-table.ts'
+import type { ChainLimits } from '../ring-config.ts'
 import type { ViolationRule } from '../violation.ts'
-import { MAX_CHAIN_BYTES } from './split-layout.ts'
-import type { ChainLimits } from './split-queue-config.ts'
 
 export class ChainWalker {
   /** Where the last walk stopped, for messages: an index into the ring's table, or into the indirect one. */

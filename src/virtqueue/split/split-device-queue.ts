@@ -11,15 +11,22 @@
  * One agent runs this object. Nothing here allocates, blocks or notifies, but for violations, growing chains and saved states.
  */
 import { assert } from '../../internal/assert.ts'
-import { stagedError } from '../../internal/saved-state.ts'
+import { STATE_VERSION, stagedError } from '../../internal/saved-state.ts'
 import type { GuestMemory } from '../../memory/guest-memory.ts'
 import type { DescriptorChain } from '../chain/descriptor-chain.ts'
+import type { DeviceRing } from '../device-ring.ts'
+import {
+  checkDeviceRingConfig,
+  type DeviceRingConfig,
+  type RingLocation,
+  type ViolationPolicy,
+} from '../ring-config.ts'
+import type { DeviceRingState } from '../ring-state.ts'
 import { makeViolation, type Violation, type ViolationRule } from '../violation.ts'
 import { ChainWalker } from './chain-walker.ts'
 import { RingSignals } from './ring-signals.ts'
-import { checkDeviceState, type SplitDeviceState } from './split-device-state.ts'
-import { type SplitQueueLocation, SplitRing } from './split-layout.ts'
-import { checkDeviceQueueConfig, type SplitDeviceQueueConfig, type ViolationPolicy } from './split-queue-config.ts'
+import { checkDeviceState } from './split-device-state.ts'
+import { SplitRing } from './split-layout.ts'
 
 /** With policy `reject`: malformed chains that one `popAvailable` may return before it gives up its turn. */
 const REJECTIONS_PER_POP = 16
@@ -30,7 +37,8 @@ const NOT_IN_FLIGHT = -1
  * The device side of a split virtqueue: `popAvailable`, `addUsed`, `publish`, then `needsNotification`. What the driver
  * did wrong becomes `violation`, and the queue stops until it is reset.
  */
-export class SplitDeviceQueue {
+export class SplitDeviceQueue implements DeviceRing {
+  readonly format = 'split'
   readonly memory: GuestMemory
   readonly size: number
   readonly eventIdx: boolean
@@ -45,12 +53,12 @@ export class SplitDeviceQueue {
   inFlight = 0
   /** Counts resets: whoever completes later compares, and drops what belongs to an earlier life of the queue. */
   generation = 0
-  /** Told of every range that the device wrote, when somebody wants to know; see `SplitDeviceQueueConfig.onWrite`. */
+  /** Told of every range that the device wrote, when somebody wants to know; see `DeviceRingConfig.onWrite`. */
   readonly onWrite: ((address: number, lengthBytes: number) => void) | null
 
   readonly #onViolation: ((violation: Violation) => void) | null
   readonly #mask: number
-  readonly #location: SplitQueueLocation
+  readonly #location: RingLocation
   #available: Uint16Array
   #usedElements: Uint32Array
   readonly #signals: RingSignals
@@ -65,8 +73,8 @@ export class SplitDeviceQueue {
   #usedPublished = 0
 
   /** Throws `VirtioError` INVALID_QUEUE: a queue that exists is usable. Writes nothing. */
-  constructor(memory: GuestMemory, config: SplitDeviceQueueConfig) {
-    checkDeviceQueueConfig(memory, config)
+  constructor(memory: GuestMemory, config: DeviceRingConfig) {
+    checkDeviceRingConfig(memory, config)
     const { size, index = 0, eventIdx = false, indirect = false, policy = 'needs-reset' } = config
     this.eventIdx = eventIdx
     const ring = new SplitRing(memory, config)
@@ -213,16 +221,18 @@ export class SplitDeviceQueue {
   }
 
   /** Plain data for a snapshot, taken between batches. Throws `VirtioError` NOT_RESTORABLE while something is staged. */
-  saveState(): SplitDeviceState {
+  saveState(): DeviceRingState {
     if (this.#usedNext !== this.#usedPublished) throw stagedError('the used elements', this.index)
     const inFlight: { id: number; writableBytes: number }[] = []
     for (const [id, writableBytes] of this.#writable.entries()) {
       if (writableBytes !== NOT_IN_FLIGHT) inFlight.push({ id, writableBytes })
     }
     return {
+      version: STATE_VERSION,
+      format: this.format,
       size: this.size,
       nextAvailable: this.#next,
-      usedIndex: this.#usedPublished,
+      nextUsed: this.#usedPublished,
       unsignalled: this.#signals.unsignalled,
       notificationsEnabled: this.#signals.armed,
       inFlight,
@@ -234,14 +244,14 @@ export class SplitDeviceQueue {
    * Takes over a saved state; throws `VirtioError` INVALID_STATE and changes nothing when it is not one of this queue. The
    * owner polls once afterwards: what was made available before the snapshot brings no notification (museum 29).
    */
-  restoreState(state: SplitDeviceState): void {
+  restoreState(state: DeviceRingState): void {
     checkDeviceState(state, this.size)
     this.reset()
     for (const { id, writableBytes } of state.inFlight) this.#writable[id] = writableBytes
     this.inFlight = state.inFlight.length
     this.violation = state.violation
-    this.#moveTo(state.nextAvailable, state.usedIndex)
-    this.#signals.restore(state.usedIndex, state.unsignalled, state.notificationsEnabled, -1)
+    this.#moveTo(state.nextAvailable, state.nextUsed)
+    this.#signals.restore(state.nextUsed, state.unsignalled, state.notificationsEnabled, -1)
   }
 
   #moveTo(nextAvailable: number, usedIndex: number): void {

@@ -10,38 +10,33 @@
  * One agent runs this object. Nothing here allocates, blocks or notifies, but for violations and saved states.
  */
 import { assert } from '../../internal/assert.ts'
-import { stagedError } from '../../internal/saved-state.ts'
+import { STATE_VERSION, stagedError } from '../../internal/saved-state.ts'
 import type { GuestMemory } from '../../memory/guest-memory.ts'
 import type { BufferList } from '../chain/buffer-list.ts'
-import { makeViolation, type Violation, type ViolationRule } from '../violation.ts'
-import { RingSignals } from './ring-signals.ts'
-import { checkDriverState, type SplitDriverState } from './split-driver-state.ts'
 import {
   DESCRIPTOR_BYTES,
   MAX_CHAIN_BYTES,
-  resolveArea,
-  type SplitQueueLocation,
-  SplitRing,
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
-  words32,
-} from './split-layout.ts'
-import { checkDriverQueueConfig, type SplitDriverQueueConfig } from './split-queue-config.ts'
-
-/** One completion; caller-owned and reused. */
-export class UsedBuffer {
-  /** The head that `add` returned. */
-  id = -1
-  /** How much the device says it wrote: at most the chain's writable bytes. What lies behind means nothing (VQS-USED-DRV-01). */
-  writtenBytes = 0
-}
+} from '../chain/descriptor.ts'
+import { indirectTablesBytes, tablesArea } from '../chain/driver-tables.ts'
+import type { DriverRing } from '../driver-ring.ts'
+import { words32 } from '../ring-area.ts'
+import { checkDriverRingConfig, type DriverRingConfig, type RingLocation } from '../ring-config.ts'
+import type { DriverRingState } from '../ring-state.ts'
+import type { UsedBuffer } from '../used-buffer.ts'
+import { makeViolation, type Violation, type ViolationRule } from '../violation.ts'
+import { RingSignals } from './ring-signals.ts'
+import { checkDriverState } from './split-driver-state.ts'
+import { SplitRing } from './split-layout.ts'
 
 /**
  * The driver side of a split virtqueue: `add`, `publish`, then `needsNotification`, and `popUsed`. What the device did
  * wrong becomes `violation`, and the queue stops until it is reset.
  */
-export class SplitDriverQueue {
+export class SplitDriverQueue implements DriverRing {
+  readonly format = 'split'
   readonly memory: GuestMemory
   readonly size: number
   readonly index: number
@@ -64,7 +59,7 @@ export class SplitDriverQueue {
   #tables: Uint32Array
   readonly #tablesAddress: number
   readonly #tableEntries: number
-  readonly #location: SplitQueueLocation
+  readonly #location: RingLocation
   readonly #clamps: boolean
 
   /** Shadow of the links: a chain's slots, and the free slots, are lists through it. */
@@ -88,8 +83,8 @@ export class SplitDriverQueue {
    * Zeroes the driver area and the device area (VQS-NTF-DRV-06), unless `state` continues a saved queue whose memory is as it
    * was. Throws `VirtioError` INVALID_QUEUE or INVALID_STATE.
    */
-  constructor(memory: GuestMemory, config: SplitDriverQueueConfig, state?: SplitDriverState) {
-    checkDriverQueueConfig(memory, config)
+  constructor(memory: GuestMemory, config: DriverRingConfig, state?: DriverRingState) {
+    checkDriverRingConfig(memory, config)
     const ring = new SplitRing(memory, config)
     const { size, indirectArea, indirectLength = 0 } = config
     this.memory = memory
@@ -114,7 +109,7 @@ export class SplitDriverQueue {
     } else {
       // VQS-IND-DRV-03: a table longer than the queue could never be used in full.
       this.#tableEntries = Math.min(indirectLength, size)
-      const area = resolveArea(memory, 'indirectArea', indirectArea, size * this.#tableEntries * DESCRIPTOR_BYTES, 4)
+      const area = tablesArea(memory, indirectArea, indirectTablesBytes(size, this.#tableEntries))
       this.#tables = words32(area)
       this.#tablesAddress = indirectArea
     }
@@ -138,8 +133,8 @@ export class SplitDriverQueue {
     this.#usedElements = ring.usedElements
     this.#signals.rebind(ring.available, ring.used)
     if (this.#tableEntries === 0) return
-    const bytes = this.size * this.#tableEntries * DESCRIPTOR_BYTES
-    this.#tables = words32(resolveArea(this.memory, 'indirectArea', this.#tablesAddress, bytes, 4))
+    const bytes = indirectTablesBytes(this.size, this.#tableEntries)
+    this.#tables = words32(tablesArea(this.memory, this.#tablesAddress, bytes))
   }
 
   /**
@@ -289,7 +284,7 @@ export class SplitDriverQueue {
   }
 
   /** Plain data for a snapshot, taken between batches. Throws `VirtioError` NOT_RESTORABLE while something is staged. */
-  saveState(): SplitDriverState {
+  saveState(): DriverRingState {
     if (this.#added !== this.#published) throw stagedError('the buffers', this.index)
     const outstanding: { slots: number[]; writableBytes: number }[] = []
     for (let head = 0; head < this.size; head++) {
@@ -298,19 +293,21 @@ export class SplitDriverQueue {
       if (slots.length > 0) outstanding.push({ slots, writableBytes: this.#writable[head]! })
     }
     return {
+      version: STATE_VERSION,
+      format: this.format,
       size: this.size,
-      availableIndex: this.#availableNext,
+      nextAvailable: this.#availableNext,
       nextUsed: this.#usedNext,
-      unkicked: this.#signals.unsignalled,
+      unsignalled: this.#signals.unsignalled,
       notificationsEnabled: this.#signals.armed,
-      usedEvent: this.#signals.event,
+      event: this.#signals.event,
       outstanding,
       violation: this.violation,
     }
   }
 
   /** Takes over a saved state; throws `VirtioError` INVALID_STATE and changes nothing when it is not one of this queue. */
-  restoreState(state: SplitDriverState): void {
+  restoreState(state: DriverRingState): void {
     checkDriverState(state, this.size)
     const taken = new Uint8Array(this.size)
     this.#slots.fill(0)
@@ -337,11 +334,11 @@ export class SplitDriverQueue {
     this.violation = state.violation
     this.#added = 0
     this.#published = 0
-    this.#availableNext = state.availableIndex
+    this.#availableNext = state.nextAvailable
     this.#usedNext = state.nextUsed
     this.#usedSeen = state.nextUsed
-    const { availableIndex, unkicked, notificationsEnabled, usedEvent } = state
-    this.#signals.restore(availableIndex, unkicked, notificationsEnabled, usedEvent)
+    const { nextAvailable, unsignalled, notificationsEnabled, event } = state
+    this.#signals.restore(nextAvailable, unsignalled, notificationsEnabled, event)
   }
 
   /** Looks for more; with EVENT_IDX an empty ring is armed anew, and looked at again after the fence (museum 32, 33). */

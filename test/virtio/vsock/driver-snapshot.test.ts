@@ -240,7 +240,7 @@ describe('what is no state of such a driver', () => {
   }
 
   const cases: [string, (state: Mutable) => void][] = [
-    ['version is 2', (state) => Object.assign(state, { version: 2 })],
+    ['version is 1', (state) => Object.assign(state, { version: 1 })],
     [
       'saved vsock endpoint state: its version is undefined',
       ({ endpoint }) => Object.assign(endpoint, { version: undefined }),

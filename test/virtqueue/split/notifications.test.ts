@@ -90,7 +90,7 @@ describe('used buffer notifications, by EVENT_IDX', () => {
       let expected = 0
       let seen = 0
       ring.setAvailableIndex(index)
-      queue.restoreState({ ...queue.saveState(), nextAvailable: index, usedIndex: index })
+      queue.restoreState({ ...queue.saveState(), nextAvailable: index, nextUsed: index })
       while (index < 0x1_0000 + 256) {
         const event = (index + 11) & 0xffff
         const target = index + 12

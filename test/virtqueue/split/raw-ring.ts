@@ -3,10 +3,10 @@ import { expect } from 'vitest'
 import { GuestMemory } from '../../../src/memory/index.ts'
 import {
   DescriptorChain,
+  type DeviceRingConfig,
   layoutSplitQueue,
+  type RingLayout,
   SplitDeviceQueue,
-  type SplitDeviceQueueConfig,
-  type SplitQueueLayout,
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
@@ -30,8 +30,8 @@ export interface RawDescriptor {
 export class RawRing {
   readonly memory: GuestMemory
   readonly size: number
-  readonly layout: SplitQueueLayout
-  readonly location: SplitQueueLayout & { readonly size: number }
+  readonly layout: RingLayout
+  readonly location: RingLayout & { readonly size: number }
   #available = 0
 
   constructor(size: number, memory: GuestMemory = GuestMemory.ofSize(RAM_BYTES), base = 0x1000) {
@@ -41,7 +41,7 @@ export class RawRing {
     this.location = { size, ...this.layout }
   }
 
-  device(config: Partial<SplitDeviceQueueConfig> = {}): SplitDeviceQueue {
+  device(config: Partial<DeviceRingConfig> = {}): SplitDeviceQueue {
     return new SplitDeviceQueue(this.memory, { ...this.location, ...config })
   }
 

@@ -3,8 +3,8 @@ import { Random } from '../../../src/internal/random.ts'
 import {
   BufferList,
   DescriptorChain,
+  type DriverRingConfig,
   SplitDriverQueue,
-  type SplitDriverQueueConfig,
   UsedBuffer,
   VIOLATION_CLAUSES,
   type ViolationRule,
@@ -14,7 +14,7 @@ import { ASSERTION, BUFFERS, INDIRECT, NEXT, popAll, RawRing, segmentsOf, WRITE 
 const SIZE = 8
 const TABLES = 0x1_0000
 
-function setUp(config: Partial<SplitDriverQueueConfig> = {}): { ring: RawRing; driver: SplitDriverQueue } {
+function setUp(config: Partial<DriverRingConfig> = {}): { ring: RawRing; driver: SplitDriverQueue } {
   const ring = new RawRing(SIZE)
   return { ring, driver: new SplitDriverQueue(ring.memory, { ...ring.location, ...config }) }
 }

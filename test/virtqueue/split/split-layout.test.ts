@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { GuestMemory, PAGE_SIZE } from '../../../src/memory/index.ts'
-import { layoutSplitQueue, SplitDeviceQueue, SplitDriverQueue, splitQueueBytes } from '../../../src/virtqueue/index.ts'
+import { layoutSplitQueue, ringBytes, SplitDeviceQueue, SplitDriverQueue } from '../../../src/virtqueue/index.ts'
 import { SplitRing } from '../../../src/virtqueue/split/split-layout.ts'
 import { RawRing } from './raw-ring.ts'
 
@@ -14,7 +14,7 @@ describe('layout', () => {
       expect(driverArea - descriptorArea).toBe(16 * size)
       expect(deviceArea - driverArea).toBeGreaterThanOrEqual(6 + 2 * size)
       expect(bytes).toBe(deviceArea + 6 + 8 * size - 0x30)
-      expect(splitQueueBytes(size)).toBe(bytes)
+      expect(ringBytes('split', size)).toBe(bytes)
     }
   })
 

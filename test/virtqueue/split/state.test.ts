@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import {
   BufferList,
-  type SplitDeviceState,
+  type DeviceRingState,
+  type DriverRingState,
   SplitDriverQueue,
-  type SplitDriverState,
   UsedBuffer,
 } from '../../../src/virtqueue/index.ts'
 import { ASSERTION, BUFFERS, NEXT, popAll, RawRing, WRITE } from './raw-ring.ts'
@@ -101,12 +101,14 @@ describe('device state', () => {
       null,
       3,
       {},
+      { ...good, version: 1 },
+      { ...good, format: 'packed' },
       { ...good, size: 16 },
       { ...good, nextAvailable: 0x1_0000 },
       { ...good, nextAvailable: -1 },
-      { ...good, usedIndex: 2.5 },
+      { ...good, nextUsed: 2.5 },
       { ...good, nextAvailable: good.nextAvailable + 1 },
-      { ...good, nextAvailable: good.usedIndex + SIZE + 1 },
+      { ...good, nextAvailable: good.nextUsed + SIZE + 1 },
       { ...good, unsignalled: -1 },
       { ...good, unsignalled: 'x' },
       { ...good, notificationsEnabled: 1 },
@@ -119,7 +121,7 @@ describe('device state', () => {
       { ...good, violation: { rule: 'none' } },
     ]
     for (const state of bad) {
-      expect(() => queue.restoreState(state as SplitDeviceState), JSON.stringify(state)).toThrow(INVALID)
+      expect(() => queue.restoreState(state as DeviceRingState), JSON.stringify(state)).toThrow(INVALID)
     }
     expect(json(queue.saveState())).toEqual(good)
   })
@@ -220,7 +222,7 @@ describe('driver state', () => {
     for (let i = 0; i < 4; i++) other.add(list(1, 1))
     other.publish()
     other.delayNotifications(3)
-    for (const next of [state, { ...empty, unkicked: 3, notificationsEnabled: false, usedEvent: 9 }, empty]) {
+    for (const next of [state, { ...empty, unsignalled: 3, notificationsEnabled: false, event: 9 }, empty]) {
       other.restoreState(next)
       expect(json(other.saveState())).toEqual(next)
     }
@@ -235,11 +237,13 @@ describe('driver state', () => {
     const bad: unknown[] = [
       null,
       {},
+      { ...good, version: 1 },
+      { ...good, format: 'packed' },
       { ...good, size: 4 },
-      { ...good, availableIndex: 70000 },
+      { ...good, nextAvailable: 70000 },
       { ...good, nextUsed: good.nextUsed + 1 },
-      { ...good, usedEvent: -1 },
-      { ...good, unkicked: -1 },
+      { ...good, event: -1 },
+      { ...good, unsignalled: -1 },
       { ...good, notificationsEnabled: null },
       { ...good, outstanding: {} },
       { ...good, outstanding: [null, null, null] },
@@ -250,7 +254,7 @@ describe('driver state', () => {
       { ...good, violation: 'broken' },
     ]
     for (const state of bad) {
-      expect(() => driver.restoreState(state as SplitDriverState), JSON.stringify(state)).toThrow(INVALID)
+      expect(() => driver.restoreState(state as DriverRingState), JSON.stringify(state)).toThrow(INVALID)
     }
     expect(json(driver.saveState())).toEqual(good)
     driver.add(list(1, 0))

@@ -1,4 +1,4 @@
-/** What a split queue is configured with, once: its place, what was negotiated, and what happens when the peer is wrong. */
+/** What a ring is opened with, of either format: its place, what was negotiated, and what happens when the peer is wrong. */
 import {
   checkBoolean,
   checkFunction,
@@ -8,10 +8,12 @@ import {
   checkWord,
   MAX_U16,
   MAX_U32,
-} from '../../internal/check-option.ts'
-import type { GuestMemory } from '../../memory/guest-memory.ts'
-import type { Violation } from '../violation.ts'
-import { MAX_QUEUE_SIZE, type SplitQueueLocation } from './split-layout.ts'
+} from '../internal/check-option.ts'
+import type { GuestMemory } from '../memory/guest-memory.ts'
+import type { Violation } from './violation.ts'
+
+/** Most entries of a virtqueue. */
+export const MAX_QUEUE_SIZE = 32768
 
 /**
  * What a malformed chain costs the driver. `reject`: the chain comes back with length 0 and the queue goes on. `latch`: the
@@ -28,8 +30,18 @@ export const VIOLATION_POLICIES: readonly ViolationPolicy[] = ['reject', 'latch'
 export type UsedLengthPolicy = 'reject' | 'clamp'
 export const USED_LENGTH_POLICIES: readonly UsedLengthPolicy[] = ['reject', 'clamp']
 
-/** A split virtqueue to work on: its place, and the features that shape it. */
-export interface SplitQueueConfig extends SplitQueueLocation {
+/** Where a ring is, and of how many entries. */
+export interface RingLocation {
+  /** Entries, 1..32768: of a split ring a power of two (IMP-VQS-02). */
+  readonly size: number
+  /** Guest-physical addresses, aligned as the format asks: 16, 2 and 4 for a split ring (VQS-DRV-01). */
+  readonly descriptorArea: number
+  readonly driverArea: number
+  readonly deviceArea: number
+}
+
+/** A ring to work on: its place, and the features that shape it. */
+export interface RingConfig extends RingLocation {
   /** VIRTIO_F_EVENT_IDX was negotiated. */
   readonly eventIdx?: boolean
   /** VIRTIO_F_INDIRECT_DESC was negotiated. */
@@ -48,8 +60,8 @@ export interface ChainLimits {
   readonly maxChainBuffers?: number
 }
 
-/** The configuration of `SplitDeviceQueue`. */
-export interface SplitDeviceQueueConfig extends SplitQueueConfig, ChainLimits {
+/** The device side of a ring. */
+export interface DeviceRingConfig extends RingConfig, ChainLimits {
   /** Default `needs-reset`. */
   readonly policy?: ViolationPolicy
   /**
@@ -60,8 +72,8 @@ export interface SplitDeviceQueueConfig extends SplitQueueConfig, ChainLimits {
   readonly onWrite?: (address: number, lengthBytes: number) => void
 }
 
-/** The configuration of `SplitDriverQueue`. */
-export interface SplitDriverQueueConfig extends SplitQueueConfig {
+/** The driver side of a ring. */
+export interface DriverRingConfig extends RingConfig {
   /** Address of `size` indirect tables, one per ring slot: size × indirectLength × 16 bytes in one piece, 4-byte aligned. */
   readonly indirectArea?: number
   /** Entries of each table, 1..size. */
@@ -71,7 +83,7 @@ export interface SplitDriverQueueConfig extends SplitQueueConfig {
 }
 
 /** What both sides take. Throws `VirtioError` INVALID_OPTION; areas and size are the ring's to check. */
-function checkQueueConfig(memory: GuestMemory, config: SplitQueueConfig): void {
+function checkRingConfig(memory: GuestMemory, config: RingConfig): void {
   checkMemory('memory', memory)
   checkObject('config', config)
   const { eventIdx = false, indirect = false, index = 0, onViolation } = config
@@ -82,8 +94,8 @@ function checkQueueConfig(memory: GuestMemory, config: SplitQueueConfig): void {
 }
 
 /** Throws `VirtioError` INVALID_OPTION. */
-export function checkDeviceQueueConfig(memory: GuestMemory, config: SplitDeviceQueueConfig): void {
-  checkQueueConfig(memory, config)
+export function checkDeviceRingConfig(memory: GuestMemory, config: DeviceRingConfig): void {
+  checkRingConfig(memory, config)
   checkChainLimits('config', config)
   const { policy, onWrite } = config
   if (policy !== undefined) checkWord('policy', policy, VIOLATION_POLICIES)
@@ -91,8 +103,8 @@ export function checkDeviceQueueConfig(memory: GuestMemory, config: SplitDeviceQ
 }
 
 /** Throws `VirtioError` INVALID_OPTION. */
-export function checkDriverQueueConfig(memory: GuestMemory, config: SplitDriverQueueConfig): void {
-  checkQueueConfig(memory, config)
+export function checkDriverRingConfig(memory: GuestMemory, config: DriverRingConfig): void {
+  checkRingConfig(memory, config)
   const { indirectLength = 0, usedLength } = config
   checkInteger('indirectLength', indirectLength, 0, MAX_QUEUE_SIZE, 'entries')
   if (usedLength !== undefined) checkWord('usedLength', usedLength, USED_LENGTH_POLICIES)
