@@ -1,13 +1,7 @@
-/**
- * Where a device-side exhibit is shown: a ring in small RAM, a hand that writes as any driver could, and the device under
- * test. What the device answers is taken as it comes; `served` and `refused` say what it amounts to.
- */
+/** Where a device-side exhibit of the split ring is shown, and the hand that writes as any driver could. */
 
 import { VirtioError } from '../../internal/error.ts'
-import { sameRanges } from '../agreement.ts'
-import { takenOf } from '../answers.ts'
 import { hex } from '../format/split/draw-ring.ts'
-import { append, type ByteRange } from '../format/split/reference-split-ring.ts'
 import {
   availElementAt,
   availIdxAt,
@@ -21,22 +15,15 @@ import {
   type WideAddress,
   writeDescriptor,
 } from '../format/split/split-ring-format.ts'
-import type {
-  DeviceQueueTarget,
-  DeviceQueueUnderTest,
-  DriverRing,
-  SavedDeviceQueue,
-  TakenChain,
-  TargetFault,
-} from '../queue-targets.ts'
+import type { DeviceQueueTarget, DriverRing, SavedDeviceQueue, TakenChain } from '../queue-targets.ts'
 import { align, layOutRing } from '../ring-layout.ts'
 import { TargetGone } from './bounded-call.ts'
-import { callTarget } from './call-target.ts'
 import { ExhibitFailure, NotShown, type Verdict } from './exhibit.ts'
+import { AnyDeviceStage, STAGE_BASE, succeeds } from './stage.ts'
 import { isEndless, WatchedMemory } from './watched-memory.ts'
 
 /** The ring, tables and buffers lie here; behind it comes a hole, unless the target brought memory of its own. */
-const RAM = { base: 0x1_0000, bytes: 0x1_0000 } as const
+const RAM = { base: STAGE_BASE, bytes: 0x1_0000 } as const
 /** Behind the hole. */
 const SECOND = { base: 0x400_0000, bytes: 0x2000 } as const
 
@@ -63,33 +50,34 @@ export const NEXT = VIRTQ_DESC_F_NEXT
 export const WRITE = VIRTQ_DESC_F_WRITE
 export const INDIRECT = VIRTQ_DESC_F_INDIRECT
 
-type Answer = TakenChain | TargetFault | null
-
-export class DeviceStage {
+export class DeviceStage extends AnyDeviceStage {
   readonly ring: DriverRing
-  readonly ram: WatchedMemory
   /** Memory from the lowest address up, with holes between. */
   readonly areas: readonly { readonly base: number; readonly end: number }[]
   /** First byte behind the ring: tables and buffers go from here on. */
   readonly heap: number
   readonly target: DeviceQueueTarget
-  #device: DeviceQueueUnderTest
   #availIdx = 0
 
   constructor(target: DeviceQueueTarget, options: StageOptions = {}) {
     const { size = 8, eventIdx = false, long = false, bytes = RAM.bytes } = options
     const indirect = !target.lacks?.includes('indirect')
-    this.ring = layOutRing({ size, eventIdx, indirect }, RAM.base).ring
-    this.heap = align(this.ring.tableArea, 0x100)
+    const { ring } = layOutRing({ size, eventIdx, indirect }, RAM.base)
     const parts = target.ownMemory ? [{ base: RAM.base, bytes }] : [{ base: RAM.base, bytes }, SECOND]
-    this.ram = new WatchedMemory(parts, long, target.ownMemory)
-    this.areas = this.ram.memory.regions
+    const ram = new WatchedMemory(parts, long, target.ownMemory)
+    const { deviceArea } = ring
+    const rules = {
+      noun: 'chain',
+      wrongStore: (address: number, bytes: number) =>
+        address < deviceArea || address + bytes > deviceArea + deviceAreaBytes(size)
+          ? `${bytes} bytes at ${hex(address)}, which are not the device's to write`
+          : null,
+    }
+    super(ram, rules, () => target.create(ram.targetMemory, ring))
+    this.ring = ring
+    this.heap = align(ring.tableArea, 0x100)
+    this.areas = ram.memory.regions
     this.target = target
-    this.#device = this.#create()
-  }
-
-  #create(): DeviceQueueUnderTest {
-    return this.call('create', () => this.target.create(this.ram.targetMemory, this.ring))
   }
 
   // ---- the driver's hand
@@ -145,39 +133,6 @@ export class DeviceStage {
 
   // ---- the device
 
-  /** Calls the target: an exception, an endless loop, or a byte written outside the device area is a failure. */
-  call<T>(what: string, action: (device: DeviceQueueUnderTest) => T): T {
-    const result = callTarget(this.ram, what, () => action(this.#device))
-    for (const { address, bytes } of this.ram.stores) {
-      const { deviceArea, size } = this.ring
-      if (address < deviceArea || address + bytes > deviceArea + deviceAreaBytes(size)) {
-        throw new ExhibitFailure(`${what} wrote ${bytes} bytes at ${hex(address)}, which are not the device's to write`)
-      }
-    }
-    return result
-  }
-
-  take(): Answer {
-    return this.call('take', (device) => takenOf(device.take()))
-  }
-
-  complete(id: number, writtenBytes: number): void {
-    this.call('complete', (device) => device.complete(id, writtenBytes))
-  }
-
-  publish(): void {
-    this.call('publish', (device) => device.publish?.())
-  }
-
-  wantsNotification(): boolean {
-    return this.call('wantsNotification', (device) => device.wantsNotification())
-  }
-
-  /** Asks for kicks or silence; true: more is there. */
-  setNotifications(on: boolean): boolean {
-    return this.call('setNotifications', (device) => device.setNotifications?.(on)) ?? false
-  }
-
   /** True: saved and restored. */
   reload(): boolean {
     return this.call('reload', (device) => {
@@ -199,7 +154,7 @@ export class DeviceStage {
     this.#availIdx = saved.nextAvailable
     this.setAvailIdx(saved.nextAvailable)
     this.ram.memory.writeU16(usedIdxAt(this.ring), saved.usedIndex)
-    this.#device = this.#create()
+    this.remake()
     return this.call('restore', (device) => {
       if (device.restore === undefined) throw new NotShown('the target cannot be restored')
       try {
@@ -216,7 +171,7 @@ export class DeviceStage {
   /** Throws the device away, and starts anew over zeroed rings. */
   renew(): void {
     this.clearRings()
-    this.#device = this.#create()
+    this.remake()
   }
 
   reset(): void {
@@ -235,16 +190,12 @@ export class DeviceStage {
 
   /** The next chain is `head` with exactly these bytes; returns it. */
   served(head: number, segments: readonly Segment[]): TakenChain {
-    const answer = this.take()
-    if (answer?.kind !== 'chain') {
-      throw new ExhibitFailure(`${tell(answer)} where chain ${head} was due: it is legal and must be served`)
-    }
-    const due = (write: boolean) => merged(segments.filter((segment) => (segment.writable ?? false) === write))
-    if (answer.id !== head) throw new ExhibitFailure(`took head ${answer.id}, not ${head}`)
-    if (!sameRanges(answer.readable, due(false)) || !sameRanges(answer.writable, due(true))) {
-      throw new ExhibitFailure(`chain ${head} was understood as other bytes than were offered`)
-    }
-    return answer
+    const due = (write: boolean) =>
+      segments
+        .filter((segment) => (segment.writable ?? false) === write)
+        .map(({ address, length }) => ({ address: address as number, length }))
+    const legal = ': it is legal and must be served'
+    return this.isChain(this.take(), head, { readable: due(false), writable: due(true) }, legal)
   }
 
   /** Returns `head` with `writtenBytes`, and looks at what the driver then sees. */
@@ -288,12 +239,15 @@ export class DeviceStage {
 
   /** A reset brings it back: REJECT; only a new queue does: WEDGED. */
   recovers(): Verdict {
-    this.reset()
-    this.clearRings()
-    if (this.works()) return 'REJECT'
-    this.renew()
-    if (this.works()) return 'WEDGED'
-    throw new ExhibitFailure('serves nothing any more, even as a new queue')
+    return this.recovered({
+      reset: () => {
+        this.reset()
+        this.clearRings()
+      },
+      renew: () => this.renew(),
+      works: () => this.works(),
+      nothing: 'serves nothing any more, even as a new queue',
+    })
   }
 
   /** An honest chain is served and comes back. */
@@ -302,24 +256,10 @@ export class DeviceStage {
     const segments = [writable(this.heap, 4)]
     this.chain(head, segments)
     this.offer(head)
-    try {
+    return succeeds(() => {
       this.served(head, segments)
       this.returns(head, 4)
       return true
-    } catch (error) {
-      if (error instanceof ExhibitFailure) return false
-      throw error
-    }
+    })
   }
-}
-
-function merged(segments: readonly Segment[]): ByteRange[] {
-  const ranges: ByteRange[] = []
-  for (const { address, length } of segments) append(ranges, address as number, length)
-  return ranges
-}
-
-function tell(answer: Answer): string {
-  if (answer === null) return 'nothing was taken'
-  return answer.kind === 'fault' ? `the fault ${answer.rule}` : `chain ${answer.id}`
 }

@@ -1,7 +1,5 @@
 /** Where a device-side exhibit of the packed ring is shown: `device-stage.ts` for the other format. */
 
-import { sameRanges } from '../agreement.ts'
-import { takenOf } from '../answers.ts'
 import {
   advance,
   availableFlags,
@@ -17,21 +15,15 @@ import {
 } from '../format/packed/packed-ring-format.ts'
 import { nextPackedUsed, type PackedUsedAnswer } from '../format/packed/reference-packed-ring.ts'
 import { hex } from '../format/split/draw-ring.ts'
-import { append, type ByteRange } from '../format/split/reference-split-ring.ts'
+import type { ByteRange } from '../format/split/reference-split-ring.ts'
 import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '../format/split/split-ring-format.ts'
-import type {
-  DeviceQueueUnderTest,
-  PackedDeviceTarget,
-  PackedDriverRing,
-  TakenChain,
-  TargetFault,
-} from '../queue-targets.ts'
+import type { PackedDeviceTarget, PackedDriverRing, TakenChain, TargetFault } from '../queue-targets.ts'
 import { align, layOutPackedRing } from '../ring-layout.ts'
-import { callTarget } from './call-target.ts'
 import { ExhibitFailure, type Verdict } from './exhibit.ts'
+import { AnyDeviceStage, STAGE_BASE, succeeds } from './stage.ts'
 import { WatchedMemory } from './watched-memory.ts'
 
-const BASE = 0x1_0000
+const BASE = STAGE_BASE
 const RAM_BYTES = 0x1_0000
 
 export interface PackedStageOptions {
@@ -61,16 +53,13 @@ interface Offered {
   readonly writable: readonly ByteRange[]
 }
 
-export class PackedDeviceStage {
+export class PackedDeviceStage extends AnyDeviceStage {
   readonly ring: PackedDriverRing
-  readonly ram: WatchedMemory
   /** Where the hand writes next, and where it expects the next used descriptor. */
   position = RING_START
   used = RING_START
   /** By id, in the order in which they were offered. */
   readonly #out = new Map<number, Offered>()
-  readonly #target: PackedDeviceTarget
-  #device: DeviceQueueUnderTest
   /** Of the list that was written last. */
   #head = { slot: 0, flags: 0 }
   #heap: number
@@ -78,15 +67,19 @@ export class PackedDeviceStage {
   constructor(target: PackedDeviceTarget, options: PackedStageOptions = {}) {
     const { size = 4, eventIdx = false, inOrder = false, long = false } = options
     const { ring, end } = layOutPackedRing({ size, eventIdx, indirect: false, inOrder }, BASE)
+    const ram = new WatchedMemory([{ base: BASE, bytes: RAM_BYTES }], long, undefined)
+    const { descriptorArea, deviceArea } = ring
+    const rules = {
+      noun: 'buffer',
+      wrongStore(address: number, bytes: number) {
+        const inRing = address >= descriptorArea && address + bytes <= descriptorArea + size * DESCRIPTOR_BYTES
+        const inEvents = address >= deviceArea && address + bytes <= deviceArea + EVENT_BYTES
+        return inRing || inEvents ? null : `${bytes} bytes at ${hex(address)}, which are not the device's to write`
+      },
+    }
+    super(ram, rules, () => target.create(ram.targetMemory, ring))
     this.ring = ring
     this.#heap = align(end, 0x100)
-    this.ram = new WatchedMemory([{ base: BASE, bytes: RAM_BYTES }], long, undefined)
-    this.#target = target
-    this.#device = this.#create()
-  }
-
-  #create(): DeviceQueueUnderTest {
-    return this.call('create', () => this.#target.create(this.ram.targetMemory, this.ring))
   }
 
   // ---- the driver's hand
@@ -134,38 +127,6 @@ export class PackedDeviceStage {
     return nextPackedUsed(this.ram.memory, this.ring, at, this.#out)
   }
 
-  // ---- the device
-
-  /** Calls the target: an exception, an endless loop, or a byte written outside the ring and its events is a failure. */
-  call<T>(what: string, action: (device: DeviceQueueUnderTest) => T): T {
-    const result = callTarget(this.ram, what, () => action(this.#device))
-    const { descriptorArea, deviceArea, size } = this.ring
-    for (const { address, bytes } of this.ram.stores) {
-      const inRing = address >= descriptorArea && address + bytes <= descriptorArea + size * DESCRIPTOR_BYTES
-      const inEvents = address >= deviceArea && address + bytes <= deviceArea + EVENT_BYTES
-      if (!inRing && !inEvents) {
-        throw new ExhibitFailure(`${what} wrote ${bytes} bytes at ${hex(address)}, which are not the device's to write`)
-      }
-    }
-    return result
-  }
-
-  take(): TakenChain | TargetFault | null {
-    return this.call('take', (device) => takenOf(device.take()))
-  }
-
-  complete(id: number, writtenBytes: number): void {
-    this.call('complete', (device) => device.complete(id, writtenBytes))
-  }
-
-  publish(): void {
-    this.call('publish', (device) => device.publish?.())
-  }
-
-  wantsNotification(): boolean {
-    return this.call('wantsNotification', (device) => device.wantsNotification())
-  }
-
   // ---- judging
 
   /** The next list is `id` with exactly its bytes. */
@@ -174,17 +135,8 @@ export class PackedDeviceStage {
   }
 
   understood(answer: TakenChain | TargetFault | null, id: number): TakenChain {
-    if (answer?.kind !== 'chain') {
-      const { slot, wrap } = this.position
-      const what = answer === null ? 'nothing was taken' : `the fault ${answer.rule}`
-      throw new ExhibitFailure(`${what} where buffer ${id} was due (the driver is at slot ${slot}, wrap ${wrap})`)
-    }
-    if (answer.id !== id) throw new ExhibitFailure(`took buffer ${answer.id}, not ${id}`)
-    const due = this.#out.get(id)!
-    if (!sameRanges(answer.readable, merged(due.readable)) || !sameRanges(answer.writable, merged(due.writable))) {
-      throw new ExhibitFailure(`buffer ${id} was understood as other bytes than were offered`)
-    }
-    return answer
+    const { slot, wrap } = this.position
+    return this.isChain(answer, id, this.#out.get(id)!, ` (the driver is at slot ${slot}, wrap ${wrap})`)
   }
 
   /** The buffer comes back, and the driver sees it where it looks. */
@@ -224,10 +176,12 @@ export class PackedDeviceStage {
     const answer = this.take()
     if (answer?.kind === 'chain') throw new ExhibitFailure(`took buffer ${answer.id}, which breaks a rule`)
     this.publish()
-    if (this.#recovers()) return 'REJECT'
-    this.#device = this.#create()
-    if (this.#recovers()) return 'WEDGED'
-    throw new ExhibitFailure('serves nothing any more, even as a new queue')
+    return this.recovered({
+      reset: () => {},
+      renew: () => this.remake(),
+      works: () => this.#works(),
+      nothing: 'serves nothing any more, even as a new queue',
+    })
   }
 
   /** IMP-VQP-01: after a reset both begin at slot 0 with counters of 1. */
@@ -239,24 +193,16 @@ export class PackedDeviceStage {
     this.#out.clear()
   }
 
-  #recovers(): boolean {
+  /** After a reset, an honest list is served and comes back. */
+  #works(): boolean {
     this.reset()
-    try {
+    return succeeds(() => {
       this.offer(1, slots(1))
       this.served(1)
       this.returns(1, 4)
       return true
-    } catch (error) {
-      if (error instanceof ExhibitFailure) return false
-      throw error
-    }
+    })
   }
-}
-
-function merged(ranges: readonly ByteRange[]): ByteRange[] {
-  const all: ByteRange[] = []
-  for (const { address, length } of ranges) append(all, address, length)
-  return all
 }
 
 /** Does an access to `bytes` at `address` touch the flags of the slot at a position? */

@@ -1,7 +1,6 @@
 /** Where a driver-side exhibit of the packed ring is shown: `driver-stage.ts` for the other format. */
 
 import { sameChain } from '../agreement.ts'
-import { addedOf, reapedOf } from '../answers.ts'
 import {
   advance,
   EVENT_BYTES,
@@ -21,46 +20,40 @@ import {
 import { hex } from '../format/split/draw-ring.ts'
 import type { ByteRange } from '../format/split/reference-split-ring.ts'
 import { VIRTQ_DESC_F_WRITE } from '../format/split/split-ring-format.ts'
-import type {
-  DriverQueueUnderTest,
-  PackedDriverRing,
-  PackedDriverTarget,
-  TargetFault,
-  UsedElement,
-} from '../queue-targets.ts'
+import type { PackedDriverRing, PackedDriverTarget } from '../queue-targets.ts'
 import { layOutPackedRing } from '../ring-layout.ts'
-import { callTarget } from './call-target.ts'
-import { ExhibitFailure, type Verdict } from './exhibit.ts'
+import { ExhibitFailure } from './exhibit.ts'
 import { type Lengths, type PackedStageOptions, slots } from './packed-device-stage.ts'
+import { AnyDriverStage, STAGE_BASE, succeeds } from './stage.ts'
 import { WatchedMemory } from './watched-memory.ts'
 
-const BASE = 0x1_0000
+const BASE = STAGE_BASE
 const DATA_BYTES = 0x1000
 
-export class PackedDriverStage {
+export class PackedDriverStage extends AnyDriverStage {
   readonly ring: PackedDriverRing
-  readonly ram: WatchedMemory
   /** Where the next list must be shown, and where the hand marks the next buffer used. */
   position = RING_START
   used = RING_START
   /** With the device, by id. */
   readonly out = new Map<number, PackedChain>()
   readonly #data: number
-  readonly #target: PackedDriverTarget
-  #driver: DriverQueueUnderTest
 
   constructor(target: PackedDriverTarget, options: PackedStageOptions = {}) {
     const { size = 4, eventIdx = false, inOrder = false, long = false } = options
     const { ring, end } = layOutPackedRing({ size, eventIdx, indirect: false, inOrder }, BASE)
+    const ram = new WatchedMemory([{ base: BASE, bytes: end + DATA_BYTES - BASE }], long, undefined)
+    const { deviceArea } = ring
+    const rules = {
+      noun: 'buffer',
+      wrongStore: (address: number, bytes: number) =>
+        address + bytes > deviceArea && address < deviceArea + EVENT_BYTES
+          ? `at ${hex(address)}, in the device's events`
+          : null,
+    }
+    super(ram, rules, () => target.create(ram.targetMemory, ring))
     this.ring = ring
     this.#data = end
-    this.ram = new WatchedMemory([{ base: BASE, bytes: end + DATA_BYTES - BASE }], long, undefined)
-    this.#target = target
-    this.#driver = this.#create()
-  }
-
-  #create(): DriverQueueUnderTest {
-    return this.call('create', () => this.#target.create(this.ram.targetMemory, this.ring))
   }
 
   // ---- the device's hand
@@ -94,20 +87,6 @@ export class PackedDriverStage {
 
   // ---- the driver
 
-  /** Calls the target: an exception, an endless loop, or a byte written into the device's events is a failure. */
-  call<T>(what: string, action: (driver: DriverQueueUnderTest) => T): T {
-    const result = callTarget(this.ram, what, () => action(this.#driver))
-    // A driver may lay out the whole ring before the device is told of it.
-    if (what === 'create' || what === 'reset') return result
-    const { deviceArea } = this.ring
-    for (const { address, bytes } of this.ram.stores) {
-      if (address + bytes > deviceArea && address < deviceArea + EVENT_BYTES) {
-        throw new ExhibitFailure(`${what} wrote at ${hex(address)}, in the device's events`)
-      }
-    }
-    return result
-  }
-
   /** Adds and publishes one list that must fit, and which a device must find as it was meant; returns its id. */
   add(lengths: Lengths): number {
     const id = this.addQuietly(lengths)
@@ -119,17 +98,7 @@ export class PackedDriverStage {
   /** The same, and nobody looks; -1: no room. */
   addQuietly({ readable, writable }: Lengths): number {
     const [reads, writes] = this.#ranges({ readable, writable })
-    const id = this.call('add', (driver) => addedOf(driver.add(reads, writes, reads.length + writes.length)))
-    this.call('publish', (driver) => driver.publish?.())
-    return id
-  }
-
-  reap(): UsedElement | TargetFault | null {
-    return this.call('reap', (driver) => reapedOf(driver.reap()))
-  }
-
-  wantsNotification(): boolean {
-    return this.call('wantsNotification', (driver) => driver.wantsNotification())
+    return this.addRanges(reads, writes, reads.length + writes.length)
   }
 
   // ---- judging
@@ -151,54 +120,25 @@ export class PackedDriverStage {
     return answer.kind === 'chain' && answer.overlooked.length === 0 && sameChain(due, answer)
   }
 
-  /** The next buffer that comes back is this one. */
-  reaped(id: number, writtenBytes: number): void {
-    const answer = this.reap()
-    if (answer?.kind !== 'used' || answer.id !== id || answer.writtenBytes !== writtenBytes) {
-      const what =
-        answer === null
-          ? 'nothing'
-          : answer.kind === 'used'
-            ? `buffer ${answer.id} with ${answer.writtenBytes} bytes`
-            : `the fault ${answer.rule}`
-      throw new ExhibitFailure(`reaped ${what} where buffer ${id} with ${writtenBytes} bytes was due`)
-    }
-  }
-
   /** Nothing came back, now and again. */
   idle(): void {
     if (this.reap() !== null) throw new ExhibitFailure('reaped what was not used')
   }
 
-  /** What the device just marked is a lie. REJECT: the driver stopped believing it, and a reset brings the queue back. */
-  refused(): Verdict {
-    const answer = this.reap()
-    if (answer?.kind === 'used')
-      throw new ExhibitFailure(`believed buffer ${answer.id} with ${answer.writtenBytes} bytes`)
-    this.call('reset', (driver) => driver.reset())
-    if (this.#works()) return 'REJECT'
-    this.#driver = this.#create()
-    if (this.#works()) return 'WEDGED'
-    throw new ExhibitFailure('works no more, even as a new queue')
-  }
-
   /** Over a zeroed ring, every slot can be used and comes back. */
-  #works(): boolean {
+  works(): boolean {
     const { descriptorArea, tableArea, size } = this.ring
     this.ram.memory.fill(descriptorArea, tableArea - descriptorArea, 0)
     this.position = this.used = RING_START
     this.out.clear()
-    try {
+    return succeeds(() => {
       const ids = Array.from({ length: size }, () => this.add(slots(1)))
       for (const id of ids) {
         this.use(id, 1)
         this.reaped(id, 1)
       }
       return true
-    } catch (error) {
-      if (error instanceof ExhibitFailure) return false
-      throw error
-    }
+    })
   }
 
   /** Every list of these lengths has the same buffers: nothing is written into them. */
