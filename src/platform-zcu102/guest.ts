@@ -62,8 +62,13 @@ export interface GuestHost {
 /** Which queues to kick after a piece of guest code, and whether to reset the device, or to ask whether it is: bits. */
 export const Kick = { none: 0, receive: 1, transmit: 2, reset: 4 } as const
 
+/** What a guest keeps of a flow. With many flows each message looks at another's, so all that it needs lies here, side by side. */
 class Outgoing {
-  readonly flow: GuestFlow
+  readonly index: number
+  readonly peerCid: number
+  readonly lengthBytes: number
+  readonly ledger: FlowLedger
+  readonly payload: PayloadSource | null
   readonly connection: VsockConnection
   /** Free header slots for packets without payload. */
   readonly slots: GuestBuffer[]
@@ -72,19 +77,27 @@ class Outgoing {
   /** Messages that were released and wait to be sent. */
   waiting = 0
 
-  constructor(flow: GuestFlow, slots: GuestBuffer[]) {
-    this.flow = flow
+  constructor({ index, peerCid, lengthBytes, ledger, payload }: GuestFlow, slots: GuestBuffer[]) {
+    this.index = index
+    this.peerCid = peerCid
+    this.lengthBytes = lengthBytes
+    this.ledger = ledger
+    this.payload = payload
     this.slots = slots
     // Flows are one-way: the page of credit for the other direction is announced and never used.
-    const { index, peerCid } = flow
     this.connection = new VsockConnection(CALLING_PORT + index, peerCid, LISTENING_PORT + index, PAGE_SIZE, null)
   }
 }
 
 class Incoming {
   readonly flow: GuestFlow
+  readonly index: number
+  readonly peerCid: number
+  readonly lengthBytes: number
+  readonly ledger: FlowLedger
+  /** Of the bytes of a message; null: only lengths travel. */
+  readonly hash: StreamHash | null
   connection: VsockConnection | null = null
-  readonly hash = new StreamHash()
   receivedBytes = 0
   readonly bytes: Uint8Array
   /** Free header slots for packets without payload. */
@@ -92,6 +105,11 @@ class Incoming {
 
   constructor(flow: GuestFlow, slots: GuestBuffer[], keepsBytes: boolean) {
     this.flow = flow
+    this.index = flow.index
+    this.peerCid = flow.peerCid
+    this.lengthBytes = flow.lengthBytes
+    this.ledger = flow.ledger
+    this.hash = flow.payload === null ? null : new StreamHash()
     this.slots = slots
     this.bytes = new Uint8Array(keepsBytes ? flow.lengthBytes : 0)
   }
@@ -228,15 +246,17 @@ export class Guest {
 
   #handlePacket(payload: number): void {
     const header = this.#header
-    const outgoing = this.#outgoing.get(header.srcPort - LISTENING_PORT)
-    if (outgoing !== undefined && header.dstPort === outgoing.connection.localPort) {
+    const called = header.srcPort - LISTENING_PORT
+    const outgoing = header.dstPort === CALLING_PORT + called ? this.#outgoing.get(called) : undefined
+    if (outgoing !== undefined) {
       outgoing.connection.receive(header)
-      this.#sending.add(outgoing.flow.index)
+      this.#sending.add(called)
       return
     }
-    const incoming = this.#incoming.get(header.dstPort - LISTENING_PORT)
-    if (incoming === undefined || header.srcCid !== incoming.flow.peerCid) return
-    this.#answering.add(incoming.flow.index)
+    const index = header.dstPort - LISTENING_PORT
+    const incoming = this.#incoming.get(index)
+    if (incoming === undefined || header.srcCid !== incoming.peerCid) return
+    this.#answering.add(index)
     if (incoming.connection === null) {
       if (header.op !== VIRTIO_VSOCK_OP_REQUEST) return
       const { creditBytes } = incoming.flow
@@ -252,21 +272,21 @@ export class Guest {
    * wherever so many bytes have come, and the rest begins the next.
    */
   #take(incoming: Incoming, payload: number, bytes: number): void {
-    const { flow, hash } = incoming
+    const { hash, ledger, lengthBytes } = incoming
     for (let done = 0; done < bytes; ) {
-      const part = Math.min(bytes - done, flow.lengthBytes - incoming.receivedBytes)
-      if (flow.payload !== null) this.#read(incoming, payload + done, part)
+      const part = Math.min(bytes - done, lengthBytes - incoming.receivedBytes)
+      if (hash !== null) this.#read(incoming, hash, payload + done, part)
       incoming.receivedBytes += part
       done += part
-      if (incoming.receivedBytes < flow.lengthBytes) return
-      const sequence = flow.ledger.deliver(this.#host.now(), flow.payload === null ? '' : hash.digest())
-      if (sequence >= 0) this.#host.onDelivered(flow, sequence, incoming.bytes)
+      if (incoming.receivedBytes < lengthBytes) return
+      const sequence = ledger.deliver(this.#host.now(), hash === null ? '' : hash.digest())
+      if (sequence >= 0) this.#host.onDelivered(incoming.flow, sequence, incoming.bytes)
       incoming.receivedBytes = 0
-      hash.reset()
+      hash?.reset()
     }
   }
 
-  #read({ hash, bytes: target, receivedBytes }: Incoming, payload: number, bytes: number): void {
+  #read({ bytes: target, receivedBytes }: Incoming, hash: StreamHash, payload: number, bytes: number): void {
     const { memory } = this.#queues
     this.#segments.clear()
     const backed = memory.translate(payload, bytes, this.#segments)
@@ -325,9 +345,9 @@ export class Guest {
       else this.#sending.delete(index)
     }
     for (const index of inOrder(this.#answering)) {
-      const { flow, connection, slots } = this.#incoming.get(index)!
+      const { connection, peerCid, slots } = this.#incoming.get(index)!
       let blocked = false
-      while (!blocked && connection?.wantsToTransmit(0)) blocked = !this.#sendControl(connection, flow.peerCid, slots)
+      while (!blocked && connection?.wantsToTransmit(0)) blocked = !this.#sendControl(connection, peerCid, slots)
       if (blocked) waiting = true
       else this.#answering.delete(index)
     }
@@ -335,41 +355,42 @@ export class Guest {
   }
 
   #transmitFlowOf(outgoing: Outgoing): boolean {
-    const { flow, connection, free, slots } = outgoing
+    const { connection, free, lengthBytes, peerCid, slots } = outgoing
     for (;;) {
       const due = connection.state === 'established' && connection.canSend && outgoing.waiting > 0
-      const sendable = due && connection.credit >= flow.lengthBytes
+      const sendable = due && connection.credit >= lengthBytes
       // A message goes as a whole.
       if (due && !sendable) connection.askForCredit()
       if (connection.wantsToTransmit(0)) {
-        if (!this.#sendControl(connection, flow.peerCid, slots)) return true
+        if (!this.#sendControl(connection, peerCid, slots)) return true
         continue
       }
       if (!sendable) return false
       if (free.length === 0 || this.#queues.transmit.freeDescriptors < 2) return true
       outgoing.waiting--
-      this.#sendMessage(flow, connection, free.pop()!, free)
+      this.#sendMessage(outgoing, free.pop()!)
     }
   }
 
-  #sendMessage(flow: GuestFlow, connection: VsockConnection, buffer: GuestBuffer, home: GuestBuffer[]): void {
+  #sendMessage(outgoing: Outgoing, buffer: GuestBuffer): void {
+    const { connection, lengthBytes, payload } = outgoing
     const { memory } = this.#queues
     let digest = ''
-    if (flow.payload !== null) {
+    if (payload !== null) {
       const hash = new StreamHash()
-      flow.payload.next(flow.lengthBytes, (offset, part) => {
+      payload.next(lengthBytes, (offset, part) => {
         hash.update(part)
         memory.write(buffer.payload + offset, part)
       })
       digest = hash.digest()
     }
-    const sent = connection.transmit(flow.lengthBytes, flow.lengthBytes, this.#header)
+    const sent = connection.transmit(lengthBytes, lengthBytes, this.#header)
     assert(
-      sent && this.#header.op === VIRTIO_VSOCK_OP_RW && this.#header.len === flow.lengthBytes,
+      sent && this.#header.op === VIRTIO_VSOCK_OP_RW && this.#header.len === lengthBytes,
       'the message has credit',
     )
-    flow.ledger.send(digest)
-    this.#post(buffer, flow.peerCid, home, flow.lengthBytes)
+    outgoing.ledger.send(digest)
+    this.#post(buffer, outgoing.peerCid, outgoing.free, lengthBytes)
   }
 
   #sendControl(connection: VsockConnection, peerCid: number, slots: GuestBuffer[]): boolean {

@@ -17,10 +17,11 @@ export class Hops {
 
   constructor({ flows, chains }: Scenario) {
     this.ledgers = chains.map((chain) => new FlowLedger(chain.deadlineNs))
-    const indices = flows.map((_, index) => index)
     const chainsWith = (name: string, place: number) =>
       this.ledgers.filter((_, chain) => chains[chain]!.flows.at(place) === name)
-    this.#after = flows.map(({ name }) => indices.filter((index) => flows[index]!.after === name))
+    const after = new Map<string, number[]>(flows.map(({ name }) => [name, []]))
+    for (const [index, flow] of flows.entries()) if (flow.after !== null) after.get(flow.after)!.push(index)
+    this.#after = flows.map(({ name }) => after.get(name)!)
     this.#starts = flows.map(({ name }) => chainsWith(name, 0))
     this.#ends = flows.map(({ name }) => chainsWith(name, -1))
   }

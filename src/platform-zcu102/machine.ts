@@ -354,7 +354,7 @@ export class Machine {
       flow: this.#scenario.flows[flow.index]!.name,
       sequence,
       bytes,
-      responseNs: this.ledgers[flow.index]!.responseNs(sequence),
+      responseNs: flow.ledger.lastResponseNs,
     })
   }
 

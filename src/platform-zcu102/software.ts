@@ -14,6 +14,7 @@ import { arrivalToleranceNs } from './hops.ts'
 import { interruptsOf } from './interrupts.ts'
 import type { MachineMemory } from './machine-memory.ts'
 import { FlowLedger } from './message-ledger.ts'
+import { MessageLog } from './message-log.ts'
 import type { PayloadSource } from './payload.ts'
 import { chainingOf, isPinned } from './pinned.ts'
 import { prioritiesOf } from './priorities.ts'
@@ -59,7 +60,8 @@ export class Software {
     const vmOf = (name: string) => vms.findIndex((vm) => vm.name === name)
     const ends = flows.map((flow) => ({ source: vmOf(flow.from), destination: vmOf(flow.to) }))
     this.sources = ends.map(({ source }) => source)
-    this.ledgers = flows.map((flow) => new FlowLedger(flow.deadlineNs))
+    const log = new MessageLog()
+    this.ledgers = flows.map((flow) => new FlowLedger(flow.deadlineNs, log))
     this.relay = relayOf(scenario, options, ends)
     this.broker =
       design === 'floating'
