@@ -98,7 +98,7 @@ export class FlowQueues {
     if (has && message.starved) {
       const state = this.states[message.flow]!
       message.fedNs = this.#context.port.now()
-      message.deadlineNs = message.fedNs + state.flow.deadlineNs
+      message.deadlineNs = message.fedNs + state.deadlineNs
       if (state.first === message) this.#letCompete(message.flow)
     }
     if (message.starved === has) this.#wait(message, !has)
@@ -138,7 +138,7 @@ export class FlowQueues {
 
   /** Smaller is more urgent. */
   #urgencyOf({ flow, deadlineNs }: Message): number {
-    return this.#context.config.scheduler === 'edf' ? deadlineNs : this.states[flow]!.flow.priority
+    return this.#context.config.scheduler === 'edf' ? deadlineNs : this.states[flow]!.priority
   }
 
   /** The earliest time at which a message that has to wait may compete; Infinity when none waits for its time. */

@@ -26,8 +26,16 @@ export interface BrokerFlow {
   readonly priority: number
 }
 
-export class FlowState {
-  readonly flow: BrokerFlow
+/** A flow and its messages; its numbers are copied, because with many flows each message looks at another's. */
+export class FlowState implements BrokerFlow {
+  readonly source: number
+  readonly destination: number
+  readonly periodNs: number
+  readonly deadlineNs: number
+  readonly toleranceNs: number
+  readonly buffers: number
+  readonly maximumBytes: number
+  readonly priority: number
   readonly policing: Policing
   /** Oldest and youngest waiting message, and the oldest that no time was given to yet. */
   first: Message | null = null
@@ -45,8 +53,15 @@ export class FlowState {
     if (flow.source === flow.destination) {
       throw new VirtioError('BAD_FLOW', `a flow from VM ${flow.source} to itself needs no broker`)
     }
-    this.flow = flow
-    this.policing = new Policing(flow)
+    this.source = flow.source
+    this.destination = flow.destination
+    this.periodNs = flow.periodNs
+    this.deadlineNs = flow.deadlineNs
+    this.toleranceNs = flow.toleranceNs
+    this.buffers = flow.buffers
+    this.maximumBytes = flow.maximumBytes
+    this.priority = flow.priority
+    this.policing = new Policing(this)
   }
 
   /** The youngest message; `waitedNs`: how long the receiver has been out of buffers until now, in all. False: it is beyond those that the source has buffers for. */
@@ -82,7 +97,7 @@ export class FlowState {
     for (let message = this.first; message !== this.#untimed && message !== null; message = message.next) {
       if (message.totalBytes === 0) continue
       message.eligibleNs = policing.postponed(message.eligibleNs, tatNs)
-      message.deadlineNs = message.eligibleNs + this.flow.deadlineNs
+      message.deadlineNs = message.eligibleNs + this.deadlineNs
       youngestNs = message.eligibleNs
       tatNs = policing.after(message.eligibleNs, message.forgivenNs, tatNs)
     }
@@ -105,7 +120,7 @@ export class FlowState {
         message.eligibleNs = this.policing.control(nowNs)
         this.#controlTimed++
       }
-      message.deadlineNs = message.eligibleNs + this.flow.deadlineNs
+      message.deadlineNs = message.eligibleNs + this.deadlineNs
     }
     this.#untimed = null
   }

@@ -134,16 +134,15 @@ export class Intake {
     this.#reader.into(this.#header)
     const flowIndex = router.route(vm, this.#header, payloadBytes)
     const state = this.#queues.states[flowIndex]
-    if (state === undefined || state.flow.source !== vm) return 'header'
-    const { flow } = state
-    if (payloadBytes > flow.maximumBytes) return 'too-long'
+    if (state === undefined || state.source !== vm) return 'header'
+    if (payloadBytes > state.maximumBytes) return 'too-long'
     if (isScattered(chain)) return 'scattered'
     if (state.untimed >= DROP_BATCH) return 'later'
 
     const message = this.#queues.messages.take()
     message.flow = flowIndex
     message.source = vm
-    message.destination = flow.destination
+    message.destination = state.destination
     message.head = chain.id
     message.queue = endpoints[vm]!.queues!.transmit
     message.totalBytes = payloadBytes

@@ -210,7 +210,7 @@ export class PageMover {
   #loanOf(message: Message): Loan<Message> | null {
     const { port, zeroCopy } = this.#context
     if (zeroCopy!.way !== TransferWay.lend) return null
-    const { periodNs } = this.#queues.states[message.flow]!.flow
+    const { periodNs } = this.#queues.states[message.flow]!
     if (message.loan === null || message.loan.pages.size === 0) {
       message.loan = new Loan(message, message.source, message.destination, port.now() + periodNs)
     }

@@ -345,7 +345,7 @@ export class Relay {
     let left = limit
     for (const flow of this.#queues.flowsWaitingOf(vm)) {
       const state = this.#queues.states[flow]!
-      const { source, destination } = state.flow
+      const { source, destination } = state
       const { gone } = endpoints[source]!
       if (!endpoints[destination]!.unreachable && !gone) continue
       left -= this.#pages.abandon(flow, left)

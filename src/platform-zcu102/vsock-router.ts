@@ -19,13 +19,13 @@ export const CALLING_PORT = 49_152
 export class VsockRouter implements Router {
   readonly headerBytes = VSOCK_HEADER_BYTES
   readonly #cids: readonly number[]
-  /** By scenario flow: VM indices. */
-  readonly #flows: readonly { readonly source: number; readonly destination: number }[]
+  /** By scenario flow: the VMs that send and receive, by index, two numbers a flow. */
+  readonly #ends: Int32Array
   readonly #header = new VsockHeader()
 
   constructor(cids: readonly number[], flows: readonly { readonly source: number; readonly destination: number }[]) {
     this.#cids = cids
-    this.#flows = flows
+    this.#ends = Int32Array.from(flows.flatMap(({ source, destination }) => [source, destination]))
   }
 
   route(vm: number, bytes: Uint8Array, payloadBytes: number): number {
@@ -48,12 +48,10 @@ export class VsockRouter implements Router {
   }
 
   #joins(flow: number, vm: number, destinationCid: number): boolean {
-    const ends = this.#flows[flow]
-    return ends !== undefined && ends.source === vm && this.#cids[ends.destination] === destinationCid
+    return this.#ends[2 * flow] === vm && this.#cids[this.#ends[2 * flow + 1]!] === destinationCid
   }
 
   #answers(flow: number, vm: number, destinationCid: number): boolean {
-    const ends = this.#flows[flow]
-    return ends !== undefined && ends.destination === vm && this.#cids[ends.source] === destinationCid
+    return this.#ends[2 * flow + 1] === vm && this.#cids[this.#ends[2 * flow]!] === destinationCid
   }
 }
