@@ -385,10 +385,7 @@ export class Guest {
       digest = hash.digest()
     }
     const sent = connection.transmit(lengthBytes, lengthBytes, this.#header)
-    assert(
-      sent && this.#header.op === VIRTIO_VSOCK_OP_RW && this.#header.len === lengthBytes,
-      'the message has credit',
-    )
+    assert(sent && this.#header.op === VIRTIO_VSOCK_OP_RW && this.#header.len === lengthBytes, 'the message has credit')
     outgoing.ledger.send(digest)
     this.#post(buffer, outgoing.peerCid, outgoing.free, lengthBytes)
   }

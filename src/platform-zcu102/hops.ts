@@ -7,6 +7,9 @@ import type { Scenario } from '../scenario/index.ts'
 import { ARRIVAL_TOLERANCE, ARRIVAL_TOLERANCE_NS } from './assumptions.ts'
 import { FlowLedger } from './message-ledger.ts'
 
+/** Most flows have nothing before or after them: all of those share it. */
+const NOTHING: readonly never[] = []
+
 export class Hops {
   /** By chain. Its messages carry no bytes of their own: each hop's are checked by its flow. */
   readonly ledgers: readonly FlowLedger[]
@@ -17,13 +20,12 @@ export class Hops {
 
   constructor({ flows, chains }: Scenario) {
     this.ledgers = chains.map((chain) => new FlowLedger(chain.deadlineNs))
-    const chainsWith = (name: string, place: number) =>
-      this.ledgers.filter((_, chain) => chains[chain]!.flows.at(place) === name)
-    const after = new Map<string, number[]>(flows.map(({ name }) => [name, []]))
-    for (const [index, flow] of flows.entries()) if (flow.after !== null) after.get(flow.after)!.push(index)
-    this.#after = flows.map(({ name }) => after.get(name)!)
-    this.#starts = flows.map(({ name }) => chainsWith(name, 0))
-    this.#ends = flows.map(({ name }) => chainsWith(name, -1))
+    const ofChains = (place: number) =>
+      byKey(chains.map((chain, index) => [chain.flows.at(place), this.ledgers[index]!]))
+    const of = <T>(found: ReadonlyMap<string, readonly T[]>) => flows.map(({ name }) => found.get(name) ?? NOTHING)
+    this.#after = of(byKey(flows.map(({ after }, index) => [after, index])))
+    this.#starts = of(ofChains(0))
+    this.#ends = of(ofChains(-1))
   }
 
   /** A message of `flow` was released. */
@@ -39,6 +41,18 @@ export class Hops {
     for (const ledger of this.#ends[flow]!) ledger.deliver(nowNs, '')
     return this.#after[flow]!
   }
+}
+
+/** The values of each key, in their order; those of no key are left out. */
+function byKey<T>(entries: readonly (readonly [string | null | undefined, T])[]): Map<string, T[]> {
+  const found = new Map<string, T[]>()
+  for (const [key, value] of entries) {
+    if (key == null) continue
+    const values = found.get(key)
+    if (values === undefined) found.set(key, [value])
+    else values.push(value)
+  }
+  return found
 }
 
 /**

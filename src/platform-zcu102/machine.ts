@@ -78,7 +78,11 @@ export class Machine {
   readonly #registers: readonly DeviceRegisters[]
   readonly #vmCores: readonly number[]
   readonly #gic: Gic
+  /** By flow: the VM that sends it, and when it does. */
   readonly #sources: readonly number[]
+  readonly #offsetsNs: Float64Array
+  readonly #periodsNs: Float64Array
+  readonly #jittersNs: Float64Array
   readonly #jitter: Random
   readonly #interrupts: InterruptSpec
   readonly #hops: Hops
@@ -156,6 +160,9 @@ export class Machine {
     this.#guests = software.guests
     this.#registers = software.registers
     this.#sources = software.sources
+    this.#offsetsNs = Float64Array.from(scenario.flows, ({ offsetNs }) => offsetNs)
+    this.#periodsNs = Float64Array.from(scenario.flows, ({ periodNs }) => periodNs)
+    this.#jittersNs = Float64Array.from(scenario.flows, ({ jitterNs }) => jitterNs)
     this.#hops = new Hops(scenario)
     this.#polls = new Uint8Array(scenario.vms.length)
     this.#guestWork = new Int32Array(coreCount)
@@ -263,7 +270,7 @@ export class Machine {
 
   /** Release `k` of a flow: due at offset + k periods, late by at most its jitter. */
   #scheduleRelease(flow: number, k: number): void {
-    const { offsetNs, periodNs, jitterNs } = this.#scenario.flows[flow]!
+    const [offsetNs, periodNs, jitterNs] = [this.#offsetsNs[flow]!, this.#periodsNs[flow]!, this.#jittersNs[flow]!]
     const { latenessNs } = this.#options
     const lateNs = latenessNs ? latenessNs(flow, k) : jitterNs > 0 ? this.#jitter.between(0, jitterNs) : 0
     assert(lateNs >= 0 && lateNs <= jitterNs, `a release is late by ${lateNs} ns, of a jitter of ${jitterNs} ns`)
@@ -273,8 +280,8 @@ export class Machine {
   }
 
   #scheduleNext(flow: number, k: number): void {
-    const { offsetNs, periodNs } = this.#scenario.flows[flow]!
-    if (offsetNs + (k + 1) * periodNs < this.#scenario.durationNs) this.#scheduleRelease(flow, k + 1)
+    if (this.#offsetsNs[flow]! + (k + 1) * this.#periodsNs[flow]! < this.#scenario.durationNs)
+      this.#scheduleRelease(flow, k + 1)
   }
 
   /** A timer, or the computation that follows an arrival, released a message. */
