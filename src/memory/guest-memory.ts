@@ -34,8 +34,8 @@ export class GuestMemory {
   #last = 0
   readonly #bytes = new Uint8Array(8)
   readonly #words = new DataView(this.#bytes.buffer)
-  /** Weakly, so that a queue that was reset is not kept by its memory. */
-  readonly #observers = new Set<WeakRef<MemoryObserver>>()
+  /** Weakly, so that a queue that was reset is not kept by its memory; null: nobody needs to be told. */
+  #observers: Set<WeakRef<MemoryObserver>> | null = new Set()
 
   /** Throws `VirtioError` when a region is misaligned or does not fit its buffer, or when two overlap. */
   constructor(regions: readonly RegionSpec[]) {
@@ -58,6 +58,16 @@ export class GuestMemory {
     return new GuestMemory([{ base, size: bytes }])
   }
 
+  /**
+   * @internal A memory whose regions keep their buffers: `rebind` refuses. It has no observers, and so no `WeakRef`, which would keep all
+   * that uses the memory until the running job ends: a loop that makes one machine after another would keep them all.
+   */
+  static fixed(regions: readonly RegionSpec[]): GuestMemory {
+    const memory = new GuestMemory(regions)
+    memory.#observers = null
+    return memory
+  }
+
   /** Whether a buffer was taken away (transferred, or the memory of a WebAssembly instance that grew): its bytes are gone. */
   get isDetached(): boolean {
     for (const region of this.regions) if (region.u8.length === 0) return true
@@ -73,6 +83,9 @@ export class GuestMemory {
     const index = this.regionAt(address)
     const old = this.regions[index]
     if (old === undefined) throw new MemoryError(address, 1, this.describe())
+    if (this.#observers === null) {
+      throw new VirtioError('INVALID_REGION', `the memory ${this.describe()} keeps its buffers: it was made so`)
+    }
     const { base, size, frames, readOnly, shared } = old
     const tables = { ...(frames !== null && { frames }), ...(readOnly !== null && { readOnly }) }
     const offset = byteOffset ?? old.byteOffset
@@ -87,7 +100,7 @@ export class GuestMemory {
 
   /** @internal `observer` is told of every `rebind` for as long as somebody else keeps it. */
   observe(observer: MemoryObserver): void {
-    this.#observers.add(new WeakRef(observer))
+    this.#observers?.add(new WeakRef(observer))
   }
 
   /** Index of the region that holds `address`, or -1. The last hit is tried first. */

@@ -1,5 +1,6 @@
 /** One run of a scenario under one design, and what came of it. */
 
+import { recordOf } from '../internal/record-of.ts'
 import { COST_OPS, type CostOpName } from '../platform/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
@@ -147,7 +148,7 @@ function resultOf(scenario: Scenario, design: Design, machine: Machine, trace: T
     events: machine.kernel.processed,
     traceHash: trace.hash,
     colors: machine.memory.colorReport(),
-    flows: Object.fromEntries(flows),
+    flows: recordOf(flows),
     chains: Object.fromEntries(scenario.chains.map(({ name }, index) => [name, machine.chainLedgers[index]!.result()])),
   }
 }

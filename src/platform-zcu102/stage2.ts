@@ -117,7 +117,7 @@ export class Stage2Table {
     this.readOnly = new Uint8Array(this.frames.length)
     const { frames, readOnly } = this
     const size = frames.length * PAGE_SIZE
-    this.memory = new GuestMemory([{ base, size, buffer: dram.bytes.buffer as ArrayBuffer, frames, readOnly }])
+    this.memory = GuestMemory.fixed([{ base, size, buffer: dram.bytes.buffer as ArrayBuffer, frames, readOnly }])
   }
 
   /** Returns the frame that the page had. */

@@ -233,3 +233,10 @@ describe('onDeviceWrite', () => {
     expect(told).toContainEqual([address, 2])
   })
 })
+
+it('a memory that was made to keep its buffers refuses another one', () => {
+  const memory = GuestMemory.fixed([{ base: 0, size: 4096 }])
+  expect(() => memory.rebind(0, new ArrayBuffer(4096))).toThrowError(code('INVALID_REGION'))
+  memory.writeU8(5, 7)
+  expect(memory.readU8(5)).toBe(7)
+})

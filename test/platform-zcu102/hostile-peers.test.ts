@@ -33,6 +33,8 @@ interface Packet {
 
 /** The guest, and the device's side of its two queues. */
 class Bench {
+  /** That the guest sends. */
+  readonly flows: GuestFlow[] = []
   readonly guest: Guest
   readonly delivered: string[] = []
   readonly #memory = new GuestMemory([{ base: 0, size: 1 << 20, buffer: new ArrayBuffer(1 << 20) }])
@@ -119,8 +121,8 @@ class Bench {
 describe('a guest that sends to a hostile receiver, and to a friend', () => {
   function connected(): Bench {
     const bench = new Bench()
-    bench.guest.addOutgoing(Bench.flow(0, HOSTILE))
-    bench.guest.addOutgoing(Bench.flow(1, FRIEND))
+    bench.flows.push(Bench.flow(0, HOSTILE), Bench.flow(1, FRIEND))
+    for (const flow of bench.flows) bench.guest.addOutgoing(flow)
     bench.guest.start(16)
     expect(bench.sent().map(({ op }) => op)).toEqual([VIRTIO_VSOCK_OP_REQUEST, VIRTIO_VSOCK_OP_REQUEST])
     bench.receive(0, HOSTILE, false, { op: VIRTIO_VSOCK_OP_RESPONSE })
@@ -129,8 +131,11 @@ describe('a guest that sends to a hostile receiver, and to a friend', () => {
     return bench
   }
 
-  const release = ({ guest }: Bench) => {
-    for (const flow of [0, 1]) guest.release(flow)
+  const release = ({ flows, guest }: Bench) => {
+    for (const { index, ledger } of flows) {
+      ledger.release(0)
+      guest.release(index)
+    }
     guest.send()
   }
   const to = (packets: readonly Packet[], cid: number) =>
