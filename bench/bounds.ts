@@ -113,6 +113,7 @@ function kindOf(obstacle: string): string {
   if (/lent pages hold/.test(obstacle)) return 'lent pages hold the buffers of its sender'
   if (/credit updates/.test(obstacle)) return 'buffers for credit updates'
   if (/descriptors/.test(obstacle)) return 'descriptors of a transmit queue'
+  if (/receive buffers/.test(obstacle)) return 'its receiver may run out of buffers'
   if (/hold it back/.test(obstacle)) return 'all that may be under way takes longer than its four buffers last'
   return 'no overload, but no end of the backlog when all is counted'
 }

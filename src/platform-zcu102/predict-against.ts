@@ -91,7 +91,7 @@ export function withheldTransfers({ scenario }: System, { destination, pieces }:
 export function foreignMessageNs(system: System, flow: SystemFlow): number {
   const { against, worst } = system
   if (against === undefined) return 0
-  const restsNs = pageSteps(flow) * PAGE_REST_NS
+  const restsNs = pageSteps(flow, flow.movable) * PAGE_REST_NS
   if (!isForeign(system, flow)) return restsNs
   const sends = against.vms.has(flow.source)
   const fetches =

@@ -84,11 +84,10 @@ export function transferCharges(system: System, pieces: number, kicks = !system.
   )
 }
 
-/** Around one message, its pieces and transfers apart. `completions`: interrupts that its sender is sent because it gets its buffer back. */
+/** Around one message, its pieces, transfers and pages apart. `completions`: interrupts that its sender is sent because it gets its buffer back. */
 export function messageCharges(system: System, flow: SystemFlow, completions = 1): Charges {
   if (system.design === 'dedicated') return sumCharges(INTERRUPT_CHARGES, FETCH_CHARGES, COMPLETE_CHARGES)
   return sumCharges(
-    pageCharges(system, flow),
     chainTimerCharges(system, flow),
     DOORBELL_CHARGES,
     // A step that has fetched all that it may is followed by another.
@@ -171,26 +170,28 @@ export function heldCharges({ design, interrupts }: System): Charges {
 // ---- pages that are exchanged or lent
 
 /** Steps that the pages of a message take until it has arrived and what came back is scrubbed. */
-export function pageSteps(flow: SystemFlow): number {
-  return flow.pages !== 'copied' ? Math.ceil((UNITS_A_PAGE * flow.pieces) / PAGE_BATCH) + 2 : 0
+export function pageSteps(flow: SystemFlow, pages: number): number {
+  // And a head, and a tail.
+  return flow.pages !== 'copied' ? Math.ceil((UNITS_A_PAGE * (pages + 1)) / PAGE_BATCH) + 2 : 0
 }
 
-/** Runs of pages, which no receive buffer and no border of a batch makes shorter than that; a page that cannot be moved ends one. */
-export function pageRunsOf(flow: SystemFlow): number {
-  return Math.ceil(flow.pieces / MAX_RUN_PAGES) + 1
+/** Runs of so many pages, which no border of a batch makes shorter than that; a page that cannot be moved ends one. */
+export function pageRuns(pages: number): number {
+  return pages === 0 ? 0 : Math.ceil(pages / MAX_RUN_PAGES) + 1
 }
 
-/** Of one message until it has arrived, wherever that runs. Runs may end anywhere, so each page has its own invalidations. */
-export function pageCharges(system: System, flow: SystemFlow): Charges {
+/**
+ * Of one message until it has arrived, wherever that runs: of so many of its pages. Runs may end anywhere, so each page has its own
+ * invalidations; and each time that the receiver is without buffers (`waits`) ends one.
+ */
+export function pageCharges(system: System, flow: SystemFlow, pages: number, waits = 0): Charges {
   if (flow.pages === 'copied') return NOTHING
-  const { pages, way } = movedOf(system, flow)
-  const { arrival } = moveCharges({ way, pages, flushPages: Number.POSITIVE_INFINITY, smmu: false })
   return sumCharges(
-    arrival,
-    timesCharges(2 * pageRunsOf(flow), { tlbInvalidate: 1, smmuInvalidate: 1 }),
+    timesCharges(pages, pageArrivalCharges(system)),
+    timesCharges(2 * (pageRuns(pages) + (pages === 0 ? 0 : waits)), { tlbInvalidate: 1, smmuInvalidate: 1 }),
     // Head and tail, each in two pieces at most.
     { copyPerLine: 4 * LINES },
-    timesCharges(pageSteps(flow), STEP_CHARGES),
+    timesCharges(pageSteps(flow, pages), STEP_CHARGES),
     // What is moved arrives apart from what is left to the DMA, in one buffer more, and may have to be told to another core.
     PIECE_CHARGES,
     INTERRUPT_CHARGES,
@@ -198,14 +199,28 @@ export function pageCharges(system: System, flow: SystemFlow): Charges {
   )
 }
 
-function movedOf({ lends }: System, { pieces }: SystemFlow) {
-  return { pages: pieces, way: lends ? TransferWay.lend : TransferWay.exchange }
+/** Of one page of those, its runs and steps apart. */
+function pageArrivalCharges({ lends }: System): Charges {
+  const way = lends ? TransferWay.lend : TransferWay.exchange
+  return moveCharges({ way, pages: 1, flushPages: Number.POSITIVE_INFINITY, smmu: false }).arrival
 }
 
+/** What a page more costs, until it has arrived, at most: the rest of `pageCharges` does not grow with pages, but by what rounding adds. */
+export function eachPageCharges(system: System): Charges {
+  return sumCharges(
+    pageArrivalCharges(system),
+    timesCharges(2 / MAX_RUN_PAGES, { tlbInvalidate: 1, smmuInvalidate: 1 }),
+    timesCharges(UNITS_A_PAGE / PAGE_BATCH, STEP_CHARGES),
+  )
+}
+
+/** What rounding adds to the pages of a message, and a run that ends early. */
+export const STEP_AND_RUNS: Charges = sumCharges(STEP_CHARGES, { tlbInvalidate: 4, smmuInvalidate: 4 })
+
 /** Steps that look for lent pages of a message, or revoke them, each of them after a timer if the loan is due. */
-export function loanSteps(system: System, flow: SystemFlow, revokes: boolean): number {
-  if (!system.lends || flow.pages === 'copied') return 0
-  return Math.ceil(flow.pieces / LOOK_BATCH) + (revokes ? Math.ceil(flow.pieces / REVOKE_BATCH) : 0) + 2
+export function loanSteps({ lends }: System, pages: number, revokes: boolean): number {
+  if (!lends || pages === 0) return 0
+  return Math.ceil(pages / LOOK_BATCH) + (revokes ? Math.ceil(pages / REVOKE_BATCH) : 0) + 2
 }
 
 /** A core that moves pages comes back from its guests: by their waiting for interrupts, which traps, or by its timer. */
@@ -215,17 +230,29 @@ export function restCharges(system: System): Charges {
 }
 
 /**
- * What lent pages cost later: each comes back in a batch of its own at worst, or is copied. `revokes`: they may not have been given
- * back in time.
+ * What so many lent pages of a message cost later: each comes back in a batch of its own at worst, or is copied. `revokes`: they may not have
+ * been given back in time.
  */
-export function loanCharges(system: System, flow: SystemFlow, revokes: boolean): Charges {
-  if (!system.lends || flow.pages === 'copied') return NOTHING
+export function loanCharges(system: System, pages: number, revokes: boolean): Charges {
+  if (!system.lends || pages === 0) return NOTHING
   return sumCharges(
-    returnCharges(flow.pieces, flow.pieces),
-    revokes ? revokeCharges(flow.pieces) : NOTHING,
-    timesCharges(loanSteps(system, flow, revokes), TIMER_CHARGES),
+    returnCharges(pages, pages),
+    revokes ? revokeCharges(pages) : NOTHING,
+    timesCharges(loanSteps(system, pages, revokes), TIMER_CHARGES),
   )
 }
+
+/** What a page more costs then, at most; beside `LOAN_STEPS` for each message, which rounding adds. */
+export function eachLoanCharges(revokes: boolean): Charges {
+  return sumCharges(
+    returnCharges(1, 1),
+    revokes ? revokeCharges(1) : NOTHING,
+    timesCharges(1 / LOOK_BATCH + (revokes ? 1 / REVOKE_BATCH : 0), TIMER_CHARGES),
+  )
+}
+
+/** Of a message, however few of its pages are lent. */
+export const LOAN_STEPS = 4
 
 /** Lent pages that come back with so many receive buffers, in so many batches. */
 export function givenBackCharges({ lends }: System, buffers: number, batches: number): Charges {

@@ -6,15 +6,7 @@
 import { ANNOUNCE_BATCH, EXTEND_BATCH, FETCH_BATCH, PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { FoundByCore } from './found-by-core.ts'
-import {
-  chainTimerCharges,
-  pageCharges,
-  pageSteps,
-  restCharges,
-  TAKE_OVER_CHARGES,
-  TAKE_OVERS,
-  worstNs,
-} from './predict-charges.ts'
+import { chainTimerCharges, pageSteps, restCharges, TAKE_OVER_CHARGES, TAKE_OVERS, worstNs } from './predict-charges.ts'
 import { handlerRunsWithin } from './predict-drivers.ts'
 import { onceFor } from './predict-once.ts'
 import { pageStepNs, tlbRefillsWithin } from './predict-pages.ts'
@@ -253,8 +245,8 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
     flow.pieces * fetchNs +
     (system.chains ? batches * lockNs : 0) +
     onceFor(system, 'chain timers', flow.index, () => worstNs(system, chainTimerCharges(system, flow))) +
-    onceFor(system, 'pages', flow.index, () => worstNs(system, pageCharges(system, flow))) +
-    pageSteps(flow) * software.beginNs
+    software.pagesNs(flow) +
+    pageSteps(flow, software.pages(flow)) * software.beginNs
   const updateNs = control * (2 * lockNs + 2 * fetchNs + software.beginNs + 2 * usedNs)
   const held = flow.pages !== 'copied' && system.interrupts.coalesceCount > 1 ? 1 : 0
   const heldHoldNs = held * (lockNs + software.beginNs + worst(CostOp.injectListRegister))
@@ -274,7 +266,11 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   return {
     ownNs,
     othersNs,
-    locks: 2 * batches + pageSteps(flow) + (sends ? 2 + control : 0) + (receives ? batches + held + 3 * control : 0),
+    locks:
+      2 * batches +
+      pageSteps(flow, software.pages(flow)) +
+      (sends ? 2 + control : 0) +
+      (receives ? batches + held + 3 * control : 0),
   }
 }
 
@@ -348,7 +344,7 @@ export function restsWithin(
   const busyNs =
     runs * handledWorstNs(system) +
     sends * worst(CostOp.guestSend) +
-    tlbRefillsWithin(system, core, windowNs, spans) +
+    tlbRefillsWithin(system, software, core, windowNs, spans) +
     (throttle === undefined ? 0 : (Math.floor(windowNs / throttle.periodNs) + 2) * throttle.interruptsNs)
   return runs + sends + Math.floor(busyNs / PAGE_REST_NS) + 1
 }

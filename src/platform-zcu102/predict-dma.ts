@@ -21,6 +21,7 @@ import { HANDLED_LATER, injectionsOf } from './predict-drivers.ts'
 import { tlbRefillNs } from './predict-pages.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { allAsleep, knownSpan, type System, type SystemFlow } from './predict-system.ts'
+import { triedOf } from './predict-tried.ts'
 import { Staircase } from './staircase.ts'
 
 /** Software that goes before every flow: `costNs` every `periodNs`, and as often more as `jitterNs` allows. */
@@ -141,7 +142,9 @@ function softwareTasks(
     // One that comes early waits for its time: another timer, and one that came too soon.
     const exhaustedNs = software.exhaustions(flow) * exhaustionNs(software)
     const earlyNs = software.earlyTimers(flow) * timerNs
-    add(flow.periodNs, jitterNs, message(flow) + movedNs(flow, software) + earlyNs + exhaustedNs)
+    // Beside its pieces, if these are in the window as well.
+    const insteadNs = leftovers ? 0 : software.pagesNs(flow) - triedOf(system, software, flow).pagesNs
+    add(flow.periodNs, jitterNs, message(flow) - insteadNs + movedNs(flow, software) + earlyNs + exhaustedNs)
     if (flow.creditEvery < Number.POSITIVE_INFINITY) add(flow.creditEvery * flow.periodNs, jitterNs, controlNs)
     const control = foreignControl(system, flow, spans[i]!)
     if (control.directions > 0) {
@@ -238,7 +241,7 @@ function addRests(
     const handled =
       cores.reduce((runs, core) => runs + injectionsOf(system, software, core, flow), 0) +
       (software.restarts(flow) + software.exhaustions(flow) * software.transfersAnExhaustion) * cores.length
-    const busyNs = handled * handledNs + worst(CostOp.guestSend) + tlbRefillNs(system, flow)
+    const busyNs = handled * handledNs + worst(CostOp.guestSend) + tlbRefillNs(system, software, flow)
     // Its sender hears of lent pages when they are back.
     add(flow.periodNs, software.loanSpanNs(flow), come(1 + handled, busyNs))
   }

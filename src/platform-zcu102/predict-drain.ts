@@ -8,6 +8,7 @@ import { type AnalysisModel, TIGHTNESS } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { arrivalToleranceNs } from './hops.ts'
 import { LIMIT_NS, Starts } from './least-fixed-point.ts'
+import { LOAN_STEPS } from './predict-charges.ts'
 import { CoreLoad } from './predict-cores.ts'
 import { besideDmaNs, deafCores, dmaModelOf, flowSetOf, softwareWithin, timesLeftToGuests } from './predict-dma.ts'
 import { HANDLED_LATER } from './predict-drivers.ts'
@@ -24,7 +25,9 @@ import {
   sendsWithin,
   throttledWithin,
 } from './predict-system.ts'
+import { eachLoanNsOf, triedOf } from './predict-tried.ts'
 import { finishNs, refillWaitsNs, SIGNALS_A_MESSAGE, toldNs, waitsToBeTold } from './predict-window.ts'
+import { receiveBuffersOf } from './vm.ts'
 
 export interface Drain {
   /** By flow: from nominal release until read, until nothing is done any more, and until one that came early may compete; Infinity: not known. */
@@ -33,8 +36,9 @@ export interface Drain {
   readonly earlyNs: readonly number[]
   /** From its beginning to its end; Infinity: there is none. */
   readonly lengthNs: number
-  /** Messages of a flow that can have receive buffers at once. */
+  /** Messages of a flow that can have receive buffers at once; and the buffers that so can be asked for, by VM. */
   received(flow: SystemFlow): number
+  readonly needed: readonly number[]
   readonly settled: SettledDrain | null
   readNsOf(name: Tightening): readonly number[]
 }
@@ -48,6 +52,7 @@ export interface SettledDrain {
   readonly readNs: readonly number[]
   readonly earlyNs: readonly number[]
   received(flow: SystemFlow): number
+  readonly needed: readonly number[]
 }
 
 export const NO_DRAIN: Drain = {
@@ -56,6 +61,7 @@ export const NO_DRAIN: Drain = {
   earlyNs: [],
   lengthNs: Number.POSITIVE_INFINITY,
   received: () => Number.POSITIVE_INFINITY,
+  needed: [],
   settled: null,
   readNsOf: () => [],
 }
@@ -98,7 +104,8 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
     const grown = readNs.map((read, i) => Math.max(spans[i]!, read + parts.trailNs))
     if (drainedNs <= lengthNs && grown.every((span, i) => span === spans[i])) {
       const earlyNs = startsIn(drainedNs)
-      const settled = { spans, lengthNs, starts, readNs, earlyNs, received }
+      const { needed } = parts.scarcity
+      const settled = { spans, lengthNs, starts, readNs, earlyNs, received, needed }
       return { ...settled, settled, readNsOf: (name) => readIn(lengthOf(name)) }
     }
     spans = grown
@@ -200,6 +207,7 @@ function drainOfParts(
       (design === 'dedicated' || roams ? software.transfers(flow) : 0),
   )
   const besideNsOf = flows.map((flow) => besideDmaNs(system, software, flow))
+  const twiceNsOf = flows.map((flow) => triedOf(system, software, flow).twiceNs)
   const reaching = (reaches: readonly number[]) => {
     const costs = withLoans(system, software, reaches, spans)
     const loads = design === 'dedicated' ? cores.map((core) => new CoreLoad(system, core, costs, reaches)) : []
@@ -221,8 +229,9 @@ function drainOfParts(
       const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
       workNs += messages * model.workNs[flow.index]!
       besideNs += messages * besideNsOf[flow.index]!
-      elseNs += messages * signals[flow.index]! * sgiNs
+      elseNs += messages * (signals[flow.index]! * sgiNs - twiceNsOf[flow.index]!)
     }
+    elseNs -= neverLentNs(system, costs, last.reaches, windowNs)
     scarcity.receivers.forEach((starves, vm) => {
       if (starves) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
     })
@@ -284,6 +293,30 @@ function withLoans(
     return Math.max(reaches[index]!, Math.min(heldNs, pathBestNs(system, flow) + spans[index]! + periodNs))
   })
   return { ...software, loanSpanNs: ({ index }) => loans[index]! }
+}
+
+/**
+ * Of the loans of messages before a window, what is counted too much: a VM has borrowed no more pages than it may when the window begins, and
+ * no more than it has receive buffers for.
+ */
+function neverLentNs(system: System, costs: SoftwareCosts, reaches: readonly number[], windowNs: number): number {
+  const { flows, lends, scenario, vmCores } = system
+  if (!lends) return 0
+  let muchNs = 0
+  vmCores.forEach((_, vm) => {
+    let [countedNs, stepsNs, eachNs] = [0, 0, 0]
+    for (const flow of flows) {
+      if (flow.destination !== vm || costs.loan(flow) === 0) continue
+      const loans =
+        messagesWithin(flow, costs.loanSpanNs(flow), windowNs) - messagesWithin(flow, reaches[flow.index]!, windowNs)
+      countedNs += loans * costs.loan(flow)
+      stepsNs += loans * LOAN_STEPS * costs.timerNs
+      eachNs = Math.max(eachNs, eachLoanNsOf(system, costs, flow))
+    }
+    const pages = Math.min(scenario.broker.lentPages, receiveBuffersOf(scenario, vm))
+    muchNs += Math.max(0, countedNs - stepsNs - pages * eachNs)
+  })
+  return muchNs
 }
 
 function limited(timeNs: number): number {

@@ -123,7 +123,7 @@ function countedAnew(system: System, software: SoftwareCosts, core: number): Cou
     counted[2 * i] = injections + (split ? again : 0)
     const ends = (flow.sourceCore === core ? 1 : 0) + (flow.destinationCore === core ? 1 : 0)
     const sentNs = flow.sourceCore === core ? system.worst(CostOp.guestSend) : 0
-    counted[2 * i + 1] = sentNs + ends * tlbRefillsOf(system, flow) * system.worst(CostOp.tlbRefill)
+    counted[2 * i + 1] = sentNs + ends * tlbRefillsOf(system, software, flow) * system.worst(CostOp.tlbRefill)
   })
   const vms = vmCores.filter((other) => other === core).length
   const splitOnce = software.transfersAnExhaustion * software.exhaustionsOnce + software.restartsOnce
@@ -135,6 +135,8 @@ function countedAnew(system: System, software: SoftwareCosts, core: number): Cou
 export function injectionsOf(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): number {
   const control = Math.min(1, system.controls)
   const sends = flow.sourceCore === core ? software.completions(flow) + 2 * control : 0
-  const receives = flow.destinationCore === core ? software.transfers(flow) + control : 0
+  // What is moved of it arrives apart, and in parts where its receiver runs out of buffers.
+  const moved = flow.pages === 'copied' ? 0 : 1 + software.waits(flow)
+  const receives = flow.destinationCore === core ? software.transfers(flow) + moved + control : 0
   return sends + receives
 }

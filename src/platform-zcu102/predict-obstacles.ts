@@ -10,8 +10,9 @@ import { receiveBuffersOf, TRANSMIT_QUEUE_SIZE } from './vm.ts'
 
 /** What can be all in use at once. */
 export interface Scarcity {
-  /** By VM: its receive buffers. */
+  /** By VM: its receive buffers; and how many of them can be asked for at once. */
   readonly receivers: readonly boolean[]
+  readonly needed: readonly number[]
   /** By flow: the message buffers of its sender. */
   readonly senders: readonly boolean[]
   /** None of either. */
@@ -35,17 +36,22 @@ export function scarcityOf(
 ): Scarcity {
   const { against, flows } = system
   const senders = flows.map((flow) => underWay(flow) > MOST_UNDER_WAY)
-  const receivers = system.vmCores.map((_, vm) => {
+  const needed = system.vmCores.map((_, vm) => {
     const incoming = flows.filter(({ destination }) => destination === vm)
     const control = flows.filter(({ source, creditEvery }) => source === vm && creditEvery < Number.POSITIVE_INFINITY)
-    const needed = incoming.reduce(
+    return incoming.reduce(
       // What is only tried to be moved may need one buffer more, for a head.
       (sum, flow) => sum + Math.min(underWay(flow), received(flow)) * (flow.pieces + (flow.pages === 'tried' ? 1 : 0)),
       control.length + controlTo(system, vm, spans),
     )
-    return needed > postedBuffers(system, vm)
   })
-  return { receivers, senders, none: against === undefined && !senders.includes(true) && !receivers.includes(true) }
+  const receivers = needed.map((count, vm) => count > postedBuffers(system, vm))
+  return {
+    receivers,
+    needed,
+    senders,
+    none: against === undefined && !senders.includes(true) && !receivers.includes(true),
+  }
 }
 
 /** Control packets of VMs that are not believed, to a VM: each takes one of its buffers. */

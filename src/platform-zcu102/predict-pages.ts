@@ -7,8 +7,9 @@ import { LOOK_BATCH, PAGE_BATCH, REVOKE_BATCH } from '../broker/index.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp, sumCharges } from '../platform/index.ts'
 import { LINE_BYTES, returnCharges, revokeCharges } from '../zero-copy/index.ts'
-import { pageRunsOf, worstNs } from './predict-charges.ts'
+import { pageRuns, worstNs } from './predict-charges.ts'
 import { onceFor, PAGE_STEP } from './predict-once.ts'
+import type { SoftwareCosts } from './predict-software.ts'
 import { messagesWithin, type System, type SystemFlow } from './predict-system.ts'
 
 const LINES = PAGE_SIZE / LINE_BYTES
@@ -53,10 +54,16 @@ export function pageStepBuffers({ flows, lends }: System): { readonly buffers: n
 }
 
 /** Guests of a core refill the TLBs that were invalidated as a whole. */
-export function tlbRefillsWithin(system: System, core: number, windowNs: number, spans: readonly number[]): number {
+export function tlbRefillsWithin(
+  system: System,
+  software: SoftwareCosts,
+  core: number,
+  windowNs: number,
+  spans: readonly number[],
+): number {
   let refillsNs = 0
   for (const flow of system.flows) {
-    const refills = tlbRefillsOf(system, flow)
+    const refills = tlbRefillsOf(system, software, flow)
     if (refills === 0) continue
     const ends = (flow.sourceCore === core ? 1 : 0) + (flow.destinationCore === core ? 1 : 0)
     const messages = messagesWithin(flow, spans[flow.index]!, windowNs)
@@ -66,11 +73,19 @@ export function tlbRefillsWithin(system: System, core: number, windowNs: number,
 }
 
 /** The same for one message, on all cores. */
-export function tlbRefillNs(system: System, flow: SystemFlow): number {
-  return 2 * tlbRefillsOf(system, flow) * system.worst(CostOp.tlbRefill)
+export function tlbRefillNs(system: System, software: SoftwareCosts, flow: SystemFlow): number {
+  return 2 * tlbRefillsOf(system, software, flow) * system.worst(CostOp.tlbRefill)
 }
 
 /** How often one message makes each of its guests refill its TLB. */
-export function tlbRefillsOf({ flushPages }: System, flow: SystemFlow): number {
-  return flow.pages === 'copied' || flow.pieces < flushPages ? 0 : pageRunsOf(flow)
+export function tlbRefillsOf(
+  { flushPages, lends, scenario }: System,
+  software: SoftwareCosts,
+  flow: SystemFlow,
+): number {
+  if (flow.pages === 'copied') return 0
+  // Nobody borrows more than he may, so that no run is longer; and each has so many pages at least.
+  const longest = lends ? Math.min(flow.movable, scenario.broker.lentPages) : flow.movable
+  if (longest < flushPages) return 0
+  return Math.min(pageRuns(flow.movable) + Math.ceil(software.waits(flow)), Math.floor(flow.movable / flushPages))
 }

@@ -64,7 +64,7 @@ export function afterNs(
     guestNs +=
       others > 0 || polls
         ? handlersWithin(system, software, core, windowNs, spans)
-        : tlbRefillsWithin(system, core, windowNs, spans)
+        : tlbRefillsWithin(system, software, core, windowNs, spans)
     return waitsNs + guestNs + load.within(windowNs) + throttledWithin(system, core, windowNs)
   })
   // Whichever core took the DMA's interrupt, or moved pages, tells the receiver's.
@@ -224,7 +224,7 @@ export function handlersWithin(
   spans: readonly number[],
 ): number {
   const runs = handlerRunsWithin(system, software, core, windowNs, spans)
-  return runs * system.worst(CostOp.guestIsr) + tlbRefillsWithin(system, core, windowNs, spans)
+  return runs * system.worst(CostOp.guestIsr) + tlbRefillsWithin(system, software, core, windowNs, spans)
 }
 
 /**

@@ -1,6 +1,8 @@
 /** Why there are flows without a bound: overload first, whatever it is of, then what a message may have to wait for. */
+import { arrivalToleranceNs } from './hops.ts'
 import { LONG_NS } from './predict-cores.ts'
 import { softwareWithin } from './predict-dma.ts'
+import { postedBuffers } from './predict-obstacles.ts'
 import { deviceWorkWithin } from './predict-path.ts'
 import type { State } from './predict-rounds.ts'
 import { softwareOf } from './predict-software.ts'
@@ -10,7 +12,7 @@ import { IN_TIME, overloadLines, type ResourceUse } from './predict-utilization.
 /** `statics`: the obstacles that need no search. At least one line. */
 export function reasonsOf(
   system: System,
-  { drainNs, obstacles, spans }: State,
+  { drainNeeds, drainNs, obstacles, spans }: State,
   utilization: readonly ResourceUse[],
   statics: readonly string[],
 ): string[] {
@@ -18,19 +20,32 @@ export function reasonsOf(
   const drains = drainNs < Number.POSITIVE_INFINITY
   const lines = [...(drains ? [] : overloadLines(utilization)), ...statics, ...obstacles]
   if (lines.length > 0) return lines
-  return drains ? latenessOf(system, spans, drainNs) : [backlogOf(system, spans)]
+  return drains ? latenessOf(system, spans, drainNs, drainNeeds) : [backlogOf(system, spans)]
 }
 
-/** Everything is done in some time, but that is long beside the periods of some flows. */
-function latenessOf({ flows }: System, spans: readonly number[], drainNs: number): string[] {
+/** Everything is done in some time, but not before some flows run out of buffers: the rate test then may hold them back ever longer. */
+function latenessOf(system: System, spans: readonly number[], drainNs: number, needs: readonly number[]): string[] {
+  const { flows, scenario } = system
+  const all = `at worst costs all that may be under way takes ${(drainNs / 1e6).toFixed(1)} ms`
   return flows
     .filter(({ index }) => !(spans[index]! < Number.POSITIVE_INFINITY))
-    .map(
-      ({ name, periodNs }) =>
-        `flow ${name}: at worst costs a message may wait ${(drainNs / 1e6).toFixed(1)} ms for all that may be under way, longer than the ` +
-        `${MOST_UNDER_WAY} periods, ${((MOST_UNDER_WAY * periodNs) / 1e6).toFixed(1)} ms, for which its sender has buffers: the rate test may hold ` +
-        'it back ever longer; send all less often, or in larger pieces',
-    )
+    .map(({ after, destination, index, name, periodNs }) => {
+      if (after >= 0 && !(spans[after]! < Number.POSITIVE_INFINITY)) {
+        return `flow ${name}: it is not known when ${flows[after]!.name} arrives, which releases it`
+      }
+      const posted = postedBuffers(system, destination)
+      if (needs[destination]! > posted && drainNs > arrivalToleranceNs(scenario, index)) {
+        return (
+          `flow ${name}: ${all}, in which VM ${scenario.vms[destination]!.name} may be sent ${needs[destination]} pieces, and it posts ` +
+          `${posted} receive buffers: who waits for one may hold back what follows ever longer; give it more, or send all less often`
+        )
+      }
+      return (
+        `flow ${name}: ${all}, longer than its sender's ${MOST_UNDER_WAY} buffers last, ` +
+        `${((MOST_UNDER_WAY * periodNs) / 1e6).toFixed(1)} ms: the rate test may hold it back ever longer; send all less often, or in ` +
+        'larger pieces'
+      )
+    })
 }
 
 /** Nothing is overloaded, but all of it together: the windows of docs/prediction.md §3 count one after another what may run at once. */

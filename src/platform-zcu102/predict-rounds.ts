@@ -43,8 +43,9 @@ export interface State {
   /** From nominal release until read, as part of a window in which everything that was under way is done; Infinity: none. */
   readonly drained: readonly number[]
   drainedOf(name: Tightening): readonly number[]
-  /** How long that window is; Infinity: there is none. */
+  /** How long that window is, Infinity: there is none; and the receive buffers that can be asked for in it at once, by VM. */
   readonly drainNs: number
+  readonly drainNeeds: readonly number[]
   readonly beforeNs: readonly number[]
   readonly afterNs: readonly number[]
   /** What a flow's releases inherit of jitter from those that cause them. */
@@ -314,6 +315,7 @@ function step(
     drained: drain.readNs,
     drainedOf: (name) => drain.readNsOf(name),
     drainNs: drain.lengthNs,
+    drainNeeds: drain.needed,
     // From the release that the flow's first one would have had: inherited jitter is part of it.
     spans: flows.map((flow, i) => {
       const readNs = wholeNs(round.underWayOf(flow, stage[i]!), afterNs[i]!, windows[i]!, Number.POSITIVE_INFINITY)
@@ -364,6 +366,7 @@ function stageAlone(system: System, { scheduler, ranks }: Rounds, spans: readonl
     drained: [],
     drainedOf: () => [],
     drainNs: Number.POSITIVE_INFINITY,
+    drainNeeds: [],
     beforeNs: parts.sentNs,
     afterNs: flows.map(() => Number.POSITIVE_INFINITY),
     inheritedNs: parts.inheritedNs,

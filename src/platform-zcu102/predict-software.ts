@@ -23,6 +23,7 @@ import {
   loanSteps,
   looksForInterrupts,
   messageCharges,
+  pageCharges,
   pieceCharges,
   REFILL_KICK_CHARGES,
   TIMER_CHARGES,
@@ -47,9 +48,14 @@ export interface SoftwareCosts {
   readonly transferNs: number
   readonly transfer: (flow: SystemFlow) => number
   readonly message: (flow: SystemFlow) => number
+  /** Most of its pages that are moved, and what that costs until they have arrived; the second is in `message`. */
+  readonly pages: (flow: SystemFlow) => number
+  readonly pagesNs: (flow: SystemFlow) => number
   /** Bringing the lent pages of a message back, after it has been read. */
   readonly loan: (flow: SystemFlow) => number
   readonly loanSteps: (flow: SystemFlow) => number
+  /** They may not have been given back when the loan is due, and are copied then. */
+  readonly revokes: (flow: SystemFlow) => boolean
   /** From nominal release until they are back. */
   readonly loanSpanNs: (flow: SystemFlow) => number
   /** Around one credit update. */
@@ -128,12 +134,14 @@ export function longestStepNs(system: System): number {
 }
 
 export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
-  const { best, chains, design } = system
+  const { best, chains, design, scenario } = system
+  const { lentPages } = scenario.broker
   const floating = design === 'floating'
   // A throttled core that looks for interrupts takes no exception for them.
   const interruptBestNs = looksForInterrupts(system) ? best(CostOp.gicAccess) : best(CostOp.irqEntryAck)
   // A loan is due a period after it began, which is after the release, and what was handed back by then is found.
-  const revokes = (flow: SystemFlow) => underWay.handedBackNs(flow) > flow.periodNs || isForeign(system, flow)
+  const revokes = (flow: SystemFlow) =>
+    system.lends && (underWay.handedBackNs(flow) > flow.periodNs || isForeign(system, flow))
   const starves = (flow: SystemFlow) => underWay.starves(flow.destination) || isWithheld(system, flow)
   // A message that has waited for buffers goes on with enough for a transfer, if it is only others that may keep them back.
   const parts = (flow: SystemFlow) =>
@@ -149,6 +157,13 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   }
   const waitsOnce = WAITS_ONCE * new Set(system.flows.filter(starves).map(({ destination }) => destination)).size
   const waits = ofFlow((flow) => (starves(flow) ? waitsOf(system, flow) : 0))
+  // A message is copied from the page on for which its receiver has borrowed enough. What it is told of in parts it may have given back.
+  const pages = ofFlow((flow) => (system.lends && !starves(flow) ? Math.min(flow.movable, lentPages) : flow.movable))
+  const pagesNs = ofFlow((flow) =>
+    onceFor(system, `${pages(flow)} pages, ${waits(flow)} waits`, flow.index, () =>
+      worstNs(system, pageCharges(system, flow, pages(flow), waits(flow))),
+    ),
+  )
   const { regulator } = system
   const blacksOut = regulator.kind === 'budget' && regulator.budgetNs < regulator.periodNs
   const transfer = ofFlow((flow) =>
@@ -180,24 +195,29 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     // All of a period: a chain ends all the same, but nothing waits.
     timersAnExhaustion: blacksOut ? 2 : 0,
     transfersAnExhaustion: BREAKS_AN_EXHAUSTION * transfersABreak,
-    message: ofFlow((flow) =>
-      onceFor(
-        system,
-        completions(flow) < 1 ? 'message' : 'message, told',
-        flow.index,
-        () =>
-          worstNs(system, messageCharges(system, flow, completions(flow))) +
-          awaitedNs(system, flow) +
-          foreignMessageNs(system, flow),
-      ),
+    message: ofFlow(
+      (flow) =>
+        onceFor(
+          system,
+          completions(flow) < 1 ? 'message' : 'message, told',
+          flow.index,
+          () =>
+            worstNs(system, messageCharges(system, flow, completions(flow))) +
+            awaitedNs(system, flow) +
+            foreignMessageNs(system, flow),
+        ) + pagesNs(flow),
     ),
+    pages,
+    pagesNs,
     loan: ofFlow((flow) => {
       const again = revokes(flow)
-      return onceFor(system, again ? 'loan revoked' : 'loan', flow.index, () =>
-        worstNs(system, loanCharges(system, flow, again)),
+      const lent = pages(flow)
+      return onceFor(system, again ? `loan of ${lent} revoked` : `loan of ${lent}`, flow.index, () =>
+        worstNs(system, loanCharges(system, lent, again)),
       )
     }),
-    loanSteps: ofFlow((flow) => loanSteps(system, flow, revokes(flow))),
+    revokes,
+    loanSteps: ofFlow((flow) => loanSteps(system, pages(flow), revokes(flow))),
     loanSpanNs: ofFlow((flow) => underWay.loanSpanNs(flow)),
     controlNs: onceFor(system, 'control', 0, () => worstNs(system, controlCharges(system))),
     timerNs: onceFor(system, 'timer', 0, () => worstNs(system, TIMER_CHARGES)),

@@ -6,6 +6,7 @@ import { CostOp } from '../platform/index.ts'
 import type { FlowSpec, InterruptSpec, Scenario } from '../scenario/index.ts'
 import { TransferPolicy } from '../zero-copy/index.ts'
 import type { BoardProfile } from './board-profile.ts'
+import { planColors } from './colors.ts'
 import type { Design } from './design.ts'
 import { interruptsOf } from './interrupts.ts'
 import { chainingOf, costTriples, isPinned } from './pinned.ts'
@@ -35,6 +36,8 @@ export interface SystemFlow {
    * moved, because nothing can stand in the way: whole pages on both sides, any colour will do, and nobody borrows too many.
    */
   readonly pages: 'copied' | 'tried' | 'moved'
+  /** Most pages of a message that can be exchanged or lent; 0: none, though it may be tried. */
+  readonly movable: number
   /** The flow whose arrivals release it, or -1. */
   readonly after: number
   readonly computeNs: number
@@ -125,6 +128,7 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
       workNs: (pieces - 1) * transferTimeNs(chunkBytes, bytesPerNs) + transferTimeNs(lastBytes, bytesPerNs),
       creditEvery: creditEvery > messages ? Number.POSITIVE_INFINITY : creditEvery,
       pages: pagesOf(scenario, design, flow),
+      movable: movableOf(scenario, design, profile, flow),
       after: flow.after === null ? -1 : scenario.flows.findIndex(({ name }) => name === flow.after),
       computeNs: flow.computeNs,
     }
@@ -159,14 +163,30 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
   }
 }
 
-function pagesOf({ broker, flows, vms }: Scenario, design: Design, flow: FlowSpec): SystemFlow['pages'] {
-  const { colorPolicy, lentPages, remapThresholdBytes, transfer } = broker
-  if (design === 'dedicated' || transfer === 'copy') return 'copied'
+/** Whole pages of a message that is long enough for them to be moved; 0: it is copied. */
+function wholePages({ remapThresholdBytes, transfer }: Scenario['broker'], { lengthBytes }: FlowSpec): number {
   const policy = new TransferPolicy(transfer, { thresholdBytes: remapThresholdBytes })
-  const movable = ({ lengthBytes }: FlowSpec) => {
-    const pages = Math.floor(lengthBytes / PAGE_SIZE)
-    return pages * PAGE_SIZE >= policy.thresholdBytes ? pages : 0
+  const pages = Math.floor(lengthBytes / PAGE_SIZE)
+  return pages * PAGE_SIZE >= policy.thresholdBytes ? pages : 0
+}
+
+/** With `refuse` a VM only ever has pages of its own colours, so that none fits a VM which has no colour in common with it. */
+function movableOf({ broker, vms }: Scenario, design: Design, profile: BoardProfile, flow: FlowSpec): number {
+  const { colorPolicy, poolColors, transfer } = broker
+  if (design === 'dedicated' || transfer === 'copy') return 0
+  if (colorPolicy === 'refuse') {
+    const plan = planColors(profile.pageColors.value, vms, poolColors)
+    const colorsOf = (name: string) => plan.vms[vms.findIndex((vm) => vm.name === name)]!
+    const theirs = colorsOf(flow.to)
+    if (!colorsOf(flow.from).some((color) => theirs.includes(color))) return 0
   }
+  return wholePages(broker, flow)
+}
+
+function pagesOf({ broker, flows, vms }: Scenario, design: Design, flow: FlowSpec): SystemFlow['pages'] {
+  const { colorPolicy, lentPages, transfer } = broker
+  if (design === 'dedicated' || transfer === 'copy') return 'copied'
+  const movable = (other: FlowSpec) => wholePages(broker, other)
   if (movable(flow) === 0) return 'copied'
   const borrowed = flows.reduce((sum, other) => (other.to === flow.to ? sum + MOST_UNDER_WAY * movable(other) : sum), 0)
   const free = colorPolicy === 'accept' && vms.every(({ buffers }) => buffers === 'page-aligned')

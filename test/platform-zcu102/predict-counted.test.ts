@@ -10,7 +10,10 @@ import { randomScenario } from './random-scenarios.ts'
 /** Every number, and what every function says of each flow. */
 function valuesOf({ flows }: System, { events: _, ...costs }: SoftwareCosts) {
   return Object.fromEntries(
-    Object.entries(costs).map(([name, cost]) => [name, typeof cost === 'function' ? flows.map(cost) : cost]),
+    Object.entries(costs).map(([name, cost]) => [
+      name,
+      typeof cost === 'function' ? flows.map((flow) => cost(flow)) : cost,
+    ]),
   )
 }
 

@@ -20,6 +20,7 @@ import {
   controlCharges,
   loanCharges,
   messageCharges,
+  pageCharges,
   pieceCharges,
   transferCharges,
 } from '../../src/platform-zcu102/predict-charges.ts'
@@ -53,9 +54,10 @@ function predicted(scenario: Scenario, design: Design): Charges {
     // o_m of the abstract model.
     flow.pages === 'moved' ? {} : FIRST_TRANSFER_CHARGES,
     messageCharges(system, flow),
+    pageCharges(system, flow, flow.movable),
     timesCharges(flow.pieces, pieceCharges(system)),
     timesCharges(softwareOf(system, ONE).transfers(flow), transferCharges(system, flow.pieces)),
-    loanCharges(system, flow, true),
+    loanCharges(system, flow.movable, true),
   )
 }
 
