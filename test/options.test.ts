@@ -24,7 +24,7 @@ import { parseScenario } from 'virtio-sdk/scenario'
 import { EventKernel, TraceRecorder } from 'virtio-sdk/sim'
 import * as testing from 'virtio-sdk/testing'
 import { HostileGuest } from 'virtio-sdk/testing/hostile-guest'
-import { SharedMemoryTransport } from 'virtio-sdk/transport'
+import { MmioTransport, MmioWindow, SharedMemoryTransport } from 'virtio-sdk/transport'
 import * as virtio from 'virtio-sdk/virtio'
 import {
   layoutSplitQueue,
@@ -142,6 +142,10 @@ const WALKS: Readonly<Record<string, Walk>> = {
     call: (option) => new SharedMemoryTransport(adder.create(), { memory, ...option }),
     right: { 'grants[].address': [0] },
     sample: { grants: [{ address: 0, lengthBytes: 4096 }] },
+  },
+  MmioWindow: {
+    call: (option) => new MmioWindow(adder.create(), { memory, interruptLine() {}, ...option }),
+    right: { vendorId: [0] },
   },
   startDriver: {
     call: (option) => virtio.startDriver(new SharedMemoryTransport(adder.create()), option),

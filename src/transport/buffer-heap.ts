@@ -4,7 +4,7 @@
  */
 import { checkInteger, checkPowerOfTwo, refuseOption } from '../internal/check-option.ts'
 import { refuseState } from '../internal/saved-state.ts'
-import { BumpAllocator } from '../memory/index.ts'
+import { BumpAllocator, type GuestMemory } from '../memory/index.ts'
 
 /** Smallest block: a cache line, so that two buffers never share one. */
 const SMALLEST = 64
@@ -100,4 +100,10 @@ export class BufferHeap {
 
 function blockSize(lengthBytes: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(lengthBytes, SMALLEST)))
+}
+
+/** Over the largest region of a memory. */
+export function heapOf(memory: GuestMemory): BufferHeap {
+  const largest = memory.regions.reduce((a, b) => (b.size > a.size ? b : a))
+  return new BufferHeap(largest.base, largest.size)
 }

@@ -9,9 +9,8 @@
  * Both edges are hooks, so that a simulated board makes them an exit with a cost and an injected interrupt. Neither side ever runs
  * inside a turn of the other: what a device raises while it runs waits until it has returned.
  */
-import { checkArray, checkFunction, checkMemory, checkMethods, checkObject } from '../internal/check-option.ts'
+import { checkArray, checkMemory, checkMethods, checkObject } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
-import { watchPromise } from '../internal/watch-promise.ts'
 import { GuestMemory } from '../memory/index.ts'
 import type {
   DeviceContract,
@@ -20,7 +19,8 @@ import type {
   DriverTransport,
   QueueAddresses,
 } from '../virtio/index.ts'
-import { BufferHeap } from './buffer-heap.ts'
+import { heapOf } from './buffer-heap.ts'
+import { afterEvents, deviceHook } from './device-host.ts'
 
 /** Options of `SharedMemoryTransport`: memory, hooks for its two edges, and what the device may see of the memory. */
 export interface SharedMemoryOptions {
@@ -114,17 +114,18 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
     this.memory = options.memory ?? GuestMemory.ofSize(16 * 1024 * 1024, 0x4000_0000)
     this.#allocator = options.allocator ?? heapOf(this.memory)
     const { grants, onDeviceWrite, doorbell, interrupt, workLeft } = options
-    this.#doorbell = doorbell === undefined ? (queue) => this.#trap(queue) : this.#hook('doorbell', doorbell)
+    this.#doorbell =
+      doorbell === undefined ? (queue) => this.#trap(queue) : deviceHook(this.registers, 'doorbell', doorbell)
     // The driver is to hear of the device that a lost interrupt broke, so it is called as without the hook.
     const raise = () => this.#raise()
-    this.#interrupt = interrupt === undefined ? raise : this.#hook('interrupt', interrupt, raise)
+    this.#interrupt = interrupt === undefined ? raise : deviceHook(this.registers, 'interrupt', interrupt, raise)
     this.#grants = grants === undefined ? null : new GrantedMemory(this.memory, grants)
     const deviceSide: DeviceTransport = {
       memory: this.#grants?.memory ?? this.memory,
-      ...(onDeviceWrite !== undefined && { onDeviceWrite: this.#hook('onDeviceWrite', onDeviceWrite) }),
+      ...(onDeviceWrite !== undefined && { onDeviceWrite: deviceHook(this.registers, 'onDeviceWrite', onDeviceWrite) }),
       limitsAccess: grants !== undefined,
       raiseInterrupt: this.#interrupt,
-      requestPoll: workLeft === undefined ? () => this.#leaveWork() : this.#hook('workLeft', workLeft),
+      requestPoll: workLeft === undefined ? () => this.#leaveWork() : deviceHook(this.registers, 'workLeft', workLeft),
     }
     this.registers.attach(deviceSide)
   }
@@ -241,29 +242,6 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
     this.#allocator.restoreState?.(state)
   }
 
-  /**
-   * A hook of the user's as either side calls it: what it throws, or rejects with, is a fault of the device, which needs a reset, for a
-   * kick, an interrupt or a write was lost. `afterFault` follows.
-   */
-  #hook<A extends unknown[]>(
-    name: string,
-    hook: (...args: A) => void,
-    afterFault: () => void = () => {},
-  ): (...args: A) => void {
-    checkFunction(name, hook)
-    const report = (error: unknown) => {
-      this.registers.reportFault(error, -1, true)
-      afterFault()
-    }
-    return (...args) => {
-      try {
-        watchPromise(hook(...args), report)
-      } catch (error) {
-        report(error)
-      }
-    }
-  }
-
   /** Trap and emulate: the driver's core runs the device until it is idle, then takes what was raised. */
   #trap(queue: number): void {
     this.#traps++
@@ -332,13 +310,6 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
   }
 }
 
-/** `setImmediate` does not wait, where there is one. */
-function afterEvents(run: () => void): void {
-  const { setImmediate } = globalThis as { setImmediate?: (run: () => void) => void }
-  if (setImmediate === undefined) setTimeout(run, 0)
-  else setImmediate(run)
-}
-
 /** The hooks are looked at where they are taken. Throws `VirtioError` INVALID_OPTION. */
 function checkOptions(options: SharedMemoryOptions): void {
   checkObject('options', options)
@@ -348,11 +319,6 @@ function checkOptions(options: SharedMemoryOptions): void {
   if (grants === undefined) return
   checkArray('grants', grants, 'an array of MemoryGrant')
   for (const [i, grant] of grants.entries()) checkObject(`grants[${i}]`, grant, 'a MemoryGrant')
-}
-
-function heapOf(memory: GuestMemory): BufferHeap {
-  const largest = memory.regions.reduce((a, b) => (b.size > a.size ? b : a))
-  return new BufferHeap(largest.base, largest.size)
 }
 
 /** The granted ranges as a memory of their own over the same bytes: nothing outside them has an address there. */

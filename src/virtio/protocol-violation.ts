@@ -22,6 +22,8 @@ export type ProtocolRule =
   | 'notify-before-driver-ok'
   | 'config-before-features-ok'
   | 'config-read-only'
+  // Of a transport's register file: an access that no register takes.
+  | 'register-access'
   // Requests of a device type that are whole as a chain, and wrong as a request.
   | 'vsock-header-malformed'
   | 'vsock-event-malformed'
