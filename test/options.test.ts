@@ -143,6 +143,10 @@ const WALKS: Readonly<Record<string, Walk>> = {
     right: { 'grants[].address': [0] },
     sample: { grants: [{ address: 0, lengthBytes: 4096 }] },
   },
+  MmioTransport: {
+    call: (option) => MmioTransport.probe({ read: () => 0, write() {} }, { memory, ...option } as never),
+    right: { configLengthBytes: [0] },
+  },
   MmioWindow: {
     call: (option) => new MmioWindow(adder.create(), { memory, interruptLine() {}, ...option }),
     right: { vendorId: [0] },

@@ -13,7 +13,7 @@ const doubler = defineDevice({
 
 const memory = GuestMemory.ofSize(1 << 20, 0x8000_0000)
 // An emulator has its own: give it the level, and call the window for each of the guest's accesses.
-const line = new InterruptLine(() => transport.takeInterrupt())
+const line = new InterruptLine(() => transport?.takeInterrupt() ?? false)
 const window = new MmioWindow(doubler.create(), { memory, interruptLine: (level) => line.set(level) })
 
 // The driver's side takes anything that reads and writes registers: this window, or the machine of an emulator.

@@ -26,7 +26,7 @@ export interface MmioTransportOptions<C extends DeviceContract = DeviceContract>
   readonly allocator?: BufferAllocator
   /** Names for the device's queues, features and configuration. Default: the driver brings its own. */
   readonly contract?: C
-  /** The registers do not tell how long the configuration is. Default: as long as the device type has it, or 4096 - 256 bytes. */
+  /** The registers do not tell how long the configuration is. Default 3840 bytes: the rest of a page. */
   readonly configLengthBytes?: number
 }
 
