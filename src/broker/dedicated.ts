@@ -92,7 +92,7 @@ export class DedicatedBroker implements Broker {
       return
     }
     const doorbell = argument
-    if ((doorbell & 1) === BrokerQueue.receive && !this.#relay.endpoints[doorbell >> 1]!.starved) return
+    if ((doorbell & 1) === BrokerQueue.receive && !this.#relay.mayFeed(doorbell >> 1)) return
     this.#kicked[doorbell] = 1
     this.#port.sendIpi(core, this.#core)
   }

@@ -37,8 +37,6 @@ export class Endpoint {
   heldMessages = 0
   /** Arrived transfers whose used elements are not all written, oldest first. */
   readonly arrived: Transfer[] = []
-  /** Messages that wait for more of its receive buffers than one. */
-  waiting = 0
   /** The core that writes them, or -1. */
   announcer = -1
 

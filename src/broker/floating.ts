@@ -65,8 +65,8 @@ export class FloatingBroker implements Broker {
     if (cause === BrokerCause.detach) return this.#relay.restsUntilNs(argument) > 0
     if (cause !== BrokerCause.doorbell) return false
     const vm = argument >> 1
-    // A broker that waits for no buffers looks at the ring before it does.
-    if ((argument & 1) === BrokerQueue.receive && !this.#relay.endpoints[vm]!.starved) return true
+    // A broker that waits for no buffers, or for more than there are, looks at the ring before it waits again.
+    if ((argument & 1) === BrokerQueue.receive && !this.#relay.mayFeed(vm)) return true
     const untilNs = this.#relay.restsUntilNs(vm)
     if (untilNs === 0) return false
     this.#waiting[argument] = 1

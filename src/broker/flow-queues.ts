@@ -4,7 +4,6 @@
  * message of each flow is in one of three trees, by the time until which it waits, or by its urgency.
  */
 import { LeastKeys } from '../internal/least-keys.ts'
-import { ANNOUNCE_BATCH } from './batches.ts'
 import { FlowState } from './flow.ts'
 import { type Message, MessageTable } from './message-table.ts'
 import type { RelayContext } from './relay-context.ts'
@@ -49,7 +48,7 @@ export class FlowQueues {
   dequeue(state: FlowState, nowNs: number): Message {
     const message = state.remove(nowNs, this.#waitedNs(state.first!, nowNs))
     message.queued = false
-    if (message.starved) this.#wait(message, false)
+    message.starved = false
     this.#count(message, -1)
     this.#place(message.flow)
     return message
@@ -94,28 +93,15 @@ export class FlowQueues {
    * that holds its buffers back, and then gives them, does not make what waited for them more urgent than all others.
    */
   readonly hasBuffer = (message: Message): boolean => {
-    const has = this.#context.hasBuffer(message.destination, message.starved ? this.#wanted(message) : 1)
+    const has = this.#context.hasBuffer(message.destination)
     if (has && message.starved) {
       const state = this.states[message.flow]!
       message.fedNs = this.#context.port.now()
       message.deadlineNs = message.fedNs + state.deadlineNs
       if (state.first === message) this.#letCompete(message.flow)
     }
-    if (message.starved === has) this.#wait(message, !has)
+    message.starved = !has
     return has
-  }
-
-  #wait(message: Message, starved: boolean): void {
-    message.starved = starved
-    this.#context.endpoints[message.destination]!.waiting += starved ? 1 : -1
-  }
-
-  /** Receive buffers for a transfer of its rest: who gives them one by one does not make a transfer of each. */
-  #wanted({ destination, movedBytes, totalBytes }: Message): number {
-    const { chunkBytes, receiveBuffers } = this.#context.config
-    const posted = receiveBuffers?.[destination] ?? 1
-    const pieces = Math.ceil((totalBytes - movedBytes) / chunkBytes)
-    return Math.max(1, Math.min(pieces, ANNOUNCE_BATCH, Math.floor(posted / 2)))
   }
 
   /** In the order of the flows, each that is more urgent than the best so far is looked at; of equals the first wins. */

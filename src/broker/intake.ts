@@ -6,7 +6,7 @@
 import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { ChainReader, DescriptorChain } from '../virtqueue/index.ts'
-import { DROP_BATCH, EXTENTS_PER_PAGE, FETCH_BATCH, REVOKE_BATCH } from './batches.ts'
+import { DROP_BATCH, EXTENTS_PER_PAGE, FETCH_BATCH, FETCHED_DESCRIPTORS, REVOKE_BATCH } from './batches.ts'
 import { fetchesOf } from './charges.ts'
 import type { FlowQueues } from './flow-queues.ts'
 import type { RefusalReason, RelayContext } from './relay-context.ts'
@@ -136,7 +136,7 @@ export class Intake {
     const state = this.#queues.states[flowIndex]
     if (state === undefined || state.source !== vm) return 'header'
     if (payloadBytes > state.maximumBytes) return 'too-long'
-    if (isScattered(chain)) return 'scattered'
+    if (isScattered(chain) || (payloadBytes === 0 && chain.descriptorCount > FETCHED_DESCRIPTORS)) return 'scattered'
     if (state.untimed >= DROP_BATCH) return 'later'
 
     const message = this.#queues.messages.take()

@@ -25,8 +25,8 @@
  * buffer) is eligible when it comes.
  */
 
-/** Messages without payload (connection control, credit) may come in short bursts, this many a period. */
-export const CONTROL_MESSAGES_A_PERIOD = 2
+/** Messages without payload (connection control, credit) compete at most so often a period, none of them early. */
+export const CONTROL_MESSAGES_A_PERIOD = 1
 /** So many of them are looked at, at once: a guest has so many slots for them on each connection. */
 export const CONTROL_MESSAGES_TIMED = 4
 
@@ -67,8 +67,8 @@ export class Policing {
   /** A message without payload: the earliest time at which it may compete. */
   control(nowNs: number): number {
     const { periodNs } = this.#rate
-    const eligibleNs = Math.max(nowNs, this.#controlTatNs - periodNs)
-    this.#controlTatNs = Math.max(eligibleNs, this.#controlTatNs) + periodNs / CONTROL_MESSAGES_A_PERIOD
+    const eligibleNs = Math.max(nowNs, this.#controlTatNs)
+    this.#controlTatNs = eligibleNs + periodNs / CONTROL_MESSAGES_A_PERIOD
     return eligibleNs
   }
 

@@ -12,7 +12,7 @@ import {
 import type { PlatformPort } from '../platform/index.ts'
 import type { DeviceRing } from '../virtqueue/index.ts'
 import { type ColorPolicy, type TransferPolicy, ZeroCopy } from '../zero-copy/index.ts'
-import { LONGEST_REST_NS, USELESS_BATCH } from './batches.ts'
+import { ANNOUNCE_BATCH, LONGEST_REST_NS, USELESS_BATCH } from './batches.ts'
 import { Endpoint } from './endpoint.ts'
 import type { BrokerFlow } from './flow.ts'
 import type { Message } from './message-table.ts'
@@ -109,6 +109,11 @@ export class RelayContext {
   readonly wakeUps: WakeUps
   /** By core: a VM of its own has been interrupted and cannot run until the core leaves the broker. */
   readonly guestWaits: Uint8Array
+  /**
+   * By VM: receive buffers that have to be at hand before anything goes on to it, once it has run out of them: as many as a transfer takes, or
+   * half of what it keeps posted.
+   */
+  readonly #wantedAgain: readonly number[]
   /** The core that runs the current step, and how many there were. */
   core = 0
   #step = 0
@@ -129,6 +134,9 @@ export class RelayContext {
     this.zeroCopy = ZeroCopy.on(port, { ...config, vmCount: config.cores.length })
     this.wakeUps = new WakeUps(port, config.coreCount)
     this.guestWaits = new Uint8Array(config.coreCount)
+    this.#wantedAgain = config.cores.map((_, vm) =>
+      Math.max(1, Math.min(ANNOUNCE_BATCH, Math.floor((config.receiveBuffers?.[vm] ?? 1) / 2))),
+    )
   }
 
   /** Shows a VM what was staged in one of its queues, and interrupts it if the ring says so. */
@@ -188,22 +196,44 @@ export class RelayContext {
     this.wakeUps.forHeld(this.core, untilNs)
   }
 
-  /** True when `wanted` receive buffers of the VM are at hand. When there are fewer, its next refill will kick. */
-  hasBuffer(vm: number, wanted = 1): boolean {
+  /**
+   * True when a receive buffer of the VM is at hand; of one that has run out of them, when there are as many again as `#wantedAgain` says:
+   * who gives them one by one does not make a transfer of each. Where there are fewer, its ring asks for a kick when there are enough.
+   */
+  hasBuffer(vm: number): boolean {
     const endpoint = this.endpoints[vm]!
     const pool = endpoint.pool!
     const queue = endpoint.queues!.receive
+    const wanted = endpoint.starved ? this.#wantedAgain[vm]! : 1
     if (pool.count < wanted) this.takeBuffers(vm, wanted - pool.count)
-    if (pool.count < wanted && (!endpoint.starved || wanted > 1) && queue.violation === null) {
-      // Armed until buffers are at hand: those that came meanwhile may be none that a message fits. A VM that posts many of those has
-      // some of them looked at in each step; it gets them back, and kicks when it posts others.
-      endpoint.starve(this.port.now())
-      while (pool.count < wanted && queue.enableNotifications() && this.#maySpend(endpoint))
-        this.takeBuffers(vm, wanted - pool.count)
+    if (pool.count >= wanted) {
+      if (endpoint.starved) this.#feed(endpoint)
+      return true
     }
-    // Others may still wait for more than this one.
-    if (pool.count >= wanted && endpoint.starved && endpoint.waiting === 0) this.refilled(vm)
-    return pool.count >= wanted
+    if (queue.violation !== null) return false
+    endpoint.starve(this.port.now())
+    // Armed until buffers are at hand: those that came meanwhile may be none that a message fits. A VM that posts many of those has
+    // some of them looked at in each step; it gets them back, and kicks when it posts others.
+    const again = this.#wantedAgain[vm]!
+    // A ring too small for that never has them: the VM has asked for less than its scenario says.
+    while (
+      pool.count < again &&
+      queue.delayNotifications(Math.min(again - pool.count, queue.size)) &&
+      this.#maySpend(endpoint)
+    )
+      this.takeBuffers(vm, again - pool.count)
+    if (pool.count < again) return false
+    this.#feed(endpoint)
+    return true
+  }
+
+  /**
+   * Whether the VM may have given back what a message waits for, so that its kick is worth the lock. May be asked without it: whoever looks
+   * for a buffer, with the lock, looks at the ring.
+   */
+  mayFeed(vm: number): boolean {
+    const { pool, queues, starved } = this.endpoints[vm]!
+    return starved && pool !== null && queues!.receive.claimsAvailable(this.#wantedAgain[vm]! - pool.count)
   }
 
   /**
@@ -260,8 +290,13 @@ export class RelayContext {
 
   /** The VM posted receive buffers while a message waited for one. */
   refilled(vm: number): void {
-    const endpoint = this.endpoints[vm]!
+    const { pool, starved } = this.endpoints[vm]!
+    if (starved && pool !== null) this.hasBuffer(vm)
+  }
+
+  #feed(endpoint: Endpoint): void {
     endpoint.feed(this.port.now())
-    if (this.config.suppressRefillKicks) endpoint.queues?.receive.disableNotifications()
+    if (this.config.suppressRefillKicks) endpoint.queues!.receive.disableNotifications()
+    else endpoint.queues!.receive.enableNotifications()
   }
 }

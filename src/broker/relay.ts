@@ -101,7 +101,7 @@ export class Relay {
       return false
     }
     let left = DROP_BATCH
-    left -= this.#dropLostOf(endpoint, left, Number.POSITIVE_INFINITY)
+    left -= this.#dropLostOf(endpoint, left)
     if (left === 0 || !this.#pages.settleLoansOf(vm)) return true
     left -= this.#outlet.drop(endpoint, left)
     left -= pool!.close(left)
@@ -131,6 +131,11 @@ export class Relay {
   /** The VM posted receive buffers while a message waited for one. */
   refilled(vm: number): void {
     this.#context.refilled(vm)
+  }
+
+  /** Whether a kick of the VM's receive queue needs an answer: a message waits, and there may be enough now. Without the lock, too. */
+  mayFeed(vm: number): boolean {
+    return this.#context.mayFeed(vm)
   }
 
   /**
@@ -327,21 +332,24 @@ export class Relay {
   }
 
   /**
-   * Ends a batch of what can never arrive: messages to a VM that is gone or broke its receive queue, or from one that is gone. Those to
-   * one that is gone wait for their time like any other: whoever sends to it as fast as it can is held to its rate. True: call again.
+   * Ends a batch of what can never arrive: messages to a VM that is gone or broke its receive queue, or from one that is gone. True: call again.
    */
   dropLost(core: number): boolean {
     this.#context.core = core
     let left = DROP_BATCH
     for (const endpoint of this.endpoints) {
-      if (endpoint.unreachable && left > 0) left -= this.#dropLostOf(endpoint, left, this.#port.now())
+      if (endpoint.unreachable && left > 0) left -= this.#dropLostOf(endpoint, left)
     }
     return left === 0
   }
 
-  /** Up to `limit` units of it, of what may have competed by `untilNs`: messages, and pages that were on their way; returns how many. */
-  #dropLostOf({ vm }: Endpoint, limit: number, untilNs: number): number {
+  /**
+   * Up to `limit` units of it: messages, and pages that were on their way; returns how many. A message to a VM that is gone waits for its time,
+   * and those behind it come a period later, as if it had arrived: so nobody is made to send more by a receiver that resets again and again.
+   */
+  #dropLostOf({ vm }: Endpoint, limit: number): number {
     const { endpoints, observer } = this.#context
+    const nowNs = this.#port.now()
     let left = limit
     for (const flow of this.#queues.flowsWaitingOf(vm)) {
       const state = this.#queues.states[flow]!
@@ -350,9 +358,10 @@ export class Relay {
       if (!endpoints[destination]!.unreachable && !gone) continue
       left -= this.#pages.abandon(flow, left)
       for (; left > 0 && state.first !== null && state.first !== this.#running?.message; left--) {
-        if (!gone && state.first.eligibleNs > untilNs) break
+        if (!gone && state.first.eligibleNs > nowNs) break
+        if (!gone) state.first.fedNs = nowNs
         observer.onRefused?.(source, 'unreachable')
-        this.#outlet.completeIfOver(this.#queues.dequeue(state, this.#port.now()))
+        this.#outlet.completeIfOver(this.#queues.dequeue(state, nowNs))
       }
       if (left === 0) break
     }

@@ -308,21 +308,38 @@ describe('receive buffers that are kept back', () => {
     for (let i = 0; i < count; i++) world.guests[BORROWER]!.postParts([[2 * i * PAGE, HEADER_BYTES + PAGE]])
   }
 
-  it('and then given one by one: the message goes on with as many as a transfer takes', () => {
-    const world = newWorld({ transfer: 'copy', receiveBuffers: 64 })
-    world.guests[THIRD]!.send(BORROWER, 8 * PAGE, 0, 1)
-    drain(world)
-    expect(world.guests[BORROWER]!.usedOf(0)).toHaveLength(2)
-    for (let posted = 1; posted < 6; posted++) {
+  const giveOneByOne = (world: World, count: number) => {
+    const before = world.charges[CostOp.lockCriticalSection]!
+    for (let posted = 0; posted < count; posted++) {
       post(world, 1)
       world.guests[BORROWER]!.kick(0)
       drain(world)
-      expect(world.guests[BORROWER]!.usedOf(0)).toHaveLength(0)
     }
-    post(world, 1)
-    world.guests[BORROWER]!.kick(0)
+    const locks = world.charges[CostOp.lockCriticalSection]! - before
+    return { arrived: world.guests[BORROWER]!.usedOf(0).length, locks }
+  }
+
+  it('and then given one by one: messages go on with as many as a transfer takes, or half of what is kept posted', () => {
+    const world = newWorld({ transfer: 'copy', receiveBuffers: 8 })
+    world.guests[THIRD]!.send(BORROWER, 10 * PAGE, 0, 1)
     drain(world)
-    expect(world.guests[BORROWER]!.usedOf(0)).toHaveLength(6)
+    expect(world.guests[BORROWER]!.usedOf(0)).toHaveLength(2)
+    for (let transfer = 0; transfer < 2; transfer++) {
+      // What is not enough yet is not worth the lock.
+      expect(giveOneByOne(world, 3)).toEqual({ arrived: 0, locks: 0 })
+      expect(giveOneByOne(world, 1)).toMatchObject({ arrived: 4 })
+    }
+    expect(world.guests[THIRD]!.usedOf(1)).toHaveLength(1)
+  })
+
+  it('and kicked for as if they came: no lock is taken while somebody waits for them', () => {
+    const world = newWorld({ transfer: 'copy', receiveBuffers: 64 })
+    world.guests[THIRD]!.send(BORROWER, 8 * PAGE, 0, 1)
+    drain(world)
+    const before = world.charges[CostOp.lockCriticalSection]!
+    for (let i = 0; i < 50; i++) world.guests[BORROWER]!.kick(0)
+    drain(world)
+    expect(world.charges[CostOp.lockCriticalSection]).toBe(before)
   })
 
   it('and then given: the message is due from then on, and goes before none that is due earlier', () => {
@@ -392,6 +409,24 @@ describe('a doorbell that is rung for nothing', () => {
 })
 
 describe('a reset', () => {
+  it('again and again makes nobody send more: what waits for the VM ends a period apart', () => {
+    const world = newWorld({ transfer: 'copy', toleranceNs: 0, receiveBuffers: 8 })
+    const third = world.guests[THIRD]!
+    // It has two buffers: the first message waits for more, and those behind it, until all of them have had their times.
+    for (let i = 0; i < 4; i++) third.send(BORROWER, 3 * PAGE, 0, 1)
+    drain(world)
+    world.advance(500_000)
+    drain(world)
+    const ended: number[] = []
+    for (let i = 0; i < 3; i++) {
+      world.reset(BORROWER)
+      drain(world)
+      ended.push(third.usedOf(1).length)
+    }
+    // One that waits for it, and then one for each period that it rests between two resets.
+    expect(ended).toEqual([1, 1, 1])
+  })
+
   it.each(['remap', 'lend', 'copy'] as const)(
     'with messages queued ends them in batches, under the lock (%s)',
     (transfer) => {

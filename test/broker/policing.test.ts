@@ -58,6 +58,12 @@ describe('the rate test', () => {
     expect(starved.creditNs(1000, 700)).toBe(200)
   })
 
+  it('messages without payload come one a period, none of them early', () => {
+    const policing = new Policing(RATE)
+    expect([0, 1, 2, 950].map((now) => policing.control(now))).toEqual([0, 100, 200, 950])
+    expect([951, 1200].map((now) => policing.control(now))).toEqual([1050, 1200])
+  })
+
   it('credit that is not used is lost as fast as it was earned', () => {
     const policing = new Policing(RATE)
     policing.arrive(0, 0)

@@ -208,6 +208,14 @@ export class SplitDeviceQueue implements DeviceRing {
     return waiting
   }
 
+  /**
+   * Whether the driver claims that `count` chains wait. Changes nothing and judges nothing, so any agent may ask: what it hears may be old,
+   * and is for deciding whether to look. `popAvailable` decides what is there.
+   */
+  claimsAvailable(count: number): boolean {
+    return this.violation === null && ((this.#signals.peerIndex() - this.#next) & 0xffff) >= count
+  }
+
   /** Back to the state of a new queue (VQRST-DEV-02). Writes nothing; chains in flight are forgotten. */
   reset(): void {
     this.#writable.fill(NOT_IN_FLIGHT)

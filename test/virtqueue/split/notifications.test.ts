@@ -422,3 +422,17 @@ describe('ordering in shared memory', () => {
     }
   })
 })
+
+describe('what the driver claims', () => {
+  it('is read without taking, judging or asking for anything: a hint for whoever decides whether to look', () => {
+    const ring = cyclic().offer(0, 1, 2)
+    const queue = ring.device({ eventIdx: true })
+    const before = queue.saveState()
+    expect([1, 3, 4].map((count) => queue.claimsAvailable(count))).toEqual([true, true, false])
+    ring.setAvailableIndex(60_000)
+    expect(queue.claimsAvailable(SIZE + 1)).toBe(true)
+    expect(queue.saveState()).toEqual(before)
+    expect(queue.availableCount()).toBe(0)
+    expect([queue.violation?.rule, queue.claimsAvailable(1)]).toEqual(['available-index-jump', false])
+  })
+})
