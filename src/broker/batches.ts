@@ -31,7 +31,7 @@ export const USELESS_BATCH = 4
 /** Descriptors that one fetch covers, a cache line of them; each further one of a chain is charged, and counted, as a fetch. */
 export const FETCHED_DESCRIPTORS = 4
 /** Extents that a receive buffer may consist of; one with more goes back empty. */
-export const RECEIVE_EXTENTS = 4
+export const RECEIVE_EXTENTS = 3
 /** So many extents of a message that follow each other hold at least a page together, or the message is refused. */
 export const EXTENTS_PER_PAGE = 16
 /** Descriptors of one message: a chain is looked at as a whole, in one step. As many as Linux' vsock needs for a packet of 17 fragments, and one more. */

@@ -2,15 +2,28 @@
  * What the relay announces for a message, action by action and exactly, when that message is alone under the floating
  * broker: the terms from which predictions build their bounds. A test holds them against the simulated machine.
  */
+import { PAGE_SIZE } from '../memory/index.ts'
 import { type Charges, sumCharges, timesCharges } from '../platform/index.ts'
 import { type MoveCharges, type MoveShape, moveCharges, pageRuns, TransferWay } from '../zero-copy/index.ts'
-import { ANNOUNCE_BATCH, EXTEND_BATCH, FETCHED_DESCRIPTORS, LOOK_BATCH, PAGE_BATCH } from './batches.ts'
+import {
+  ANNOUNCE_BATCH,
+  EXTEND_BATCH,
+  FETCHED_DESCRIPTORS,
+  LOOK_BATCH,
+  MESSAGE_DESCRIPTORS,
+  PAGE_BATCH,
+} from './batches.ts'
 
 /** One step under the lock. */
 export const STEP_CHARGES: Charges = { lockCriticalSection: 1 }
 /** Fetches that a chain counts for: one, and one for each descriptor beyond those that a fetch covers. */
 export function fetchesOf(descriptors: number): number {
   return Math.max(1, 1 + descriptors - FETCHED_DESCRIPTORS)
+}
+
+/** Fetches that a message of so many bytes is worth: of a descriptor for each page, beside those that one fetch covers. */
+export function fetchesWorth(payloadBytes: number): number {
+  return fetchesOf(Math.min(MESSAGE_DESCRIPTORS, FETCHED_DESCRIPTORS + Math.ceil(payloadBytes / PAGE_SIZE)))
 }
 
 /** A chain that comes in, of at most as many descriptors as one fetch covers: a message, or a receive buffer. A message goes back to its

@@ -42,6 +42,11 @@ export class FlowState implements BrokerFlow {
   #last: Message | null = null
   #untimed: Message | null = null
   #controlTimed = 0
+  /**
+   * The time of the youngest message that has one. They leave in the order in which they came, so none competes before the one ahead of it:
+   * where messages of both kinds wait for each other, neither kind comes in a burst.
+   */
+  #lastNs = 0
   /** Messages that came, and that left: the theorems need them served in the order in which they were queued. */
   #came = 0
   #left = 0
@@ -94,12 +99,19 @@ export class FlowState implements BrokerFlow {
     const { policing } = this
     let tatNs = policing.after(gone.fedNs, gone.forgivenNs, 0)
     let youngestNs = 0
+    let controlNs = 0
+    this.#lastNs = gone.fedNs
     for (let message = this.first; message !== this.#untimed && message !== null; message = message.next) {
-      if (message.totalBytes === 0) continue
-      message.eligibleNs = policing.postponed(message.eligibleNs, tatNs)
+      if (message.totalBytes > 0) {
+        message.eligibleNs = Math.max(this.#lastNs, policing.postponed(message.eligibleNs, tatNs))
+        youngestNs = message.eligibleNs
+        tatNs = policing.after(message.eligibleNs, message.forgivenNs, tatNs)
+      } else {
+        message.eligibleNs = policing.controlBehind(message.eligibleNs, Math.max(this.#lastNs, controlNs))
+        controlNs = policing.afterControl(message.eligibleNs)
+      }
+      this.#lastNs = message.eligibleNs
       message.deadlineNs = message.eligibleNs + this.deadlineNs
-      youngestNs = message.eligibleNs
-      tatNs = policing.after(message.eligibleNs, message.forgivenNs, tatNs)
     }
     policing.postpone(youngestNs, tatNs)
   }
@@ -116,10 +128,15 @@ export class FlowState implements BrokerFlow {
       if (message.totalBytes > 0) {
         message.eligibleNs = this.policing.arrive(nowNs, waitedNs)
         message.forgivenNs = this.policing.forgivenNs
+        if (message.eligibleNs < this.#lastNs) {
+          message.eligibleNs = this.#lastNs
+          this.policing.postpone(this.#lastNs, this.policing.after(this.#lastNs, message.forgivenNs, 0))
+        }
       } else {
-        message.eligibleNs = this.policing.control(nowNs)
+        message.eligibleNs = this.policing.controlBehind(this.policing.control(nowNs), this.#lastNs)
         this.#controlTimed++
       }
+      this.#lastNs = message.eligibleNs
       message.deadlineNs = message.eligibleNs + this.deadlineNs
     }
     this.#untimed = null

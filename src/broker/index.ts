@@ -27,6 +27,7 @@ export {
   FETCH_CHARGES,
   FIRST_TRANSFER_CHARGES,
   fetchesOf,
+  fetchesWorth,
   type MoveSteps,
   movedMessageCharges,
   movedPieces,

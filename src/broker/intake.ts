@@ -6,8 +6,8 @@
 import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { ChainReader, DescriptorChain } from '../virtqueue/index.ts'
-import { DROP_BATCH, EXTENTS_PER_PAGE, FETCH_BATCH, FETCHED_DESCRIPTORS, REVOKE_BATCH } from './batches.ts'
-import { fetchesOf } from './charges.ts'
+import { DROP_BATCH, EXTENTS_PER_PAGE, FETCH_BATCH, REVOKE_BATCH } from './batches.ts'
+import { fetchesOf, fetchesWorth } from './charges.ts'
 import type { FlowQueues } from './flow-queues.ts'
 import type { RefusalReason, RelayContext } from './relay-context.ts'
 import { translateAgain } from './translate-again.ts'
@@ -65,7 +65,8 @@ export class Intake {
         this.#held[vm] = null
         const expected = this.#expected
         const refusal = this.#admit(vm, chain)
-        useless = this.#expected === expected
+        // One in more descriptors than it is worth arrives, and nothing behind it is looked at before the VM has rested.
+        useless = this.#expected === expected || fetchesOf(chain.descriptorCount) > this.#fetchesWorth(chain)
         if (refusal === 'later') {
           this.#hold(vm, chain)
           break
@@ -96,6 +97,10 @@ export class Intake {
     this.#held[vm] = null
     this.#fetching[vm] = 0
     this.#owed[vm] = 0
+  }
+
+  #fetchesWorth({ readableBytes }: DescriptorChain): number {
+    return fetchesWorth(Math.max(0, readableBytes - this.#context.router.headerBytes))
   }
 
   #hold(vm: number, chain: DescriptorChain): void {
@@ -136,7 +141,7 @@ export class Intake {
     const state = this.#queues.states[flowIndex]
     if (state === undefined || state.source !== vm) return 'header'
     if (payloadBytes > state.maximumBytes) return 'too-long'
-    if (isScattered(chain) || (payloadBytes === 0 && chain.descriptorCount > FETCHED_DESCRIPTORS)) return 'scattered'
+    if (isScattered(chain)) return 'scattered'
     if (state.untimed >= DROP_BATCH) return 'later'
 
     const message = this.#queues.messages.take()

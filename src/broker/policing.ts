@@ -66,10 +66,21 @@ export class Policing {
 
   /** A message without payload: the earliest time at which it may compete. */
   control(nowNs: number): number {
-    const { periodNs } = this.#rate
     const eligibleNs = Math.max(nowNs, this.#controlTatNs)
-    this.#controlTatNs = eligibleNs + periodNs / CONTROL_MESSAGES_A_PERIOD
+    this.#controlTatNs = this.afterControl(eligibleNs)
     return eligibleNs
+  }
+
+  /** The time of one without payload that is `eligibleNs`, and competes from `aheadNs` on at the earliest: the next comes a period later. */
+  controlBehind(eligibleNs: number, aheadNs: number): number {
+    const laterNs = Math.max(eligibleNs, aheadNs)
+    this.#controlTatNs = Math.max(this.#controlTatNs, this.afterControl(laterNs))
+    return laterNs
+  }
+
+  /** When the next one may compete behind one that does from `eligibleNs` on. */
+  afterControl(eligibleNs: number): number {
+    return eligibleNs + this.#rate.periodNs / CONTROL_MESSAGES_A_PERIOD
   }
 
   /** What the message that came last was forgiven. */

@@ -20,7 +20,7 @@ export function assumptionsOf(scenario: Scenario, profile: BoardProfile = builtI
     `Costs are ${scenario.costs === 'random' ? 'drawn between best and worst, mostly near typical' : scenario.costs}; ASSUMED among them: ${assumed.join(', ') || 'none'}.`,
     'The dedicated broker is reconstructed from the public guest-side code of RTSS 2021; its broker and figures were not available.',
     'Guests are driver models: sending and interrupt handling cost time, producing and consuming payload does not.',
-    `The broker accepts messages up to ${100 * ARRIVAL_TOLERANCE} % of a period, at least ${ARRIVAL_TOLERANCE_NS / 1000} us, early beyond a flow's jitter, and shapes what comes earlier.`,
+    `The broker accepts messages up to ${100 * ARRIVAL_TOLERANCE} % of a period${broker.toleranceNs === null ? '' : `, at most ${broker.toleranceNs / 1000} us`}, at least ${ARRIVAL_TOLERANCE_NS / 1000} us, early beyond a flow's jitter, and shapes what comes earlier.`,
     'Cache misses and memory interference are not simulated: costs are the same however busy the memory is.',
   ]
   lines.push(...memguardLines(scenario), ...neighbourLines(scenario))

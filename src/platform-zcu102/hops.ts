@@ -61,9 +61,10 @@ function byKey<T>(entries: readonly (readonly [string | null | undefined, T])[])
  * for the others of its VM.
  */
 export function arrivalToleranceNs(scenario: Scenario, flow: number): number {
-  const { flows } = scenario
+  const { broker, flows } = scenario
   const { after, from, jitterNs, periodNs } = flows[flow]!
-  const own = jitterNs + Math.max(ARRIVAL_TOLERANCE_NS, Math.floor(ARRIVAL_TOLERANCE * periodNs))
+  const shareNs = Math.min(Math.floor(ARRIVAL_TOLERANCE * periodNs), broker.toleranceNs ?? Number.POSITIVE_INFINITY)
+  const own = jitterNs + Math.max(ARRIVAL_TOLERANCE_NS, shareNs)
   const before = after === null ? -1 : flows.findIndex(({ name }) => name === after)
   if (before < 0) return own
   const computationNs = flows.reduce((sum, other) => sum + (other.from === from ? other.computeNs : 0), 0)

@@ -12,12 +12,18 @@ import {
   CONTROL_MESSAGES_A_PERIOD,
   CONTROL_MESSAGES_TIMED,
   DROP_BATCH,
+  EXTEND_BATCH,
   EXTENTS_PER_PAGE,
+  FETCH_BATCH,
+  FETCHED_DESCRIPTORS,
   fetchesOf,
+  fetchesWorth,
   LONGEST_REST_NS,
   MESSAGE_DESCRIPTORS,
   PAGE_REST_NS,
   RECEIVE_EXTENTS,
+  STEP_CHARGES,
+  TRANSFER_CHARGES,
   USELESS_BATCH,
 } from '../broker/index.ts'
 import { CostOp, sumCharges, timesCharges } from '../platform/index.ts'
@@ -51,19 +57,70 @@ export function systemAgainst(system: System, vms: ReadonlySet<number>): System 
 }
 
 /**
- * Useless entries of the VM, and looks at useless receive buffers of it, in any window: after each it rests. One may be under way when the
- * window begins; and a step that answers it may find both.
+ * What a VM that is not believed makes the broker do and no message accounts for, in any window: after an entry for nothing, and after a
+ * reset, it rests. One may be under way when the window begins, and a step that answers it may find both. Between two rests it may send as much
+ * as its flows have buffers for, of which nothing may compete yet.
  */
-export function uselessWithin(system: System): readonly { readonly periodNs: number; readonly costNs: number }[] {
+export function uselessWithin(
+  system: System,
+): readonly { readonly periodNs: number; readonly jitterNs: number; readonly costNs: number }[] {
   const { against, scenario, worst } = system
   if (against === undefined) return []
-  return [...against.vms].map((vm) => {
+  return [...against.vms].flatMap((vm) => {
     const { name } = scenario.vms[vm]!
     const periods = scenario.flows
       .filter(({ from, to }) => from === name || to === name)
       .map(({ periodNs }) => periodNs)
     const periodNs = Math.min(LONGEST_REST_NS, ...periods)
-    return { periodNs, costNs: against.uselessNs + worst(CostOp.irqEntryAck) }
+    const uselessNs = Math.max(against.uselessNs, resetNs(system, vm)) + worst(CostOp.irqEntryAck)
+    return [
+      { periodNs, jitterNs: periodNs, costNs: uselessNs },
+      { periodNs, jitterNs: 0, costNs: heldBackNs(system, vm) },
+    ]
+  })
+}
+
+/** Connections of a VM: those on which it sends with payload, all of them, and fetches for a message on each of the former. */
+function connectionsOf({ flows }: System, vm: number) {
+  const sent = flows.filter(({ source }) => source === vm)
+  return {
+    sent: sent.length,
+    all: sent.length + flows.filter(({ destination }) => destination === vm).length,
+    fetches: sent.reduce((sum, { lengthBytes }) => sum + fetchesWorth(lengthBytes), 0),
+  }
+}
+
+/**
+ * Messages that come and may not compete yet: each has a doorbell, and is fetched. Doorbells of those before the window find nothing, nor may
+ * that for receive buffers. And when one of a believed sender has gone to the VM, it sends the next one, which waits for its time.
+ */
+function heldBackNs(system: System, vm: number): number {
+  const { fetches, sent, all } = connectionsOf(system, vm)
+  const messages = sent * MOST_UNDER_WAY
+  const controls = all * CONTROL_MESSAGES_TIMED
+  const answered = all - sent
+  const ownNs = worstNs(system, {
+    lockCriticalSection: (messages + controls) * (1 + 1 / FETCH_BATCH) + FETCH_BATCH + 1,
+    fetchDescriptor: MOST_UNDER_WAY * fetches + controls,
+  })
+  const nextNs = worstNs(system, { mmioTrap: 1, lockCriticalSection: 1 + 1 / FETCH_BATCH, fetchDescriptor: 1 })
+  return ownNs + answered * (nextNs + system.worst(CostOp.guestSend))
+}
+
+/** A reset: steps that end what waits, messages of others that are not believed either among it; receive buffers are fetched anew. */
+function resetNs(system: System, vm: number): number {
+  const { against, flows } = system
+  const { all } = connectionsOf(system, vm)
+  const buffers = EXTEND_BATCH + LONGEST_BUFFER
+  // Those with times, of both kinds, and those beyond.
+  const each = MOST_UNDER_WAY + CONTROL_MESSAGES_TIMED + DROP_BATCH
+  const ended = all * each
+  const returned = flows.filter(({ source, destination }) => destination === vm && against!.vms.has(source)).length
+  return worstNs(system, {
+    lockCriticalSection: 2 + Math.ceil((ended + buffers) / DROP_BATCH),
+    fetchDescriptor: buffers,
+    usedRing: returned * each,
+    injectListRegister: 1,
   })
 }
 
@@ -78,13 +135,13 @@ export function isWithheld({ against }: System, flow: SystemFlow): boolean {
 }
 
 /**
- * Transfers of a message to such a receiver: each has as many pieces as the broker waits for, or the rest of it; of one whose queue the scenario
- * makes small, one.
+ * Transfers of a message to such a receiver: it runs out of buffers once, and from then on gets as many at once as the broker waits for; one
+ * whose queue the scenario makes small, one. What others use up to the same receiver is in theirs.
  */
 export function withheldTransfers({ scenario }: System, { destination, pieces }: SystemFlow): number {
   if (scenario.vms[destination]!.queueSize !== null) return pieces
   const posted = receiveBuffersOf(scenario, destination)
-  return 1 + Math.ceil(pieces / Math.max(1, Math.min(ANNOUNCE_BATCH, Math.floor(posted / 2))))
+  return Math.min(pieces, 1 + Math.ceil(pieces / Math.max(1, Math.min(ANNOUNCE_BATCH, Math.floor(posted / 2)))))
 }
 
 /** Around one of its messages, beside what an honest one has: descriptors, extents, and a core that is left to its guest. */
@@ -95,16 +152,29 @@ export function foreignMessageNs(system: System, flow: SystemFlow): number {
   if (!isForeign(system, flow)) return restsNs
   const sends = against.vms.has(flow.source)
   const fetches =
-    (sends ? LONGEST_MESSAGE - 1 : 0) + (isWithheld(system, flow) ? flow.pieces * (LONGEST_BUFFER - 1) : 0)
+    (sends ? fetchesWorth(flow.lengthBytes) - 1 : 0) +
+    (isWithheld(system, flow) ? flow.pieces * (LONGEST_BUFFER - 1) : 0)
+  // Pieces are cut at the borders of its descriptors, and at those of pages that do not follow each other in physical memory.
   const extents =
-    (sends ? MESSAGE_DESCRIPTORS + flow.pieces : 0) +
+    (sends ? fetchesWorth(flow.lengthBytes) + FETCHED_DESCRIPTORS + (ramIsWhole(system) ? 0 : flow.pieces) : 0) +
     (isWithheld(system, flow) ? flow.pieces * (RECEIVE_EXTENTS - 1) : 0)
   return restsNs + fetches * worst(CostOp.fetchDescriptor) + extents * worst(CostOp.dmaPerDescriptor)
 }
 
-/** Around one transfer: it may end, or be chained, on a core of theirs, whose guest has just rung a doorbell that is not answered yet. */
-export function maskedNs({ against, worst }: System): number {
-  return against === undefined ? 0 : worst(CostOp.mmioTrap)
+/** Pages of a VM that follow each other lie so in physical memory: none changes owners, and none has a colour. */
+function ramIsWhole({ scenario }: System): boolean {
+  return scenario.broker.transfer === 'copy' && scenario.vms.every(({ colors }) => colors === null)
+}
+
+/**
+ * Around one transfer that ends on a core of theirs, whose guest has just rung a doorbell that is not answered yet; and a step for what its
+ * receiver gives back, when it has run out of buffers.
+ */
+export function maskedNs(system: System, flow: SystemFlow): number {
+  const { against, roams, worst } = system
+  if (against === undefined) return 0
+  const trapNs = roams || isWithheld(system, flow) ? worst(CostOp.mmioTrap) : 0
+  return trapNs + (isWithheld(system, flow) ? worst(CostOp.lockCriticalSection) : 0)
 }
 
 /** Pieces of theirs that were started or committed before a window: in as many extents as are admitted. */
@@ -113,57 +183,53 @@ export function scatteredNs({ against, committedPieces, worst }: System): number
   return (2 + committedPieces) * (EXTENTS_PER_PAGE + RECEIVE_EXTENTS) * worst(CostOp.dmaPerDescriptor)
 }
 
-/** Control packets of a flow's connection from VMs of which nothing is believed: one each `periodNs`, and so much earlier. */
+/** Control packets of a flow's connection from VMs of which nothing is believed: one each `periodNs`, and those that are on their way. */
 export function foreignControl(system: System, flow: SystemFlow, spanNs: number) {
-  const { against } = system
+  const { against, worst } = system
   const directions = [flow.source, flow.destination].filter((vm) => against?.vms.has(vm)).length
   return {
     directions,
     periodNs: flow.periodNs / CONTROL_MESSAGES_A_PERIOD,
-    jitterNs: flow.periodNs + Math.max(0, spanNs - flow.jitterNs),
+    // None competes before a message that it is behind: it is on its way for no longer, and an interrupt.
+    jitterNs: Math.max(0, spanNs - flow.jitterNs) + 2 * worst(CostOp.sgi),
   }
 }
 
-/** Resets that end all the messages which the flows of these VMs may have at the broker: few come in, so that is once in any window. */
-export function resetsNs(system: System): number {
-  const { against, flows } = system
-  if (against === undefined) return 0
-  const messages = MOST_UNDER_WAY + CONTROL_MESSAGES_TIMED + DROP_BATCH
-  const steps = Math.ceil(messages / DROP_BATCH) + 1
-  const foreign = flows.filter((flow) => isForeign(system, flow)).length
-  const stepNs = worstNs(system, { lockCriticalSection: 1, usedRing: DROP_BATCH, injectListRegister: 1 })
-  return foreign * steps * stepNs
-}
-
-/** Around one of these: it is delivered to an honest guest, which handles it, and answers; on whichever core, it is counted here. */
+/**
+ * Around one of these: it is delivered to an honest guest, which handles it, and answers; on whichever core, it is counted here. The answer
+ * takes a receive buffer, of which a transfer's worth makes one transfer more.
+ */
 export function foreignControlNs(system: System): number {
   const delivered = { lockCriticalSection: 2, fetchDescriptor: 2, usedRing: 2, irqEntryAck: 1, injectListRegister: 1 }
-  return worstNs(system, sumCharges({ mmioTrap: 1 }, timesCharges(2, delivered))) + system.worst(CostOp.guestIsr)
-}
-
-/**
- * Receive buffers that such packets may have at one end of the flow at once: those that waited behind a message, a burst behind these, and
- * what comes while they are handled.
- */
-export function foreignControlUnderWay(system: System, flow: SystemFlow, spanNs: number): number {
-  const { directions, periodNs } = foreignControl(system, flow, spanNs)
-  // A span need not be known where there are none.
-  if (directions === 0) return 0
+  const transfer = sumCharges(TRANSFER_CHARGES, STEP_CHARGES, STEP_CHARGES, {
+    irqEntryAck: 1,
+    injectListRegister: 1,
+    mmioTrap: 1,
+  })
   return (
-    directions *
-    (CONTROL_MESSAGES_TIMED +
-      CONTROL_MESSAGES_A_PERIOD +
-      1 +
-      Math.floor(Math.max(0, spanNs - flow.jitterNs) / periodNs))
+    worstNs(
+      system,
+      sumCharges({ mmioTrap: 1 }, timesCharges(2, delivered), timesCharges(2 / ANNOUNCE_BATCH, transfer)),
+    ) + system.worst(CostOp.guestIsr)
   )
 }
 
-/** What a doorbell, a reset or a look for receive buffers may make the broker do for nothing. */
+/** Receive buffers that such packets may have at one end of the flow at once. */
+export function foreignControlUnderWay(system: System, flow: SystemFlow, spanNs: number): number {
+  const { directions, jitterNs, periodNs } = foreignControl(system, flow, spanNs)
+  // A span need not be known where there are none.
+  return directions === 0 ? 0 : directions * (1 + Math.floor(jitterNs / periodNs))
+}
+
+/** What a doorbell or a look for receive buffers may make the broker do for nothing, or for a message in more parts than it is worth. */
 function uselessNs(system: System): number {
-  return worstNs(system, {
-    lockCriticalSection: 1,
-    fetchDescriptor: Math.max(LONGEST_MESSAGE, USELESS_BATCH + LONGEST_BUFFER - 1),
-    usedRing: Math.max(1, USELESS_BATCH + 1),
-    injectListRegister: 1,
-  })
+  return (
+    worstNs(system, {
+      lockCriticalSection: 1,
+      fetchDescriptor: Math.max(LONGEST_MESSAGE, USELESS_BATCH + LONGEST_BUFFER - 1),
+      usedRing: Math.max(1, USELESS_BATCH + 1),
+      injectListRegister: 1,
+    }) +
+    MESSAGE_DESCRIPTORS * system.worst(CostOp.dmaPerDescriptor)
+  )
 }

@@ -14,7 +14,7 @@ import {
 } from '../analysis/index.ts'
 import { PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
-import { foreignControl, foreignControlNs, resetsNs, scatteredNs, uselessWithin } from './predict-against.ts'
+import { foreignControl, foreignControlNs, scatteredNs, uselessWithin } from './predict-against.ts'
 import { TAKE_OVERS } from './predict-charges.ts'
 import { handledWorstNs, restNs, takeOverNs } from './predict-cores.ts'
 import { HANDLED_LATER, injectionsOf } from './predict-drivers.ts'
@@ -155,7 +155,7 @@ function softwareTasks(
     if (leftovers && (chains || flow.pages !== 'copied'))
       leftNs += (Math.floor(jitterNs / flow.periodNs) + 1) * flow.pieces * worst(CostOp.usedRing)
   })
-  for (const { periodNs, costNs } of uselessWithin(system)) add(periodNs, periodNs, costNs)
+  for (const { periodNs, jitterNs, costNs } of uselessWithin(system)) add(periodNs, jitterNs, costNs)
   addRests(system, software, add)
   // MemGuard interrupts; and a core that then takes no others keeps everybody waiting.
   const deaf = deafCores(system)
@@ -172,7 +172,6 @@ function softwareTasks(
   const underWayNs = leftovers ? (1 + committedPieces) * pieceNs + 2 * transferNs + leftNs : 0
   const onceNs =
     scatteredNs(system) +
-    resetsNs(system) +
     underWayNs +
     surplusNs +
     kicks * kickNs +

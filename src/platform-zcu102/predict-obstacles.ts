@@ -4,7 +4,7 @@
  */
 import { MAX_QUEUE_SIZE } from '../virtqueue/index.ts'
 import { CONTROL_SLOTS } from './guest.ts'
-import { foreignControlUnderWay } from './predict-against.ts'
+import { foreignControlUnderWay, isForeign } from './predict-against.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
 import { receiveBuffersOf, TRANSMIT_QUEUE_SIZE } from './vm.ts'
 
@@ -35,8 +35,10 @@ export function scarcityOf(
   spans: readonly number[] = [],
 ): Scarcity {
   const { against, flows } = system
-  const senders = flows.map((flow) => underWay(flow) > MOST_UNDER_WAY)
+  // What is not believed counts from when it may compete, and has buffers.
+  const senders = flows.map((flow) => !isForeign(system, flow) && underWay(flow) > MOST_UNDER_WAY)
   const needed = system.vmCores.map((_, vm) => {
+    if (against?.vms.has(vm)) return 0
     const incoming = flows.filter(({ destination }) => destination === vm)
     const control = flows.filter(({ source, creditEvery }) => source === vm && creditEvery < Number.POSITIVE_INFINITY)
     return incoming.reduce(

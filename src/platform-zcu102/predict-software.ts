@@ -148,14 +148,18 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     chains && !underWay.starves(flow.destination) ? withheldTransfers(system, flow) : flow.pieces
   // Who is starved is told of every refill.
   const told = (flow: SystemFlow) => starves(flow) || !system.interrupts.suppressRefill
-  const kicks = system.flows.some(told)
+  // What comes of a kick of one that keeps buffers back is with its transfers: the trap is its own.
+  const kicks = (flow: SystemFlow) => told(flow) && !isWithheld(system, flow)
   const growth = growthOf(system)
   // Asked for in every window, so found once.
   const ofFlow = (find: (flow: SystemFlow) => number) => {
     const found = system.flows.map(find)
     return (flow: SystemFlow) => found[flow.index]!
   }
-  const waitsOnce = WAITS_ONCE * new Set(system.flows.filter(starves).map(({ destination }) => destination)).size
+  const receivers = [...new Set(system.flows.map(({ destination }) => destination))]
+  // Of one that only keeps buffers back, all but that it has run out of them before are with its messages.
+  const withholds = (vm: number) => system.against?.vms.has(vm) ?? false
+  const waitsOnce = receivers.reduce((sum, vm) => sum + (underWay.starves(vm) ? WAITS_ONCE : withholds(vm) ? 1 : 0), 0)
   const waits = ofFlow((flow) => (starves(flow) ? waitsOf(system, flow) : 0))
   // A message is copied from the page on for which its receiver has borrowed enough. What it is told of in parts it may have given back.
   const pages = ofFlow((flow) => (system.lends && !starves(flow) ? Math.min(flow.movable, lentPages) : flow.movable))
@@ -170,9 +174,9 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     // All long messages are alike, and all short ones.
     onceFor(
       system,
-      told(flow) ? 'transfer, kicked' : 'transfer',
+      kicks(flow) ? 'transfer, kicked' : isWithheld(system, flow) ? 'transfer, withheld' : 'transfer',
       flow.pieces > 1 + EXTEND_BATCH ? 1 : 0,
-      () => worstNs(system, transferCharges(system, flow.pieces, told(flow))) + maskedNs(system),
+      () => worstNs(system, transferCharges(system, flow.pieces, kicks(flow))) + maskedNs(system, flow),
     ),
   )
   const completions = (flow: SystemFlow) =>
@@ -241,9 +245,9 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
     waits,
     waitsOnce,
     restartsOnce: growth === 'none' ? 0 : waitsOnce * (1 + transfersABreak),
-    refillKickNs: kicks ? refillKickNs(system) : 0,
-    refillKick: ofFlow((flow) => (told(flow) ? refillKickNs(system) : 0)),
-    surplusNs: surplusNs(system, system.flows.some(starves)),
+    refillKickNs: system.flows.some(kicks) ? refillKickNs(system) : 0,
+    refillKick: ofFlow((flow) => (kicks(flow) ? refillKickNs(system) : 0)),
+    surplusNs: surplusNs(system, (vm) => underWay.starves(vm) || withholds(vm)),
   }
 }
 
@@ -267,13 +271,13 @@ function waitsOf(system: System, flow: SystemFlow): number {
 }
 
 /** While pages are lent, every buffer that a receiver has posted may be taken to look at it. */
-function surplusNs(system: System, starves: boolean): number {
+function surplusNs(system: System, starves: (vm: number) => boolean): number {
   const { chains, flows, lends, scenario, worst } = system
   const fetchNs = worst(CostOp.fetchDescriptor)
   const receivers = [...new Set(flows.map(({ destination }) => destination))]
   // What has waited for some goes on with as many as a transfer takes.
-  const ahead = starves ? EXTEND_BATCH : CHAIN_BATCH
-  if (!lends) return receivers.length * (FIRST_BUFFERS + (chains || starves ? ahead : 0)) * fetchNs
+  const ahead = (vm: number) => FIRST_BUFFERS + (starves(vm) ? EXTEND_BATCH : chains ? CHAIN_BATCH : 0)
+  if (!lends) return receivers.reduce((sumNs, vm) => sumNs + ahead(vm) * fetchNs, 0)
   return receivers.reduce((sumNs, vm) => {
     const posted = receiveBuffersOf(scenario, vm)
     return sumNs + posted * fetchNs + Math.ceil(posted / LOOK_BATCH) * worstNs(system, TIMER_CHARGES)

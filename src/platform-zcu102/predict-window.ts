@@ -51,15 +51,13 @@ export const SIGNALS_A_MESSAGE = 3
 let scratch = new Float64Array(0)
 
 /**
- * From nominal release until read; null: no bound. `model`: of the DMA, under one analysis. `startNs`: as in the terms; `jitterNs`: of
- * the message when it is queued.
+ * From nominal release until read; null: no bound. `model`: of the DMA, under one analysis. `startNs`: as in the terms.
  */
 export function oneWindow(
   parts: WindowParts,
   model: AnalysisModel,
   flow: SystemFlow,
   startNs: number,
-  jitterNs: number,
   starts: Starts,
 ): WindowTerms | null {
   const { system, scarcity, spans, scheduler, ranks } = parts
@@ -81,8 +79,9 @@ export function oneWindow(
     if (!goesFirst) continue
     first[end] = other.periodNs
     first[end + 1] = knownSpan(other, spans[other.index]!)
-    // Under EDF only what is released early enough is due by the message's deadline, which the broker counts from its arrival.
-    first[end + 2] = byDeadline && !starves ? jitterNs + flow.deadlineNs - other.deadlineNs : Number.POSITIVE_INFINITY
+    // Under EDF only what is released early enough is due by the message's deadline. The broker counts both from when the message may compete,
+    // and what matters is copied later than that.
+    first[end + 2] = byDeadline && !starves ? flow.deadlineNs - other.deadlineNs : Number.POSITIVE_INFINITY
     first[end + 3] = model.workNs[other.index]!
     end += 4
   }
@@ -168,14 +167,17 @@ export function refillWaitsNs(system: System, vm: number, windowNs: number, span
 
 /** What the guests at both ends do first, and when they may not run; of a dedicated broker's machine, EL2 on their cores as well. */
 function guestsOf({ system, software, scarcity, spans, loads }: WindowParts, flow: SystemFlow) {
-  const { cores, design, flows, worst } = system
-  const ends = [...new Set([flow.sourceCore, flow.destinationCore])]
+  const { against, cores, design, flows, vmCores, worst } = system
+  // A message of a guest that is not believed is under way for as long as the broker, and guests that are, have something to do for it.
+  const believed = [flow.source, flow.destination].filter((vm) => !against?.vms.has(vm))
+  const ends = [...new Set(believed.map((vm) => vmCores[vm]!))]
+  const isrNs = believed.includes(flow.destination) ? worst(CostOp.guestIsr) : 0
   const copies =
     flow.pages === 'copied' && (!scarcity.receivers[flow.destination] || flows.every(({ pages }) => pages === 'copied'))
   // Whichever core moves pages leaves them for its guests.
   const drivers = (copies ? ends : cores).map((core) => driversOf(system, software, core, spans))
   return (windowNs: number): number => {
-    let guestsNs = worst(CostOp.guestIsr)
+    let guestsNs = isrNs
     for (const core of ends) {
       if (!deafCores(system)) guestsNs += throttledWithin(system, core, windowNs)
       if (design === 'dedicated') guestsNs += loads.get(core)!.within(windowNs)

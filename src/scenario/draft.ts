@@ -100,6 +100,7 @@ const BROKER = {
   dedicatedCore: integer(0, 63).default(3),
   scheduler: choice('edf', 'fp').default('edf'),
   chunk: powerOfTwoSize(512, 65536).default(4096),
+  tolerance: nullable(time(50_000)),
   regulator: z.unknown(),
   transfer: choice('copy', 'remap', 'lend', 'auto').default('copy'),
   remapThreshold: nullable(size(1, GIB)),

@@ -80,6 +80,7 @@ function complete(draft: Draft): Scenario {
       dedicatedCore: broker.dedicatedCore,
       scheduler: broker.scheduler,
       chunkBytes: broker.chunk,
+      toleranceNs: broker.tolerance,
       regulator: completeRegulator(draft.regulator as RegulatorFields[keyof RegulatorFields]),
       transfer: broker.transfer,
       remapThresholdBytes: broker.remapThreshold,

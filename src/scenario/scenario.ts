@@ -101,6 +101,11 @@ export interface BrokerSpec {
   readonly dedicatedCore: number
   readonly scheduler: 'edf' | 'fp'
   readonly chunkBytes: number
+  /**
+   * A message that comes earlier than its period, beyond its flow's jitter, by half of that period or by so much (at least 50 us) waits for its
+   * time; null: by half of it. Less bounds what guests that do not keep to their flows can cause, as long as no honest guest is later.
+   */
+  readonly toleranceNs: number | null
   readonly regulator: RegulatorSpec
   /** `remap` exchanges pages, `lend` maps them read-only until they are returned, `auto` chooses by size and alignment. */
   readonly transfer: 'copy' | 'remap' | 'lend' | 'auto'
