@@ -57,6 +57,7 @@ export function analysisObject(analysis: Analysis) {
       lengthsThatFit: sensitivity.lengthsThatFit[i] ?? [],
     })),
     schedulable,
+    untrusted: pinned ? null : untrustedSummary(untrusted),
     sensitivity: {
       lengthPermille: sensitivity.lengthPermille,
       permilleThatFit: sensitivity.permilleThatFit,
@@ -85,6 +86,15 @@ function untrustedObject({ against, endToEndNs, price, schedulable, obstacle }: 
   return { against, endToEndNs, price, schedulable, obstacle: obstacle === '' ? null : obstacle }
 }
 
+/** Whatever VMs do that are neither trusted nor an end of the flow; no statement about chains and tasks. */
+function untrustedSummary(untrusted: readonly UntrustedFlow[]) {
+  const prices = untrusted.map(({ price }) => price)
+  return {
+    schedulable: untrusted.every(({ schedulable }) => schedulable),
+    highestPrice: prices.includes(null) ? null : Math.max(...prices.map((price) => price!)),
+  }
+}
+
 /** For which stolen time is shown. */
 const WINDOWS = [100_000, 1_000_000, 10_000_000]
 
@@ -96,7 +106,7 @@ export function renderAnalysis(analysis: Analysis, paint: Paint): string {
   const section = (name: string, body: string) => `${paint(name, 'strong')}\n${body}`
   const overload = overloadLines(prediction.utilization).map((line) => `${paint(line, 'bad')}\n`)
   const parts = [
-    `${overload.join('')}${paint(heading, 'strong')}\n${verdict(analysis, paint)}`,
+    `${overload.join('')}${paint(heading, 'strong')}\n${verdict(analysis, paint)}${pinned ? '' : untrustedVerdict(analysis, paint)}`,
     section(
       'Bounds in ms: the DMA stage by analysis, and end to end with A4',
       renderTable(boundRows(prediction), paint),
@@ -157,6 +167,23 @@ function verdict({ prediction }: Analysis, paint: Paint): string {
   ]
   if (late.length === 0) return `${paint('Every deadline is met', 'good')} (A4; ${verdicts(prediction)}).\n`
   return `${paint(`Not shown to meet their deadlines: ${late.join(', ')}`, 'bad')} (A4; ${verdicts(prediction)}).\n`
+}
+
+function untrustedVerdict({ untrusted }: Analysis, paint: Paint): string {
+  if (untrusted.every(({ against }) => against.length === 0)) {
+    return 'Whatever other VMs do: nothing is claimed, because all are trusted, or share a core with an end of each flow.\n'
+  }
+  const late = untrusted.filter(({ schedulable }) => !schedulable).map(({ name }) => `flow ${name}`)
+  const priced = untrusted
+    .filter(({ price }) => price !== null)
+    .map(({ name, price }) => `${name} ${price!.toFixed(2)}`)
+  const prices =
+    priced.length === 0 ? '' : ` Price, in bounds of guests that keep to their flows: ${priced.join(', ')}.`
+  const found =
+    late.length === 0
+      ? paint('every flow still meets its deadline', 'good')
+      : paint(`not shown to meet their deadlines: ${late.join(', ')}`, 'bad')
+  return `Whatever VMs do that are not trusted: ${found}.${prices}\n`
 }
 
 function verdicts({ schedulable }: Prediction): string {

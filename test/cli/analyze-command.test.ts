@@ -160,6 +160,33 @@ describe('analyze', () => {
       expect(stdout).toContain(part)
   })
 
+  it('says what holds whatever other VMs do, at which price, and what exit code and the other verdict do not depend on', async () => {
+    const three = CHANGEABLE.replace('flows:', '  - { name: c, core: 2, cid: 5 }\nflows:').replace(
+      'broker:',
+      '  - { name: noise, from: c, to: a, period: 10ms, length: 4KiB }\nbroker:',
+    )
+    const path = scenario('three.yaml', three)
+    const { stdout } = await analyze(path)
+    expect(stdout.split('\n')[1]).toMatch(/^Every deadline is met/)
+    expect(stdout.split('\n')[2]).toMatch(
+      /^Whatever VMs do that are not trusted: every flow still meets its deadline\. Price, .*: short \d\.\d\d, long \d\.\d\d, noise \d\.\d\d\.$/,
+    )
+    const { untrusted, flows } = await object(path)
+    const prices = flows.map((flow: { untrusted: { price: number } }) => flow.untrusted.price)
+    expect(untrusted).toEqual({ schedulable: true, highestPrice: Math.max(...prices) })
+
+    const late = scenario(
+      'three-late.yaml',
+      three.replace('period: 5ms,', `period: 5ms, deadline: ${flows[0].endToEndNs},`),
+    )
+    const { code, stdout: refused } = await analyze(late)
+    expect(code).toBe(0)
+    expect(refused.split('\n')[2]).toContain('not shown to meet their deadlines: flow short.')
+    const { stdout: alone } = await analyze(GOLDEN, '--json')
+    expect(JSON.parse(alone).untrusted).toBeNull()
+    expect((await analyze()).stdout.split('\n')[2]).toMatch(/nothing is claimed/)
+  })
+
   it('exits with 1 and names the flow that may be late', async () => {
     const late = scenario('late.yaml', CHANGEABLE.replace('period: 5ms', 'period: 5ms, deadline: 60us'))
     const { code, stdout } = await analyze(late)

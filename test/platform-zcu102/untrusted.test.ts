@@ -1,4 +1,4 @@
-/** Bounds whatever VMs do that are not a flow's ends. What the broker does so that these are not far above the others: test/broker/hostile-rings.test.ts. */
+/** Bounds whatever VMs do that are not a flow's ends. What the broker does so that these are not far above the others: test/broker/hostile-kicks.test.ts. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { predict, predictUntrusted } from '../../src/platform-zcu102/index.ts'
@@ -28,9 +28,21 @@ describe('bounds whatever other VMs do', () => {
       expect(price === null).toBe(endToEndNs === null)
       if (price !== null) expect(price).toBeGreaterThan(1)
     }
-    const { control, frames } = Object.fromEntries(flows.map((flow) => [flow.name, flow]))
-    expect(control).toMatchObject({ schedulable: true, obstacle: '' })
-    expect(frames).toMatchObject({ schedulable: true, obstacle: '' })
+  })
+
+  it('of the default scenario meet every deadline, at most at 1.3 times the others; log, against the VM that sends most often, is dearer', () => {
+    for (const { name, price, schedulable } of untrusted(scenario)) {
+      expect({ name, schedulable }).toEqual({ name, schedulable: true })
+      expect(price, name).toBeLessThanOrEqual(name === 'log' ? 1.8 : 1.3)
+    }
+  })
+
+  it('cost more the earlier messages may come', () => {
+    const prices = [2_000_000, null].map((toleranceNs) => {
+      const of = { ...scenario, broker: { ...scenario.broker, toleranceNs } }
+      return untrusted(of).find(({ name }) => name === 'trajectory')!.endToEndNs!
+    })
+    expect(prices[0]).toBeLessThan(prices[1]!)
   })
 
   it('are the others where all VMs are trusted, and the lock is held for less then', () => {

@@ -63,6 +63,13 @@ describe('what is read', () => {
     expect(parseScenario(changed('  poolColors: 2\n', '')).broker.poolColors).toBe(1)
   })
 
+  it('how early messages may come: from 50 us on', () => {
+    const given = (text: string) =>
+      parseScenario(changed('transfer: auto', `transfer: auto\n  tolerance: ${text}`)).broker
+    expect(given('50us').toleranceNs).toBe(50_000)
+    expect(() => given('49us')).toThrow(/broker.tolerance/)
+  })
+
   it('how many pages: where there is something to count', () => {
     const { broker } = parseScenario(changed('poolColors: 2', 'poolColors: 2\n  sparePages: 0\n  flushPages: 100'))
     expect(broker).toMatchObject({ sparePages: 0, flushPages: 100 })

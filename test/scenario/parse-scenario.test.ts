@@ -66,6 +66,7 @@ describe('the example', () => {
       dedicatedCore: 3,
       scheduler: 'edf',
       chunkBytes: 4096,
+      toleranceNs: null,
       regulator: { kind: 'budget', budgetNs: 500_000, periodNs: 1_000_000 },
       transfer: 'copy',
       remapThresholdBytes: null,
