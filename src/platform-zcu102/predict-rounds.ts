@@ -276,9 +276,9 @@ function roundOf(
     },
     windowOf(name, flow) {
       if (pinned || !asWindow || flow.pages === 'moved') return null
-      const { earlyNs } = early[flow.index]!
+      const { earlyNs, queuedNs } = early[flow.index]!
       const startNs = Math.max(flow.jitterNs, earlyNs)
-      return oneWindow(inWindow, modelFor(name), flow, startNs, name === 'A4' ? starts : new Starts())
+      return oneWindow(inWindow, modelFor(name), flow, startNs, queuedNs, name === 'A4' ? starts : new Starts())
     },
     withDrain: (other) => besides(earlyOf(parts, other)),
   })

@@ -51,13 +51,15 @@ export const SIGNALS_A_MESSAGE = 3
 let scratch = new Float64Array(0)
 
 /**
- * From nominal release until read; null: no bound. `model`: of the DMA, under one analysis. `startNs`: as in the terms.
+ * From nominal release until read; null: no bound. `model`: of the DMA, under one analysis. `startNs`: as in the terms; `queuedNs`: the latest
+ * that the message is queued.
  */
 export function oneWindow(
   parts: WindowParts,
   model: AnalysisModel,
   flow: SystemFlow,
   startNs: number,
+  queuedNs: number,
   starts: Starts,
 ): WindowTerms | null {
   const { system, scarcity, spans, scheduler, ranks } = parts
@@ -67,6 +69,7 @@ export function oneWindow(
   const starves = scarcity.receivers[flow.destination]!
   const byDeadline = scheduler === 'edf'
   const earlier = Math.floor(spans[i]! / flow.periodNs)
+  const laterNs = scarcity.senders[i] ? queuedNs : 0
   const ownWorkNs = (1 + earlier) * model.workNs[i]!
   let blockerNs = 0
   if (scratch.length < 4 * flows.length) scratch = new Float64Array(4 * flows.length)
@@ -80,8 +83,8 @@ export function oneWindow(
     first[end] = other.periodNs
     first[end + 1] = knownSpan(other, spans[other.index]!)
     // Under EDF only what is released early enough is due by the message's deadline. The broker counts both from when the message may compete,
-    // and what matters is copied later than that.
-    first[end + 2] = byDeadline && !starves ? flow.deadlineNs - other.deadlineNs : Number.POSITIVE_INFINITY
+    // and what matters is copied later than that; or, while it waits for a buffer of its sender, since one before it may compete.
+    first[end + 2] = byDeadline && !starves ? laterNs + flow.deadlineNs - other.deadlineNs : Number.POSITIVE_INFINITY
     first[end + 3] = model.workNs[other.index]!
     end += 4
   }
