@@ -61,6 +61,11 @@ export interface DeviceRing {
    * as none.
    */
   availableCount(): number
+  /**
+   * Whether the driver claims that `count` chains wait; where the format does not say how many, that any does. Changes nothing and judges
+   * nothing, so any agent may ask: what it hears may be old, and is for deciding whether to look.
+   */
+  claimsAvailable(count: number): boolean
   /** Back to the state of a new ring (VQRST-DEV-02). Writes nothing; chains in flight are forgotten. */
   reset(): void
   /** Plain data for a snapshot, taken between batches. Throws `VirtioError` NOT_RESTORABLE while something is staged. */
