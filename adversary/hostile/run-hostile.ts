@@ -15,6 +15,7 @@ import { CALLING_PORT, LISTENING_PORT } from '../../src/platform-zcu102/vsock-ro
 import { parseScenario, type Scenario } from '../../src/scenario/index.ts'
 import {
   Accomplices,
+  HOSTILE_STRATEGIES,
   HostileGuest,
   type HostilePeer,
   type HostileStrategyName,
@@ -119,19 +120,25 @@ function drawArena(random: Random): Arena {
   const budget = memguard ? ', refillsPerUs: 5, memguard: { refills: 2000, period: 500us }' : ''
   const queue = () => (random.chance(0.6) ? `, queue: ${2 ** random.between(3, 8)}` : '')
   const pages = random.between(1, 10)
+  // Lent pages that are sent on are copied four a step: what is longer is held between steps.
+  const longer = transfer === 'lend' && random.chance(0.6)
+  const noiseBytes = longer ? 4096 * random.between(5, 8) : random.pick([4096, 16_384, 32_768])
+  const baitBytes = longer
+    ? 4096 * random.between(5, 8)
+    : random.pick([300, 2000, 4096 * random.between(1, 8), 4096 * random.between(5, 8)])
   const drawn = parseScenario(`
 duration: ${DURATION_NS}
 costs: ${random.pick(['worst', 'random'])}
 vms:
   - { name: camera, core: 0, cid: 3 }
-  - { name: planner, core: 1, cid: 4 }
+  - { name: planner, core: 1, cid: 4${random.chance(0.25) ? `, queue: ${2 ** random.between(3, 6)}` : ''} }
   - { name: mallory, core: 2, cid: 5${queue()}${budget} }
 ${collude ? `  - { name: trudy, core: 2, cid: 6${queue()}${budget} }` : ''}
 flows:
   - { name: frames, from: camera, to: planner, period: 700us, deadline: 2ms, length: ${4096 * pages + (random.chance(0.3) ? random.between(1, 4000) : 0)} }
   - { name: commands, from: planner, to: camera, period: 400us, deadline: 1200us, length: ${random.between(1, 5000)} }
-  - { name: noise, from: mallory, to: planner, period: ${random.between(100, 250)}us, deadline: 2ms, length: ${random.pick([4096, 16_384, 32_768])} }
-  - { name: bait, from: camera, to: mallory, period: 300us, deadline: 3ms, length: ${random.pick([300, 2000, 4096 * random.between(1, 8), 4096 * random.between(5, 8)])} }
+  - { name: noise, from: mallory, to: planner, period: ${random.between(100, 250)}us, deadline: 2ms, length: ${noiseBytes} }
+  - { name: bait, from: camera, to: mallory, period: 300us, deadline: 3ms, length: ${baitBytes} }
 ${
   collude
     ? `  - { name: gift, from: trudy, to: mallory, period: ${random.between(150, 300)}us, deadline: 3ms, length: 8KiB }
@@ -186,7 +193,7 @@ export function runHostile(seed: number, index: number, strategies?: readonly Ho
         cid: scenario.vms[vm]!.cid,
         peers: peersOf(scenario, vm),
         accomplices,
-        ...(strategies && { strategies }),
+        strategies: strategies ?? drawStrategies(new Random(2 ** 20 * seed + 2 * index + i, 0x57a7), scenario),
       }),
   )
   const witness = new Witness(scenario.flows.length)
@@ -221,6 +228,13 @@ export function runHostile(seed: number, index: number, strategies?: readonly Ho
     breaks: checker.breaks,
     ingredients,
   }
+}
+
+/** Three of all; where pages are lent, one of them often sends these on. */
+function drawStrategies(random: Random, { broker: { transfer } }: Scenario): HostileStrategyName[] {
+  const drawn = [0, 0, 0].map(() => random.pick(HOSTILE_STRATEGIES))
+  if (transfer === 'lend' && random.chance(0.4)) drawn[random.between(0, 2)] = 'borrowed'
+  return drawn
 }
 
 function intruderOf(vm: number, guest: HostileGuest, acts: () => boolean): Intruder {

@@ -59,16 +59,31 @@ export class TransferPolicy {
     return this.mode === 'lend' ? TransferWay.lend : TransferWay.exchange
   }
 
-  /** Whether this payload has enough whole pages, and few enough other bytes. */
+  /**
+   * Whether this payload has enough whole pages, and few enough other bytes, which are not strewn between the pages: each page, and each
+   * run of bytes between two, takes a receive buffer of its own. A message may take one more than its bytes need, for a head.
+   */
   fits(payload: SegmentList): boolean {
     let pageBytes = 0
     let bytes = 0
+    let buffers = 0
+    /** Other bytes since the last whole page. */
+    let run = 0
     for (let i = 0; i < payload.count; i++) {
       const start = payload.address[i]!
       const end = start + payload.length[i]!
+      const firstPage = Math.ceil(start / PAGE_SIZE)
+      const pages = Math.max(0, Math.floor(end / PAGE_SIZE) - firstPage)
       bytes += end - start
-      pageBytes += Math.max(0, Math.floor(end / PAGE_SIZE) - Math.ceil(start / PAGE_SIZE)) * PAGE_SIZE
+      if (pages === 0) run += end - start
+      else {
+        pageBytes += pages * PAGE_SIZE
+        buffers += pages + Math.ceil((run + firstPage * PAGE_SIZE - start) / PAGE_SIZE)
+        run = end % PAGE_SIZE
+      }
     }
-    return pageBytes >= this.thresholdBytes && bytes - pageBytes < MAX_COPIED_BYTES
+    buffers += Math.ceil(run / PAGE_SIZE)
+    const enough = pageBytes >= this.thresholdBytes && bytes - pageBytes < MAX_COPIED_BYTES
+    return enough && buffers <= Math.ceil(bytes / PAGE_SIZE) + 1
   }
 }

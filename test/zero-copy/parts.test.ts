@@ -136,6 +136,27 @@ describe('TransferPolicy', () => {
     expect(policy.fits(extents([0, PAGE], ...[3, 5, 7, 9].map((page) => [page * PAGE, half] as const)))).toBe(false)
   })
 
+  it('leaves pages with bytes strewn between them to the DMA: each run of these would take a receive buffer', () => {
+    const policy = new TransferPolicy('remap')
+    // Whole pages, and single bytes where letters say so.
+    const strewn = (order: string) =>
+      policy.fits(extents(...[...order].map((part, i) => [2 * i * PAGE, part === 'p' ? PAGE : 1] as const)))
+    // ceil(bytes / PAGE) + 1 receive buffers.
+    for (const order of ['p', 'pb', 'bp', 'bpb', 'bbpp', 'pbbp', 'bpbpb', 'bppppb']) {
+      const buffers = order
+        .replaceAll('p', ' p ')
+        .split(' ')
+        .filter((part) => part !== '').length
+      const needed = [...order].filter((part) => part === 'p').length + (order.includes('b') ? 1 : 0)
+      expect([order, strewn(order)]).toEqual([order, buffers <= needed + 1])
+    }
+    expect(strewn('bpbp')).toBe(true)
+    expect(strewn('bpbpb')).toBe(false)
+    expect(strewn('pbpbpb')).toBe(false)
+    // A head and a tail of one message that begins anywhere.
+    expect(policy.fits(extents([100, 5 * PAGE]))).toBe(true)
+  })
+
   it('auto starts where a refilled TLB is paid for', () => {
     expect([10, 11].map((pages) => new TransferPolicy('auto').fits(extents([0, pages * PAGE])))).toEqual([false, true])
     expect(new TransferPolicy('auto', { thresholdBytes: 2 * PAGE }).fits(extents([0, 2 * PAGE]))).toBe(true)

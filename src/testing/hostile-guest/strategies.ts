@@ -200,13 +200,21 @@ export const STRATEGIES = {
     const index = random.between(RX, TX)
     const queue = guest.queue(index)
     if (queue === null) return guest.reset()
-    const most = random.pick([8, 16, 17, 33, queue.size])
-    const buffers = Array.from({ length: Math.min(most, queue.size, 256) }, () => ({
-      address: guest.page() + random.between(0, 4000),
-      length: random.pick([1, 44, 64, 500]),
-      writable: index === RX,
-    }))
-    return offer(queue, index === TX ? [{ ...header(guest), writable: false }, ...buffers.slice(1)] : buffers, index)
+    const most = Math.min(random.pick([8, 16, 17, 19, 33, queue.size]), queue.size, 256)
+    const peer = guest.peer()
+    // Whole pages with single bytes between them take the most receive buffers.
+    const pages = random.chance(0.4) ? Math.floor((peer.longestBytes ?? 32_768) / (PAGE_SIZE + 1)) : 0
+    const buffers = Array.from({ length: pages > 0 ? Math.min(most, 2 * pages) : most }, (_, i) => {
+      const isPage = pages > 0 && i % 2 === 0
+      return {
+        address: guest.page() + (isPage ? 0 : random.between(0, 4000)),
+        length: isPage ? PAGE_SIZE : pages > 0 ? 1 : random.pick([1, 44, 64, 500]),
+        writable: index === RX,
+      }
+    })
+    if (index === RX) return offer(queue, buffers, RX)
+    const bytes = buffers.reduce((sum, { length }) => sum + length, 0)
+    return sendFrom(guest, buffers, bytes, () => {}, peer)
   },
 
   /** Rings of every size that there is, after a reset. */

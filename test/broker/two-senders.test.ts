@@ -1,0 +1,97 @@
+/**
+ * What two senders to one receiver share: its receive buffers. Who sends more often than it may, or in more pieces than its bytes need,
+ * takes none of them from the other.
+ */
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { Policing } from '../../src/broker/policing.ts'
+import { PAGE } from '../zero-copy/stage-two-model.ts'
+import { World, type WorldOptions } from '../zero-copy/world.ts'
+
+const [BORROWER, THIRD] = [0, 1] as const
+/** A page of the first transmit slot. */
+const SENT = 20
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+function newWorld(options: Partial<WorldOptions> = {}): World {
+  const world = new World({
+    seed: 12,
+    transfer: 'lend',
+    colors: 'accept',
+    thresholdPages: 1,
+    flushPages: 64,
+    lentPages: 512,
+    chaining: true,
+    hostile: BORROWER,
+    aligned: [true, true, true],
+    ...options,
+  })
+  for (const guest of world.guests) guest.peers = world.guests
+  return world
+}
+
+const settle = (world: World) => {
+  for (const core of [0, 1, 2]) world.finishSteps(core)
+}
+
+/** Until nothing is under way. */
+const drain = (world: World) => {
+  for (let turns = 0; turns < 2 || !world.dmaIdle(); turns++) {
+    settle(world)
+    world.endDma()
+    // What was left to a guest goes on.
+    for (const core of [0, 1, 2]) world.resume(core)
+  }
+  settle(world)
+}
+
+describe('two senders to one receiver', () => {
+  const pages = (count: number) => Array.from({ length: count }, (_, i) => [(SENT + i) * PAGE, PAGE] as const)
+
+  /** The hostile one has 14 messages in its ring, as many as the receiver has buffers; then the other sends four pages. */
+  function flood(options: Partial<WorldOptions>): { hostile: number; honest: number } {
+    const world = newWorld({ toleranceNs: 0, anyBytes: true, ...options })
+    const [hostile, receiver, honest] = world.guests
+    for (let i = 0; i < 14; i++) hostile!.stage(THIRD, pages(1))
+    hostile!.publish()
+    hostile!.kick(1)
+    settle(world)
+    honest!.sendPages(THIRD, [SENT, SENT + 1, SENT + 2, SENT + 3])
+    drain(world)
+    const taken = receiver!.usedOf(0).length
+    // Transmit buffers whose pages are lent come back later.
+    for (let i = 0; i < 4; i++) {
+      world.advance(50_000)
+      drain(world)
+    }
+    return { hostile: taken - 4, honest: honest!.usedOf(1).length }
+  }
+
+  it.each(['copy', 'remap', 'lend'] as const)(
+    '%s: of its buffers, who sends too often gets those of its rate',
+    (transfer) => {
+      expect(flood({ transfer })).toEqual({ hostile: 1, honest: 1 })
+    },
+  )
+
+  it('without a rate test there would be none left: the test above can fail', () => {
+    vi.spyOn(Policing.prototype, 'arrive').mockImplementation((nowNs) => nowNs)
+    vi.spyOn(Policing.prototype, 'admits').mockReturnValue(true)
+    expect(flood({ transfer: 'copy', seed: 13 })).toEqual({ hostile: 10, honest: 0 })
+  })
+
+  it.each(['copy', 'remap', 'lend'] as const)(
+    '%s: pages with bytes strewn between them take no more than one further buffer',
+    (transfer) => {
+      const world = newWorld({ transfer, anyBytes: true })
+      const strewn = pages(6).flatMap((page, i) => [page, [(SENT + 10 + i) * PAGE, 1] as const])
+      world.guests[BORROWER]!.stage(THIRD, strewn)
+      world.guests[BORROWER]!.publish()
+      world.guests[BORROWER]!.kick(1)
+      drain(world)
+      expect(world.guests[THIRD]!.usedOf(0).length).toBeLessThanOrEqual(Math.ceil((6 * PAGE + 6) / PAGE) + 1)
+    },
+  )
+})
