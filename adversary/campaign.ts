@@ -1,4 +1,5 @@
 /** Many cases of one seed on several threads: what `npm run adversary` and `npm run hostile` share. */
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 
@@ -50,14 +51,18 @@ export function campaign<Result>(
   return Promise.all(workers).then(() => clearTimeout(timer))
 }
 
-/** In a worker of `campaign`: examines cases until there are none left, or it is told to stop. */
-export function work(examine: (seed: number, index: number) => unknown): void {
+/**
+ * In a worker of `campaign`: examines cases until there are none left, or it is told to stop. Each is a job of its own: what a `WeakRef` is
+ * made of lives until the job ends that made it, and memory has such of every queue.
+ */
+export async function work(examine: (seed: number, index: number) => unknown): Promise<void> {
   const { seed, count, batch, shared } = workerData as Task
   for (;;) {
     const first = Atomics.add(shared, NEXT, batch)
     for (let index = first; index < first + batch; index++) {
       if (index >= count || Atomics.load(shared, STOP) !== 0) return
       parentPort!.postMessage(examine(seed, index))
+      await setImmediate()
     }
   }
 }

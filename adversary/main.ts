@@ -22,7 +22,7 @@ import { BOUND_KINDS, type Comparison } from './try-case.ts'
 const MAX_TOLD = 20
 
 if (isMainThread) process.exitCode = await main()
-else work(examine)
+else await work(examine)
 
 async function main(): Promise<number> {
   const { values } = parseArgs({

@@ -17,7 +17,7 @@ const BATCH = 25
 const MAX_TOLD = 6
 
 if (isMainThread) process.exitCode = await main()
-else work(runHostile)
+else await work(runHostile)
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
