@@ -25,9 +25,9 @@ export const TX_SLOT_PAGES = 10
 export const PRIVATE_PAGES = 3
 export const RAM_PAGES = PRIVATE_PAGES + RX_BUFFERS + 1 + TX_SLOTS * TX_SLOT_PAGES
 
-const QUEUE_SIZE = 32
+export const QUEUE_SIZE = 32
 const RING_BYTES = 1024
-const WINDOW = RAM_BASE + PRIVATE_PAGES * PAGE
+export const WINDOW = RAM_BASE + PRIVATE_PAGES * PAGE
 
 interface ReceiveBuffer {
   readonly header: number
@@ -43,6 +43,9 @@ interface Arriving extends Sent {
   readonly isDoubtful: boolean
   bytes: number
 }
+
+/** Where the rings of queue 0 (receive) or 1 (transmit) lie, of every guest. */
+export const ringsOf = (queue: number) => layoutSplitQueue(QUEUE_SIZE, RAM_BASE + queue * RING_BYTES)
 
 export class ModelGuest {
   readonly vm: number
@@ -88,7 +91,7 @@ export class ModelGuest {
   startQueues(eventIdx: boolean): EndpointQueues {
     const places = [0, 1].map((i) => ({
       size: QUEUE_SIZE,
-      ...layoutSplitQueue(QUEUE_SIZE, RAM_BASE + i * RING_BYTES),
+      ...ringsOf(i),
       eventIdx,
       index: i,
     }))
@@ -356,11 +359,16 @@ export class ModelGuest {
 
   /** Makes a receive buffer of these parts of its window available, without a kick; returns its head. */
   postParts(parts: readonly (readonly [offset: number, length: number])[]): number {
-    this.#list.clear()
-    for (const [offset, bytes] of parts) this.#list.addWritable(WINDOW + offset, bytes)
-    const head = this.#receive.add(this.#list)
+    const head = this.stageReceive(parts)
     this.#receive.publish()
     return head
+  }
+
+  /** The same, which the broker does not see yet. */
+  stageReceive(parts: readonly (readonly [offset: number, length: number])[]): number {
+    this.#list.clear()
+    for (const [offset, bytes] of parts) this.#list.addWritable(WINDOW + offset, bytes)
+    return this.#receive.add(this.#list)
   }
 
   /** Shows the broker what was staged, without a kick. */

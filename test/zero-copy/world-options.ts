@@ -19,6 +19,13 @@ export interface WorldOptions {
   readonly toleranceNs?: number
   /** That every driver keeps posted, as the broker is told. Default: it is told nothing. */
   readonly receiveBuffers?: number
+  /**
+   * Where rings and headers of VM 0 lie, `PRIVATE_PAGES` pages, instead of in the world's own RAM: shared with somebody who writes there
+   * while the broker reads. Of the VM's frames they are the first.
+   */
+  readonly rings?: SharedArrayBuffer
+  /** RAM of a world without spare frames, used again: of one that is over. Default: its own. */
+  readonly ram?: ArrayBuffer
   /** Faults that the tests must find. */
   readonly fault?: Fault
 }

@@ -5,7 +5,7 @@
 import { expect } from 'vitest'
 import { type BrokerFlow, FloatingBroker, NoRegulator, Relay } from '../../src/broker/index.ts'
 import { Random } from '../../src/internal/random.ts'
-import { GuestMemory } from '../../src/memory/index.ts'
+import { GuestMemory, type RegionSpec } from '../../src/memory/index.ts'
 import {
   BrokerCause,
   COST_OPS,
@@ -72,7 +72,8 @@ export class World implements PlatformPort {
       PlatformCapability.dmaChaining
     this.random = new Random(options.seed)
     const spares = options.colors === 'pool' ? SPARE_FRAMES : 0
-    this.bytes = new Uint8Array(new ArrayBuffer((MAX_VMS * RAM_PAGES + spares) * PAGE))
+    const { ram = new ArrayBuffer((MAX_VMS * RAM_PAGES + spares) * PAGE) } = options
+    this.bytes = new Uint8Array(ram)
     this.model = new StageTwoModel(
       MAX_VMS,
       this.bytes,
@@ -92,17 +93,13 @@ export class World implements PlatformPort {
     }
     const spareFrames = Array.from({ length: spares }, (_, i) => MAX_VMS * RAM_PAGES + i)
     this.#colors.push(...spareFrames.map(() => POOL_COLOR))
-    this.#memories = this.#frames.map(
-      (frames, vm) =>
-        new GuestMemory([
-          {
-            base: RAM_BASE,
-            size: RAM_PAGES * PAGE,
-            buffer: this.bytes.buffer as ArrayBuffer,
-            frames,
-            readOnly: this.#readOnly[vm]!,
-          },
-        ]),
+    this.#memories = this.#frames.map((_, vm) =>
+      vm === 0 && options.rings !== undefined
+        ? new GuestMemory([
+            { base: RAM_BASE, size: PRIVATE_PAGES * PAGE, buffer: options.rings },
+            this.#pagesOf(vm, PRIVATE_PAGES),
+          ])
+        : new GuestMemory([this.#pagesOf(vm, 0)]),
     )
     const flows = Array.from({ length: MAX_VMS * MAX_VMS }, (_, i): BrokerFlow => {
       const [source, to] = [Math.floor(i / MAX_VMS), i % MAX_VMS]
@@ -149,6 +146,17 @@ export class World implements PlatformPort {
         new ModelGuest(vm, memory, options.aligned[vm]!, options.hostile, (queue) => this.kick(vm, queue)),
     )
     for (const guest of this.guests) this.attach(guest)
+  }
+
+  /** Pages of a VM from `first` on, wherever stage 2 has them. */
+  #pagesOf(vm: number, first: number): RegionSpec {
+    return {
+      base: RAM_BASE + first * PAGE,
+      size: (RAM_PAGES - first) * PAGE,
+      buffer: this.bytes.buffer as ArrayBuffer,
+      frames: this.#frames[vm]!.subarray(first),
+      readOnly: this.#readOnly[vm]!.subarray(first),
+    }
   }
 
   get zeroCopy(): ZeroCopy<unknown> | null {
@@ -200,16 +208,25 @@ export class World implements PlatformPort {
   endDma(): void {
     const dma = this.#dma
     if (dma === null) return
+    this.#checkDma()
     this.#dma = null
     const { list, pieces, core } = dma
-    const [from, to] = [Math.floor(list.tag / MAX_VMS), list.tag % MAX_VMS]
     for (let i = 0; i < list.entryCount && list.piece[i]! < pieces; i++) {
-      this.model.checkAccess(from, list.source[i]!, list.bytes[i]!, false)
-      this.model.checkAccess(to, list.destination[i]!, list.bytes[i]!, true)
       this.bytes.copyWithin(list.destination[i]!, list.source[i]!, list.source[i]! + list.bytes[i]!)
     }
     this.#completed = pieces
     this.#enter(core, BrokerCause.dmaInterrupt, 0)
+  }
+
+  /** Whatever it has still to move lies where its two VMs may have it moved. */
+  #checkDma(): void {
+    if (this.#dma === null) return
+    const { list, pieces } = this.#dma
+    const [from, to] = [Math.floor(list.tag / MAX_VMS), list.tag % MAX_VMS]
+    for (let i = 0; i < list.entryCount && list.piece[i]! < pieces; i++) {
+      this.model.checkAccess(from, list.source[i]!, list.bytes[i]!, false)
+      this.model.checkAccess(to, list.destination[i]!, list.bytes[i]!, true)
+    }
   }
 
   advance(ns: number): void {
@@ -292,6 +309,7 @@ export class World implements PlatformPort {
     for (const [op, count] of this.#inStep.entries()) this.mostInStep[op] = Math.max(this.mostInStep[op]!, count)
     for (const late of this.#lateUnmaps.splice(0)) late()
     this.check()
+    this.#checkDma()
   }
 
   interruptGuest(): void {}
