@@ -9,8 +9,11 @@ import { Gdma } from '../../src/platform-zcu102/gdma.ts'
 import type { Machine } from '../../src/platform-zcu102/machine.ts'
 import type { Scenario } from '../../src/scenario/index.ts'
 
+/** What must not happen. */
 export const BREAK_KINDS = ['crash', 'mapping', 'dma', 'leak', 'lost', 'corrupt', 'hold', 'late'] as const
-export type BreakKind = (typeof BREAK_KINDS)[number]
+/** What is told besides: a flow without a bound whatever others do takes longer than it may beside honest guests. */
+export const OTHER_KINDS = ['slow'] as const
+export type BreakKind = (typeof BREAK_KINDS)[number] | (typeof OTHER_KINDS)[number]
 
 export interface Break {
   readonly kind: BreakKind

@@ -9,7 +9,7 @@ import { isMainThread } from 'node:worker_threads'
 import type { HostileStrategyName } from '../../src/testing/hostile-guest/index.ts'
 import { campaign, work } from '../campaign.ts'
 import { refuse, whole } from '../misuse.ts'
-import { BREAK_KINDS, type BreakKind } from './isolation-checker.ts'
+import { BREAK_KINDS, type BreakKind, OTHER_KINDS } from './isolation-checker.ts'
 import { type HostileRun, runHostile } from './run-hostile.ts'
 
 /** Runs next to each other share a scenario. */
@@ -34,8 +34,8 @@ async function main(): Promise<number> {
   })
   const seed = whole('--seed', values.seed, 0)
   const kinds = values.kinds.split(',') as BreakKind[]
-  for (const kind of kinds)
-    if (!BREAK_KINDS.includes(kind)) refuse(`--kinds are of ${BREAK_KINDS.join(', ')}, not "${kind}"`)
+  const all: readonly BreakKind[] = [...BREAK_KINDS, ...OTHER_KINDS]
+  for (const kind of kinds) if (!all.includes(kind)) refuse(`--kinds are of ${all.join(', ')}, not "${kind}"`)
   const counts = ({ breaks }: HostileRun) => breaks.filter(({ kind }) => kinds.includes(kind))
   if (values.case !== undefined) {
     const index = whole('--case', values.case, 0)
@@ -50,7 +50,7 @@ async function main(): Promise<number> {
   const jobs = whole('--jobs', values.jobs, 1)
   const startedMs = performance.now()
   const [totals, failures, covered] = [
-    { runs: 0, resets: 0, turns: 0, bounds: 0, nearest: 0 },
+    { runs: 0, resets: 0, turns: 0, bounds: 0, nearest: 0, beside: 0, nearestBeside: 0, slow: 0 },
     [] as HostileRun[],
     new Map<string, number>(),
   ]
@@ -60,6 +60,9 @@ async function main(): Promise<number> {
     totals.turns += run.turns
     totals.bounds += run.bounds
     totals.nearest = Math.max(totals.nearest, run.nearest)
+    totals.beside += run.beside
+    totals.nearestBeside = Math.max(totals.nearestBeside, run.nearestBeside)
+    totals.slow += run.breaks.filter(({ kind }) => kind === 'slow').length
     const parts = [...run.ingredients, ...run.strategies.map((name) => ['strategy', name] as const)]
     for (const [option, value] of parts) covered.set(`${option} ${value}`, (covered.get(`${option} ${value}`) ?? 0) + 1)
     if (counts(run).length > 0) failures.push(run)
@@ -78,6 +81,7 @@ async function main(): Promise<number> {
     process.stdout.write(
       `seed ${seed}: ${totals.runs} runs, ${totals.turns} turns of hostile guests, ${totals.resets} resets, ${elapsedSeconds.toFixed(0)} s on ${jobs} threads\n` +
         `${totals.bounds} bounds of honest flows and locks compared; largest observed / bound ${totals.nearest.toFixed(3)}\n` +
+        `${totals.beside} flows without a bound whatever others do; ${totals.slow} took longer than beside honest guests, at most ${totals.nearestBeside.toFixed(3)} of that bound\n` +
         `runs with breaks: ${kinds.map((kind) => `${kind} ${byKind[kind]}`).join(', ')}\n\nruns with\n${table(covered)}\n`,
     )
     for (const run of failures.slice(0, MAX_TOLD)) {

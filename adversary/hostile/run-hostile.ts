@@ -28,10 +28,12 @@ export interface HostileRun {
   readonly strategies: readonly HostileStrategyName[]
   readonly resets: number
   readonly turns: number
-  /** Responses of honest flows that had a bound and were compared with it. */
+  /** Honest flows that have a bound whatever others do, and holds of the lock; largest observed / bound among them. */
   readonly bounds: number
-  /** Largest observed / bound among them. */
   readonly nearest: number
+  /** The same of flows that have none, against their bound beside honest guests. */
+  readonly beside: number
+  readonly nearestBeside: number
   readonly breaks: readonly Break[]
   readonly ingredients: readonly (readonly [option: string, value: string])[]
 }
@@ -68,7 +70,7 @@ interface Arena {
   readonly scenario: Scenario
   readonly profile: BoardProfile
   readonly prediction: Prediction
-  /** By flow: its bound whatever hostile VMs do; where there is none, the one beside honest guests. */
+  /** By flow: its bound whatever hostile VMs do. */
   readonly boundsNs: readonly (number | null)[]
   readonly hostile: readonly number[]
   readonly ingredients: readonly (readonly [string, string])[]
@@ -168,7 +170,7 @@ ${transfer !== 'copy' && random.chance(0.25) ? '  colorPolicy: pool' : ''}
     scenario,
     profile,
     prediction,
-    boundsNs: untrusted.map(({ endToEndNs }, flow) => endToEndNs ?? prediction.flows[flow]!.endToEndNs),
+    boundsNs: untrusted.map(({ endToEndNs }) => endToEndNs),
     hostile,
     ingredients: [
       ['placement', placement],
@@ -217,14 +219,13 @@ export function runHostile(seed: number, index: number, strategies?: readonly Ho
     checker.note('crash', error instanceof Error ? error.message : String(error))
   }
   checker.finish()
-  const { bounds, nearest } = checkTimes(checker, machine, scenario, hostile, { boundsNs, prediction }, witness)
+  const compared = checkTimes(checker, machine, scenario, hostile, { boundsNs, prediction }, witness)
   return {
     index,
     strategies: [...new Set(guests.flatMap((guest) => guest.strategies))],
     resets: guests.reduce((sum, guest) => sum + guest.resets, 0),
     turns: accomplices.turns,
-    bounds,
-    nearest,
+    ...compared,
     breaks: checker.breaks,
     ingredients,
   }
@@ -286,12 +287,17 @@ function checkTimes(
   hostile: readonly number[],
   { boundsNs, prediction }: Pick<Arena, 'boundsNs' | 'prediction'>,
   { readNs, releasedNs }: Witness,
-): { bounds: number; nearest: number } {
-  let [bounds, nearest] = [0, 0]
+): Pick<HostileRun, 'bounds' | 'nearest' | 'beside' | 'nearestBeside'> {
+  let [bounds, nearest, beside, nearestBeside] = [0, 0, 0, 0]
   const compare = (kind: BreakKind, what: string, observedNs: number, boundNs: number | null) => {
     if (boundNs === null || boundNs === Number.POSITIVE_INFINITY) return
-    bounds++
-    nearest = Math.max(nearest, observedNs / boundNs)
+    if (kind === 'slow') {
+      beside++
+      nearestBeside = Math.max(nearestBeside, observedNs / boundNs)
+    } else {
+      bounds++
+      nearest = Math.max(nearest, observedNs / boundNs)
+    }
     if (observedNs > boundNs) checker.note(kind, `${what}: ${observedNs} ns, bound ${boundNs} ns`)
   }
   for (const flow of honestFlows(scenario, hostile)) {
@@ -299,8 +305,10 @@ function checkTimes(
     releasedNs[flow]!.forEach((atNs, sequence) => {
       longestNs = Math.max(longestNs, (readNs[flow]![sequence] ?? machine.kernel.now) - atNs)
     })
-    compare('late', `response of ${scenario.flows[flow]!.name}`, longestNs, boundsNs[flow]!)
+    const what = `response of ${scenario.flows[flow]!.name}`
+    if (boundsNs[flow] !== null) compare('late', what, longestNs, boundsNs[flow]!)
+    else compare('slow', what, longestNs, prediction.flows[flow]!.endToEndNs)
   }
   compare('hold', 'longest hold of the lock', machine.counters.longestLockHoldNs, prediction.lockHoldNs)
-  return { bounds, nearest }
+  return { bounds, nearest, beside, nearestBeside }
 }

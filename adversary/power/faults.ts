@@ -60,9 +60,8 @@ export const FAULTS: readonly Fault[] = [
     name: 'starved receivers',
     what: 'messages never wait for receive buffers, and never come as a burst afterwards',
     file: 'src/platform-zcu102/predict-obstacles.ts',
-    replace:
-      'return { receivers, senders, none: against === undefined && !senders.includes(true) && !receivers.includes(true) }',
-    by: 'return { receivers: receivers.map(() => false), senders, none: !senders.includes(true) }',
+    replace: 'const receivers = needed.map((count, vm) => count > postedBuffers(system, vm))',
+    by: 'const receivers = needed.map((count, vm) => count > 1e9 * postedBuffers(system, vm))',
   },
   {
     name: 'stolenWithin',
@@ -191,7 +190,7 @@ export const HOSTILE_FAULTS: readonly Fault[] = [
     name: 'lengths',
     what: 'a message may be longer than its flow says',
     file: 'src/broker/intake.ts',
-    replace: "if (payloadBytes > flow.maximumBytes) return 'too-long'",
+    replace: "if (payloadBytes > state.maximumBytes) return 'too-long'",
     by: '',
   },
   {
