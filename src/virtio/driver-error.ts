@@ -8,6 +8,8 @@ export type DriverErrorCode =
   | 'DEVICE_VIOLATION'
   /** The device asked for a reset. What was in flight may or may not have happened (STATUS-DRV-04). */
   | 'DEVICE_NEEDS_RESET'
+  /** The call's queue was reset, before the device answered: it may or may not have happened. The driver goes on. */
+  | 'QUEUE_RESET'
   /** `close` was called. */
   | 'DRIVER_CLOSED'
   /** Another driver was started on the same transport. */

@@ -24,6 +24,8 @@ export class DriverQueue {
   readonly ring: DriverRing
   /** Called for each used buffer notification instead of the queue's own reaping. */
   onUsed: (() => void) | null = null
+  /** Called when the queue was reset (`Driver.resetQueue`), for who uses the ring itself: it is empty, and wants its buffers anew. */
+  onReset: (() => void) | null = null
   /** @internal A turn ended at its bound: the next interrupt is one of ours. */
   hasMore = false
   readonly #transport: DriverTransport
@@ -38,6 +40,8 @@ export class DriverQueue {
   readonly #used = new UsedBuffer()
   #resumed: readonly PendingCall[] = []
   #error: DriverError | null = null
+  /** The device was asked to let go of the queue: nothing is sent until it is set up anew. */
+  #isResetting = false
 
   /** Made by `startDriver` and `restoreDriver` only. `report` is told what the caller's own functions throw. */
   constructor(
@@ -84,8 +88,8 @@ export class DriverQueue {
   }
 
   /**
-   * Stages one chain of the caller's own buffers; `kick` shows it to the device. False: no room now. Throws `DriverError` when the
-   * device is given up, `VirtioError` REQUEST_TOO_LONG when the ring, whose size the device may limit, can never hold it,
+   * Stages one chain of the caller's own buffers; `kick` shows it to the device. False: no room now, or the queue is being reset. Throws
+   * `DriverError` when the device is given up, `VirtioError` REQUEST_TOO_LONG when the ring, whose size the device may limit, can never hold it,
    * MEMORY_DETACHED, or INVALID_OPTION. What `completion` throws, or rejects with, is a `fault` of the driver.
    */
   add(buffers: BufferList, completion: (writtenBytes: number) => void, direct?: number): boolean {
@@ -96,6 +100,7 @@ export class DriverQueue {
     if (buffers.count === 0) refuseOption('buffers', buffers, 'a BufferList with at least one buffer')
     if (direct !== undefined) this.#checkDirect(direct, buffers.count)
     this.#requireMemory()
+    if (this.#isResetting) return false
     const head = this.ring.add(buffers, direct)
     if (head < 0) return false
     this.#completions[head] = completion
@@ -114,7 +119,7 @@ export class DriverQueue {
    * stopped it does nothing: the memory of its ring may be another driver's. Throws `VirtioError` MEMORY_DETACHED.
    */
   kick(): void {
-    if (this.#error !== null) return
+    if (this.#error !== null || this.#isResetting) return
     this.#requireMemory()
     this.ring.publish()
     if (this.ring.needsNotification()) this.#transport.notify(this.index)
@@ -162,7 +167,32 @@ export class DriverQueue {
     for (const call of [...this.#calls.values(), ...this.#waiting.splice(0)]) call.fail(error)
   }
 
-  /** @internal The device was reset: the buffers of its calls are free. */
+  /** @internal The device is asked to let go of the queue. */
+  get isResetting(): boolean {
+    return this.#isResetting
+  }
+
+  /** @internal Nothing is sent from now on; what comes back is still taken. */
+  beginReset(): void {
+    this.#isResetting = true
+  }
+
+  /** @internal The device has let go of the queue: its memory is the driver's (VQRST-DRV-02). Returns the calls that were not answered. */
+  empty(): readonly PendingCall[] {
+    const lost = [...this.#calls.values()]
+    this.#completions.fill(undefined)
+    this.releaseBuffers()
+    this.ring.reset()
+    return lost
+  }
+
+  /** @internal The device has the queue again: what waited is sent. */
+  endReset(): void {
+    this.#isResetting = false
+    this.#sendWaiting()
+  }
+
+  /** @internal The device, or the queue, was reset: the buffers of its calls are free. */
   releaseBuffers(): void {
     for (const { address, sentBytes, replyBytes } of this.#calls.values()) {
       this.#transport.free(address, sentBytes + replyBytes)
@@ -219,6 +249,7 @@ export class DriverQueue {
   }
 
   #fits({ buffers }: PendingCall): boolean {
+    if (this.#isResetting) return false
     return this.ring.freeDescriptors >= (this.#inTable(buffers) ? 1 : buffers)
   }
 

@@ -3,6 +3,7 @@
  * breaks. It has no thread: the transport's interrupt, or a call of `poll`, moves it.
  */
 import { assert } from '../internal/assert.ts'
+import { checkWord } from '../internal/check-option.ts'
 import type { Events } from '../internal/emitter.ts'
 import { VirtioError } from '../internal/error.ts'
 import { FaultEmitter } from '../internal/fault-emitter.ts'
@@ -11,7 +12,13 @@ import { STATE_VERSION } from '../internal/saved-state.ts'
 import { watchPromise } from '../internal/watch-promise.ts'
 import type { UsedLengthPolicy, Violation } from '../virtqueue/index.ts'
 import type { ConfigValues } from './config-layout.ts'
-import { DEVICE_NEEDS_RESET, FAILED, VIRTIO_INTERRUPT_CONFIG, VIRTIO_INTERRUPT_USED } from './constants.ts'
+import {
+  DEVICE_NEEDS_RESET,
+  FAILED,
+  VIRTIO_F_RING_RESET,
+  VIRTIO_INTERRUPT_CONFIG,
+  VIRTIO_INTERRUPT_USED,
+} from './constants.ts'
 import { memoryDetached } from './detached-memory.ts'
 import type { DeviceContract, QueueName } from './device-contract.ts'
 import type { DriverConfig } from './driver-config.ts'
@@ -176,24 +183,81 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
     }
     for (const queue of this.queues) {
       if (this.#error !== null) return
-      if (queue.onUsed === null) queue.reap()
-      else {
-        try {
-          watchPromise(queue.onUsed(), (error) => this.onFault(error, queue.index))
-        } catch (error) {
-          this.onFault(error, queue.index)
-        }
-      }
+      this.#takeUsed(queue)
+    }
+  }
+
+  /**
+   * Resets one queue alone (§2.6.1) and sets it up anew in its place; the other queues go on. What the device has completed by then is
+   * taken; calls that it has not answered are rejected with `DriverError` QUEUE_RESET; calls that wait for room are sent afterwards. What
+   * was added with a callback and has not come back is forgotten, and its buffers are the caller's.
+   *
+   * False: the device has not let go of the queue yet (VQRST-DRV-01). Nothing is sent then, and the memory stays the device's, until
+   * another call returns true. Throws `VirtioError` INVALID_OPTION for a queue that does not exist, FEATURES_MISSING when RING_RESET was
+   * not negotiated, QUEUE_IN_USE for a ring that is used by itself (`onUsed`) without an `onReset`, QUEUE_REFUSED when the device does not
+   * take the queue again, MEMORY_DETACHED; `DriverError` when the driver has stopped. The device may run inside.
+   */
+  resetQueue(name: QueueName<C>): boolean {
+    if (this.#error !== null) throw this.#error
+    const names = this.queues.map((queue) => queue.name)
+    checkWord('name', name, names)
+    const index = names.indexOf(name)
+    const [queue, place] = [this.queues[index], this.#places[index]]
+    assert(queue !== undefined && place !== undefined, 'every queue has its place')
+    if (!this.featureSet.has(VIRTIO_F_RING_RESET)) {
+      throw new VirtioError('FEATURES_MISSING', `queue ${name} cannot be reset alone: RING_RESET was not negotiated`)
+    }
+    if (queue.onUsed !== null && queue.onReset === null) {
+      throw new VirtioError('QUEUE_IN_USE', `the ring of queue ${name} is used by itself: set its onReset`)
+    }
+    if (this.transport.memory.isDetached) throw memoryDetached()
+    queue.beginReset()
+    if (!this.transport.resetQueue(index)) return false
+    this.#takeUsed(queue)
+    if (this.#error !== null) throw this.#error
+    // A completion has called this too.
+    if (!queue.isResetting) return true
+    const lost = queue.empty()
+    this.transport.setupQueue(index, place.addresses)
+    const isEnabled = this.transport.enableQueue(index)
+    if (isEnabled) queue.endReset()
+    const error = new DriverError('QUEUE_RESET', `queue ${name} was reset before the device had answered`)
+    for (const call of lost) call.fail(error)
+    if (!isEnabled) throw new VirtioError('QUEUE_REFUSED', `the device does not take queue ${name} again`)
+    this.#guard(queue, queue.onReset)
+    return true
+  }
+
+  /** What the device has returned: the queue completes its own, or whoever uses the ring itself does. */
+  #takeUsed(queue: DriverQueue): void {
+    if (queue.onUsed === null) queue.reap()
+    else this.#guard(queue, queue.onUsed)
+  }
+
+  /** Code of the user's. */
+  #guard(queue: DriverQueue, run: (() => void) | null): void {
+    try {
+      watchPromise(run?.(), (error) => this.onFault(error, queue.index))
+    } catch (error) {
+      this.onFault(error, queue.index)
     }
   }
 
   /**
    * Plain data for `restoreDriver`, taken between turns, when everything added was kicked. Save the memory and the device at the same
-   * time. Throws `VirtioError` NOT_RESTORABLE for a driver that has stopped, or has something added and not kicked.
+   * time. Throws `VirtioError` NOT_RESTORABLE for a driver that has stopped, has something added and not kicked, or waits for the reset of
+   * a queue.
    */
   saveState(): DriverState {
     if (this.#error !== null) {
       throw new VirtioError('NOT_RESTORABLE', `the driver has stopped: ${this.#error.message}`, { cause: this.#error })
+    }
+    const resetting = this.queues.find(({ isResetting }) => isResetting)
+    if (resetting !== undefined) {
+      throw new VirtioError(
+        'NOT_RESTORABLE',
+        `the device has not let go of queue ${resetting.name}, which is being reset`,
+      )
     }
     return {
       version: STATE_VERSION,
