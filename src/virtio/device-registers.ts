@@ -222,7 +222,7 @@ export class DeviceRegisters extends ReadableRegisters {
     const queue = this.#selected
     if (queue === undefined) this.#reportAbsent()
     else if (!this.features.has(VIRTIO_F_RING_RESET)) {
-      this.#reject('queue-reset-not-negotiated', 'VQRST-DRV-01', 'reset without RING_RESET', queue.index)
+      this.#reject('queue-reset-not-negotiated', 'IMP-VQRST-01', 'reset without RING_RESET', queue.index)
     } else {
       this.disableQueue()
       if (queue.ring === null) queue.clear()
@@ -240,7 +240,7 @@ export class DeviceRegisters extends ReadableRegisters {
     }
     const queue = this.#queues[index]
     if (queue === undefined || queue.ring === null) {
-      this.#reject('queue-absent', 'INIT-DRV-01', `a kick for queue ${index}, which is not enabled`, index)
+      this.#reject('queue-absent', 'IMP-VQ-01', `a kick for queue ${index}, which is not enabled`, index)
       return false
     }
     return this.#model.onNotify(index)
@@ -270,7 +270,7 @@ export class DeviceRegisters extends ReadableRegisters {
     else
       this.#reject(
         'config-read-only',
-        'INIT-DRV-03',
+        'IMP-CFG-03',
         `${source.length} bytes at ${offset} are not the driver's to write`,
       )
   }
@@ -445,6 +445,6 @@ export class DeviceRegisters extends ReadableRegisters {
   }
 
   #reportAbsent(): void {
-    this.#reject('queue-absent', 'INIT-DRV-01', `queue ${this.queueSelect} does not exist`, this.queueSelect)
+    this.#reject('queue-absent', 'IMP-VQ-01', `queue ${this.queueSelect} does not exist`, this.queueSelect)
   }
 }

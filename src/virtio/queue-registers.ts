@@ -46,7 +46,9 @@ export class QueueRegisters {
   /** Makes a ring of the registers; returns why not when they describe none. Sizes over the maximum are refused (museum 24). */
   enable({ memory, onDeviceWrite }: DeviceTransport, features: FeatureSet): ProtocolViolation | null {
     try {
-      if (this.size > this.sizeMax) throw new VirtioError('QUEUE_SETUP', `size ${this.size} is over ${this.sizeMax}`)
+      if (this.size > this.sizeMax) {
+        throw new VirtioError('QUEUE_SETUP', `size ${this.size} is over ${this.sizeMax} (MMIO-REG-DRV-14)`)
+      }
       this.ring = openDeviceRing('split', memory, {
         ...this.#limits,
         size: this.size,
@@ -63,7 +65,7 @@ export class QueueRegisters {
       return null
     } catch (error) {
       if (!(error instanceof VirtioError)) throw error
-      return protocolViolation('queue-setup-refused', 'VQS-DRV-01', error.message, this.index, error)
+      return protocolViolation('queue-setup-refused', clauseOf(error), error.message, this.index, error)
     }
   }
 
@@ -93,7 +95,12 @@ export class QueueRegisters {
 
   #address(area: number): number {
     const [low, high] = [this.addressWords[2 * area] ?? 0, this.addressWords[2 * area + 1] ?? 0]
-    if (high >= LE64_HIGH_LIMIT) throw new VirtioError('QUEUE_SETUP', `area ${area} lies at or above 2^53`)
+    if (high >= LE64_HIGH_LIMIT) throw new VirtioError('QUEUE_SETUP', `area ${area} lies at or above 2^53 (IMP-VQS-09)`)
     return le64ToNumber(low, high)
   }
+}
+
+/** The clause that the message ends with; an area that is not in memory breaks the rule for everything that a queue refers to. */
+function clauseOf({ message }: VirtioError): string {
+  return /\(([A-Z-]+-\d+)\)$/.exec(message)?.[1] ?? 'IMP-VQS-09'
 }

@@ -12,13 +12,18 @@ export class BareDevice implements DeviceModel {
   readonly registers: DeviceRegisters
   /** Rules of what the driver did wrong, in order. */
   readonly violations: string[] = []
+  /** The same, each with the clause that was broken. */
+  readonly clauses: string[] = []
   readonly raised: string[] = []
   readonly calls: string[] = []
   rings: readonly (SplitDeviceQueue | null)[] = []
 
   constructor(options: Partial<DeviceRegistersOptions> = {}) {
     this.registers = new DeviceRegisters({ deviceId: 0x1234, queueSizes: [8, 4], ...options }, this)
-    this.registers.events.on('violation', ({ rule }) => this.violations.push(rule))
+    this.registers.events.on('violation', ({ rule, clause }) => {
+      this.violations.push(rule)
+      this.clauses.push(`${rule} ${clause}`)
+    })
     this.registers.attach({
       memory: this.memory,
       raiseInterrupt: (reason, queue) => this.raised.push(`${reason}:${queue}`),

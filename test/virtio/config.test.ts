@@ -78,12 +78,12 @@ describe('device side', () => {
     expect(device.registers.interruptStatus).toBe(2)
   })
 
-  it('INIT-DRV-03: the driver writes its own fields, after FEATURES_OK, and nothing else', () => {
+  it('INIT-DRV-03, IMP-CFG-03: the driver writes its own fields, after FEATURES_OK, and nothing else', () => {
     const config = new ConfigSpace(fields)
     const device = new BareDevice({ config })
     const { registers } = device
     registers.writeConfig(6, Uint8Array.of(1))
-    expect(device.violations).toEqual(['config-before-features-ok'])
+    expect(device.clauses).toEqual(['config-before-features-ok INIT-DRV-03'])
     device.start()
     registers.writeConfig(6, Uint8Array.of(9))
     expect(config.values.mode).toBe(9)
@@ -98,7 +98,7 @@ describe('device side', () => {
     ] as const) {
       registers.writeConfig(offset, new Uint8Array(length).fill(0xff))
     }
-    expect(device.violations.slice(1)).toEqual(new Array(6).fill('config-read-only'))
+    expect(device.clauses.slice(1)).toEqual(new Array(6).fill('config-read-only IMP-CFG-03'))
     expect(config.values).toEqual({ ...new ConfigSpace(fields).values, mode: 9 })
   })
 

@@ -49,16 +49,16 @@ describe('queue registers', () => {
   })
 
   it('museum 24: what describes no ring is refused when it is enabled, and the device needs a reset', () => {
-    const cases: [string, (device: BareDevice) => unknown][] = [
-      ['size over the maximum', ({ registers }) => Object.assign(registers, { queueSize: 16 })],
-      ['size 0', ({ registers }) => Object.assign(registers, { queueSize: 0 })],
-      ['size that is no power of two', ({ registers }) => Object.assign(registers, { queueSize: 6 })],
-      ['areas that overlap', ({ registers }) => registers.writeQueueAddress(1, 0, 4096)],
-      ['an unaligned area', ({ registers }) => registers.writeQueueAddress(0, 0, 4097)],
-      ['an area outside RAM', ({ registers }) => registers.writeQueueAddress(2, 0, 65536)],
-      ['an area above 2^53', ({ registers }) => registers.writeQueueAddress(2, 1, 0x20_0000)],
+    const cases: [string, string, (device: BareDevice) => unknown][] = [
+      ['size over the maximum', 'MMIO-REG-DRV-14', ({ registers }) => Object.assign(registers, { queueSize: 16 })],
+      ['size 0', 'IMP-VQS-02', ({ registers }) => Object.assign(registers, { queueSize: 0 })],
+      ['size that is no power of two', 'IMP-VQS-02', ({ registers }) => Object.assign(registers, { queueSize: 6 })],
+      ['areas that overlap', 'IMP-VQS-02', ({ registers }) => registers.writeQueueAddress(1, 0, 4096)],
+      ['an unaligned area', 'VQS-DRV-01', ({ registers }) => registers.writeQueueAddress(0, 0, 4097)],
+      ['an area outside RAM', 'IMP-VQS-09', ({ registers }) => registers.writeQueueAddress(2, 0, 65536)],
+      ['an area above 2^53', 'IMP-VQS-09', ({ registers }) => registers.writeQueueAddress(2, 1, 0x20_0000)],
     ]
-    for (const [name, spoil] of cases) {
+    for (const [name, clause, spoil] of cases) {
       const device = new BareDevice()
       device.negotiate()
       const { registers } = device
@@ -70,7 +70,7 @@ describe('queue registers', () => {
       spoil(device)
       registers.enableQueue()
       expect([name, registers.queueEnabled, registers.status & 64]).toEqual([name, false, 64])
-      expect(device.violations).toEqual(['queue-setup-refused'])
+      expect([name, device.clauses]).toEqual([name, [`queue-setup-refused ${clause}`]])
       registers.writeStatus(0)
       device.start()
       expect([name, registers.isLive]).toEqual([name, true])
@@ -101,6 +101,29 @@ describe('queue registers', () => {
     expect(device.violations).toEqual(['notify-before-driver-ok', 'queue-absent'])
   })
 
+  it('IMP-VQ-01: a queue that does not exist, or was not enabled, is neither set up, reset nor kicked', () => {
+    const device = new BareDevice()
+    const { registers } = device
+    device.start(VIRTIO_F_RING_RESET)
+    registers.queueSelect = 2
+    registers.queueSize = 8
+    registers.enableQueue()
+    registers.resetQueue()
+    expect([registers.notify(1), registers.notify(2)]).toEqual([false, false])
+    expect(device.clauses).toEqual(new Array(5).fill('queue-absent IMP-VQ-01'))
+    expect([device.calls, registers.isLive]).toEqual([['activate'], true])
+  })
+
+  it('VQS-NTF-DEV-11: a kick with nothing new in the ring is survived', () => {
+    const device = new BareDevice()
+    const driver = device.start()
+    for (let i = 0; i < 3; i++) device.registers.notify(0)
+    expect([device.registers.status, device.rings[0]?.violation, device.violations]).toEqual([15, null, []])
+    offer(driver)
+    device.registers.notify(0)
+    expect(device.rings[0]?.popAvailable(new DescriptorChain())).toBe(true)
+  })
+
   it('VQRST-DEV-01, VQRST-DEV-02, VQRST-DEV-03: a queue is reset alone and enabled again with another size', () => {
     const device = new BareDevice()
     const { registers } = device
@@ -118,14 +141,16 @@ describe('queue registers', () => {
     expect(device.calls.at(-1)).toBe('enable 0')
     expect(device.rings[0]?.size).toBe(4)
     expect(device.rings[0]?.popAvailable(new DescriptorChain())).toBe(true)
+    registers.resetQueue()
+    expect([registers.queueSize, registers.readQueueAddress(0, 0)]).toEqual([8, 0])
   })
 
-  it('VQRST-DRV-01: without RING_RESET there is no queue reset', () => {
+  it('IMP-VQRST-01: without RING_RESET there is no queue reset', () => {
     const device = new BareDevice()
     device.start()
     device.registers.resetQueue()
     expect(device.registers.queueEnabled).toBe(true)
-    expect(device.violations).toEqual(['queue-reset-not-negotiated'])
+    expect(device.clauses).toEqual(['queue-reset-not-negotiated IMP-VQRST-01'])
   })
 })
 
