@@ -5,171 +5,142 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import ts from 'typescript'
-import { describe, expect, it } from 'vitest'
+import { COMMON_FEATURES, DRIVER_COMMON_FEATURES, SUPPORTED_COMMON_FEATURES } from 'virtio-sdk/virtio'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { VIOLATION_CLAUSES } from '../../src/virtqueue/violation.ts'
+import { type CitingTest, CLAUSE_ID, citingTests, writtenNames } from './citing-tests.ts'
+import { CLAUSES, NOT_APPLICABLE, OPEN } from './clauses.ts'
+import { MUTANTS } from './mutants/index.ts'
+import { page, productTests, verdictOf } from './page.ts'
 import { readCsv } from './read-csv.ts'
 
-const TEST_FOLDER = fileURLToPath(new URL('..', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+let tests: CitingTest[] = []
 
-interface Clause {
-  readonly id: string
-  readonly section: string
-  readonly side: string
-  /** MUST, SHOULD, MAY; IMPLIED where no sentence says so. */
-  readonly level: string
-  readonly paraphrase: string
+beforeAll(() => {
+  tests = citingTests(ROOT)
+}, 60_000)
+
+const bitOf = (name: string): number | undefined => (COMMON_FEATURES as Record<string, number>)[`VIRTIO_F_${name}`]
+const rowsOf = (prefix: string) => CLAUSES.filter(({ id }) => id.startsWith(prefix))
+
+function sources(...folders: readonly string[]): [string, string][] {
+  return folders.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file): [string, string] => [`${folder}/${file}`, readFileSync(join(ROOT, folder, file), 'utf8')]),
+  )
 }
 
-interface CitingTest {
-  readonly file: string
-  readonly name: string
-}
-
-/** Chapters 2, 3 and 6 (basic facilities, initialisation, reserved feature bits), and of chapter 5 the devices that are there. */
-const clauses: Clause[] = [
-  ...readCsv('clauses.csv')
-    .filter((row) => /^([236]\b|5\.4\b|5\.10\b)/.test(row.section_path!))
-    .map((row) => ({
-      id: row.id!,
-      section: row.section_path!.split(' ')[0]!,
-      side: row.side!,
-      level: row.level!,
-      paraphrase: row.paraphrase!,
-    })),
-  ...readCsv('clauses_implied.csv').map((row) => ({
-    id: row.id!,
-    section: row.section!,
-    side: row.side!,
-    level: 'IMPLIED',
-    paraphrase: row.paraphrase!,
-  })),
-]
-const reasons = readCsv('clauses_not_applicable.csv') as { prefix: string; reason: string }[]
-const tests = citingTests()
-
-/** Of the kit alone: it holds others to what no queue of this package does. */
-const KIT_ONLY = 'testing/packed/'
-
-/** INIT-DRV-01 is not cited by MMIO-INIT-DRV-01. */
-const cites = (name: string, id: string): boolean => new RegExp(`(?<![\\w-])${id}(?!\\d)`).test(name)
-const reasonOf = ({ id }: Clause): string | null => reasons.find(({ prefix }) => id.startsWith(prefix))?.reason ?? null
-const citing = ({ id }: Clause): CitingTest[] => tests.filter(({ name }) => cites(name, id))
-const testsOf = (clause: Clause): CitingTest[] => citing(clause).filter(({ file }) => !file.startsWith(KIT_ONLY))
-const kitTestsOf = (clause: Clause): CitingTest[] => citing(clause).filter(({ file }) => file.startsWith(KIT_ONLY))
-const open = clauses.filter((clause) => testsOf(clause).length === 0 && reasonOf(clause) === null)
-
-describe('conformance', () => {
-  it('no MUST of an implemented feature is without a test', () => {
-    expect(open.filter(({ level }) => level === 'MUST' || level === 'IMPLIED').map(({ id }) => id)).toEqual([])
+describe('every row of the map', () => {
+  it('is tested, open with a feature, or not applicable for a reason', () => {
+    expect(CLAUSES.filter((clause) => verdictOf(clause, tests) === null).map(({ id }) => id)).toEqual([])
   })
 
-  it('what is said not to apply is not tested, and exists', () => {
-    const tested = clauses.filter((clause) => reasonOf(clause) !== null && testsOf(clause).length > 0)
-    expect(tested.map(({ id }) => id)).toEqual([])
-    const idle = reasons.filter(({ prefix }) => !clauses.some(({ id }) => id.startsWith(prefix)))
-    expect(idle).toEqual([])
+  it('has one verdict: what is said to be open, or not to apply, is not tested; and every exception is of a row', () => {
+    for (const { prefix } of [...OPEN, ...NOT_APPLICABLE]) {
+      expect([prefix, rowsOf(prefix).some((clause) => verdictOf(clause, tests) !== 'tested')]).toEqual([prefix, true])
+    }
+    const tested = CLAUSES.filter((clause) => productTests(clause, tests).length > 0).map(({ id }) => id)
+    const exact = [...OPEN, ...NOT_APPLICABLE].map(({ prefix }) => prefix).filter((prefix) => tested.includes(prefix))
+    expect(exact).toEqual([])
   })
 
-  it('docs/conformance.md is what the tests are', async () => {
-    await expect(page()).toMatchFileSnapshot('../../docs/conformance.md')
+  it('that is open is so for a feature that neither side offers or accepts', () => {
+    for (const { feature, prefix } of OPEN) {
+      const bit = bitOf(feature)
+      expect([prefix, bit]).toEqual([prefix, expect.any(Number)])
+      expect([prefix, SUPPORTED_COMMON_FEATURES.has(bit!), DRIVER_COMMON_FEATURES.has(bit!)]).toEqual([
+        prefix,
+        false,
+        false,
+      ])
+    }
+  })
+
+  it.each(NOT_APPLICABLE.map((row) => [row.prefix, row] as const))(
+    '%s is not applicable for a reason that is true',
+    (_, row) => {
+      const [, kind, what] = /^(\w+) (.+)$/.exec(row.check) as unknown as [string, string, string]
+      if (kind === 'bit' || kind === 'offer') {
+        const bit = bitOf(what)!
+        expect(SUPPORTED_COMMON_FEATURES.has(bit)).toBe(false)
+        if (kind === 'bit') expect(DRIVER_COMMON_FEATURES.has(bit)).toBe(false)
+      } else if (kind === 'test') {
+        const clause = CLAUSES.find(({ id }) => id === what)!
+        expect(productTests(clause, tests)).not.toEqual([])
+      } else if (kind === 'device') {
+        const devices = sources('src/virtio/devices').filter(([, text]) => text.includes(what))
+        expect(devices.map(([file]) => file)).toEqual([])
+        // As of the devices that there are.
+        expect(sources('src/virtio/devices').some(([, text]) => text.includes('VIRTIO_ID_RNG'))).toBe(true)
+      } else {
+        expect(kind).toBe('sources')
+        const pattern = new RegExp(/^\/(.+)\/$/.exec(what)![1]!)
+        const found = sources('src/virtio', 'src/transport').filter(([, text]) => pattern.test(text))
+        expect(found.map(([file]) => file)).toEqual([])
+      }
+    },
+  )
+})
+
+describe('what counts as a test', () => {
+  it('names of `describe` do, what is skipped does not', () => {
+    const text = `
+      describe('A-DRV-01', () => {
+        it('one', () => {})
+        it.skip('two', () => {})
+        it.each([1])('three %i', () => {})
+        describe.skip('four', () => it('five', () => {}))
+        it.todo('six')
+      })`
+    expect(writtenNames(text)).toEqual(['A-DRV-01 > one', 'A-DRV-01 > three %i'])
+  })
+
+  it('names that a program makes are not read from the text, but asked for', () => {
+    for (const call of [
+      ['it(`A-DRV-01 $', '{x}`, f)'].join(''),
+      'it(name, f)',
+      "it.skipIf(true)('A-DRV-01', f)",
+      'describe(name, f)',
+    ]) {
+      expect([call, writtenNames(call)]).toEqual([call, null])
+    }
+    const computed = tests.filter(({ file }) => file.endsWith('violations.test.ts'))
+    expect(computed.map(({ name }) => name)).toContainEqual(
+      expect.stringContaining('VQS-IND-DRV-02 indirect-nested: latches'),
+    )
+  })
+
+  it('every clause that a test, or a violation, cites is one', () => {
+    const known = new Set([...CLAUSES.map(({ id }) => id), ...readCsv('clauses.csv').map(({ id }) => id!)])
+    const cited = [
+      ...tests.flatMap(({ name }) => name.match(CLAUSE_ID) ?? []),
+      ...Object.values(VIOLATION_CLAUSES),
+    ] as string[]
+    expect([...new Set(cited)].filter((id) => !known.has(id))).toEqual([])
   })
 })
 
-function page(): string {
-  const count = (level: string, of: (clause: Clause) => boolean) =>
-    clauses.filter((clause) => clause.level === level && of(clause)).length
-  const summary = ['MUST', 'SHOULD', 'MAY', 'IMPLIED'].map((level) => {
-    const tested = count(level, (clause) => testsOf(clause).length > 0)
-    const excused = count(level, (clause) => testsOf(clause).length === 0 && reasonOf(clause) !== null)
-    return `| ${level} | ${tested} | ${excused} | ${count(level, (clause) => open.includes(clause))} |`
+describe('mutants', () => {
+  it('every tested row has one, and every row of one is tested', () => {
+    const tested = CLAUSES.filter((clause) => verdictOf(clause, tests) === 'tested').map(({ id }) => id)
+    const proved = [...new Set(MUTANTS.flatMap(({ rows }) => rows))]
+    expect(tested.filter((id) => !proved.includes(id))).toEqual([])
+    expect(proved.filter((id) => !tested.includes(id))).toEqual([])
   })
-  const families = [...new Set(clauses.map(family))]
-  const sections = families.map((name) => {
-    const rows = clauses.filter((clause) => family(clause) === name).map(row)
-    return `## ${name}\n\n| clause | | what it says | |\n|---|---|---|---|\n${rows.join('\n')}\n`
-  })
-  return `# Conformance
 
-Every statement of virtio 1.4 (committee specification 01) on status, features, configuration, reset, notifications and split
-virtqueues (chapters 2, 3 and 6), on the entropy and the socket device (§5.4, §5.10), and the rules that it only implies, with
-the tests that cite them. Paraphrased; ids are this project's. Generated from the names of the tests: \`npx vitest run test/conformance -u\`.
-
-| level | tested | does not apply | open |
-|---|---|---|---|
-${summary.join('\n')}
-
-${sections.join('\n')}`
-}
-
-/** \`VQS-NTF-DRV-07\` is of VQS-NTF, \`IMP-VQS-01\` of IMP-VQS. */
-function family({ id }: Clause): string {
-  return id.startsWith('IMP-') ? id.slice(0, id.lastIndexOf('-')) : id.replace(/-(DRV|DEV|ANY)-\d+$/, '')
-}
-
-function row(clause: Clause): string {
-  const { id, section, level, paraphrase } = clause
-  return `| ${id} | ${level} ${section} | ${cell(paraphrase)} | ${verdict(clause)} |`
-}
-
-function verdict(clause: Clause): string {
-  const own = testsOf(clause)
-  if (own.length > 0) return listed(own)
-  const reason = reasonOf(clause)
-  if (reason === null) return '**open**'
-  const kit = kitTestsOf(clause)
-  return `does not apply: ${reason}${kit.length > 0 ? `; the testing kit holds other queues to it: ${listed(kit)}` : ''}`
-}
-
-function listed(citing: readonly CitingTest[]): string {
-  const files = [...new Set(citing.map(({ file }) => file))]
-  return files
-    .map(
-      (file) =>
-        `${file}: ${citing
-          .filter((test) => test.file === file)
-          .map(({ name }) => cell(shorten(name)))
-          .join('; ')}`,
-    )
-    .join('<br>')
-}
-
-/** Without the ids at its front, which the row has. */
-function shorten(name: string): string {
-  return name.replace(/^(?:[A-Z0-9-]+-\d{2,3}(?:, | and | \.\. )?)+:? ?/, '') || name
-}
-
-const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
-
-/** Names of all tests, as far as they are written down: a template's holes are left open. */
-function citingTests(): CitingTest[] {
-  const found: CitingTest[] = []
-  for (const file of readdirSync(TEST_FOLDER, { recursive: true, encoding: 'utf8' }).sort()) {
-    if (!file.endsWith('.test.ts')) continue
-    const text = readFileSync(join(TEST_FOLDER, file), 'utf8')
-    const tree = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true)
-    const visit = (node: ts.Node): void => {
-      if (ts.isCallExpression(node) && /^(it|test)\b/.test(node.expression.getText())) {
-        const name = node.arguments[0]
-        if (name && (ts.isStringLiteralLike(name) || ts.isTemplateExpression(name))) {
-          const written = ts.isStringLiteralLike(name) ? name.text : name.getText().slice(1, -1)
-          for (const one of expanded(written)) found.push({ file: file.replaceAll('\\', '/'), name: one })
-        }
-      }
-      ts.forEachChild(node, visit)
+  it('what they replace stands once in the sources, something else comes of it, and no two are the same', () => {
+    const names = MUTANTS.map(({ name }) => name)
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([])
+    for (const { name, file, replace, by } of MUTANTS) {
+      const times = readFileSync(join(ROOT, file), 'utf8').split(replace).length - 1
+      expect([name, file, times]).toEqual([name, file, 1])
+      expect([name, by === replace]).toEqual([name, false])
     }
-    visit(tree)
-  }
-  return found
-}
+  })
+})
 
-/** \`VQS-NTF-DEV-01 .. -03\` names three clauses. */
-function expanded(name: string): string[] {
-  const range = /([A-Z-]+-)(\d{2}) \.\. (?:\1|-)?(\d{2})/.exec(name)
-  if (!range) return [name]
-  const [all, family, from, to] = range as unknown as [string, string, string, string]
-  const ids = Array.from(
-    { length: Number(to) - Number(from) + 1 },
-    (_, i) => `${family}${String(Number(from) + i).padStart(2, '0')}`,
-  )
-  return [name.replace(all, ids.join(', '))]
-}
+it('docs/conformance.md is what the tests are', async () => {
+  await expect(page(tests)).toMatchFileSnapshot('../../docs/conformance.md')
+})

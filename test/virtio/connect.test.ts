@@ -14,7 +14,7 @@ import { type AdderContract, adder, SpyTransport } from './adder.ts'
 const code = (name: string) => expect.objectContaining({ code: name })
 
 describe('initialisation', () => {
-  it('INIT-DRV-01, STATUS-DRV-01, STATUS-DRV-02: resets, then adds one bit after the other', () => {
+  it('INIT-DRV-01, STATUS-DRV-01, STATUS-DRV-02, SUSP-DRV-01: resets, then adds one bit after the other', () => {
     const transport = new SpyTransport(adder.create())
     startDriver(transport)
     expect(transport.statusWrites).toEqual([0, 1, 3, 11, 15])
@@ -89,7 +89,7 @@ describe('initialisation', () => {
     expect(transport.statusWrites[before]).toBe(0)
   })
 
-  it('IMP-STAT-02: FEATURES_OK is written and read back before any queue is set up', () => {
+  it('IMP-STAT-02: FEATURES_OK is written and read back before any queue is set up or configuration read', () => {
     class Deaf extends SpyTransport {
       touched = 0
       override readStatus(): number {
@@ -98,6 +98,10 @@ describe('initialisation', () => {
       override queueSizeMax(queue: number): number {
         this.touched++
         return super.queueSizeMax(queue)
+      }
+      override readConfig(offset: number, target: Uint8Array): void {
+        this.touched++
+        super.readConfig(offset, target)
       }
     }
     const transport = new Deaf(adder.create())

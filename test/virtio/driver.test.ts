@@ -1,9 +1,9 @@
 import { u32le } from 'virtio-sdk'
 import { SharedMemoryTransport } from 'virtio-sdk/transport'
-import { defineDevice, startDriver } from 'virtio-sdk/virtio'
-import { BufferList } from 'virtio-sdk/virtqueue'
+import { defineDevice, FeatureSet, startDriver, VIRTIO_F_VERSION_1 } from 'virtio-sdk/virtio'
+import { BufferList, DescriptorChain } from 'virtio-sdk/virtqueue'
 import { describe, expect, it } from 'vitest'
-import { adder, SpyTransport } from './adder.ts'
+import { type AdderContract, adder, SpyTransport } from './adder.ts'
 
 /** A transport whose device runs only when the test says so. */
 function held(options: { size?: number } = {}) {
@@ -59,7 +59,9 @@ describe('call', () => {
     expect(driver.requests.ring.outstanding).toBe(1)
     run()
     expect(driver.requests.ring.outstanding).toBe(0)
-    await expect(driver.requests.call(request, { signal: AbortSignal.abort() })).rejects.toThrow()
+    await expect(driver.requests.call(request, { signal: AbortSignal.abort(new Error('given up')) })).rejects.toThrow(
+      'given up',
+    )
     expect(driver.requests.ring.outstanding).toBe(0)
   })
 
@@ -84,10 +86,30 @@ describe('call', () => {
 })
 
 describe('what comes back', () => {
-  it('VQS-USED-DRV-01, VQS-USED-DRV-02: is as long as the device said, whatever lies behind', async () => {
-    const driver = startDriver(new SpyTransport(adder.create()))
-    const { bytes } = await driver.requests.call(request, { reply: 16 })
-    expect(bytes.length).toBe(4)
+  it('VQS-USED-DRV-01, VQS-USED-DRV-02, VQS-USED-DEV-03: is as long as the device said, whatever it wrote behind', async () => {
+    const device = adder.create()
+    const transport = new SharedMemoryTransport(device, { doorbell: () => {} })
+    const driver = startDriver(transport)
+    const call = driver.requests.call(request, { reply: 16 })
+    const chain = new DescriptorChain()
+    const ring = device.queues.requests.ring!
+    expect(ring.popAvailable(chain)).toBe(true)
+    transport.memory.write(chain.address[chain.readableCount]!, new Uint8Array(16).fill(9))
+    ring.addUsed(chain.id, 4)
+    ring.publish()
+    driver.poll()
+    expect((await call).bytes).toEqual(new Uint8Array(4).fill(9))
+    // The next user of that memory finds nothing broken.
+    expect([driver.error, driver.requests.ring.outstanding]).toEqual([null, 0])
+  })
+
+  it('VQS-FRM-DRV-02: a call takes one descriptor for each part that has bytes, and one for the answer', () => {
+    const { driver } = held()
+    const { ring } = driver.requests
+    driver.requests.call([u32le(1), new Uint8Array(0), u32le(2)], { reply: 4 }).catch(() => {})
+    expect(ring.freeDescriptors).toBe(ring.size - 3)
+    driver.requests.call([new Uint8Array(0), u32le(1)]).catch(() => {})
+    expect(ring.freeDescriptors).toBe(ring.size - 4)
   })
 })
 
@@ -195,5 +217,50 @@ describe('close', () => {
     transport.stuck = true
     driver.close()
     expect(freed).toEqual([])
+  })
+
+  it('CLEAN-DRV-02: the buffers of calls are kept when the device is given up, and freed once it was reset', async () => {
+    const freed: number[] = []
+    class Freeing extends SharedMemoryTransport<AdderContract> {
+      override free(address: number, lengthBytes: number): void {
+        freed.push(lengthBytes)
+        super.free(address, lengthBytes)
+      }
+    }
+    const device = adder.create()
+    const transport = new Freeing(device, { doorbell: () => {} })
+    const driver = startDriver(transport)
+    const calls = [4, 20].map((reply) => driver.requests.call(request, { reply }))
+    device.registers.setNeedsReset()
+    transport.settle()
+    for (const call of calls)
+      await expect(call).rejects.toThrow(expect.objectContaining({ code: 'DEVICE_NEEDS_RESET' }))
+    expect(freed).toEqual([])
+    driver.close()
+    expect(freed).toEqual(expect.arrayContaining([12, 28]))
+  })
+
+  it('VQS-NTF-DRV-05: an interrupt without a reason, or without a completion, changes nothing', async () => {
+    const { device, driver, transport, run } = held()
+    const call = driver.requests.call(request, { reply: 4 })
+    transport.takeInterrupt()
+    device.registers.notifyUsed(0)
+    transport.settle()
+    expect([driver.error, driver.requests.ring.violation, driver.requests.ring.outstanding]).toEqual([null, null, 1])
+    run()
+    expect((await call).bytes[0]).toBe(3)
+  })
+
+  it('VQS-NTF-DEV-11, VQS-KICK-DEV-01: a device that asked for no kicks is not kicked, and serves one that comes all the same', async () => {
+    const plain = { commonFeatures: FeatureSet.of(VIRTIO_F_VERSION_1) }
+    const device = adder.create(plain)
+    const transport = new SpyTransport(device)
+    const driver = startDriver(transport, plain)
+    device.queues.requests.ring!.disableNotifications()
+    const call = driver.requests.call(request, { reply: 4 })
+    expect([transport.kicks, driver.requests.ring.outstanding]).toEqual([[], 1])
+    transport.notify(0)
+    transport.settle()
+    expect((await call).bytes[0]).toBe(3)
   })
 })

@@ -1,5 +1,6 @@
 import { SharedMemoryTransport } from 'virtio-sdk/transport'
 import { entropyDevice, startDriver } from 'virtio-sdk/virtio'
+import { DescriptorChain } from 'virtio-sdk/virtqueue'
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/internal/random.ts'
 
@@ -30,9 +31,33 @@ describe('entropy device', () => {
     expect((await large.requests.call([], { reply: 10_000 })).bytes.length).toBe(4096)
   })
 
-  it('RNG-DRV-01: a buffer that is not writable comes back empty', async () => {
-    const driver = startDriver(new SharedMemoryTransport(entropyDevice({ source: seeded(1) }).create()))
+  it('RNG-DRV-01: a call without bytes to send puts only writable buffers into the queue', async () => {
+    const device = entropyDevice({ source: seeded(1) }).create()
+    const rung: number[] = []
+    const transport = new SharedMemoryTransport(device, { doorbell: (queue) => rung.push(queue) })
+    const driver = startDriver(transport)
+    const calls = [[], [new Uint8Array(0)]].map((readable) => driver.requests.call(readable, { reply: 8 }))
+    const chain = new DescriptorChain()
+    const ring = device.queues.requests.ring!
+    for (let i = 0; i < 2; i++) {
+      expect(ring.popAvailable(chain)).toBe(true)
+      expect([chain.descriptorCount, chain.readableBytes, chain.writableBytes]).toEqual([1, 0, 8])
+      ring.addUsed(chain.id, 0)
+    }
+    ring.publish()
+    driver.poll()
+    for (const call of calls) expect((await call).bytes.length).toBe(0)
+  })
+
+  it('RNG-DRV-01: a buffer that is not writable comes back empty, and the source is not asked', async () => {
+    let asked = 0
+    const source = (target: Uint8Array) => {
+      asked++
+      return target.length
+    }
+    const driver = startDriver(new SharedMemoryTransport(entropyDevice({ source }).create()))
     expect((await driver.requests.call([new Uint8Array(8)])).bytes.length).toBe(0)
+    expect(asked).toBe(0)
   })
 
   it('RNG-DEV-01: a source that delivers nothing is our own mistake', async () => {

@@ -91,7 +91,7 @@ describe('negotiation at the registers', () => {
   const offered = FeatureSet.of(0, 1, 2)
   const dependencies = [{ feature: 1, anyOf: [0] }]
 
-  it('FEAT-DEV-02, FEAT-DEV-03: every subset is accepted exactly when it is closed, offered and has VERSION_1', () => {
+  it('FEAT-DEV-02, FEAT-DEV-03, RFB-DEV-02: every subset is accepted exactly when it is closed, offered and has VERSION_1', () => {
     for (let subset = 0; subset < 32; subset++) {
       const device = new BareDevice({ features: offered, dependencies })
       const list = [0, 1, 2, 3, 32].filter((_, i) => subset & (1 << i))

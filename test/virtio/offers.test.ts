@@ -14,7 +14,9 @@ import {
   VIRTIO_F_VERSION_1,
   VIRTIO_ID_RNG,
 } from 'virtio-sdk/virtio'
+import { BufferList } from 'virtio-sdk/virtqueue'
 import { describe, expect, it } from 'vitest'
+import { BufferHeap } from '../../src/transport/buffer-heap.ts'
 import { type AdderContract, adder, SpyTransport } from './adder.ts'
 import { BareDevice } from './bare-device.ts'
 
@@ -22,7 +24,7 @@ const FEATURES = expect.objectContaining({ code: 'FEATURES' })
 const REAL = new Set([28, 29, 32, 40])
 
 describe('common features are a choice among what is there', () => {
-  it('FEAT-DEV-04: of a device, every other bit is refused', () => {
+  it('FEAT-DEV-04, RFB-DEV-10: of a device, every other bit is refused', () => {
     for (let bit = 0; bit < 128; bit++) {
       const make = () => new BareDevice({ commonFeatures: FeatureSet.of(VIRTIO_F_VERSION_1, bit) })
       if (REAL.has(bit)) make()
@@ -38,7 +40,7 @@ describe('common features are a choice among what is there', () => {
     }
   })
 
-  it('FEAT-DRV-05: of a driver, every other bit is refused, offered or not', () => {
+  it('FEAT-DRV-05, RFB-DRV-10: of a driver, every other bit is refused, offered or not', () => {
     for (let bit = 0; bit < 128; bit++) {
       const start = () => startDriver(new SpyTransport(adder.create()), { commonFeatures: FeatureSet.of(bit) })
       if (REAL.has(bit) || bit === VIRTIO_F_ACCESS_PLATFORM || bit === VIRTIO_F_ORDER_PLATFORM) start()
@@ -65,7 +67,7 @@ class Offering extends SpyTransport {
 }
 
 describe('a driver', () => {
-  it('RFB-DRV-03: takes ACCESS_PLATFORM and ORDER_PLATFORM when they are offered, whatever commonFeatures says', () => {
+  it('RFB-DRV-03, RFB-DRV-07: takes ACCESS_PLATFORM and ORDER_PLATFORM when they are offered, whatever commonFeatures says', () => {
     const transport = new Offering(adder.create())
     transport.extra = FeatureSet.of(VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_ORDER_PLATFORM)
     const driver = startDriver(transport, { commonFeatures: FeatureSet.empty })
@@ -133,6 +135,41 @@ it('RFB-DEV-03: a transport that grants part of the memory offers ACCESS_PLATFOR
     VIRTIO_F_RING_RESET,
   ])
   expect((await driver.requests.call([u32le(1), u32le(2)], { reply: 4 })).bytes[0]).toBe(3)
+})
+
+it('RFB-DRV-04: with ACCESS_PLATFORM every address that the driver hands out is one that the device may use', async () => {
+  const base = 0x4004_0000
+  const heap = new BufferHeap(base, 1 << 18)
+  const transport = new SharedMemoryTransport<AdderContract>(adder.create(), {
+    allocator: heap,
+    grants: [{ address: base, lengthBytes: 1 << 18 }],
+  })
+  const driver = startDriver(transport, { indirectLength: 4 })
+  expect(driver.featureSet.has(VIRTIO_F_ACCESS_PLATFORM)).toBe(true)
+  const ring = transport.registers.saveState().queues[0]!
+  for (const [low, high] of [0, 2, 4].map((word) => ring.addressWords.slice(word, word + 2))) {
+    expect([high, low! >= base, low! < base + (1 << 18)]).toEqual([0, true, true])
+  }
+  // Tables and buffers as well: the device would refuse what it cannot reach.
+  expect((await driver.requests.call([u32le(1), u32le(2)], { reply: 4 })).bytes[0]).toBe(3)
+})
+
+it('RFB-DEV-04: a driver that declines ACCESS_PLATFORM is accepted, and the device reaches no more for it', async () => {
+  class Declining extends SharedMemoryTransport<AdderContract> {
+    override readDeviceFeatures(window: number): number {
+      return super.readDeviceFeatures(window) & ~FeatureSet.of(VIRTIO_F_ACCESS_PLATFORM).window(window)
+    }
+  }
+  const grants = [{ address: 0x4000_0000, lengthBytes: 1 << 16 }]
+  const transport = new Declining(adder.create(), { grants })
+  const rules: string[] = []
+  transport.registers.events.on('violation', ({ rule }) => rules.push(rule))
+  const driver = startDriver(transport)
+  expect(driver.featureSet.has(VIRTIO_F_ACCESS_PLATFORM)).toBe(false)
+  expect((await driver.requests.call([u32le(1), u32le(2)], { reply: 4 })).bytes[0]).toBe(3)
+  const outside = new BufferList().addReadable(0x4000_0000 + (1 << 16), 8)
+  driver.requests.post(outside, () => {})
+  expect(rules).toEqual(['buffer-outside-memory'])
 })
 
 describe('configuration', () => {

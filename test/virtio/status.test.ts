@@ -71,6 +71,22 @@ describe('device status', () => {
     ])
   })
 
+  it('SUSP-DEV-01: SUSPEND has no effect, neither before the device is live nor after', () => {
+    const SUSPEND = 16
+    const registers = new DeviceRegisters({ deviceId: 1, queueSizes: [] }, idleModel)
+    const seen: string[] = []
+    registers.events.on('violation', ({ rule }) => seen.push(rule))
+    registers.attach({ memory: GuestMemory.ofSize(4096), raiseInterrupt: () => {} })
+    registers.driverFeaturesSelect = 1
+    for (const step of STEPS) {
+      if (step === (ACK | DRV | FOK)) registers.writeDriverFeatures(FeatureSet.of(VIRTIO_F_VERSION_1).window(1))
+      if (step !== 0) registers.writeStatus(step)
+      registers.writeStatus(step | SUSPEND)
+      expect(registers.status).toBe(step)
+    }
+    expect([registers.isLive, seen]).toEqual([true, new Array(STEPS.length).fill('status-unknown-bit')])
+  })
+
   it('RESET-DEV-01, FEAT-DEV-05: 0 leads out of every state, and the same features are accepted again', () => {
     const registers = new DeviceRegisters({ deviceId: 1, queueSizes: [] }, idleModel)
     registers.attach({ memory: GuestMemory.ofSize(4096), raiseInterrupt: () => {} })
@@ -83,6 +99,7 @@ describe('device status', () => {
       registers.writeStatus(ACK | DRV | FOK | DOK)
       expect(registers.status).toBe(ACK | DRV | FOK | DOK)
       if (round === 1) registers.setNeedsReset()
+      if (round === 2) registers.writeStatus(ACK | DRV | FOK | DOK | FAILED)
       registers.writeStatus(0)
       expect(registers.status).toBe(0)
       expect(registers.features.bits).toBe(0n)

@@ -26,7 +26,7 @@ function usedOf(ring: RawRing): [number, number][] {
 }
 
 describe('drain', () => {
-  it('returns each request with what was written, and publishes and notifies once', () => {
+  it('VQS-USED-DEV-02: returns each request with what was written, and publishes and notifies once', () => {
     const { ring, requests, notified } = setUp(3)
     const numbers: number[] = []
     for (const request of requests.drain(16)) {

@@ -270,14 +270,14 @@ describe('addresses', () => {
 })
 
 describe('socket types', () => {
-  it('VSK-DEV-08: what was not negotiated is answered with RST', () => {
+  it('VSK-DEV-08, VSK-DEV-02, VSK-DEV-03: what was not negotiated is answered with RST, and streams are implied', () => {
     const types = (features: ConstructorParameters<typeof RawGuest>[0] & object) => {
       const guest = new RawGuest(features)
       guest.send({ op: REQUEST, dstPort: 7 })
       guest.send({ op: REQUEST, dstPort: 8, type: SEQPACKET })
       return guest.ops()
     }
-    // VSK-DEV-02, -03: streams are implied, unless NO_IMPLIED_STREAM says that they are not.
+    // Streams are implied, unless NO_IMPLIED_STREAM says that they are not.
     expect(types({ features: [] })).toEqual([RESPONSE, RST])
     expect(types({ features: ['stream'] })).toEqual([RESPONSE, RST])
     expect(types({ features: ['seqpacket'] })).toEqual([RESPONSE, RESPONSE])
@@ -287,7 +287,7 @@ describe('socket types', () => {
     expect(types({ features: ['stream', 'noImpliedStream'] })).toEqual([RESPONSE, RST])
   })
 
-  it('VSK-DEV-01, VSK-DEV-02, VSK-DEV-03: the device offers NO_IMPLIED_STREAM, and what it was told to', () => {
+  it('VSK-DEV-01: the device offers NO_IMPLIED_STREAM, and what it was told to', () => {
     const offer = (socketTypes?: readonly ('stream' | 'seqpacket')[]) =>
       new VsockDevice({ guestCid: 3, ...(socketTypes && { socketTypes }) }).registers.offeredFeatures.window(0) & 7
     expect([offer(), offer(['stream']), offer(['seqpacket'])]).toEqual([7, 5, 6])

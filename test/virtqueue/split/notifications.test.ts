@@ -203,9 +203,16 @@ describe('available buffer notifications, asked for by the device', () => {
     expect(ring.availEvent).toBe(0xffff)
   })
 
-  it('VQS-NTF-DEV-11: a kick with nothing new is nothing', () => {
-    const queue = cyclic().device()
-    expect([queue.availableCount(), popAll(queue), queue.violation]).toEqual([0, [], null])
+  it('VQS-AVL-DEV-01: a chain is fetched as soon as idx covers it, kicked or not', () => {
+    for (const eventIdx of [false, true]) {
+      const ring = cyclic()
+      const queue = ring.device({ eventIdx })
+      for (let head = 0; head < 3; head++) {
+        ring.offer(head)
+        expect(popAll(queue)).toEqual([head])
+      }
+      expect(popAll(queue)).toEqual([])
+    }
   })
 })
 
@@ -306,15 +313,16 @@ describe('the driver', () => {
     expect(queue.delayNotifications(4)).toBe(true)
   })
 
-  it('kicks once for an event that was passed, and not again for it', () => {
-    const { queue } = driver(true)
+  it('VQS-AVL-DRV-02: publishes one by one, and kicks once for an event that was passed, not again for it', () => {
+    const { ring, queue } = driver(true)
+    const device = ring.device({ eventIdx: true })
     const kicks: boolean[] = []
     for (let i = 0; i < 3; i++) {
       queue.add(buffer)
       queue.publish()
       kicks.push(queue.needsNotification())
     }
-    expect(kicks).toEqual([true, false, false])
+    expect([kicks, device.availableCount()]).toEqual([[true, false, false], 3])
   })
 
   it('publishing nothing stores nothing, on either side', () => {
@@ -326,7 +334,7 @@ describe('the driver', () => {
     expect([ring.memory.readU16(ring.layout.driverArea + 2), ring.usedIndex]).toEqual([0x5555, 0x6666])
   })
 
-  it('VQS-NTF-DRV-05: an interrupt without a completion is nothing', () => {
+  it('a look without a completion is nothing', () => {
     const { queue } = driver(true)
     expect([queue.popUsed(new UsedBuffer()), queue.violation]).toEqual([false, null])
   })
@@ -357,7 +365,7 @@ describe('ordering in shared memory', () => {
     return new RawRing(SIZE, new GuestMemory([{ base: 0, size: RAM_BYTES, buffer: new SharedArrayBuffer(RAM_BYTES) }]))
   }
 
-  it('VQS-USED-DEV-01, VQS-AVL-DRV-04, VQS-KICK-DRV-01: elements, then idx, then the look at the suppression state', () => {
+  it('VQS-USED-DEV-01, VQS-AVL-DRV-04, VQS-KICK-DRV-01, RFB-DRV-08: elements, then idx, then the look at the suppression state', () => {
     const ring = sharedRing()
     const { driverArea, deviceArea } = ring.layout
     const driver = new SplitDriverQueue(ring.memory, { ...ring.location, eventIdx: true })
@@ -390,6 +398,25 @@ describe('ordering in shared memory', () => {
     expect(log.splice(0)).toEqual([`store ${at(deviceArea, 2)}`, `load ${at(driverArea, 4 + 2 * SIZE)}`])
     device.enableNotifications()
     expect(log.splice(0)).toEqual([`store ${at(deviceArea, 4 + 8 * SIZE)}`, `load ${at(driverArea, 2)}`])
+  })
+
+  it('VQS-KICK-DRV-01, RFB-DRV-08: without EVENT_IDX the flags are looked at behind idx, in order, on both sides', () => {
+    const ring = sharedRing()
+    const { driverArea, deviceArea } = ring.layout
+    const driver = new SplitDriverQueue(ring.memory, ring.location)
+    const device = ring.device()
+    const log: string[] = []
+    watch(ring.memory, (access) => log.push(access))
+    driver.add(new BufferList().addWritable(BUFFERS, 16))
+    driver.publish()
+    driver.needsNotification()
+    expect(log.splice(0)).toEqual([`store 0x${(driverArea + 2).toString(16)}`, `load 0x${deviceArea.toString(16)}`])
+    device.popAvailable(new DescriptorChain())
+    device.addUsed(0, 0)
+    log.length = 0
+    device.publish()
+    device.needsNotification()
+    expect(log).toEqual([`store 0x${(deviceArea + 2).toString(16)}`, `load 0x${driverArea.toString(16)}`])
   })
 
   it('museum 32: no wake-up is lost, wherever the driver publishes while the device goes to sleep', () => {

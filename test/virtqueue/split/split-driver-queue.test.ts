@@ -71,11 +71,13 @@ describe('add', () => {
     expect(seen()).toEqual(before)
   })
 
-  it('VQS-AVL-DRV-03: many chains in one publication', () => {
+  it('VQS-AVL-DRV-03, VQS-ANY-01: many chains in one publication', () => {
     const { ring, driver } = setUp()
+    const device = ring.device()
     const heads = Array.from({ length: SIZE }, () => driver.add(buffers(1, 0)))
+    expect(popAll(device)).toEqual([])
     driver.publish()
-    expect(popAll(ring.device())).toEqual(heads)
+    expect(popAll(device)).toEqual(heads)
   })
 
   it('museum 45: a full ring refuses, keeps what it has, and takes again after a completion', () => {
@@ -104,6 +106,12 @@ describe('add', () => {
       [BUFFERS + 0x1000, 16, NEXT | WRITE, 2],
       [BUFFERS + 0x1020, 16, WRITE, 0],
     ])
+  })
+
+  it('VQS-IND-DRV-01: without INDIRECT_DESC no table is used, though there is memory for some', () => {
+    const { driver } = setUp({ ...INDIRECTLY, indirect: false })
+    expect(() => driver.add(buffers(1, 2), 0)).toThrow('INDIRECT_DESC was not negotiated')
+    expect([driver.add(buffers(1, 2)), driver.freeDescriptors]).toEqual([0, SIZE - 3])
   })
 
   it('VQS-IND-DEV-02: a chain may end in a table', () => {

@@ -1,0 +1,10 @@
+/** The mutants of the map: each tested row has at least one. */
+import type { Mutant } from './mutant.ts'
+import { QUEUE_MUTANTS } from './queues.ts'
+import { RING_MUTANTS } from './ring.ts'
+import { START_MUTANTS } from './start.ts'
+import { VSOCK_MUTANTS } from './vsock.ts'
+
+export type { Mutant } from './mutant.ts'
+
+export const MUTANTS: readonly Mutant[] = [...START_MUTANTS, ...QUEUE_MUTANTS, ...RING_MUTANTS, ...VSOCK_MUTANTS]

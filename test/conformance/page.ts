@@ -1,0 +1,94 @@
+/** `docs/conformance.md`, as the clauses, the tests and the mutants make it. */
+import { type CitingTest, isOfKit } from './citing-tests.ts'
+import { CLAUSES, type Clause, familyOf, LEVELS, notApplicableOf, openOf } from './clauses.ts'
+import { MUTANTS } from './mutants/index.ts'
+
+/** Names of one file that a cell shows; the others are counted. */
+const NAMES_SHOWN = 3
+
+export type Verdict = 'tested' | 'open' | 'not applicable'
+
+export function productTests({ id }: Clause, tests: readonly CitingTest[]): CitingTest[] {
+  return tests.filter(({ file, name }) => !isOfKit(file) && name.includes(id))
+}
+
+function kitTests({ id }: Clause, tests: readonly CitingTest[]): CitingTest[] {
+  return tests.filter(({ file, name }) => isOfKit(file) && name.includes(id))
+}
+
+/** Null: nothing is known of the row, which is a fault of the map. */
+export function verdictOf(clause: Clause, tests: readonly CitingTest[]): Verdict | null {
+  if (productTests(clause, tests).length > 0) return 'tested'
+  const [open, notApplicable] = [openOf(clause), notApplicableOf(clause)]
+  if (open === null && notApplicable === null) return null
+  return (open?.prefix.length ?? 0) > (notApplicable?.prefix.length ?? 0) ? 'open' : 'not applicable'
+}
+
+export function page(tests: readonly CitingTest[]): string {
+  const families = [...new Set(CLAUSES.map(familyOf))]
+  const sections = families.map((name) => {
+    const rows = CLAUSES.filter((clause) => familyOf(clause) === name).map((clause) => row(clause, tests))
+    return `## ${name}\n\n| clause | | what it says | this package | the testing kit |\n|---|---|---|---|---|\n${rows.join('\n')}\n`
+  })
+  return `# Conformance
+
+${LEVELS.map((level) => counted(level, tests)).join('. ')}.
+
+Every statement of virtio 1.4 (committee specification 01) on status, features, configuration, reset, notifications and virtqueues
+(chapters 2, 3 and 6), on the entropy and the socket device (§5.4, §5.10), and the rules that it only implies. Paraphrased; ids are this
+project's. **No device or driver made with this package conforms as a whole**: chapter 7 asks of each that it follows the rules of PCI, MMIO
+or channel I/O (chapter 4), and the package has none of these transports. What is said here is of the part that lies above a transport.
+
+- *Tested*: a test of this package that runs, and is not skipped, cites the clause in its name or in that of a \`describe\` around it. For each of
+  these rows there is a mutant, a small fault put into the sources, that its tests find: ${MUTANTS.length} of them, in \`test/conformance/mutants\`.
+- *Open*: it would apply with a feature that is not implemented, whose bit neither side offers or accepts. What says *deviation* is a SHOULD
+  that is not followed.
+- *Not applicable*: its condition cannot come about here, and a test checks why.
+- The testing kit's column has the tests of what [the kit](testing.md) holds other people's queues to; they say nothing about this package.
+
+Generated: \`npx vitest run test/conformance -u\`. \`npm run conformance:power\` puts each mutant into a copy of the sources and runs the tests of
+its rows, \`-- --only VQS-USED-DEV-02\` those of a row, \`-- --tenth\` a tenth by the day, as CI does.
+
+${sections.join('\n')}`
+}
+
+/** Of every level: how many of its clauses are what. */
+function counted(level: string, tests: readonly CitingTest[]): string {
+  const verdicts = CLAUSES.filter((clause) => clause.level === level).map((clause) => verdictOf(clause, tests))
+  const count = (verdict: Verdict) => verdicts.filter((each) => each === verdict).length
+  const [tested, open, other] = (['tested', 'open', 'not applicable'] as const).map(count)
+  return `${level}: ${tested} tested, ${open} open, ${other} not applicable`
+}
+
+function row(clause: Clause, tests: readonly CitingTest[]): string {
+  const { id, section, level, paraphrase } = clause
+  const kit = listed(kitTests(clause, tests))
+  return `| ${id} | ${level} ${section} | ${cell(paraphrase)} | ${verdict(clause, tests)} | ${kit} |`
+}
+
+function verdict(clause: Clause, tests: readonly CitingTest[]): string {
+  const own = productTests(clause, tests)
+  if (own.length > 0) return listed(own)
+  if (verdictOf(clause, tests) === 'not applicable') return `not applicable: ${notApplicableOf(clause)?.reason}`
+  const open = openOf(clause)
+  return open === null ? '**unknown**' : `open, with ${open.feature}: ${open.note}`
+}
+
+function listed(citing: readonly CitingTest[]): string {
+  const files = [...new Set(citing.map(({ file }) => file))].sort()
+  return files
+    .map((file) => {
+      const names = [...new Set(citing.filter((test) => test.file === file).map(({ name }) => cell(shorten(name))))]
+      const more = names.length > NAMES_SHOWN ? `; and ${names.length - NAMES_SHOWN} more` : ''
+      return `${file}: ${names.slice(0, NAMES_SHOWN).join('; ')}${more}`
+    })
+    .join('<br>')
+}
+
+/** Without the names of the \`describe\` around it, unless they cite, and without the ids at its front, which the row has. */
+function shorten(full: string): string {
+  const name = full.split(' > ').at(-1)!
+  return name.replace(/^(?:[A-Z0-9-]+-\d{2,3}(?:, | and )?)+:? ?/, '') || name
+}
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
