@@ -196,7 +196,9 @@ async function run(vitest: Vitest, copy: string, file: string, rows: readonly st
   clearTimeout(timer)
   const passed = new Set<string>()
   const failed = new Set<string>()
-  for (const module of testModules) {
+  // Others that are told of are of earlier runs.
+  const own = testModules.filter(({ moduleId }) => moduleId === join(copy, 'test', file))
+  for (const module of own) {
     const [problem] = module.errors()
     if (problem !== undefined) refuse(`${relative(copy, module.moduleId)} cannot be run: ${problem.message}`)
     for (const test of module.children.allTests()) {

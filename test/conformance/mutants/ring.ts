@@ -252,8 +252,8 @@ const LAYOUT = [
     [
       'VQS-DRV-01',
       'a descriptor table may lie at a multiple of 8',
-      'descriptorArea, descriptorAreaBytes(size), 16)',
-      'descriptorArea, descriptorAreaBytes(size), 8)',
+      'descriptorArea: { bytes: DESCRIPTOR_BYTES * size, alignment: 16 }',
+      'descriptorArea: { bytes: DESCRIPTOR_BYTES * size, alignment: 8 }',
     ],
     [
       'IMP-VQS-02',
