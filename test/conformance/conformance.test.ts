@@ -87,21 +87,21 @@ describe('every row of the map', () => {
 describe('what counts as a test', () => {
   it('names of `describe` do, what is skipped does not', () => {
     const text = `
-      describe('A-DRV-01', () => {
+      describe('VQS-DRV-01', () => {
         it('one', () => {})
         it.skip('two', () => {})
         it.each([1])('three %i', () => {})
         describe.skip('four', () => it('five', () => {}))
         it.todo('six')
       })`
-    expect(writtenNames(text)).toEqual(['A-DRV-01 > one', 'A-DRV-01 > three %i'])
+    expect(writtenNames(text)).toEqual(['VQS-DRV-01 > one', 'VQS-DRV-01 > three %i'])
   })
 
   it('names that a program makes are not read from the text, but asked for', () => {
     for (const call of [
-      ['it(`A-DRV-01 $', '{x}`, f)'].join(''),
+      ['it(`VQS-DRV-01 $', '{x}`, f)'].join(''),
       'it(name, f)',
-      "it.skipIf(true)('A-DRV-01', f)",
+      "it.skipIf(true)('VQS-DRV-01', f)",
       'describe(name, f)',
     ]) {
       expect([call, writtenNames(call)]).toEqual([call, null])
