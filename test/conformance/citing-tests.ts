@@ -17,6 +17,11 @@ export interface CitingTest {
 
 export const CLAUSE_ID = /\b(?:IMP-[A-Z]+-\d{2}|[A-Z]+(?:-[A-Z]+)*-(?:DRV|DEV|ANY)-\d{2})\b/g
 
+/** Whether a name cites a clause: INIT-DRV-01 is not cited by MMIO-INIT-DRV-01. */
+export function cites(name: string, id: string): boolean {
+  return new RegExp(`(?<![\\w-])${id}(?!\\d)`).test(name)
+}
+
 /** Tests of these are of the testing kit: they say what it holds other queues to. The others, of the models too, run the product. */
 export const isOfKit = (file: string): boolean => /^testing\/(?!reference-model\.|model-campaign\.)/.test(file)
 

@@ -4,14 +4,14 @@
  * killed; 1: one survived; 2: misuse, text to be replaced that is gone, or tests that do not run. `--only ROW` (or part of a mutant's
  * name), `--jobs N`, `--tenth` (those of today, or `--tenth=0` to 9), `--json`.
  */
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createVitest, type Vitest } from 'vitest/node'
 import { refuse } from '../../adversary/misuse.ts'
 import { withFault } from '../../adversary/power/faults.ts'
-import { type CitingTest, citingTests, isOfKit } from './citing-tests.ts'
+import { type CitingTest, cites, citingTests, isOfKit } from './citing-tests.ts'
 import { MUTANTS, type Mutant } from './mutants/index.ts'
 
 /** What the tests import or read. */
@@ -64,8 +64,8 @@ const chosen = MUTANTS.filter(
     (values.tenth === undefined || index % 10 === Number(values.tenth)),
 )
 if (chosen.length === 0) refuse(`no mutant is of a row, or has a name, like ${values.only}`)
-// All of them first: one whose text is gone should not be told after minutes.
-for (const mutant of chosen) changedBy(mutant)
+// All of them first: one whose text is gone should not be told after minutes, and the sources may be worked on meanwhile.
+const changes = new Map(chosen.map((mutant) => [mutant, changedBy(mutant)]))
 
 const tests = citingTests(root).filter(({ file }) => !isOfKit(file))
 const copies: string[] = []
@@ -142,25 +142,26 @@ async function work(): Promise<void> {
 
 async function tryOut(mutant: Mutant, copy: string, vitest: Vitest): Promise<Outcome> {
   const begun = performance.now()
-  const changed = changedBy(mutant)
-  const put = (contents: (file: string, text: string) => void) => {
-    for (const [file, text] of changed) {
-      contents(file, text)
+  const changed = changes.get(mutant)!
+  const originals = [...changed.keys()].map((file) => [file, readFileSync(join(copy, file), 'utf8')] as const)
+  const put = (texts: Iterable<readonly [file: string, text: string]>) => {
+    for (const [file, text] of texts) {
+      writeFileSync(join(copy, file), text)
       vitest.invalidateFile(join(copy, file))
     }
   }
-  put((file, text) => writeFileSync(join(copy, file), text))
+  put(changed)
   const by = new Map<string, readonly string[]>()
   let alive = [...mutant.rows]
   for (const file of filesOf(mutant.rows)) {
     if (!testsOf(alive).some((test) => test.file === file)) continue
     const { failed } = await run(vitest, copy, file, alive)
-    const killers = [...failed].filter((name) => alive.some((row) => name.includes(row)))
+    const killers = [...failed].filter((name) => alive.some((row) => cites(name, row)))
     if (killers.length > 0) by.set(file, killers)
-    alive = alive.filter((row) => !killers.some((name) => name.includes(row)))
+    alive = alive.filter((row) => !killers.some((name) => cites(name, row)))
     if (alive.length === 0) break
   }
-  put((file) => cpSync(join(root, file), join(copy, file)))
+  put(originals)
   const killed = mutant.rows.filter((row) => !alive.includes(row))
   return {
     name: mutant.name,
@@ -173,7 +174,7 @@ async function tryOut(mutant: Mutant, copy: string, vitest: Vitest): Promise<Out
 }
 
 function testsOf(rows: readonly string[]): CitingTest[] {
-  return tests.filter(({ name }) => rows.some((row) => name.includes(row)))
+  return tests.filter(({ name }) => rows.some((row) => cites(name, row)))
 }
 
 /** The files with tests of these rows, the slow ones last. */
@@ -184,13 +185,13 @@ function filesOf(rows: readonly string[]): string[] {
 
 /** The rows that names of tests cite, for the next run of them. */
 function rowsIn(names: readonly string[]): string[] {
-  return MUTANTS.flatMap(({ rows }) => rows).filter((row) => names.some((name) => name.includes(row)))
+  return MUTANTS.flatMap(({ rows }) => rows).filter((row) => names.some((name) => cites(name, row)))
 }
 
 /** Runs the tests of one file that cite one of the rows. */
 async function run(vitest: Vitest, copy: string, file: string, rows: readonly string[]) {
   const timer = setTimeout(() => refuse(`${file} does not end within ${SECONDS_PER_FILE} s`), SECONDS_PER_FILE * 1000)
-  vitest.setGlobalTestNamePattern(new RegExp(rows.join('|')))
+  vitest.setGlobalTestNamePattern(new RegExp(`(?<![\\w-])(?:${rows.join('|')})(?!\\d)`))
   const specifications = await vitest.globTestSpecifications([join(copy, 'test', file)])
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications, false)
   clearTimeout(timer)

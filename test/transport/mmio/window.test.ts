@@ -157,7 +157,7 @@ describe('registers', () => {
     expect([read(QUEUE_RESET), read(QUEUE_READY)]).toEqual([0, 0])
   })
 
-  it('the shared memory registers tell of no region: all ones', () => {
+  it('IMP-SHM-01: the shared memory registers tell of no region: all ones', () => {
     const { read, write } = started()
     write(0xac, 0)
     expect([0xb0, 0xb4, 0xb8, 0xbc].map(read)).toEqual(Array(4).fill(0xffff_ffff))
