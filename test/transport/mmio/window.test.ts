@@ -220,7 +220,7 @@ describe('configuration', () => {
     window.write(0x104, 2, 0x4321)
     expect(window.read(0x104, 2)).toBe(0x4321)
     window.write(0x100, 4, 1)
-    expect([window.read(0x100, 4), violations]).toEqual([0x1234_5678, ['INIT-DRV-03']])
+    expect([window.read(0x100, 4), violations]).toEqual([0x1234_5678, ['IMP-CFG-03']])
   })
 })
 

@@ -338,6 +338,7 @@ describe('the driver', () => {
     expect([queue.popUsed(new UsedBuffer()), queue.violation]).toEqual([false, null])
   })
 })
+
 describe('what the driver claims', () => {
   it('is read without taking, judging or asking for anything: a hint for whoever decides whether to look', () => {
     const ring = cyclic().offer(0, 1, 2)
