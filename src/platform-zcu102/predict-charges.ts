@@ -35,6 +35,7 @@ const UNITS_A_PAGE = 4
 
 /** At worst costs, ns. The dedicated broker has no lock; a throttled core may have to look for interrupts instead of taking them. */
 export function worstNs(system: System, charges: Charges): number {
+  if (charges === NOTHING) return 0
   return Math.ceil(
     chargedNs(charges, (op: CostOpName) => {
       if (op === 'lockCriticalSection' && system.design === 'dedicated') return 0
@@ -156,7 +157,7 @@ export function chainTimerCharges({ chains }: System, flow: SystemFlow): Charges
 }
 
 /** Times that a message's chain is not complete after a step: never, where its pieces fit into the first. */
-function chainTimers({ pieces }: SystemFlow): number {
+export function chainTimers({ pieces }: SystemFlow): number {
   return pieces > 1 + EXTEND_BATCH ? Math.ceil(pieces / EXTEND_BATCH) : 0
 }
 

@@ -6,7 +6,15 @@
 import { ANNOUNCE_BATCH, EXTEND_BATCH, FETCH_BATCH, PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { FoundByCore } from './found-by-core.ts'
-import { chainTimerCharges, pageSteps, restCharges, TAKE_OVER_CHARGES, TAKE_OVERS, worstNs } from './predict-charges.ts'
+import {
+  chainTimerCharges,
+  chainTimers,
+  pageSteps,
+  restCharges,
+  TAKE_OVER_CHARGES,
+  TAKE_OVERS,
+  worstNs,
+} from './predict-charges.ts'
 import { handlerRunsWithin } from './predict-drivers.ts'
 import { onceFor } from './predict-once.ts'
 import { pageStepNs, tlbRefillsWithin } from './predict-pages.ts'
@@ -67,9 +75,8 @@ export class CoreLoad {
     const { counted, worst } = countedOf(system, software, core)
     this.#worst = worst
     this.#counted = counted.slice()
-    const loans = system.lends ? flows.length : 0
-    this.#loansNs = new Staircase(loans)
-    this.#loanLocks = new Staircase(loans)
+    this.#loansNs = new Staircase()
+    this.#loanLocks = new Staircase()
     flows.forEach((flow, i) => {
       this.#counted[COUNTED_WORDS * i + 1] = knownSpan(flow, spans[i]!)
       const steps = software.loanSteps(flow)
@@ -205,21 +212,18 @@ function countedAnew(system: System, software: SoftwareCosts, core: number): Cou
     worst.othersNs = Math.max(worst.othersNs, transfer.othersNs)
     worst.locks = Math.max(worst.locks, transfer.locks)
     const count = software.transfers(flow)
-    const known = [
-      flow.periodNs,
-      0,
-      message.ownNs,
-      message.othersNs,
-      message.locks,
-      count * transfer.ownNs,
-      count * transfer.othersNs,
-      count * transfer.locks,
-      software.restarts(flow),
-      flow.pieces,
-      software.exhaustions(flow),
-      software.earlyTimers(flow),
-    ]
-    counted.set(known, COUNTED_WORDS * i)
+    const at = COUNTED_WORDS * i
+    counted[at] = flow.periodNs
+    counted[at + 2] = message.ownNs
+    counted[at + 3] = message.othersNs
+    counted[at + 4] = message.locks
+    counted[at + 5] = count * transfer.ownNs
+    counted[at + 6] = count * transfer.othersNs
+    counted[at + 7] = count * transfer.locks
+    counted[at + 8] = software.restarts(flow)
+    counted[at + 9] = flow.pieces
+    counted[at + 10] = software.exhaustions(flow)
+    counted[at + 11] = software.earlyTimers(flow)
   })
   return { counted, worst }
 }
@@ -244,7 +248,7 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
   const extendNs =
     flow.pieces * fetchNs +
     (system.chains ? batches * lockNs : 0) +
-    onceFor(system, 'chain timers', flow.index, () => worstNs(system, chainTimerCharges(system, flow))) +
+    chainTimersNs(system, flow) +
     software.pagesNs(flow) +
     pageSteps(flow, software.pages(flow)) * software.beginNs
   const updateNs = control * (2 * lockNs + 2 * fetchNs + software.beginNs + 2 * usedNs)
@@ -272,6 +276,11 @@ function floatingMessage(system: System, software: SoftwareCosts, core: number, 
       (sends ? 2 + control : 0) +
       (receives ? batches + held + 3 * control : 0),
   }
+}
+
+function chainTimersNs(system: System, flow: SystemFlow): number {
+  if (!system.chains || chainTimers(flow) === 0) return 0
+  return onceFor(system, 'chain timers', flow.index, () => worstNs(system, chainTimerCharges(system, flow)))
 }
 
 function floatingTransfer(system: System, software: SoftwareCosts, core: number, flow: SystemFlow): Share {

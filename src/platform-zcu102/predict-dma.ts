@@ -260,7 +260,7 @@ export function softwareWithin(
 ): (windowNs: number) => number {
   // All messages that are under way when the window starts are counted, with all of their pieces.
   const tasks = softwareTasks(system, software, spans, false)
-  const all = new Staircase(system.flows.length + tasks.length)
+  const all = new Staircase()
   for (const flow of system.flows) {
     if (flow.pages === 'moved') continue
     const transfersNs =

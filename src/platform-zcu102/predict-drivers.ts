@@ -4,7 +4,6 @@ import { FoundByCore } from './found-by-core.ts'
 import { tlbRefillsOf } from './predict-pages.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { knownSpan, type System, type SystemFlow } from './predict-system.ts'
-import { Staircase } from './staircase.ts'
 
 /** Runs of interrupt handlers, and of polls, of all VMs of a core. */
 export function handlerRunsWithin(
@@ -38,12 +37,18 @@ export function driversOf(system: System, software: SoftwareCosts, core: number,
 /** Interrupts of a VM that no message which is under way accounts for any more: one in its handler, and one that waits. */
 export const HANDLED_LATER = 2
 
+/** Of a step: period, offset, runs, time. */
+const WORDS = 4
+
 /** What the VMs of a core do with their devices in any window. */
 export class Drivers {
   readonly software: SoftwareCosts
-  /** Runs of handlers because of messages; and the time of those, of sends, and of refills of TLBs that were invalidated as a whole. */
-  readonly #runs: Staircase
-  readonly #times: Staircase
+  /**
+   * Because of messages: runs of handlers; and the time of those, of sends, and of refills of TLBs that were invalidated as a whole. Steps of
+   * both have a period and an offset.
+   */
+  readonly #steps: number[]
+  #end = 0
   readonly #handlerNs: number
   /** VMs that poll, and their period. */
   readonly #polling: number
@@ -55,8 +60,7 @@ export class Drivers {
     const { flows, interrupts } = system
     const { counted, once, vms } = countedOf(system, software, core)
     this.software = software
-    this.#runs = new Staircase(flows.length)
-    this.#times = new Staircase(2 * flows.length)
+    this.#steps = new Array(2 * WORDS * flows.length)
     this.#handlerNs = system.worst(CostOp.guestIsr)
     this.#pollingNs = interrupts.pollingNs
     this.#polling = interrupts.pollingNs > 0 ? vms : 0
@@ -67,24 +71,44 @@ export class Drivers {
       const flow = flows[i]!
       const { periodNs } = flow
       const spanNs = knownSpan(flow, spans[i]!)
-      if (ownNs > 0) this.#times.add(periodNs, spanNs, ownNs)
-      if (runs === 0) continue
       // Its sender hears of lent pages when they are back.
-      const toldNs = knownSpan(flow, Math.max(spanNs, software.loanSpanNs(flow)))
-      this.#runs.add(periodNs, toldNs, runs)
+      const toldNs = runs === 0 ? spanNs : knownSpan(flow, Math.max(spanNs, software.loanSpanNs(flow)))
       const handledNs = runs * this.#handlerNs
-      if (handledNs > 0) this.#times.add(periodNs, toldNs, handledNs)
+      if (toldNs === spanNs) this.#add(periodNs, spanNs, runs, ownNs + handledNs)
+      else {
+        this.#add(periodNs, spanNs, 0, ownNs)
+        this.#add(periodNs, toldNs, runs, handledNs)
+      }
     }
+  }
+
+  #add(periodNs: number, offsetNs: number, runs: number, timeNs: number): void {
+    const steps = this.#steps
+    const end = this.#end
+    steps[end] = periodNs
+    steps[end + 1] = offsetNs
+    steps[end + 2] = runs
+    steps[end + 3] = timeNs
+    this.#end = end + WORDS
+  }
+
+  #within(windowNs: number, word: 2 | 3): number {
+    const steps = this.#steps
+    let sum = 0
+    for (let at = 0; at < this.#end; at += WORDS) {
+      sum += (Math.floor((windowNs + steps[at + 1]!) / steps[at]!) + 1) * steps[at + word]!
+    }
+    return sum
   }
 
   /** Runs of interrupt handlers, and of polls. */
   runsWithin(windowNs: number): number {
-    return this.#runs.within(windowNs) + this.#otherRunsWithin(windowNs)
+    return this.#within(windowNs, 2) + this.#otherRunsWithin(windowNs)
   }
 
   /** Sends, interrupt handlers, polls, and refills of TLBs; ns. */
   timeWithin(windowNs: number): number {
-    return this.#times.within(windowNs) + this.#otherRunsWithin(windowNs) * this.#handlerNs
+    return this.#within(windowNs, 3) + this.#otherRunsWithin(windowNs) * this.#handlerNs
   }
 
   #otherRunsWithin(windowNs: number): number {

@@ -49,6 +49,8 @@ export const SIGNALS_A_MESSAGE = 3
 
 /** Of one window at a time: period, span, reach and work of each flow that goes first. */
 let scratch = new Float64Array(0)
+/** Of the window that was looked at last, which is the one that is found: work that goes first, software, guests, waits. */
+const looked = new Float64Array(4)
 
 /**
  * From nominal release until read; null: no bound. `model`: of the DMA, under one analysis. `startNs`: as in the terms; `queuedNs`: the latest
@@ -105,15 +107,21 @@ export function oneWindow(
   const signalNs = toldNs(system)
   // Once it has been copied nothing goes first any more. A dedicated broker's kick is under way before.
   const copiedNs = (nowNs: number) => Math.max(0, nowNs - signalNs + kickNs(system))
-  // Of the window that was looked at last, which is the one that is found.
-  let [otherWorkNs, softwareNs, guestsNs, waitedNs] = [0, 0, 0, 0]
   const windowNs = starts.solve('window', i, (nowNs) => {
-    otherWorkNs = interferenceNs(copiedNs(nowNs))
-    softwareNs = parts.softwareWithin(nowNs)
-    guestsNs = guestsWithin(nowNs)
-    waitedNs = waitsNs(nowNs)
+    const otherWorkNs = interferenceNs(copiedNs(nowNs))
+    const softwareNs = parts.softwareWithin(nowNs)
+    const guestsNs = guestsWithin(nowNs)
+    const waitedNs = waitsNs(nowNs)
+    looked[0] = otherWorkNs
+    looked[1] = softwareNs
+    looked[2] = guestsNs
+    looked[3] = waitedNs
     return signalNs + finishNs(model, ownWorkNs + blockingNs + otherWorkNs, softwareNs + guestsNs + waitedNs)
   })
+  const otherWorkNs = looked[0]!
+  const softwareNs = looked[1]!
+  const guestsNs = looked[2]!
+  const waitedNs = looked[3]!
   if (windowNs === Number.POSITIVE_INFINITY || startNs === Number.POSITIVE_INFINITY) return null
   return {
     startNs,

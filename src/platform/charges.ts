@@ -7,14 +7,16 @@ export type Charges = Partial<Readonly<Record<CostOpName, number>>>
 export function sumCharges(...parts: readonly Charges[]): Charges {
   const sum: Partial<Record<CostOpName, number>> = {}
   for (const part of parts) {
-    for (const op of COST_OPS) if (part[op] !== undefined) sum[op] = (sum[op] ?? 0) + part[op]
+    for (const op in part) sum[op as CostOpName] = (sum[op as CostOpName] ?? 0) + (part[op as CostOpName] ?? 0)
   }
   return sum
 }
 
 /** Every action `count` times as often. */
 export function timesCharges(count: number, charges: Charges): Charges {
-  return Object.fromEntries(Object.entries(charges).map(([op, times]) => [op, count * times]))
+  const all: Partial<Record<CostOpName, number>> = {}
+  for (const op in charges) all[op as CostOpName] = count * charges[op as CostOpName]!
+  return all
 }
 
 /** Time of all of them one after another, at `costNs` each. */
