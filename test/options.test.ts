@@ -24,7 +24,7 @@ import { parseScenario } from 'virtio-sdk/scenario'
 import { EventKernel, TraceRecorder } from 'virtio-sdk/sim'
 import * as testing from 'virtio-sdk/testing'
 import { HostileGuest } from 'virtio-sdk/testing/hostile-guest'
-import { MmioTransport, MmioWindow, SharedMemoryTransport } from 'virtio-sdk/transport'
+import { MmioTransport, MmioWindow, PciFunction, PciTransport, SharedMemoryTransport } from 'virtio-sdk/transport'
 import * as virtio from 'virtio-sdk/virtio'
 import {
   layoutSplitQueue,
@@ -55,6 +55,7 @@ const memory = GuestMemory.ofSize(65536)
 const ring = { size: 8, ...layoutSplitQueue(8, 0) }
 // biome-ignore lint/suspicious/noExplicitAny: never gets as far as to be used
 const nothing = {} as any
+const nobody = { readConfig: () => 0, writeConfig() {}, readBar: () => 0, writeBar() {} }
 const relay = {
   scheduler: 'edf',
   chunkBytes: 4096,
@@ -151,6 +152,11 @@ const WALKS: Readonly<Record<string, Walk>> = {
     call: (option) => new MmioWindow(adder.create(), { memory, interruptLine() {}, ...option }),
     right: { vendorId: [0] },
   },
+  PciFunction: {
+    call: (option) =>
+      new PciFunction(virtio.entropyDevice({ source: () => 0 }).create(), { memory, interruptLine() {}, ...option }),
+  },
+  PciTransport: { call: (option) => PciTransport.probe(nobody, { memory, ...option } as never) },
   startDriver: {
     call: (option) => virtio.startDriver(new SharedMemoryTransport(adder.create()), option),
     ...driverOptions,

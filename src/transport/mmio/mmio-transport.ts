@@ -2,13 +2,11 @@
  * The driver side of virtio over MMIO (virtio 1.4 §4.2): a driver of this package on anything that has such a window, an `MmioWindow`
  * in the same process or the machine of an emulator.
  */
-import { checkInteger, checkMemory, checkMethods, checkObject, MAX_SAFE } from '../../internal/check-option.ts'
+import { checkInteger, checkMethods, checkObject, MAX_SAFE } from '../../internal/check-option.ts'
 import { VirtioError } from '../../internal/error.ts'
-import type { GuestMemory } from '../../memory/index.ts'
 import type { DeviceContract, DriverTransport, QueueAddresses } from '../../virtio/index.ts'
-import { heapOf } from '../buffer-heap.ts'
-import type { BufferAllocator } from '../shared-memory.ts'
-import type { AccessWidth } from './mmio-window.ts'
+import { type AccessWidth, readBytes, writeBytes } from '../access.ts'
+import { checkRegisterOptions, RegisterTransport, type RegisterTransportOptions } from '../register-transport.ts'
 import * as reg from './registers.ts'
 
 /** How a driver reaches registers: loads and stores of a width, at byte offsets from the start of the window. */
@@ -19,13 +17,7 @@ export interface MmioBus {
 }
 
 /** Options of `MmioTransport.probe`: the driver's memory, and who may be behind the window. */
-export interface MmioTransportOptions<C extends DeviceContract = DeviceContract> {
-  /** The guest's memory: rings and buffers lie in it, at addresses that the device knows them by. */
-  readonly memory: GuestMemory
-  /** Where rings and buffers go. Default: anywhere in the largest region of `memory`. */
-  readonly allocator?: BufferAllocator
-  /** Names for the device's queues, features and configuration. Default: the driver brings its own. */
-  readonly contract?: C
+export interface MmioTransportOptions<C extends DeviceContract = DeviceContract> extends RegisterTransportOptions<C> {
   /** The registers do not tell how long the configuration is. Default 3840 bytes: the rest of a page. */
   readonly configLengthBytes?: number
 }
@@ -35,25 +27,19 @@ const PAGE = 4096
 const KNOWN_INTERRUPTS = 0b11
 
 /** A driver's transport over the registers of a window. The host calls `takeInterrupt` when the line is up. */
-export class MmioTransport<C extends DeviceContract = DeviceContract> implements DriverTransport<C> {
-  declare readonly contract?: C
-  readonly memory: GuestMemory
+export class MmioTransport<C extends DeviceContract = DeviceContract>
+  extends RegisterTransport<C>
+  implements DriverTransport<C>
+{
   readonly deviceId: number
   readonly configLengthBytes: number
   readonly #bus: MmioBus
-  readonly #allocator: BufferAllocator
-  #handler: (() => void) | null = null
-  #kept = false
-  #pollAsked = false
 
   private constructor(bus: MmioBus, deviceId: number, options: MmioTransportOptions<C>) {
-    const { memory, allocator, contract, configLengthBytes = PAGE - reg.CONFIG } = options
+    super(options)
     this.#bus = bus
     this.deviceId = deviceId
-    this.memory = memory
-    this.#allocator = allocator ?? heapOf(memory)
-    this.configLengthBytes = configLengthBytes
-    if (contract !== undefined) this.contract = contract
+    this.configLengthBytes = options.configLengthBytes ?? PAGE - reg.CONFIG
   }
 
   /**
@@ -66,9 +52,8 @@ export class MmioTransport<C extends DeviceContract = DeviceContract> implements
   ): MmioTransport<C> | null {
     checkMethods('bus', bus, 'an MmioBus', ['read', 'write'])
     checkObject('options', options)
-    const { memory, allocator, configLengthBytes } = options
-    checkMemory('memory', memory)
-    if (allocator !== undefined) checkMethods('allocator', allocator, 'a BufferAllocator', ['allocate', 'free'])
+    checkRegisterOptions(options)
+    const { configLengthBytes } = options
     if (configLengthBytes !== undefined) checkInteger('configLengthBytes', configLengthBytes, 0, MAX_SAFE, 'bytes')
     const magic = bus.read(reg.MAGIC_VALUE, 4)
     if (magic !== reg.MMIO_MAGIC) {
@@ -111,18 +96,11 @@ export class MmioTransport<C extends DeviceContract = DeviceContract> implements
   }
 
   readConfig(offset: number, target: Uint8Array): void {
-    inPieces(offset, target.length, (at, width) => {
-      const value = this.#bus.read(reg.CONFIG + at, width)
-      for (let i = 0; i < width; i++) target[at - offset + i] = value >>> (8 * i)
-    })
+    readBytes(offset, target, (at, width) => this.#bus.read(reg.CONFIG + at, width))
   }
 
   writeConfig(offset: number, source: Uint8Array): void {
-    inPieces(offset, source.length, (at, width) => {
-      let value = 0
-      for (let i = 0; i < width; i++) value += source[at - offset + i]! * 2 ** (8 * i)
-      this.#bus.write(reg.CONFIG + at, width, value)
-    })
+    writeBytes(offset, source, (at, width, value) => this.#bus.write(reg.CONFIG + at, width, value))
   }
 
   queueSizeMax(queue: number): number {
@@ -167,63 +145,11 @@ export class MmioTransport<C extends DeviceContract = DeviceContract> implements
     return reasons
   }
 
-  onInterrupt(handler: (() => void) | null): void {
-    this.#handler = handler
-    if (handler !== null && this.#kept) this.requestPoll()
-  }
-
-  /**
-   * The driver's core takes the interrupt: runs the driver's handler, which acknowledges it. For the host, while the line is up and
-   * never within one of the driver's own accesses. False: there is no handler yet, and the interrupt is kept for it.
-   */
-  takeInterrupt(): boolean {
-    this.#kept = this.#handler === null
-    this.#handler?.()
-    return !this.#kept
-  }
-
-  /** The driver has let go of its turn with completions left. */
-  requestPoll(): void {
-    if (this.#pollAsked) return
-    this.#pollAsked = true
-    queueMicrotask(() => {
-      this.#pollAsked = false
-      this.takeInterrupt()
-    })
-  }
-
-  allocate(lengthBytes: number, align: number): number {
-    return this.#allocator.allocate(lengthBytes, align)
-  }
-
-  free(address: number, lengthBytes: number): void {
-    this.#allocator.free(address, lengthBytes)
-  }
-
-  /** The allocator's blocks, for a snapshot of the driver. */
-  saveState(): unknown {
-    return this.#allocator.saveState?.() ?? null
-  }
-
-  restoreState(state: unknown): void {
-    this.#allocator.restoreState?.(state)
-  }
-
   #load(offset: number): number {
     return this.#bus.read(offset, 4)
   }
 
   #store(offset: number, value: number): void {
     this.#bus.write(offset, 4, value)
-  }
-}
-
-/** Accesses of 1, 2 and 4 bytes at their natural alignment: one for a field of such a width (MMIO-REG-DRV-05). */
-function inPieces(offset: number, length: number, access: (at: number, width: AccessWidth) => void): void {
-  for (let done = 0; done < length; ) {
-    const at = offset + done
-    const width = at % 4 === 0 && length - done >= 4 ? 4 : at % 2 === 0 && length - done >= 2 ? 2 : 1
-    access(at, width)
-    done += width
   }
 }

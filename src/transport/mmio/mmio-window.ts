@@ -2,17 +2,11 @@
  * The device side of virtio over MMIO (virtio 1.4 §4.2): a window of registers that an emulator puts at an address of its own. A
  * synchronous state machine: `read` and `write` of a width in, the level of one interrupt line out.
  */
-import {
-  checkInteger,
-  checkMemory,
-  checkMethods,
-  checkObject,
-  MAX_U32,
-  refuseOption,
-} from '../../internal/check-option.ts'
+import { checkInteger, checkMemory, checkMethods, checkObject, MAX_U32 } from '../../internal/check-option.ts'
 import type { GuestMemory } from '../../memory/index.ts'
 import type { DeviceContract, DeviceRegisters } from '../../virtio/index.ts'
 import { protocolViolation } from '../../virtio/protocol-violation.ts'
+import { type AccessWidth, bytesOf, checkAccess, wordOf } from '../access.ts'
 import { DeviceLoop, deviceHook } from '../device-host.ts'
 import type { TransportableDevice } from '../shared-memory.ts'
 import * as reg from './registers.ts'
@@ -33,9 +27,6 @@ export interface MmioWindowOptions {
   /** The device wrote this range of guest memory. An emulator that translates code throws away what it has of it. */
   readonly onDeviceWrite?: (address: number, lengthBytes: number) => void
 }
-
-/** Bytes of an access. */
-export type AccessWidth = 1 | 2 | 4
 
 /**
  * A device behind a window of memory-mapped registers. Put it at an address of at least 4096 bytes, hand it the guest's accesses,
@@ -81,7 +72,7 @@ export class MmioWindow<C extends DeviceContract = DeviceContract> {
    * are told to observers as a violation. Throws `VirtioError` INVALID_OPTION for what is no access at all.
    */
   read(offset: number, width: AccessWidth): number {
-    checkAccess(offset, width)
+    checkAccess(offset, width, 2 ** 32)
     if (offset >= reg.CONFIG) return this.#readConfig(offset - reg.CONFIG, width)
     if (!this.#isWord(offset, width)) return 0
     const { registers } = this
@@ -126,7 +117,7 @@ export class MmioWindow<C extends DeviceContract = DeviceContract> {
 
   /** A write of the guest's, of the low `width` bytes of `value`. What no register takes is ignored, and told as a violation. */
   write(offset: number, width: AccessWidth, value: number): void {
-    checkAccess(offset, width)
+    checkAccess(offset, width, 2 ** 32)
     checkInteger('value', value, 0, MAX_U32)
     if (offset >= reg.CONFIG) {
       this.#writeConfig(offset - reg.CONFIG, width, value)
@@ -204,14 +195,13 @@ export class MmioWindow<C extends DeviceContract = DeviceContract> {
 
   /** Bytes past the end of the configuration read 0. */
   #readConfig(offset: number, width: AccessWidth): number {
-    const bytes = new Uint8Array(4)
-    this.registers.readConfig(offset, bytes.subarray(0, width))
-    return (bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24)) >>> 0
+    const bytes = new Uint8Array(width)
+    this.registers.readConfig(offset, bytes)
+    return wordOf(bytes, width)
   }
 
   #writeConfig(offset: number, width: AccessWidth, value: number): void {
-    const bytes = Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24)
-    this.registers.writeConfig(offset, bytes.subarray(0, width))
+    this.registers.writeConfig(offset, bytesOf(value, width))
     this.#updateLine()
   }
 
@@ -231,11 +221,6 @@ export class MmioWindow<C extends DeviceContract = DeviceContract> {
   #refuse(clause: string, message: string): void {
     this.registers.reportViolation(protocolViolation('register-access', clause, message))
   }
-}
-
-function checkAccess(offset: number, width: number): void {
-  checkInteger('offset', offset, 0, MAX_U32, 'bytes')
-  if (width !== 1 && width !== 2 && width !== 4) refuseOption('width', width, '1, 2 or 4 bytes')
 }
 
 function hex(offset: number): string {

@@ -235,7 +235,7 @@ describe('a guest at random', () => {
     write: fc.boolean(),
   })
 
-  property.prop([fc.array(access, { minLength: 50, maxLength: 300 })], { numRuns: 200 })(
+  property.prop([fc.array(access, { minLength: 50, maxLength: 150 })], { numRuns: 100 })(
     'crashes nothing, and the line is up exactly while InterruptStatus is not 0',
     (accesses) => {
       const { window, levels, read, start } = started()
