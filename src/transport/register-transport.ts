@@ -1,5 +1,5 @@
 /** What every driver's transport over registers has besides them: interrupts that the host delivers, and memory for rings and buffers. */
-import { checkMemory, checkMethods } from '../internal/check-option.ts'
+import { checkMemory, checkMethods, checkObject } from '../internal/check-option.ts'
 import type { GuestMemory } from '../memory/index.ts'
 import type { DeviceContract } from '../virtio/index.ts'
 import { heapOf } from './buffer-heap.ts'
@@ -16,8 +16,9 @@ export interface RegisterTransportOptions<C extends DeviceContract = DeviceContr
 }
 
 /** Throws `VirtioError` INVALID_OPTION. */
-export function checkRegisterOptions({ memory, allocator }: RegisterTransportOptions): void {
+export function checkRegisterOptions({ memory, allocator, contract }: RegisterTransportOptions): void {
   checkMemory('memory', memory)
+  if (contract !== undefined) checkObject('contract', contract, 'a DeviceContract')
   if (allocator !== undefined) checkMethods('allocator', allocator, 'a BufferAllocator', ['allocate', 'free'])
 }
 
