@@ -142,7 +142,7 @@ export const FAULTS: readonly Fault[] = [
   },
 ]
 
-/** What hostile guests have to find in the broker and around it. The first eight were there once. */
+/** What hostile guests have to find in the broker and around it. The first eight were there once, in one form or another. */
 export const HOSTILE_FAULTS: readonly Fault[] = [
   {
     name: 'held chains',
@@ -236,18 +236,6 @@ export const HOSTILE_FAULTS: readonly Fault[] = [
     by: 'this.stateOf(frame) === PageState.offered',
   },
   {
-    name: 'rings sent away',
-    what: 'pages of rings may change owners',
-    file: 'src/broker/relay.ts',
-    replace: 'zeroCopy?.ledger.retain(queues.rings)',
-    by: '',
-    also: {
-      file: 'src/broker/relay.ts',
-      replace: 'this.#context.zeroCopy?.ledger.release(queues.rings)',
-      by: '',
-    },
-  },
-  {
     name: 'given back, not found again',
     what: 'a receive buffer with a borrowed page is used as it was translated before that went back',
     file: 'src/broker/receive-pool.ts',
@@ -255,11 +243,18 @@ export const HOSTILE_FAULTS: readonly Fault[] = [
     by: 'const readable = 0 * this.#at(i).segments.count',
   },
   {
-    name: 'rest',
-    what: 'who makes the broker work for nothing is answered each time',
-    file: 'src/broker/relay-context.ts',
-    replace: 'endpoint.restsUntilNs = Math.max(endpoint.restsUntilNs, this.port.now() + endpoint.restNs)',
-    by: 'endpoint.restsUntilNs = 0',
+    name: 'parts of pages',
+    what: 'the last page of a message goes to its receiver with what stands behind the message',
+    file: 'src/broker/page-mover.ts',
+    replace: '% PAGE_SIZE === 0 && length[segment]! - offset >= PAGE_SIZE',
+    by: '% PAGE_SIZE === 0 && length[segment]! - offset > 0',
+  },
+  {
+    name: 'loans to others',
+    what: 'whoever names a lent page in a receive buffer counts as its borrower',
+    file: 'src/zero-copy/loans.ts',
+    replace: 'return state === PageState.lent && this.#pages.get(frame)?.loan.borrower === vm',
+    by: 'return state === PageState.lent && vm >= 0',
   },
   {
     name: 'resets at once',
