@@ -1,6 +1,8 @@
+import { FoundOn } from './found-on.ts'
+
 /** What is found once for each core, as long as what it was found from is there. */
 export class FoundByCore<T> {
-  readonly #found = new WeakMap<object, Map<number, T>>()
+  readonly #found = new FoundOn<object, Map<number, T>>()
 
   /** `from`: what it depends on beside the core, as an object that stands for it. */
   of(from: object, core: number, find: () => T): T {

@@ -26,6 +26,7 @@ import {
   TransferWay,
 } from '../zero-copy/index.ts'
 import { DOORBELL_CHARGES, INJECT_BY_IPI_CHARGES, INJECT_CHARGES, INTERRUPT_CHARGES } from './board-charges.ts'
+import { FoundOn } from './found-on.ts'
 import type { System, SystemFlow } from './predict-system.ts'
 
 const NOTHING: Charges = {}
@@ -119,7 +120,7 @@ export function announcedElsewhere(system: System): boolean {
 }
 
 /** What `announcedElsewhere` has found. */
-const elsewhereIn = new WeakMap<System, boolean>()
+const elsewhereIn = new FoundOn<System, boolean>()
 
 /** Around one credit update. */
 export function controlCharges({ design }: System): Charges {

@@ -33,7 +33,7 @@ interface Share {
 }
 
 const NOTHING: Share = { ownNs: 0, othersNs: 0, locks: 0 }
-const COUNTED_WORDS = 12
+const COUNTED_WORDS = 11
 
 export class CoreLoad {
   readonly #system: System
@@ -41,10 +41,12 @@ export class CoreLoad {
   readonly #software: SoftwareCosts
   readonly #spans: readonly number[]
   /**
-   * By flow: its period, its span, and of one message the time on this core, on others, and the locks; of its transfers the same; how often it
+   * By flow: its period, and of one message the time on this core, on others, and the locks; of its transfers the same; how often it
    * makes others restart, its pieces, how often it uses up a budget, and its timers when it comes early.
    */
-  readonly #counted: Float64Array
+  readonly #counted: readonly number[]
+  /** By flow: its span. */
+  readonly #spansNs: readonly number[]
   /** Of lent pages that come back: time on this core, and locks. */
   readonly #loansNs: Staircase
   readonly #loanLocks: Staircase
@@ -74,17 +76,17 @@ export class CoreLoad {
     const { flows } = system
     const { counted, worst } = countedOf(system, software, core)
     this.#worst = worst
-    this.#counted = counted.slice()
+    this.#counted = counted
+    this.#spansNs = flows.map((flow, i) => knownSpan(flow, spans[i]!))
     this.#loansNs = new Staircase()
     this.#loanLocks = new Staircase()
-    flows.forEach((flow, i) => {
-      this.#counted[COUNTED_WORDS * i + 1] = knownSpan(flow, spans[i]!)
+    for (const flow of system.lends ? flows : []) {
       const steps = software.loanSteps(flow)
-      if (steps === 0) return
+      if (steps === 0) continue
       const loanSpanNs = knownSpan(flow, software.loanSpanNs(flow))
       this.#loansNs.add(flow.periodNs, loanSpanNs, software.loan(flow) + steps * software.beginNs)
       this.#loanLocks.add(flow.periodNs, loanSpanNs, steps)
-    })
+    }
   }
 
   /** I_k(t): most that the core loses in any window of `windowNs`. */
@@ -109,18 +111,19 @@ export class CoreLoad {
     let exhaustions = this.#software.exhaustionsOnce
     let early = 0
     const counted = this.#counted
-    for (let at = 0; at < counted.length; at += COUNTED_WORDS) {
-      const messages = Math.floor((windowNs + counted[at + 1]!) / counted[at]!) + 1
-      ownNs += messages * counted[at + 2]!
-      othersNs += messages * counted[at + 3]!
-      locks += messages * counted[at + 4]!
-      transfersNs += messages * counted[at + 5]!
-      othersTransfersNs += messages * counted[at + 6]!
-      transferLocks += messages * counted[at + 7]!
-      restarts += messages * counted[at + 8]!
-      pieces += messages * counted[at + 9]!
-      exhaustions += messages * counted[at + 10]!
-      early += messages * counted[at + 11]!
+    const spansNs = this.#spansNs
+    for (let i = 0, at = 0; i < spansNs.length; i++, at += COUNTED_WORDS) {
+      const messages = Math.floor((windowNs + spansNs[i]!) / counted[at]!) + 1
+      ownNs += messages * counted[at + 1]!
+      othersNs += messages * counted[at + 2]!
+      locks += messages * counted[at + 3]!
+      transfersNs += messages * counted[at + 4]!
+      othersTransfersNs += messages * counted[at + 5]!
+      transferLocks += messages * counted[at + 6]!
+      restarts += messages * counted[at + 7]!
+      pieces += messages * counted[at + 8]!
+      exhaustions += messages * counted[at + 9]!
+      early += messages * counted[at + 10]!
       arrivals += messages
     }
     ownNs += this.#loansNs.within(windowNs)
@@ -184,8 +187,8 @@ export class CoreLoad {
 }
 
 interface Counted {
-  /** As `CoreLoad` counts, without spans. */
-  readonly counted: Float64Array
+  /** As `CoreLoad` counts. */
+  readonly counted: readonly number[]
   /** Of a transfer of whatever flow. */
   readonly worst: Share
 }
@@ -201,7 +204,7 @@ function countedOf(system: System, software: SoftwareCosts, core: number): Count
 function countedAnew(system: System, software: SoftwareCosts, core: number): Counted {
   const { design, flows } = system
   const floating = design === 'floating'
-  const counted = new Float64Array(COUNTED_WORDS * flows.length)
+  const counted: number[] = new Array(COUNTED_WORDS * flows.length)
   const worst = { ownNs: 0, othersNs: 0, locks: 0 }
   flows.forEach((flow, i) => {
     const message = floating ? floatingMessage(system, software, core, flow) : dedicatedMessage(system, core, flow)
@@ -214,16 +217,16 @@ function countedAnew(system: System, software: SoftwareCosts, core: number): Cou
     const count = software.transfers(flow)
     const at = COUNTED_WORDS * i
     counted[at] = flow.periodNs
-    counted[at + 2] = message.ownNs
-    counted[at + 3] = message.othersNs
-    counted[at + 4] = message.locks
-    counted[at + 5] = count * transfer.ownNs
-    counted[at + 6] = count * transfer.othersNs
-    counted[at + 7] = count * transfer.locks
-    counted[at + 8] = software.restarts(flow)
-    counted[at + 9] = flow.pieces
-    counted[at + 10] = software.exhaustions(flow)
-    counted[at + 11] = software.earlyTimers(flow)
+    counted[at + 1] = message.ownNs
+    counted[at + 2] = message.othersNs
+    counted[at + 3] = message.locks
+    counted[at + 4] = count * transfer.ownNs
+    counted[at + 5] = count * transfer.othersNs
+    counted[at + 6] = count * transfer.locks
+    counted[at + 7] = software.restarts(flow)
+    counted[at + 8] = flow.pieces
+    counted[at + 9] = software.exhaustions(flow)
+    counted[at + 10] = software.earlyTimers(flow)
   })
   return { counted, worst }
 }

@@ -2,6 +2,7 @@
  * Costs of software depend on how long messages are under way only by how many that makes, and by who may have to wait: for the same counts
  * they are found once a system. Rounds of a prediction mostly have the counts of the round before.
  */
+import { FoundOn } from './found-on.ts'
 import { type SoftwareCosts, softwareOf, type UnderWay } from './predict-software.ts'
 import type { System, SystemFlow } from './predict-system.ts'
 
@@ -9,11 +10,11 @@ import type { System, SystemFlow } from './predict-system.ts'
 const KEPT = 4
 
 interface Counted {
-  readonly counts: Float64Array
+  readonly counts: readonly number[]
   readonly costs: SoftwareCosts
 }
 
-const found = new WeakMap<System, Counted[]>()
+const found = new FoundOn<System, Counted[]>()
 
 /** As `softwareOf`. */
 export function countedSoftware(system: System, underWay: UnderWay): SoftwareCosts {
@@ -37,8 +38,8 @@ export function countedSoftware(system: System, underWay: UnderWay): SoftwareCos
 /** Of each flow, and behind those of all flows whether each VM starves. */
 const WORDS = 4
 
-function countsOf({ flows, vmCores }: System, underWay: UnderWay): Float64Array {
-  const counts = new Float64Array(WORDS * flows.length + vmCores.length)
+function countsOf({ flows, vmCores }: System, underWay: UnderWay): number[] {
+  const counts: number[] = new Array(WORDS * flows.length + vmCores.length)
   const flag = (known: boolean | undefined) => (known === false ? 0 : 1)
   flows.forEach((flow, i) => {
     counts[WORDS * i] = underWay.messages(flow)
@@ -51,7 +52,7 @@ function countsOf({ flows, vmCores }: System, underWay: UnderWay): Float64Array 
 }
 
 /** What the counts say and nothing else, so that costs cannot depend on more. */
-function fromCounts({ flows }: System, counts: Float64Array): UnderWay {
+function fromCounts({ flows }: System, counts: readonly number[]): UnderWay {
   const word = ({ index }: SystemFlow, k: number) => counts[WORDS * index + k]!
   return {
     messages: (flow) => word(flow, 0),
@@ -65,6 +66,7 @@ function fromCounts({ flows }: System, counts: Float64Array): UnderWay {
   }
 }
 
-function same(some: Float64Array, others: Float64Array): boolean {
-  return some.length === others.length && some.every((count, i) => count === others[i])
+function same(some: readonly number[], others: readonly number[]): boolean {
+  for (let i = 0; i < some.length; i++) if (some[i] !== others[i]) return false
+  return some.length === others.length
 }

@@ -6,6 +6,7 @@
  */
 import { type AnalysisModel, TIGHTNESS } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
+import { FoundOn } from './found-on.ts'
 import { arrivalToleranceNs } from './hops.ts'
 import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import { LOAN_STEPS } from './predict-charges.ts'
@@ -175,7 +176,7 @@ function startsOf(
 }
 
 /** By the flows of a system. */
-const orders = new WeakMap<readonly SystemFlow[], readonly SystemFlow[]>()
+const orders = new FoundOn<readonly SystemFlow[], readonly SystemFlow[]>()
 
 /** Each flow behind the one that releases it. */
 function chainOrder(flows: readonly SystemFlow[]): readonly SystemFlow[] {

@@ -1,6 +1,7 @@
 /** What the VMs of a core do with their devices in any window: they send, handle interrupts, poll, and refill their TLBs. */
 import { CostOp } from '../platform/index.ts'
 import { FoundByCore } from './found-by-core.ts'
+import { FoundOn } from './found-on.ts'
 import { tlbRefillsOf } from './predict-pages.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { knownSpan, type System, type SystemFlow } from './predict-system.ts'
@@ -16,22 +17,23 @@ export function handlerRunsWithin(
   return driversOf(system, software, core, spans).runsWithin(windowNs)
 }
 
-/** By spans, which are of one round: of every core, with the costs of that round. */
-const known = new WeakMap<readonly number[], Map<number, Drivers>>()
+/** By the costs of a round and by its spans: of every core. */
+const known = new FoundOn<SoftwareCosts, Map<readonly number[], Drivers[]>>()
 
 /** The same object for the same spans and costs. */
 export function driversOf(system: System, software: SoftwareCosts, core: number, spans: readonly number[]): Drivers {
-  let byCore = known.get(spans)
+  let bySpans = known.get(software)
+  if (bySpans === undefined) {
+    bySpans = new Map()
+    known.set(software, bySpans)
+  }
+  let byCore = bySpans.get(spans)
   if (byCore === undefined) {
-    byCore = new Map()
-    known.set(spans, byCore)
+    byCore = []
+    bySpans.set(spans, byCore)
   }
-  let runs = byCore.get(core)
-  if (runs === undefined || runs.software !== software) {
-    runs = new Drivers(system, software, core, spans)
-    byCore.set(core, runs)
-  }
-  return runs
+  byCore[core] ??= new Drivers(system, software, core, spans)
+  return byCore[core]
 }
 
 /** Interrupts of a VM that no message which is under way accounts for any more: one in its handler, and one that waits. */
@@ -42,7 +44,6 @@ const WORDS = 4
 
 /** What the VMs of a core do with their devices in any window. */
 export class Drivers {
-  readonly software: SoftwareCosts
   /**
    * Because of messages: runs of handlers; and the time of those, of sends, and of refills of TLBs that were invalidated as a whole. Steps of
    * both have a period and an offset.
@@ -59,7 +60,6 @@ export class Drivers {
   constructor(system: System, software: SoftwareCosts, core: number, spans: readonly number[]) {
     const { flows, interrupts } = system
     const { counted, once, vms } = countedOf(system, software, core)
-    this.software = software
     this.#steps = new Array(2 * WORDS * flows.length)
     this.#handlerNs = system.worst(CostOp.guestIsr)
     this.#pollingNs = interrupts.pollingNs
@@ -120,7 +120,7 @@ export class Drivers {
 
 /** Of one message of each flow, one after the other: runs of handlers; sends and refills of TLBs, ns. Once: runs in any window. */
 interface Counted {
-  readonly counted: Float64Array
+  readonly counted: readonly number[]
   readonly once: number
   readonly vms: number
 }
@@ -138,7 +138,7 @@ function countedAnew(system: System, software: SoftwareCosts, core: number): Cou
   const polls = interrupts.pollingNs > 0
   const receives = flows.some(({ destinationCore }) => destinationCore === core)
   const split = chains && receives && !polls
-  const counted = new Float64Array(2 * flows.length)
+  const counted: number[] = new Array(2 * flows.length)
   flows.forEach((flow, i) => {
     // Sent buffers that come back interrupt their sender even if it polls.
     const injections = !polls || flow.sourceCore === core ? injectionsOf(system, software, core, flow) : 0

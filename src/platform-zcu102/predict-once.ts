@@ -1,7 +1,8 @@
 /** What of a system does not depend on how long messages are under way is found once, and not in every round of a prediction. */
+import { FoundOn } from './found-on.ts'
 import type { System } from './predict-system.ts'
 
-const found = new WeakMap<System, Map<string, (number | undefined)[]>>()
+const found = new FoundOn<System, Map<string, (number | undefined)[]>>()
 
 /** What is the same for all lengths of messages and all budgets; all else is of a flow, but for `PAGE_STEP`. */
 const COMMON = new Set([

@@ -5,6 +5,7 @@
 import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp, chargedNs } from '../platform/index.ts'
 import { moveCharges, TransferWay } from '../zero-copy/index.ts'
+import { FoundOn } from './found-on.ts'
 import type { Starts } from './least-fixed-point.ts'
 import { isForeign } from './predict-against.ts'
 import { CoreLoad } from './predict-cores.ts'
@@ -137,7 +138,7 @@ interface Asked {
 }
 
 /** What `interrupting` was asked for last. */
-const asked = new WeakMap<System, Asked>()
+const asked = new FoundOn<System, Asked>()
 
 /**
  * By flow: how late a message may be queued, from its nominal release, for another reason than that the broker held all buffers of its
