@@ -1,5 +1,7 @@
 /** What somebody wrote, in a module or by hand in a file, held against what it must be. */
 
+import { inWords } from '../internal/in-words.ts'
+
 /** Says what a value must be when it is not: `a whole number`; null: it is. */
 export type Shape = (value: unknown) => string | null
 
@@ -18,7 +20,7 @@ export function whole(least: number, most = Number.MAX_SAFE_INTEGER): Shape {
 }
 
 export function oneOf(...allowed: readonly unknown[]): Shape {
-  return unless((value) => allowed.includes(value), allowed.map(inWords).join(' or '))
+  return unless((value) => allowed.includes(value), allowed.map(found).join(' or '))
 }
 
 export function listOf(shape: Shape, what: string): Shape {
@@ -41,19 +43,14 @@ export function object(fields: Readonly<Record<string, Shape>>): Shape {
 export function mistakeIn(value: unknown, fields: Readonly<Record<string, Shape>>): string | null {
   if (typeof value !== 'object' || value === null) return `${inWords(value)} is no object`
   for (const [name, shape] of Object.entries(fields)) {
-    const found = (value as Record<string, unknown>)[name]
-    const due = shape(found)
-    if (due !== null) return `${name} is ${inWords(found)}; it must be ${due}`
+    const field = (value as Record<string, unknown>)[name]
+    const due = shape(field)
+    if (due !== null) return `${name} is ${found(field)}; it must be ${due}`
   }
   return null
 }
 
-function inWords(value: unknown): string {
-  if (typeof value === 'function') return 'a function'
-  if (['bigint', 'number', 'symbol'].includes(typeof value)) return String(value)
-  try {
-    return JSON.stringify(value) ?? 'missing'
-  } catch {
-    return 'an object that is no JSON'
-  }
+/** What a field holds; a message calls one that is not there missing. */
+function found(value: unknown): string {
+  return value === undefined ? 'missing' : inWords(value)
 }

@@ -2,6 +2,7 @@
  * What a target answers, before anybody believes it: it may be written in JavaScript, or come from another process, where no
  * compiler has looked at it.
  */
+import { inWords } from '../internal/in-words.ts'
 import type { TakenChain, TargetFault, UsedElement } from './queue-targets.ts'
 
 /** An answer that is none. Reads on its own: `take answered undefined; it must answer …`. */
@@ -50,24 +51,37 @@ function isRanges(value: unknown): boolean {
 }
 
 function odd(call: string, answer: unknown, due: string): OddAnswer {
-  return new OddAnswer(`${call} answered ${inWords(answer)}; it must answer ${due}`)
+  return new OddAnswer(`${call} answered ${inWords(answer, MOST_LETTERS)}; it must answer ${due}`)
 }
 
 const MOST_LETTERS = 80
 
 /** What went wrong in a call of the target, whatever it threw. */
 export function failureOf(call: string, thrown: unknown): string {
-  return thrown instanceof OddAnswer ? thrown.message : `${call} threw ${inWords(thrown)}`
+  return thrown instanceof OddAnswer ? thrown.message : `${call} threw ${inWords(thrown, MOST_LETTERS)}`
 }
 
-/** Any value in words, also one that throws when it is to be made a text. */
-export function inWords(value: unknown): string {
-  if (typeof value === 'function') return 'a function'
-  let text: string
-  try {
-    text = String(isObject(value) && !(value instanceof Error) ? JSON.stringify(value) : value)
-  } catch {
-    text = 'an object'
-  }
-  return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}…` : text
+const ASYNC = 'a promise; every call of a queue is synchronous: it must answer when it is done'
+
+/** What a call answered. Throws `OddAnswer` for a promise: nobody would wait for it, and what it throws would be lost. */
+export function notAsync<T>(call: string, result: T): T {
+  if (!isObject(result) || typeof result.then !== 'function') return result
+  silence(result)
+  throw new OddAnswer(`${call} answered ${ASYNC}`)
+}
+
+/** What becomes of it is told by the verdict. */
+export function silence(promise: object): void {
+  Promise.resolve(promise).catch(() => {})
+}
+
+/** The same queue, whose calls throw `OddAnswer` for a promise. */
+export function synchronous<Queue extends object>(queue: Queue): Queue {
+  return new Proxy(queue, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target)
+      if (typeof member !== 'function') return member
+      return (...given: unknown[]) => notAsync(String(name), member.apply(target, given))
+    },
+  })
 }

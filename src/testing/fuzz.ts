@@ -3,7 +3,7 @@
  * that `replay` runs again, with the same seed, on any machine: what a corpus keeps.
  */
 import * as fc from 'fast-check'
-import { inWords } from './answers.ts'
+import { inWords } from '../internal/in-words.ts'
 import { runHostilePackedDevice } from './format/packed/hostile-packed-device.ts'
 import { runHostilePackedRings } from './format/packed/hostile-packed-driver.ts'
 import { runHostileDevice } from './format/split/hostile-device.ts'

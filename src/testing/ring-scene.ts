@@ -4,7 +4,7 @@
  */
 
 import { GuestMemory } from '../memory/index.ts'
-import { failureOf } from './answers.ts'
+import { failureOf, notAsync } from './answers.ts'
 import type { RingFormat, RingShape, RingSide, RingWish } from './format/ring-format.ts'
 import type { ByteRange } from './format/split/reference-split-ring.ts'
 import type { RingMemory } from './format/split/split-ring-format.ts'
@@ -103,7 +103,7 @@ export class RingScene<Ring extends RingShape = RingShape, Place = unknown> {
   /** Calls a target: what it throws is a mismatch, unless it did not end. */
   attempt<T>(what: string, action: () => T): T {
     try {
-      return action()
+      return notAsync(what, action())
     } catch (error) {
       if (error instanceof CallTimeout) throw error
       return this.fail(failureOf(what, error), error)

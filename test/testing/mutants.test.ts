@@ -1,24 +1,15 @@
 /** The proof that the kit can see: every mutant of our own queues is found by it, without a test of ours. */
-import { readFileSync } from 'node:fs'
-import { basename } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import { describe, expect, it } from 'vitest'
 import { type FuzzTarget, fuzz } from '../../src/testing/fuzz.ts'
 import { runMuseum } from '../../src/testing/index.ts'
-import { MUTANTS, type Mutant } from './mutants.ts'
-import type { ownDevice, ownDriver } from './own-queue-targets.ts'
+import { type Targets, targetsOf } from './mutant-targets.ts'
+import { MUTANTS } from './mutants.ts'
 import { queueSource } from './queue-sources.ts'
 
 const TURNS = 4
 /** Those of the museum that take many calls have their own test. */
 const LONG_EXHIBITS = [13, 32, 33, 34, 37, 48]
 const QUICK_EXHIBITS = Array.from({ length: 48 }, (_, i) => i + 1).filter((number) => !LONG_EXHIBITS.includes(number))
-
-interface Targets {
-  ownDevice: typeof ownDevice
-  ownDriver: typeof ownDriver
-}
 
 describe('mutants of our queues', () => {
   it('there are enough of them, each where its source says', () => {
@@ -74,30 +65,4 @@ function first<T>(list: readonly T[], look: (one: T) => string | null): string |
     if (message !== null) return message
   }
   return null
-}
-
-/** Our adapters over the sources with one place changed. */
-async function targetsOf(mutant: Mutant | null): Promise<Targets> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('own-queue-targets.ts', import.meta.url))],
-    bundle: true,
-    write: false,
-    format: 'esm',
-    platform: 'neutral',
-    external: ['fast-check'],
-    logLevel: 'silent',
-    plugins: [
-      {
-        name: 'mutant',
-        setup({ onLoad }) {
-          onLoad({ filter: /src\/virtqueue\/[\w/-]+\.ts$/ }, ({ path }) => {
-            const text = readFileSync(path, 'utf8')
-            const changed = basename(path) === mutant?.file ? text.replace(mutant.from, () => mutant.to) : text
-            return { contents: changed, loader: 'ts' }
-          })
-        },
-      },
-    ],
-  })
-  return await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0]!.contents).toString('base64')}`)
 }

@@ -1,6 +1,7 @@
 /** `fuzz`: programs and hostile rings against somebody's queue, until something is found or the time is over. */
 import { resolve } from 'node:path'
 import type { FuzzCase, FuzzFinding, FuzzTarget } from '../../testing/fuzz.ts'
+import { notesOn } from '../../testing/museum/run-museum.ts'
 import { oneLine } from '../escape.ts'
 import { progress } from '../progress.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Terminal, UsageError } from '../terminal.ts'
@@ -41,6 +42,7 @@ export async function fuzzCommand(flags: FuzzFlags, terminal: Terminal): Promise
     await settled(whose, terminal)
     if (finding === null) {
       terminal.stdout.write(`${oneLine(target.name)}: nothing found in ${tried}\n`)
+      for (const note of notesOn(target)) terminal.stdout.write(`  note: ${note}\n`)
     } else {
       terminal.stdout.write(failureOf(target, '', finding))
       if (corpus === null) terminal.stdout.write(`as a corpus file: ${JSON.stringify(finding.case)}\n`)

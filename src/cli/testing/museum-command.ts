@@ -59,6 +59,7 @@ function renderReport(report: MuseumReport, paint: Paint): string {
   const details = report.results
     .filter(({ detail, verdict }) => detail !== '' && verdict !== 'SKIP')
     .map(({ number, title, verdict, detail }) => `  ${number} ${title}: ${paint(oneLine(detail), TONES[verdict])}\n`)
+  details.push(...report.notes.map((note) => `${paint(`  note: ${note}`, 'strong')}\n`))
   details.push(...skipped(report).map((line) => `${paint(`  ${oneLine(line)}`, TONES.SKIP)}\n`))
   return `${paint(oneLine(report.target), 'strong')}\n${renderTable(rows, paint)}${tally(report)}\n${details.join('')}\n`
 }

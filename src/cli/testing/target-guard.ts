@@ -3,6 +3,7 @@
  * waits, run for ever. Each is said, and is an error.
  */
 import process from 'node:process'
+import { inWords } from '../../internal/in-words.ts'
 import { oneLine } from '../escape.ts'
 import { EXIT_USAGE, type Terminal, UsageError } from '../terminal.ts'
 import { Deadline } from './deadline.ts'
@@ -36,7 +37,7 @@ export async function guarding<T>(
     fail = reject
   })
   const deaf = terminal.onUncaught?.((error) => {
-    fail(new UsageError(`${oneLine(whose)} threw where nobody waits for it: ${inWords(error)}`, { cause: error }))
+    fail(new UsageError(`${oneLine(whose)} threw where nobody waits for it: ${thrownInWords(error)}`, { cause: error }))
   })
   if (limitMs !== undefined) deadline = new Deadline(limitMs, () => fail(new UsageError(late)))
   try {
@@ -56,11 +57,7 @@ export async function settled(whose: string, terminal: Terminal, limitMs = REST_
   if (terminal.idle !== undefined) await guarding(whose, { terminal, limitMs }, terminal.idle)
 }
 
-/** On one line: the message of an error, or the value that was thrown. Code of others may have made it throw as well. */
-export function inWords(error: unknown): string {
-  try {
-    return oneLine(String(error))
-  } catch {
-    return 'a value that cannot be shown'
-  }
+/** On one line: the message of an error, or the value that was thrown. */
+export function thrownInWords(error: unknown): string {
+  return oneLine(inWords(error))
 }

@@ -14,7 +14,7 @@ import { kindOf } from '../input-files.ts'
 import { callable, listOf, mistakeIn, oneOf, optional, text } from '../shapes.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
 import { ProcessChannel } from './process-channel.ts'
-import { type Guarded, guarding, inWords } from './target-guard.ts'
+import { type Guarded, guarding, thrownInWords } from './target-guard.ts'
 
 export type QueueTarget = MuseumTarget
 
@@ -54,7 +54,7 @@ async function reading<T>(path: string, look: () => T | Promise<T>): Promise<T> 
     return await look()
   } catch (error) {
     if (error instanceof UsageError) throw error
-    throw new UsageError(`${path} exports what cannot be read: ${inWords(error)}`, { cause: error })
+    throw new UsageError(`${path} exports what cannot be read: ${thrownInWords(error)}`, { cause: error })
   }
 }
 
@@ -117,7 +117,7 @@ async function load(path: string, guarded: Guarded): Promise<Record<string, unkn
     const unknown = (error as { code?: unknown } | null | undefined)?.code === 'ERR_UNKNOWN_FILE_EXTENSION'
     const types = unknown && /\.[cm]?ts$/.test(url)
     const cure = types ? '; this Node does not run TypeScript: use Node 22.18 or newer, or compile it' : ''
-    throw new UsageError(`cannot load ${path}: ${inWords(error)}${cure}`, { cause: error })
+    throw new UsageError(`cannot load ${path}: ${thrownInWords(error)}${cure}`, { cause: error })
   }
 }
 
@@ -126,7 +126,7 @@ async function called(value: unknown, path: string): Promise<unknown> {
   try {
     return await value()
   } catch (error) {
-    throw new UsageError(`${path} exports the function ${value.name}, and it threw: ${inWords(error)}`, {
+    throw new UsageError(`${path} exports the function ${value.name}, and it threw: ${thrownInWords(error)}`, {
       cause: error,
     })
   }

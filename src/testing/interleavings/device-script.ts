@@ -1,5 +1,6 @@
 /** The device of an exchange: what it does, and what it must find. */
 import { VirtioError } from '../../internal/error.ts'
+import { synchronous } from '../answers.ts'
 import type { ByteRange } from '../format/split/reference-split-ring.ts'
 import type { DeviceQueueUnderTest, TakenChain } from '../queue-targets.ts'
 import { ANSWER, type SleepRule } from './driver-script.ts'
@@ -48,7 +49,7 @@ export class DeviceScript {
     resets: number,
   ) {
     this.#side = side
-    this.#queue = queue
+    this.#queue = synchronous(queue)
     this.#layout = layout
     this.#shapes = shapes
     this.#resets = resets

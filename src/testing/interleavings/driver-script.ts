@@ -1,5 +1,6 @@
 /** The driver of an exchange: what it does, and what it must find. */
 import { VirtioError } from '../../internal/error.ts'
+import { synchronous } from '../answers.ts'
 import type { ByteRange } from '../format/split/reference-split-ring.ts'
 import type { DriverQueueUnderTest } from '../queue-targets.ts'
 import { BUFFER_BYTES, type ScriptLayout } from './exchange-layout.ts'
@@ -52,7 +53,7 @@ export class DriverScript {
 
   constructor(side: ExploredSide, queue: DriverQueueUnderTest, layout: ScriptLayout) {
     this.#side = side
-    this.#queue = queue
+    this.#queue = synchronous(queue)
     this.#layout = layout
     this.#free = Array.from({ length: layout.buffers }, (_, i) => layout.bufferAt(i))
   }

@@ -7,6 +7,7 @@
  * local state is kept, so that real code runs once for each, however many schedules pass through it.
  */
 import { VirtioError } from '../../internal/error.ts'
+import { silence } from '../answers.ts'
 import { type Access, returnsValue, SIDE_NAMES, type Side, sameAccess } from './access.ts'
 
 export class LocalState {
@@ -112,7 +113,19 @@ export class SideCode {
     this.runs++
     try {
       const result = this.#run(perform, (text) => notes.push(text))
-      if (!abandoned && position === path.length) append(null, 'done', result)
+      const isAsync = typeof (result as { then?: unknown } | null | undefined)?.then === 'function'
+      if (isAsync) silence(result as object)
+      if (!abandoned && position === path.length) {
+        if (isAsync)
+          append(
+            null,
+            'threw',
+            new Error(`the ${SIDE_NAMES[this.side]} is async: a side runs to its end, and answers then`),
+          )
+        else append(null, 'done', result)
+      }
+      // Whatever an async side does later is no part of any run.
+      abandoned = true
     } catch (error) {
       if (error instanceof VirtioError && ENGINE_CODES.has(error.code)) throw error
       if (!abandoned && position === path.length) append(null, 'threw', error)

@@ -4,7 +4,7 @@
  */
 
 import { VirtioError } from '../../internal/error.ts'
-import { inWords } from '../answers.ts'
+import { inWords } from '../../internal/in-words.ts'
 import {
   exploreInterleavings,
   type InterleavingReport,

@@ -2,6 +2,7 @@
 
 import { VirtioError } from '../../internal/error.ts'
 import { hex } from '../format/split/draw-ring.ts'
+import { splitFormat } from '../format/split/split-format.ts'
 import {
   availElementAt,
   availIdxAt,
@@ -27,6 +28,9 @@ const RAM = { base: STAGE_BASE, bytes: 0x1_0000 } as const
 /** Behind the hole. */
 const SECOND = { base: 0x400_0000, bytes: 0x2000 } as const
 
+/** Above 4 GiB, and with low words that are in RAM as well: whoever drops the high ones finds other bytes. */
+export const HIGH = { base: 0x1_0001_8000, bytes: 0x2000 } as const
+
 export interface StageOptions {
   readonly size?: number
   readonly eventIdx?: boolean
@@ -34,6 +38,8 @@ export interface StageOptions {
   readonly long?: boolean
   /** More RAM from `RAM.base` on, for buffers that add up. */
   readonly bytes?: number
+  /** Where both counters begin; the target has `createAt`. */
+  readonly index?: number
 }
 
 export interface Segment {
@@ -60,10 +66,10 @@ export class DeviceStage extends AnyDeviceStage {
   #availIdx = 0
 
   constructor(target: DeviceQueueTarget, options: StageOptions = {}) {
-    const { size = 8, eventIdx = false, long = false, bytes = RAM.bytes } = options
+    const { size = 8, eventIdx = false, long = false, bytes = RAM.bytes, index = 0 } = options
     const indirect = !target.lacks?.includes('indirect')
     const { ring } = layOutRing({ size, eventIdx, indirect }, RAM.base)
-    const parts = target.ownMemory ? [{ base: RAM.base, bytes }] : [{ base: RAM.base, bytes }, SECOND]
+    const parts = target.ownMemory ? [{ base: RAM.base, bytes }] : [{ base: RAM.base, bytes }, SECOND, HIGH]
     const ram = new WatchedMemory(parts, long, target.ownMemory)
     const { deviceArea } = ring
     const rules = {
@@ -73,10 +79,14 @@ export class DeviceStage extends AnyDeviceStage {
           ? `${bytes} bytes at ${hex(address)}, which are not the device's to write`
           : null,
     }
-    super(ram, rules, () => target.create(ram.targetMemory, ring))
+    if (index !== 0) splitFormat.begin(ram.memory, ring, index)
+    super(ram, rules, () =>
+      index === 0 ? target.create(ram.targetMemory, ring) : target.createAt!(ram.targetMemory, ring, index),
+    )
     this.ring = ring
     this.heap = align(ring.tableArea, 0x100)
-    this.areas = ram.memory.regions
+    this.areas = ram.memory.regions.filter(({ base }) => base < HIGH.base)
+    this.#availIdx = index
     this.target = target
   }
 

@@ -1,6 +1,7 @@
 /** Where a driver-side exhibit is shown: a ring, a hand that writes as any device could, and the driver under test. */
 import { followChain, hex } from '../format/split/draw-ring.ts'
 import { type ByteRange, nextAvailable } from '../format/split/reference-split-ring.ts'
+import { splitFormat } from '../format/split/split-format.ts'
 import {
   availEventAt,
   availIdxAt,
@@ -12,6 +13,7 @@ import {
 } from '../format/split/split-ring-format.ts'
 import type { DriverQueueTarget, DriverRing } from '../queue-targets.ts'
 import { layOutRing } from '../ring-layout.ts'
+import { HIGH } from './device-stage.ts'
 import { ExhibitFailure } from './exhibit.ts'
 import { AnyDriverStage, STAGE_BASE, succeeds } from './stage.ts'
 import { WatchedMemory } from './watched-memory.ts'
@@ -22,6 +24,9 @@ const DATA_BYTES = 0x1000
 export interface DriverStageOptions {
   readonly size?: number
   readonly eventIdx?: boolean
+  readonly indirect?: boolean
+  /** Where both counters begin; the target has `createAt`. */
+  readonly index?: number
   /** The exhibit's: so many calls that none can be watched. */
   readonly long?: boolean
 }
@@ -34,9 +39,14 @@ export class DriverStage extends AnyDriverStage {
   #usedIdx = 0
 
   constructor(target: DriverQueueTarget, options: DriverStageOptions = {}) {
-    const { size = 4, eventIdx = false, long = false } = options
-    const { ring, end } = layOutRing({ size, eventIdx, indirect: false }, BASE)
-    const ram = new WatchedMemory([{ base: BASE, bytes: end + DATA_BYTES - BASE }], long, target.ownMemory)
+    const { size = 4, eventIdx = false, indirect = false, long = false, index = 0 } = options
+    const laid = layOutRing({ size, eventIdx, indirect }, BASE)
+    // The tables of a large ring would fill all memory.
+    const large = size > 256 && !indirect
+    const ring = large ? { ...laid.ring, tableLength: 0 } : laid.ring
+    const end = large ? ring.tableArea : laid.end
+    const parts = [{ base: BASE, bytes: end + DATA_BYTES - BASE }, ...(target.ownMemory ? [] : [HIGH])]
+    const ram = new WatchedMemory(parts, long, target.ownMemory)
     const { deviceArea } = ring
     const rules = {
       noun: 'head',
@@ -45,10 +55,14 @@ export class DriverStage extends AnyDriverStage {
           ? `at ${hex(address)}, in the device's area`
           : null,
     }
-    super(ram, rules, () => target.create(ram.targetMemory, ring))
+    if (index !== 0) splitFormat.begin(ram.memory, ring, index)
+    super(ram, rules, () =>
+      index === 0 ? target.create(ram.targetMemory, ring) : target.createAt!(ram.targetMemory, ring, index),
+    )
     this.ring = ring
     this.data = end
     this.target = target
+    this.#usedIdx = index
   }
 
   // ---- the device's hand
@@ -65,6 +79,20 @@ export class DriverStage extends AnyDriverStage {
     this.element(this.#usedIdx, id, length)
     this.#usedIdx = (this.#usedIdx + 1) & 0xffff
     this.setUsedIdx(this.#usedIdx)
+  }
+
+  /** Zeroes the rings, as a driver does before it uses them again. */
+  clearRings(): void {
+    const { driverArea, deviceArea, size } = this.ring
+    this.ram.memory.fill(driverArea, driverAreaBytes(size), 0)
+    this.ram.memory.fill(deviceArea, deviceAreaBytes(size), 0)
+    this.#usedIdx = 0
+  }
+
+  /** Over zeroed rings. */
+  reset(): void {
+    this.clearRings()
+    this.call('reset', (driver) => driver.reset())
   }
 
   setUsedIdx(value: number): void {
@@ -108,10 +136,8 @@ export class DriverStage extends AnyDriverStage {
 
   /** Over zeroed rings, the whole ring can be used and comes back, no descriptor in two chains. */
   works(): boolean {
-    const { driverArea, deviceArea, size } = this.ring
-    this.ram.memory.fill(driverArea, driverAreaBytes(size), 0)
-    this.ram.memory.fill(deviceArea, deviceAreaBytes(size), 0)
-    this.#usedIdx = 0
+    const { size } = this.ring
+    this.clearRings()
     return succeeds(() => {
       const heads = this.fill()
       for (const head of heads) {

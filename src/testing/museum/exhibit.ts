@@ -59,6 +59,8 @@ export interface MuseumReport {
   readonly target: string
   readonly results: readonly ExhibitResult[]
   readonly counts: Readonly<Record<Verdict, number>>
+  /** What these results do not say, because the target gives no way to ask it. */
+  readonly notes: readonly string[]
   /** Nothing is FAIL or WEDGED. */
   readonly passed: boolean
 }

@@ -32,6 +32,8 @@ export interface PackedStageOptions {
   readonly inOrder?: boolean
   /** The exhibit's: so many calls that none can be watched. */
   readonly long?: boolean
+  /** More RAM, for a ring that is large. */
+  readonly bytes?: number
 }
 
 /** Buffers of a list, by length: readable ones, then writable ones. */
@@ -45,6 +47,15 @@ export const slots = (count: number): Lengths =>
   count === 1
     ? { readable: [], writable: [16] }
     : { readable: [8], writable: Array.from({ length: count - 1 }, (_, i) => 16 + i) }
+
+/** The tables of a large ring, which nothing on the stage uses, would fill all memory: it has none. */
+export function layOutPackedStage(wish: Pick<PackedRing, 'size' | 'eventIdx' | 'inOrder'>): {
+  ring: PackedDriverRing
+  end: number
+} {
+  const { ring, end } = layOutPackedRing({ ...wish, indirect: false }, BASE)
+  return wish.size > 64 ? { ring: { ...ring, tableLength: 0 }, end: ring.tableArea } : { ring, end }
+}
 
 interface Offered {
   readonly slots: number
@@ -63,11 +74,12 @@ export class PackedDeviceStage extends AnyDeviceStage {
   /** Of the list that was written last. */
   #head = { slot: 0, flags: 0 }
   #heap: number
+  readonly #end: number
 
   constructor(target: PackedDeviceTarget, options: PackedStageOptions = {}) {
-    const { size = 4, eventIdx = false, inOrder = false, long = false } = options
-    const { ring, end } = layOutPackedRing({ size, eventIdx, indirect: false, inOrder }, BASE)
-    const ram = new WatchedMemory([{ base: BASE, bytes: RAM_BYTES }], long, undefined)
+    const { size = 4, eventIdx = false, inOrder = false, long = false, bytes = RAM_BYTES } = options
+    const { ring, end } = layOutPackedStage({ size, eventIdx, inOrder })
+    const ram = new WatchedMemory([{ base: BASE, bytes }], long, undefined)
     const { descriptorArea, deviceArea } = ring
     const rules = {
       noun: 'buffer',
@@ -80,6 +92,7 @@ export class PackedDeviceStage extends AnyDeviceStage {
     super(ram, rules, () => target.create(ram.targetMemory, ring))
     this.ring = ring
     this.#heap = align(end, 0x100)
+    this.#end = BASE + bytes
   }
 
   // ---- the driver's hand
@@ -87,7 +100,7 @@ export class PackedDeviceStage extends AnyDeviceStage {
   /** Writes a list from the hand's position on and, unless told otherwise, shows it. */
   offer(id: number, { readable, writable }: Lengths, { shown = true } = {}): void {
     const place = (length: number): ByteRange => {
-      this.#heap = this.#heap + length > BASE + RAM_BYTES ? align(this.ring.tableArea, 0x100) : this.#heap
+      this.#heap = this.#heap + length > this.#end ? align(this.ring.tableArea, 0x100) : this.#heap
       this.#heap += length
       return { address: this.#heap - length, length }
     }

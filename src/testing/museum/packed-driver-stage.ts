@@ -21,9 +21,8 @@ import { hex } from '../format/split/draw-ring.ts'
 import type { ByteRange } from '../format/split/reference-split-ring.ts'
 import { VIRTQ_DESC_F_WRITE } from '../format/split/split-ring-format.ts'
 import type { PackedDriverRing, PackedDriverTarget } from '../queue-targets.ts'
-import { layOutPackedRing } from '../ring-layout.ts'
 import { ExhibitFailure } from './exhibit.ts'
-import { type Lengths, type PackedStageOptions, slots } from './packed-device-stage.ts'
+import { type Lengths, layOutPackedStage, type PackedStageOptions, slots } from './packed-device-stage.ts'
 import { AnyDriverStage, STAGE_BASE, succeeds } from './stage.ts'
 import { WatchedMemory } from './watched-memory.ts'
 
@@ -41,7 +40,7 @@ export class PackedDriverStage extends AnyDriverStage {
 
   constructor(target: PackedDriverTarget, options: PackedStageOptions = {}) {
     const { size = 4, eventIdx = false, inOrder = false, long = false } = options
-    const { ring, end } = layOutPackedRing({ size, eventIdx, indirect: false, inOrder }, BASE)
+    const { ring, end } = layOutPackedStage({ size, eventIdx, inOrder })
     const ram = new WatchedMemory([{ base: BASE, bytes: end + DATA_BYTES - BASE }], long, undefined)
     const { deviceArea } = ring
     const rules = {
@@ -126,11 +125,22 @@ export class PackedDriverStage extends AnyDriverStage {
   }
 
   /** Over a zeroed ring, every slot can be used and comes back. */
-  works(): boolean {
-    const { descriptorArea, tableArea, size } = this.ring
+  /** Over a zeroed ring. */
+  reset(): void {
+    this.#clear()
+    this.call('reset', (driver) => driver.reset())
+  }
+
+  #clear(): void {
+    const { descriptorArea, tableArea } = this.ring
     this.ram.memory.fill(descriptorArea, tableArea - descriptorArea, 0)
     this.position = this.used = RING_START
     this.out.clear()
+  }
+
+  works(): boolean {
+    const { size } = this.ring
+    this.#clear()
     return succeeds(() => {
       const ids = Array.from({ length: size }, () => this.add(slots(1)))
       for (const id of ids) {

@@ -11,7 +11,8 @@ export function museumTable(report: MuseumReport): string {
   })
   const wrong = results.filter(({ detail, verdict }) => detail !== '' && verdict !== 'SKIP')
   const details = wrong.map(({ number, title, detail }) => `  ${number} ${title}: ${detail}`)
-  return `${[target, ...lines, tally(report), ...details].join('\n')}\n`
+  const notes = report.notes.map((note) => `  note: ${note}`)
+  return `${[target, ...lines, tally(report), ...details, ...notes].join('\n')}\n`
 }
 
 export function tally({ counts }: MuseumReport): string {

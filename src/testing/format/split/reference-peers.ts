@@ -16,14 +16,8 @@ import type {
   UsedElement,
 } from '../../queue-targets.ts'
 import { hex } from './draw-ring.ts'
-import {
-  type ByteRange,
-  mustInterrupt,
-  mustKick,
-  nextAvailable,
-  nextUsed,
-  type ReferenceFault,
-} from './reference-split-ring.ts'
+import { type ByteRange, nextAvailable, nextUsed, type ReferenceFault } from './reference-split-ring.ts'
+import { mustNotify } from './split-format.ts'
 import {
   availElementAt,
   availEventAt,
@@ -71,6 +65,8 @@ export class ReferenceDevice implements DeviceQueueUnderTest {
   #usedIdx: number
   #publishedIdx: number
   #notifiedIdx: number
+  /** Published since, which may be a turn of the counter and more. */
+  #unnotified = 0
   #broken = false
 
   constructor(memory: WritableRingMemory, ring: SplitRing, index = 0) {
@@ -109,13 +105,15 @@ export class ReferenceDevice implements DeviceQueueUnderTest {
   }
 
   publish(): void {
+    this.#unnotified += (this.#usedIdx - this.#publishedIdx) & 0xffff
     this.#publishedIdx = this.#usedIdx
     this.#memory.writeU16(usedIdxAt(this.#ring), this.#publishedIdx)
   }
 
   wantsNotification(): boolean {
-    const wants = mustInterrupt(this.#memory, this.#ring, this.#notifiedIdx, this.#publishedIdx)
+    const wants = mustNotify(this.#memory, this.#ring, 'device', this.#notifiedIdx, this.#unnotified)
     this.#notifiedIdx = this.#publishedIdx
+    this.#unnotified = 0
     return wants
   }
 
@@ -129,7 +127,7 @@ export class ReferenceDevice implements DeviceQueueUnderTest {
 
   reset(): void {
     this.#inFlight.clear()
-    this.#nextAvail = this.#usedIdx = this.#publishedIdx = this.#notifiedIdx = 0
+    this.#nextAvail = this.#usedIdx = this.#publishedIdx = this.#notifiedIdx = this.#unnotified = 0
     this.#broken = false
   }
 
@@ -169,10 +167,14 @@ export class ReferenceDriver implements DriverQueueUnderTest {
   /** Writable bytes and descriptors of each head that is out. */
   readonly #outstanding = new Map<number, number>()
   readonly #held = new Map<number, number[]>()
+  /** Added and not published: none of these can come back. */
+  readonly #staged = new Map<number, number>()
   #free: number[]
   #availIdx: number
   #publishedIdx: number
   #kickedIdx: number
+  /** Published since, which may be a turn of the counter and more. */
+  #unkicked = 0
   #nextUsed: number
   #broken = false
 
@@ -212,7 +214,7 @@ export class ReferenceDriver implements DriverQueueUnderTest {
       writeDescriptor(this.#memory, this.#ring.descriptorArea, held[inRing]!, descriptor)
     }
     this.#held.set(head, held)
-    this.#outstanding.set(
+    this.#staged.set(
       head,
       writable.reduce((sum, { length }) => sum + length, 0),
     )
@@ -222,13 +224,17 @@ export class ReferenceDriver implements DriverQueueUnderTest {
   }
 
   publish(): void {
+    for (const [head, writableBytes] of this.#staged) this.#outstanding.set(head, writableBytes)
+    this.#staged.clear()
+    this.#unkicked += (this.#availIdx - this.#publishedIdx) & 0xffff
     this.#publishedIdx = this.#availIdx
     this.#memory.writeU16(availIdxAt(this.#ring), this.#publishedIdx)
   }
 
   wantsNotification(): boolean {
-    const wants = mustKick(this.#memory, this.#ring, this.#kickedIdx, this.#publishedIdx)
+    const wants = mustNotify(this.#memory, this.#ring, 'driver', this.#kickedIdx, this.#unkicked)
     this.#kickedIdx = this.#publishedIdx
+    this.#unkicked = 0
     return wants
   }
 
@@ -257,9 +263,10 @@ export class ReferenceDriver implements DriverQueueUnderTest {
 
   reset(): void {
     this.#outstanding.clear()
+    this.#staged.clear()
     this.#held.clear()
     this.#free = Array.from({ length: this.#ring.size }, (_, i) => i)
-    this.#availIdx = this.#publishedIdx = this.#kickedIdx = this.#nextUsed = 0
+    this.#availIdx = this.#publishedIdx = this.#kickedIdx = this.#nextUsed = this.#unkicked = 0
     this.#broken = false
   }
 }

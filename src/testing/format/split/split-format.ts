@@ -30,6 +30,14 @@ const wishesOf = (ring: SplitRing, side: RingSide): { flagsAt: number; eventAt: 
 const waiting = (memory: RingMemory, ring: SplitRing, side: RingSide, at: number): number =>
   (memory.readU16(idxAt(ring, side)) - at) & 0xffff
 
+/** VQS-NTF-DEV-01 .. VQS-NTF-DEV-06, VQS-NTF-DRV-07 .. VQS-NTF-DRV-12, for any number of chains from index `from` on. */
+export function mustNotify(memory: RingMemory, ring: SplitRing, side: RingSide, from: number, steps: number): boolean {
+  // All the way round every entry was passed, whatever the two indices look like.
+  if (steps >= INDICES && ring.eventIdx) return true
+  const to = (from + Math.min(steps, INDICES - 1)) & 0xffff
+  return (side === 'device' ? mustInterrupt : mustKick)(memory, ring, from, to)
+}
+
 const sizesOf = (out: BuffersOut) => ({ size: out.size, get: (id: number) => out.get(id)?.writableBytes })
 
 export const splitFormat: RingFormat<DriverRing, number> = {
@@ -68,13 +76,7 @@ export const splitFormat: RingFormat<DriverRing, number> = {
     return count <= (side === 'device' ? ring.size : out.size) ? count : 0
   },
   mark: (memory, ring, side) => memory.readU16(idxAt(ring, side)),
-  /** VQS-NTF-DEV-01 .. VQS-NTF-DEV-06, VQS-NTF-DRV-07 .. VQS-NTF-DRV-12. */
-  mustNotify(memory, ring, side, from, steps) {
-    // All the way round every entry was passed, whatever the two indices look like.
-    if (steps >= INDICES && ring.eventIdx) return true
-    const to = (from + Math.min(steps, INDICES - 1)) & 0xffff
-    return (side === 'device' ? mustInterrupt : mustKick)(memory, ring, from, to)
-  },
+  mustNotify,
   /**
    * Without EVENT_IDX a flag asks for silence; with it flags stay 0, and whoever wants to be notified names the next entry
    * (VQS-NTF-DRV-01, VQS-NTF-DRV-03, VQS-NTF-DEV-07, VQS-NTF-DEV-09).
