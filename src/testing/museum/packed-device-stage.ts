@@ -66,6 +66,7 @@ interface Offered {
 
 export class PackedDeviceStage extends AnyDeviceStage {
   readonly ring: PackedDriverRing
+  readonly target: PackedDeviceTarget
   /** Where the hand writes next, and where it expects the next used descriptor. */
   position = RING_START
   used = RING_START
@@ -91,6 +92,7 @@ export class PackedDeviceStage extends AnyDeviceStage {
     }
     super(ram, rules, () => target.create(ram.targetMemory, ring))
     this.ring = ring
+    this.target = target
     this.#heap = align(end, 0x100)
     this.#end = BASE + bytes
   }

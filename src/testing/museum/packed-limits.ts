@@ -17,7 +17,7 @@ import type { PackedDriverStage } from './packed-driver-stage.ts'
 import { openedWithin } from './stage.ts'
 
 /** Small ones, odd ones, and the largest. */
-const SIZES = [1, 2, 3, 4, 5, 6, 7, 8, 16, 100, 255, 256, 1000, 16384, 32767, 32768]
+const SIZES = [1, 2, 3, 4, 5, 6, 7, 8, 16, 100, 255, 256, 1000, 32768]
 
 /** So many writable buffers of one byte. */
 const ones = (count: number): Lengths => ({ readable: [], writable: new Array<number>(count).fill(1) })
@@ -74,11 +74,13 @@ export const PACKED_DEVICE_LIMITS: readonly PackedDeviceExhibit[] = [
     seenIn: [],
     long: true,
     play(open) {
+      const slow = open().target.exhibitMs !== undefined
       for (const size of SIZES) {
+        if (slow && size > 1000) continue
         const stage = openedWithin(() => open({ size, long: true, bytes: 16 * size + 0x8000 }))
         if (stage === null) return size === 1 ? 'REJECT' : undefined
         // The first moves all others on, so that the last of them goes on behind the end.
-        for (const lists of [[1], fullRing(size), fullRing(size)]) {
+        for (const lists of [[1], fullRing(size)]) {
           for (const [id, length] of lists.entries()) stage.offer(id, ones(length))
           for (const id of lists.keys()) stage.served(id)
           stage.idle()
@@ -183,7 +185,7 @@ export const PACKED_DRIVER_LIMITS: readonly PackedDriverExhibit[] = [
       for (const size of SIZES) {
         const stage = openedWithin(() => open({ size, long: true }))
         if (stage === null) return size === 1 ? 'REJECT' : undefined
-        for (const lists of [[1], fullRing(size), fullRing(size)]) {
+        for (const lists of [[1], fullRing(size)]) {
           const ids = lists.map((length) => stage.add(ones(length)))
           if (lists.length > 1 && stage.addQuietly(ones(1)) !== -1) {
             throw new ExhibitFailure(`added to a full ring of ${size}`)
