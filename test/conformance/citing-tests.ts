@@ -57,7 +57,8 @@ export function writtenNames(text: string): string[] | null {
     const [, kind, modifiers] = call as unknown as [string, string, string]
     if (/\.(skip|todo)\b/.test(modifiers)) return
     const name = node.arguments[0]
-    if (/\.(skipIf|runIf)\b/.test(modifiers) || name === undefined || !ts.isStringLiteralLike(name)) {
+    const isRow = node.expression.getText().search(CLAUSE_ID) >= 0
+    if (isRow || /\.(skipIf|runIf)\b/.test(modifiers) || name === undefined || !ts.isStringLiteralLike(name)) {
       isComplete = false
       return
     }

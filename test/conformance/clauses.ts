@@ -16,10 +16,10 @@ export interface Clause {
 
 export const LEVELS = ['MUST', 'SHOULD', 'MAY', 'IMPLIED'] as const
 
-/** Chapters 2, 3 and 6 (basic facilities, initialisation, reserved feature bits), and of chapter 5 the devices that are there. */
+/** Chapters 2, 3 and 6 (basic facilities, initialisation, reserved feature bits), of chapter 4 MMIO, of chapter 5 the devices that are there. */
 export const CLAUSES: readonly Clause[] = [
   ...readCsv('clauses.csv')
-    .filter((row) => /^([236]\b|5\.4\b|5\.10\b)/.test(row.section_path!))
+    .filter((row) => /^([236]\b|4\.2\b|5\.4\b|5\.10\b)/.test(row.section_path!))
     .map((row) => ({
       id: row.id!,
       section: row.section_path!.split(' ')[0]!,
@@ -36,7 +36,10 @@ export const CLAUSES: readonly Clause[] = [
   })),
 ]
 
-/** Clauses that would apply if the package had a feature: `feature` is a bit of the framework, `deviation` says that a SHOULD is not followed. */
+/**
+ * Clauses that would apply if the package had a feature, a bit of the framework. What applies and is not followed has the note
+ * `deviation: ...`; its feature may be `none`.
+ */
 export interface Open {
   readonly prefix: string
   readonly feature: string

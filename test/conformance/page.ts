@@ -35,15 +35,15 @@ export function page(tests: readonly CitingTest[]): string {
 ${LEVELS.map((level) => counted(level, tests)).join('. ')}.
 
 Every statement of virtio 1.4 (committee specification 01) on status, features, configuration, reset, notifications and virtqueues
-(chapters 2, 3 and 6), on the entropy and the socket device (§5.4, §5.10), and the rules that it only implies. Paraphrased; ids are this
-project's. Chapter 7 asks of each device and driver that it follows the rules of PCI, MMIO or channel I/O as well (chapter 4). **Without one of
+(chapters 2, 3 and 6), on MMIO (§4.2), on the entropy and the socket device (§5.4, §5.10), and the rules that it only implies. Paraphrased;
+ids are this project's. Chapter 7 asks of each device and driver that it follows the rules of PCI, MMIO or channel I/O as well (chapter 4). **Without one of
 them none conforms**: one behind \`SharedMemoryTransport\`, which is of none of these kinds, does not, whatever this page says; one behind
 \`MmioWindow\` or \`MmioTransport\` does as far as the rules of MMIO are kept, too.
 
 - *Tested*: a test of this package that runs, and is not skipped, cites the clause in its name or in that of a \`describe\` around it. For each of
   these rows there is a mutant, a small fault put into the sources, that its tests find: ${MUTANTS.length} of them, in \`test/conformance/mutants\`.
-- *Open*: it would apply with a feature that is not implemented, whose bit neither side offers or accepts. What says *deviation* is a SHOULD
-  that is not followed.
+- *Open*: it would apply with a feature that is not implemented, whose bit neither side offers or accepts. What says *deviation* applies and is
+  not followed.
 - *Not applicable*: its condition cannot come about here, and a test checks why.
 - The testing kit's column has the tests of what [the kit](testing.md) holds other people's queues to; they say nothing about this package.
 
@@ -72,7 +72,8 @@ function verdict(clause: Clause, tests: readonly CitingTest[]): string {
   if (own.length > 0) return listed(own)
   if (verdictOf(clause, tests) === 'not applicable') return `not applicable: ${notApplicableOf(clause)?.reason}`
   const open = openOf(clause)
-  return open === null ? '**unknown**' : `open, with ${open.feature}: ${open.note}`
+  if (open === null) return '**unknown**'
+  return open.feature === 'none' ? `open, ${open.note}` : `open, with ${open.feature}: ${open.note}`
 }
 
 function listed(citing: readonly CitingTest[]): string {

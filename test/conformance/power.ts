@@ -1,8 +1,8 @@
 /**
  * `npm run conformance:power`: whether the tests of the conformance map prove its rows. Each mutant of `mutants` is put into a temporary
  * copy of the sources, and of every clause that it names a test has to fail there, which passes without the mutant. Exit code 0: all were
- * killed; 1: one survived; 2: misuse, text to be replaced that is gone, or tests that do not run. `--only ROW` (or part of a mutant's
- * name), `--jobs N`, `--tenth` (those of today, or `--tenth=0` to 9), `--json`.
+ * killed; 1: one survived; 2: misuse, text to be replaced that is gone, or tests that do not run. `--only ROW` (the start of a row's id, or part
+ * of a mutant's name), `--jobs N`, `--tenth` (those of today, or `--tenth=0` to 9), `--json`.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -60,7 +60,7 @@ if (!Number.isInteger(jobs) || jobs < 1) refuse(`--jobs is a number from 1, not 
 if (values.tenth !== undefined && !/^\d$/.test(values.tenth)) refuse(`--tenth is 0 to 9, not ${values.tenth}`)
 const chosen = MUTANTS.filter(
   ({ rows, name }, index) =>
-    (values.only === undefined || rows.includes(values.only) || name.includes(values.only)) &&
+    (values.only === undefined || rows.some((row) => row.startsWith(values.only!)) || name.includes(values.only)) &&
     (values.tenth === undefined || index % 10 === Number(values.tenth)),
 )
 if (chosen.length === 0) refuse(`no mutant is of a row, or has a name, like ${values.only}`)

@@ -1,4 +1,6 @@
 /** The mutants of the map: each tested row has at least one. */
+
+import { MMIO_MUTANTS } from './mmio.ts'
 import type { Mutant } from './mutant.ts'
 import { QUEUE_MUTANTS } from './queues.ts'
 import { RING_MUTANTS } from './ring.ts'
@@ -7,4 +9,10 @@ import { VSOCK_MUTANTS } from './vsock.ts'
 
 export type { Mutant } from './mutant.ts'
 
-export const MUTANTS: readonly Mutant[] = [...START_MUTANTS, ...QUEUE_MUTANTS, ...RING_MUTANTS, ...VSOCK_MUTANTS]
+export const MUTANTS: readonly Mutant[] = [
+  ...START_MUTANTS,
+  ...QUEUE_MUTANTS,
+  ...RING_MUTANTS,
+  ...VSOCK_MUTANTS,
+  ...MMIO_MUTANTS,
+]

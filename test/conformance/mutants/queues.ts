@@ -131,13 +131,6 @@ const TRANSPORT = mutantsOf(
   ],
 )
 
-const MMIO = mutantsOf('src/transport/mmio/mmio-window.ts', [
-  'IMP-SHM-01',
-  'there is a shared memory region of no bytes at address 0',
-  'return MAX_U32',
-  'return 0',
-])
-
 const ENTROPY = mutantsOf(
   'src/virtio/devices/entropy.ts',
   ['RNG-DRV-01', 'the source is asked for a buffer that is not writable', 'if (wanted === 0) continue', ''],
@@ -145,4 +138,4 @@ const ENTROPY = mutantsOf(
   ['RNG-DEV-02', 'a delivery is whole, or a fault', 'filled, 1, wanted)', 'filled, wanted, wanted)'],
 )
 
-export const QUEUE_MUTANTS: readonly Mutant[] = [...DEVICE, ...DRIVER, ...TRANSPORT, ...MMIO, ...ENTROPY]
+export const QUEUE_MUTANTS: readonly Mutant[] = [...DEVICE, ...DRIVER, ...TRANSPORT, ...ENTROPY]

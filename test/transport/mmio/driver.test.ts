@@ -29,7 +29,7 @@ const busOf = (words: Readonly<Record<number, number>>, read: number[] = []) => 
 })
 
 describe('probe', () => {
-  it('MMIO-INIT-DRV-01, MMIO-REG-DRV-06: another MagicValue is no device, and nothing else is read', () => {
+  it('MMIO-INIT-DRV-01, MMIO-REG-DRV-06, MMIO-REG-DRV-07: another MagicValue is no device, and nothing else is read', () => {
     const read: number[] = []
     const probe = () => MmioTransport.probe(busOf({ 0: 0xffff_ffff }, read), { memory })
     expect(probe).toThrow(
@@ -38,7 +38,7 @@ describe('probe', () => {
     expect(read).toEqual([0])
   })
 
-  it('MMIO-REG-DRV-08: another Version is not driven', () => {
+  it('MMIO-REG-DRV-08, MMIO-REG-DRV-09: another Version is not driven', () => {
     const read: number[] = []
     const probe = () => MmioTransport.probe(busOf({ 0: 0x7472_6976, 4: 1 }, read), { memory })
     expect(probe).toThrow('Version reads 1, the legacy interface; this driver knows 2')
@@ -96,6 +96,34 @@ describe('a driver', () => {
       registers.filter(({ value }) => (value !== undefined) === isWrite).map(({ offset }) => offset)
     expect(of(false).filter((offset) => !READABLE.includes(offset))).toEqual([])
     expect(of(true).filter((offset) => !WRITABLE.includes(offset))).toEqual([])
+  })
+
+  it('MMIO-INIT-DRV-05, MMIO-INIT-DRV-06: comes up step by step, and leaves the registers of shared memory alone', async () => {
+    const { accesses, driver } = await run()
+    const status = accesses.filter(({ offset, value }) => offset === 0x70 && value !== undefined)
+    expect(status.map(({ value }) => value)).toEqual([0, 1, 3, 11, 15])
+    expect(accesses.filter(({ offset }) => offset >= 0xac && offset <= 0xbc)).toEqual([])
+    driver.close()
+  })
+
+  it('MMIO-INT-DRV-02: an interrupt is of all queues', async () => {
+    const device = defineDevice({
+      id: 0x1234,
+      queues: [
+        { name: 'first', size: 4 },
+        { name: 'second', size: 4 },
+      ],
+      first() {},
+      second(queue) {
+        for (const { writer } of queue.drain(4)) writer.u32(5)
+      },
+    }).create()
+    const driver = await connect(behindMmio(device).transport)
+    let answered = 0
+    driver.second.call([], { reply: 4, onSettled: () => answered++ })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(answered).toBe(1)
+    driver.close()
   })
 
   it('MMIO-REG-DRV-12, MMIO-REG-DRV-13: selects a window of features before it reads or writes it', async () => {

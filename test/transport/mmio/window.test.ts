@@ -41,16 +41,16 @@ function started(device = adder.create({ config: { limit: 77 } })) {
     setUp()
     write(STATUS, 15)
   }
-  const setUp = () => {
+  const setUp = (size = 8) => {
     write(QUEUE_SEL, 0)
-    write(QUEUE_SIZE, 8)
+    write(QUEUE_SIZE, size)
     for (const [i, offset] of [0x80, 0x90, 0xa0].entries()) {
       write(offset, 0x1_0000 + i * 0x1000)
       write(offset + 4, 0)
     }
     write(QUEUE_READY, 1)
   }
-  return { device, window, read, write, start, setUp, levels, violations }
+  return { device, memory, window, read, write, start, setUp, levels, violations }
 }
 
 describe('registers', () => {
@@ -110,13 +110,22 @@ describe('registers', () => {
   })
 
   it('MMIO-REG-DEV-07: a queue that is not ready is not touched', () => {
-    const { window, write, start } = started()
+    const { memory, read, write, start } = started()
     start()
+    // A buffer of four writable bytes, made available.
+    memory.writeU32(0x1_0000, 0x1_4000)
+    memory.writeU32(0x1_0008, 4)
+    memory.writeU16(0x1_000c, 2)
+    memory.writeU16(0x1_1002, 1)
     write(QUEUE_READY, 0)
-    const [region] = GuestMemory.ofSize(16).regions
-    expect(region!.u8.every((byte) => byte === 0)).toBe(true)
+    const before = memory.regions[0]!.u8.slice()
     write(0x50, 0)
-    expect(window.read(INTERRUPT_STATUS, 4)).toBe(0)
+    expect([read(QUEUE_READY), read(INTERRUPT_STATUS)]).toEqual([0, 0])
+    expect(memory.regions[0]!.u8).toEqual(before)
+    // The same is served once the queue is ready again.
+    write(QUEUE_READY, 1)
+    write(0x50, 0)
+    expect([memory.readU16(0x1_2002), read(INTERRUPT_STATUS)]).toEqual([1, 1])
   })
 
   it('MMIO-REG-DEV-08, MMIO-REG-DEV-09: QueueReset reads 0 after a device reset, and when a queue is made ready', () => {
@@ -136,6 +145,22 @@ describe('registers', () => {
     start()
     write(QUEUE_RESET, 1)
     expect([read(QUEUE_RESET), read(QUEUE_READY)]).toEqual([0, 0])
+    expect(violations).toEqual([])
+  })
+
+  it('MMIO-REG-DRV-22, MMIO-REG-DRV-23: a queue that was reset is made ready again, with another size', () => {
+    const { device, read, write, start, setUp, violations } = started()
+    start()
+    for (const size of [4, 2]) {
+      write(QUEUE_RESET, 1)
+      expect(read(QUEUE_READY)).toBe(0)
+      setUp(size)
+      expect([read(QUEUE_READY), device.registers.queueSize, device.queues.requests.ring?.size]).toEqual([
+        1,
+        size,
+        size,
+      ])
+    }
     expect(violations).toEqual([])
   })
 
