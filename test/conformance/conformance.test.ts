@@ -19,7 +19,7 @@ let tests: CitingTest[] = []
 
 beforeAll(() => {
   tests = citingTests(ROOT)
-}, 60_000)
+}, 300_000)
 
 const bitOf = (name: string): number | undefined => (COMMON_FEATURES as Record<string, number>)[`VIRTIO_F_${name}`]
 const rowsOf = (prefix: string) => CLAUSES.filter(({ id }) => id.startsWith(prefix))
