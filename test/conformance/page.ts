@@ -38,7 +38,8 @@ Every statement of virtio 1.4 (committee specification 01) on status, features, 
 (chapters 2, 3 and 6), on MMIO (§4.2), on the entropy and the socket device (§5.4, §5.10), and the rules that it only implies. Paraphrased;
 ids are this project's. Chapter 7 asks of each device and driver that it follows the rules of PCI, MMIO or channel I/O as well (chapter 4). **Without one of
 them none conforms**: one behind \`SharedMemoryTransport\`, which is of none of these kinds, does not, whatever this page says; one behind
-\`MmioWindow\` or \`MmioTransport\` does as far as the rules of MMIO are kept, too.
+\`MmioWindow\` or \`PciFunction\`, or on their driver's side, does as far as the rules of that transport are kept, too. Those of PCI (§4.1) are not on
+this page.
 
 - *Tested*: a test of this package that runs, and is not skipped, cites the clause in its name or in that of a \`describe\` around it. For each of
   these rows there is a mutant, a small fault put into the sources, that its tests find: ${MUTANTS.length} of them, in \`test/conformance/mutants\`.

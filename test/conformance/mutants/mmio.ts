@@ -17,8 +17,8 @@ const WINDOW = mutantsOf(
   [
     'MMIO-REG-DEV-08',
     'QueueReset reads 1 after a device reset',
-    'if (value === 0) this.#resetting = -1',
-    'if (value === 0) this.#resetting = 0',
+    'return this.#queueReset() ? 1 : 0',
+    'return registers.status === 0 || this.#queueReset() ? 1 : 0',
   ],
   [
     'MMIO-REG-DEV-09',
@@ -76,8 +76,8 @@ const TRANSPORT = mutantsOf(
   [
     'MMIO-REG-DRV-05',
     'configuration is read in words, whatever the width of a field',
-    'const value = this.#bus.read(reg.CONFIG + at, width)',
-    'const value = this.#bus.read(reg.CONFIG + (at & ~3), 4) >>> (8 * (at & 3))',
+    'this.#bus.read(reg.CONFIG + at, width)',
+    'this.#bus.read(reg.CONFIG + (at & ~3), 4) >>> (8 * (at & 3))',
   ],
   [
     'MMIO-REG-DRV-06 MMIO-INIT-DRV-01',

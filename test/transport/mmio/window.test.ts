@@ -144,6 +144,8 @@ describe('registers', () => {
     const { read, write, start, violations } = started()
     start()
     write(QUEUE_RESET, 1)
+    // Already now, whether QueueReset is read or not.
+    expect(read(QUEUE_READY)).toBe(0)
     expect([read(QUEUE_RESET), read(QUEUE_READY)]).toEqual([0, 0])
     expect(violations).toEqual([])
   })
