@@ -166,7 +166,7 @@ describe('registers', () => {
     expect(violations).toEqual([])
   })
 
-  it('MMIO-REG-DEV-11: QueueReset reads 1 as long as the device uses the queue', () => {
+  it('MMIO-REG-DEV-11, MMIO-REG-DEV-12: QueueReset reads 1 as long as the device uses the queue, then 0', () => {
     let used = true
     const model: DeviceModel = {
       onActivate() {},
