@@ -94,4 +94,16 @@ describe('two senders to one receiver', () => {
       expect(world.guests[THIRD]!.usedOf(0).length).toBeLessThanOrEqual(Math.ceil((6 * PAGE + 6) / PAGE) + 1)
     },
   )
+
+  it.each(['copy', 'remap', 'lend'] as const)('%s: a message longer than its flow says takes none', (transfer) => {
+    const world = newWorld({ transfer, anyBytes: true, maximumBytes: 2 * PAGE })
+    for (const count of [3, 2]) world.guests[BORROWER]!.stage(THIRD, pages(count))
+    world.guests[BORROWER]!.publish()
+    world.guests[BORROWER]!.kick(1)
+    drain(world)
+    // After what was refused it rests for a period.
+    world.advance(50_000)
+    drain(world)
+    expect(world.guests[THIRD]!.usedOf(0)).toHaveLength(2)
+  })
 })

@@ -17,6 +17,8 @@ export interface WorldOptions {
   readonly anyBytes?: boolean
   /** Flows may come this much early. Default: as early as they like. */
   readonly toleranceNs?: number
+  /** Longest message of every flow. Default: 1 MiB. */
+  readonly maximumBytes?: number
   /** That every driver keeps posted, as the broker is told. Default: it is told nothing. */
   readonly receiveBuffers?: number
   /**

@@ -110,7 +110,7 @@ export class World implements PlatformPort {
         deadlineNs: 10_000 * (i + 1),
         toleranceNs: options.toleranceNs ?? 1e15,
         buffers: 4,
-        maximumBytes: 1 << 20,
+        maximumBytes: options.maximumBytes ?? 1 << 20,
         priority: i,
       }
     })
