@@ -40,27 +40,19 @@ export class DedicatedBroker implements Broker {
     const relay = this.#relay
     relay.beginStep(core)
     let fetching = false
-    let answersNs = Number.POSITIVE_INFINITY
     for (let doorbell = 0; doorbell < this.#kicked.length; doorbell++) {
       if (this.#kicked[doorbell] === 0) continue
       // Who made it work for nothing rests.
-      const restsUntilNs = relay.restsUntilNs(doorbell >> 1)
-      if (restsUntilNs > 0 && (doorbell & 1) === BrokerQueue.transmit) {
-        answersNs = Math.min(answersNs, restsUntilNs)
-        continue
-      }
+      const vm = doorbell >> 1
+      if ((doorbell & 1) === BrokerQueue.transmit && relay.restsUntilNs(vm) > 0) continue
       // Cleared first: a kick that comes while the queue is looked at must not be lost.
       this.#kicked[doorbell] = 0
-      const vm = doorbell >> 1
       if ((doorbell & 1) === BrokerQueue.receive) relay.refilled(vm)
       else if (relay.fetch(core, vm)) {
         this.#kicked[doorbell] = 1
-        const untilNs = relay.restsUntilNs(vm)
-        if (untilNs > 0) answersNs = Math.min(answersNs, untilNs)
-        else fetching = true
+        if (relay.restsUntilNs(vm) === 0) fetching = true
       }
     }
-    relay.answerLater(this.#core, answersNs)
     let leaving = false
     for (let vm = 0; vm < this.#leaving.length; vm++) {
       if (this.#leaving[vm] === 0) continue
@@ -72,7 +64,18 @@ export class DedicatedBroker implements Broker {
     const announcing = relay.announce(core)
     if (!announcing) relay.dispatch(core)
     relay.releaseHeld(core)
+    relay.answerLater(core, this.#restsOverNs())
     return announcing || dropping || fetching || leaving || moving ? StepResult.more : StepResult.done
+  }
+
+  /** When the first of the VMs that rest has rested: whoever kicks until then tells nobody. Infinity: none rests. */
+  #restsOverNs(): number {
+    let overNs = Number.POSITIVE_INFINITY
+    for (const { vm } of this.#relay.endpoints) {
+      const untilNs = this.#relay.restsUntilNs(vm)
+      if (untilNs > 0) overNs = Math.min(overNs, untilNs)
+    }
+    return overNs
   }
 
   attach(vm: number, queues: EndpointQueues): void {
@@ -83,17 +86,22 @@ export class DedicatedBroker implements Broker {
     return this.#relay.isAttached(vm)
   }
 
-  /** On a VM's core. A refill matters only to a broker that waits for it. */
+  /**
+   * On a VM's core. A refill matters only to a broker that waits for it. The broker is not told again of what it has not looked at yet, nor of
+   * what it will look at when the VM has rested; a driver that resets its device then asks again.
+   */
   #forward(core: number, cause: number, argument: number): void {
+    const relay = this.#relay
     if (cause === BrokerCause.detach) {
-      if (!this.#relay.isAttached(argument)) return
+      if (!relay.isAttached(argument) || this.#leaving[argument] === 1 || relay.restsUntilNs(argument) > 0) return
       this.#leaving[argument] = 1
-      this.#port.sendIpi(core, this.#core)
-      return
+    } else {
+      const vm = argument >> 1
+      const receives = (argument & 1) === BrokerQueue.receive
+      if (this.#kicked[argument] === 1 || (receives && !relay.mayFeed(vm))) return
+      this.#kicked[argument] = 1
+      if (!receives && relay.restsUntilNs(vm) > 0) return
     }
-    const doorbell = argument
-    if ((doorbell & 1) === BrokerQueue.receive && !this.#relay.mayFeed(doorbell >> 1)) return
-    this.#kicked[doorbell] = 1
     this.#port.sendIpi(core, this.#core)
   }
 }

@@ -72,7 +72,9 @@ export function uselessWithin(
       .filter(({ from, to }) => from === name || to === name)
       .map(({ periodNs }) => periodNs)
     const periodNs = Math.min(LONGEST_REST_NS, ...periods)
-    const uselessNs = Math.max(against.uselessNs, resetNs(system, vm)) + worst(CostOp.irqEntryAck)
+    // A core's timer, or an interrupt of the dedicated broker; which comes back when the rest is over, whether somebody has kicked or not.
+    const entries = system.design === 'dedicated' ? 2 : 1
+    const uselessNs = Math.max(against.uselessNs, resetNs(system, vm)) + entries * worst(CostOp.irqEntryAck)
     return [
       { periodNs, jitterNs: periodNs, costNs: uselessNs },
       { periodNs, jitterNs: 0, costNs: heldBackNs(system, vm) },
@@ -99,11 +101,19 @@ function heldBackNs(system: System, vm: number): number {
   const messages = sent * MOST_UNDER_WAY
   const controls = all * CONTROL_MESSAGES_TIMED
   const answered = all - sent
+  // A dedicated broker is interrupted for each.
+  const told = system.design === 'dedicated' ? 1 : 0
   const ownNs = worstNs(system, {
     lockCriticalSection: (messages + controls) * (1 + 1 / FETCH_BATCH) + FETCH_BATCH + 1,
     fetchDescriptor: MOST_UNDER_WAY * fetches + controls,
+    irqEntryAck: told * (messages + controls + FETCH_BATCH + 1),
   })
-  const nextNs = worstNs(system, { mmioTrap: 1, lockCriticalSection: 1 + 1 / FETCH_BATCH, fetchDescriptor: 1 })
+  const nextNs = worstNs(system, {
+    mmioTrap: 1,
+    lockCriticalSection: 1 + 1 / FETCH_BATCH,
+    fetchDescriptor: 1,
+    irqEntryAck: told,
+  })
   return ownNs + answered * (nextNs + system.worst(CostOp.guestSend))
 }
 
@@ -158,7 +168,25 @@ export function foreignMessageNs(system: System, flow: SystemFlow): number {
   const extents =
     (sends ? fetchesWorth(flow.lengthBytes) + FETCHED_DESCRIPTORS + (ramIsWhole(system) ? 0 : flow.pieces) : 0) +
     (isWithheld(system, flow) ? flow.pieces * (RECEIVE_EXTENTS - 1) : 0)
-  return restsNs + fetches * worst(CostOp.fetchDescriptor) + extents * worst(CostOp.dmaPerDescriptor)
+  const toldNs =
+    isWithheld(system, flow) && system.design === 'dedicated'
+      ? withheldTransfers(system, flow) * worst(CostOp.irqEntryAck)
+      : 0
+  return restsNs + toldNs + fetches * worst(CostOp.fetchDescriptor) + extents * worst(CostOp.dmaPerDescriptor)
+}
+
+/** What control packets of such VMs take from a core with a dedicated broker, in any window: they are told of, and answered. */
+export function foreignControlWithin(system: System, core: number, windowNs: number, spans: readonly number[]): number {
+  const { against, flows, vmCores } = system
+  if (against === undefined) return 0
+  const eachNs = worstNs(system, { mmioTrap: 1, irqEntryAck: 2, injectListRegister: 2 })
+  let packets = 0
+  for (const flow of flows) {
+    const here = [flow.source, flow.destination].filter((vm) => !against.vms.has(vm) && vmCores[vm] === core).length
+    const { directions, jitterNs, periodNs } = foreignControl(system, flow, spans[flow.index]!)
+    if (directions > 0) packets += here * (Math.floor((windowNs + jitterNs) / periodNs) + 1)
+  }
+  return packets * eachNs
 }
 
 /** Pages of a VM that follow each other lie so in physical memory: none changes owners, and none has a colour. */
@@ -171,8 +199,9 @@ function ramIsWhole({ scenario }: System): boolean {
  * receiver gives back, when it has run out of buffers.
  */
 export function maskedNs(system: System, flow: SystemFlow): number {
-  const { against, roams, worst } = system
-  if (against === undefined) return 0
+  const { against, design, roams, worst } = system
+  // The dedicated broker's core has no guests, and it is told of a refill as of a message.
+  if (against === undefined || design === 'dedicated') return 0
   const trapNs = roams || isWithheld(system, flow) ? worst(CostOp.mmioTrap) : 0
   return trapNs + (isWithheld(system, flow) ? worst(CostOp.lockCriticalSection) : 0)
 }

@@ -6,6 +6,7 @@
 import { ANNOUNCE_BATCH, EXTEND_BATCH, FETCH_BATCH, PAGE_REST_NS } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { FoundByCore } from './found-by-core.ts'
+import { foreignControlWithin } from './predict-against.ts'
 import {
   chainTimerCharges,
   chainTimers,
@@ -92,7 +93,8 @@ export class CoreLoad {
   /** I_k(t): most that the core loses in any window of `windowNs`. */
   within(windowNs: number): number {
     // What guests that are not believed cause is counted wherever it runs.
-    if (this.#system.against !== undefined) return Math.ceil(this.#everything(windowNs))
+    const { against, design } = this.#system
+    if (against !== undefined && design === 'floating') return Math.ceil(this.#everything(windowNs))
     return Math.ceil(Math.min(this.#within(windowNs), this.#everything(windowNs)))
   }
 
@@ -137,7 +139,9 @@ export class CoreLoad {
     // The one DMA ends no more of them than it can copy pieces, of which a message has one that may be short.
     const copied = this.#copiedWithin(windowNs) + arrivals + 1
     const ownTransfersNs = Math.min(transfersNs + split * worst.ownNs, copied * worst.ownNs)
-    if (design === 'dedicated') return ownNs + ownTransfersNs
+    if (design === 'dedicated') {
+      return ownNs + ownTransfersNs + foreignControlWithin(this.#system, this.#core, windowNs, this.#spans)
+    }
     // The broker lets a message that comes early wait for its time.
     const timers = early + this.#software.timersAnExhaustion * exhaustions + this.#bucketTimersWithin(windowNs, pieces)
     const rests = restsWithin(this.#system, this.#software, this.#core, windowNs, this.#spans)

@@ -72,17 +72,27 @@ function boundsAgainst(
   rounds: Rounds,
   vms: ReadonlySet<number>,
 ): (flow: SystemFlow) => number | string {
-  if (system.scenario.broker.transfer !== 'copy')
-    return () => 'where pages change owners, what others can make the broker do is not bounded yet'
-  if (system.design === 'dedicated')
-    return () => 'the dedicated broker serves all VMs in each of its steps, whoever rings'
+  const moved = system.flows.find(({ pages }) => pages !== 'copied')
+  if (moved !== undefined) {
+    return () =>
+      `pages of ${moved.name} change owners: any core may be the one that moves them, and how long it leaves them for a guest that is not ` +
+      'believed, and what that gives back of them, is not bounded yet; transfer: copy is'
+  }
   if (system.pinned) return () => 'overheads are pinned, so nothing that guests do costs anything'
   const hostile = systemAgainst(system, vms)
   const [first] = [...creditObstaclesOf(hostile), ...vmObstaclesOf(hostile)]
   if (first !== undefined) return () => first
   // Messages that wait for receive buffers are never over: no window drains.
   const state = settle(hostile, rounds, { drain: NO_DRAIN })
-  if (!state.known) return () => state.obstacles[0] ?? 'messages would be under way without end'
+  if (!state.known) {
+    return () =>
+      state.obstacles[0] ??
+      `counted in one window, which is the only bound there is then, all that may be under way has no end${
+        system.design === 'dedicated'
+          ? ': with the dedicated broker it has every interrupt of its core and of those of both guests'
+          : ''
+      }; trust a VM, send less often, or in larger pieces`
+  }
   // Where the broker holds all buffers of a sender for so long, its rate test forgives that, and how much is not analysed.
   const forgiven = hostile.flows.find(
     (flow) => isForeign(hostile, flow) && state.spans[flow.index]! > (MOST_UNDER_WAY - 1) * flow.periodNs,

@@ -62,12 +62,31 @@ describe('bounds whatever other VMs do', () => {
     expect(control(moved).against).toEqual([])
   })
 
-  it('are not those of the dedicated broker', () => {
-    const dedicated = predictUntrusted(scenario, predict(scenario, { design: 'dedicated' }), { design: 'dedicated' })
-    for (const { endToEndNs, obstacle } of dedicated)
-      expect({ endToEndNs, obstacle }).toMatchObject({
-        endToEndNs: null,
-        obstacle: expect.stringContaining('dedicated'),
-      })
+  it('of the dedicated broker are there where one window has an end, and else say that it has none', () => {
+    const of = (text: Scenario) =>
+      predictUntrusted(text, predict(text, { design: 'dedicated' }), { design: 'dedicated' })
+    for (const { endToEndNs, obstacle } of of(scenario))
+      expect(endToEndNs === null).toBe(obstacle.includes('one window'))
+    const seldom = {
+      ...scenario,
+      flows: scenario.flows.map((flow) => ({
+        ...flow,
+        periodNs: 10 * flow.periodNs,
+        deadlineNs: 10 * flow.deadlineNs,
+      })),
+    }
+    for (const flow of of(seldom)) expect(flow).toMatchObject({ schedulable: true, obstacle: '' })
+  })
+
+  it('are there with any way of transfer while no message is long enough to be moved; of those that are the reason is given', () => {
+    for (const transfer of ['remap', 'lend', 'auto'] as const) {
+      const moving = { ...scenario, broker: { ...scenario.broker, transfer } }
+      for (const { endToEndNs, obstacle } of untrusted(moving)) {
+        expect({ transfer, endToEndNs }).toEqual({ transfer, endToEndNs: null })
+        expect(obstacle).toContain('pages of control change owners')
+      }
+      const short = { ...moving, flows: moving.flows.map((flow) => ({ ...flow, lengthBytes: 2000 })) }
+      for (const flow of untrusted(short)) expect(flow).toMatchObject({ schedulable: true, obstacle: '' })
+    }
   })
 })
