@@ -27,7 +27,8 @@ export const PAGE_STEP = 'page step'
  */
 export function takeOver(system: System, like: System): void {
   const known = found.get(like)
-  if (known === undefined || found.has(system)) return
+  // Without a regulator a transfer has no timer.
+  if (known === undefined || found.has(system) || system.regulator.kind !== like.regulator.kind) return
   const same = system.flows.map(
     ({ pages, pieces }, i) => pieces === like.flows[i]!.pieces && pages === like.flows[i]!.pages,
   )

@@ -6,6 +6,7 @@ import { PAGE_SIZE } from '../memory/index.ts'
 import { CostOp, chargedNs } from '../platform/index.ts'
 import { moveCharges, TransferWay } from '../zero-copy/index.ts'
 import { FoundOn } from './found-on.ts'
+import { arrivalToleranceNs } from './hops.ts'
 import type { Starts } from './least-fixed-point.ts'
 import { isForeign } from './predict-against.ts'
 import { CoreLoad } from './predict-cores.ts'
@@ -59,6 +60,7 @@ export class Parts {
       loanSpanNs,
       starves: (vm) => scarcity.receivers[vm]!,
       waits: (flow) => scarcity.senders[flow.index]!,
+      early: (flow) => mayComeEarly(system, flow, spans[flow.index]!),
       interrupts,
     })
     const obstacles = lends ? flows.map((flow) => loanObstacle(flow, within(flow, loanSpanNs(flow)))) : []
@@ -112,6 +114,15 @@ export class Parts {
   get trailNs(): number {
     return trailNs(this.system, this.software)
   }
+}
+
+/**
+ * Whether the rate test may hold a message back. Where every one reaches the broker within the tolerance of its nominal release none is early
+ * (docs/prediction.md §3, "The rate test"). Credit updates have a rate of their own, and what is not believed has none.
+ */
+function mayComeEarly(system: System, flow: SystemFlow, spanNs: number): boolean {
+  if (flow.creditEvery < Number.POSITIVE_INFINITY || isForeign(system, flow)) return true
+  return spanNs > arrivalToleranceNs(system.scenario, flow.index)
 }
 
 /** Whether a message of a flow may interrupt the chain of another: which is stopped behind what it is committed to, and the piece in flight. */

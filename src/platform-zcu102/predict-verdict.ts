@@ -10,6 +10,7 @@ import { type Drain, drainOf } from './predict-drain.ts'
 import { creditObstaclesOf, vmObstaclesOf } from './predict-obstacles.ts'
 import { takeOver } from './predict-once.ts'
 import { drainedFrom, type FirstRound, firstRoundOf, type Settled, settle, wholeNs } from './predict-rounds.ts'
+import { sparedOf } from './predict-spared.ts'
 import { type System, systemOf } from './predict-system.ts'
 import { tasksOf } from './predict-tasks.ts'
 import { prioritiesOf } from './priorities.ts'
@@ -42,23 +43,27 @@ export function plainVerdict(fits: boolean): Verdict {
 }
 
 /**
- * `from`: of a scenario that fits and has as much of everything or less. `suspect`: the flow that is looked at first. Throws as `predict`.
+ * `like`: of a scenario that fits and has as much of everything or less. `suspect`: the flow that is looked at first. Throws as `predict`.
  */
 export function verdictOf(
   scenario: Scenario,
   options: PredictionOptions,
-  from: Settled | null = null,
+  like: Settled | null = null,
   suspect = 0,
 ): Verdict {
   const { design, profile = builtInProfile(scenario), oneWindow: asWindow = true } = options
   refuseImpossible(scenario, design, profile.cores.value)
-  const system = systemOf(scenario, design, profile)
-  if (from !== null) takeOver(system, from.system)
-  if (system.pinned) return plainVerdict(everythingFits(predict(scenario, options)))
-  if (copiesTooMuch(system) || [...creditObstaclesOf(system), ...vmObstaclesOf(system)].length > 0) return REFUSED
+  const regulated = systemOf(scenario, design, profile)
+  if (regulated.pinned) return plainVerdict(everythingFits(predict(scenario, options)))
+  if (copiesTooMuch(regulated) || [...creditObstaclesOf(regulated), ...vmObstaclesOf(regulated)].length > 0)
+    return REFUSED
   const scheduler = options.scheduler ?? scenario.broker.scheduler
   const ranks = options.ranks ?? prioritiesOf(scenario.flows)
   const rounds = { scheduler, ranks, asWindow }
+  const { system, drain: spared } = sparedOf(regulated, rounds, like)
+  // One that feels its regulator has more of everything than one that does not.
+  const from = like !== null && (spared === null || like.system.regulator.kind === 'none') ? like : null
+  if (from !== null) takeOver(system, from.system)
 
   let refused = REFUSED
   const late = (flow: number, timeNs: number) => {
@@ -79,7 +84,7 @@ export function verdictOf(
     // The stages of some flow may have been late, but its window was not.
     refused = REFUSED
   }
-  const drain = drainOf(system, rounds, from?.drain)
+  const drain = spared ?? drainOf(system, rounds, from?.drain)
   // What one window drains in time fits, whatever else there is to know; of chains and tasks there is more.
   const flowsOnly = scenario.chains.length === 0 && scenario.vms.every(({ tasks }) => tasks.length === 0)
   if (flowsOnly && drainsInTime(drain)) {

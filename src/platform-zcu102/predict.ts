@@ -18,6 +18,7 @@ import { pathBestNs } from './predict-parts.ts'
 import { reasonsOf } from './predict-reasons.ts'
 import { type State, settle, wholeNs } from './predict-rounds.ts'
 import { longestStepNs } from './predict-software.ts'
+import { sparedOf } from './predict-spared.ts'
 import { type System, systemOf } from './predict-system.ts'
 import { type TaskPrediction, tasksOf } from './predict-tasks.ts'
 import { type ResourceUse, utilizationOf } from './predict-utilization.ts'
@@ -108,12 +109,14 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
   checkPrediction(options)
   const { design, profile = builtInProfile(scenario), oneWindow: asWindow = true } = options
   refuseImpossible(scenario, design, profile.cores.value)
-  const system = systemOf(scenario, design, profile)
+  const regulated = systemOf(scenario, design, profile)
   const scheduler = options.scheduler ?? scenario.broker.scheduler
   const ranks = options.ranks ?? prioritiesOf(scenario.flows)
+  const rounds = { scheduler, ranks, asWindow }
+  const { system, drain } = sparedOf(regulated, rounds)
   const ofVms = vmObstaclesOf(system)
   const statics = [...creditObstaclesOf(system), ...ofVms]
-  const state = settle(system, { scheduler, ranks, asWindow })
+  const state = settle(system, rounds, drain === null ? {} : { drain })
   const { set, software, loads, spans } = state
   // Pinned bounds are those of the theorems: what the machine waits for besides the DMA is in its end to end only.
   const { pinned } = system
@@ -168,7 +171,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
   })
   const chains = chainsOf(scenario, system, drains ? state : null)
   const bounded = flows.every(({ endToEndNs }) => endToEndNs !== null)
-  const utilization = utilizationOf(system)
+  const utilization = utilizationOf(regulated)
   const obstacles = bounded ? [] : reasonsOf(system, state, utilization, statics)
   assert(bounded || obstacles.length > 0, 'a bound that is missing has a reason')
   return {
@@ -176,7 +179,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
     scheduler,
     ranks,
     pinned: system.pinned,
-    flowSet: set,
+    flowSet: { ...set, regulator: regulated.regulator },
     flows,
     schedulable: Object.fromEntries(
       ANALYSES.map((name) => [name, flows.every((flow) => flow.schedulable[name])]),
