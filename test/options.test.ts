@@ -210,6 +210,11 @@ const WALKS: Readonly<Record<string, Walk>> = {
     ...prediction,
   },
   searchPriorities: { call: (option) => zcu102.searchPriorities(nothing, { ...design, ...option }, 1), ...prediction },
+  longestResponses: {
+    call: (option) => zcu102.longestResponses(nothing, { ...design, ...option }),
+    right: { runs: [2 ** 32], seed: [0, 2 ** 32], 'boundsNs[]': [0, 0.5, 2 ** 32] },
+    sample: { boundsNs: [1] },
+  },
   simulate: {
     call: (option) => zcu102.simulate(nothing, { ...design, payload: () => null, ...option }),
     sample: { intruder: [{}] },

@@ -4,10 +4,13 @@ import {
   checkArray,
   checkFlags,
   checkFunction,
+  checkInteger,
   checkMethods,
   checkObject,
   checkWord,
+  MAX_SAFE,
 } from '../internal/check-option.ts'
+import type { SearchOptions } from './longest-responses.ts'
 import type { PredictionOptions } from './predict.ts'
 import type { SimulationOptions } from './simulate.ts'
 
@@ -41,4 +44,13 @@ export function checkSimulation(options: SimulationOptions): void {
   if (trace !== undefined) checkMethods('trace', trace, 'a TraceRecorder', ['span', 'instant'])
   if (intruder === undefined) return
   for (const each of Array.isArray(intruder) ? intruder : [intruder]) checkObject('intruder', each, 'an Intruder')
+}
+
+/** Throws `VirtioError` INVALID_OPTION. */
+export function checkSearch(options: SearchOptions): void {
+  checkBoard(options)
+  const { boundsNs, runs, seed } = options
+  if (runs !== undefined) checkInteger('runs', runs, 1, MAX_SAFE)
+  if (seed !== undefined) checkInteger('seed', seed, 0, MAX_SAFE)
+  if (boundsNs !== undefined) checkArray('boundsNs', boundsNs, 'an array of numbers')
 }

@@ -8,7 +8,9 @@ export type { ColorReport, SharedColors, VmColors } from './color-report.ts'
 export { type ColorPlan, type ColorWish, planColors } from './colors.ts'
 export type { Design } from './design.ts'
 export type { Intruder } from './intruder.ts'
+export { type LongestResponse, longestResponses, type SearchOptions } from './longest-responses.ts'
 export type { Delivery, FlowResult, ResponseTimes } from './message-ledger.ts'
+export { type PlannedRun, plannedRun, type RunPlan } from './planned-run.ts'
 export {
   ANALYSES,
   type ChainPrediction,

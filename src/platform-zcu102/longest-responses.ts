@@ -10,6 +10,7 @@ import { COST_OPS, type CostOpName } from '../platform/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
+import { checkSearch } from './check-options.ts'
 import type { Design } from './design.ts'
 import { type RunPlan, responsesOf } from './planned-run.ts'
 
@@ -38,6 +39,7 @@ const DEFAULT_RUNS = 12
 
 /** By flow. Throws `VirtioError` where the scenario cannot run under this design, INVALID_OPTION for options that are none. */
 export function longestResponses(scenario: Scenario, options: SearchOptions): LongestResponse[] {
+  checkSearch(options)
   const { design, profile = builtInProfile(scenario), runs = DEFAULT_RUNS, seed = scenario.seed, boundsNs } = options
   const random = new Random(seed, 41)
   const { flows } = scenario
@@ -69,11 +71,14 @@ interface Placing {
   readonly best: readonly CostOpName[]
 }
 
-function planOf({ flows }: Scenario, { best, behindNs, clumpNs, seed, target }: Placing): RunPlan {
+function planOf({ durationNs, flows }: Scenario, { best, behindNs, clumpNs, seed, target }: Placing): RunPlan {
   const nominal = flows.map(({ jitterNs }, i) => clumpNs + behindNs[i]! - jitterNs)
   return {
     seed,
-    offsetsNs: flows.map(({ after, periodNs }, i) => (after === null ? modulo(nominal[i]!, periodNs) : 0)),
+    // A flow that is released less often than once a run has its message in the run.
+    offsetsNs: flows.map(({ after, periodNs }, i) =>
+      after === null ? Math.min(modulo(nominal[i]!, periodNs), durationNs - 1) : 0,
+    ),
     promptNs: nominal.map((atNs, i) => (target < 0 || i === target ? [0, 0] : [atNs + 1, Number.POSITIVE_INFINITY])),
     best,
   }
