@@ -80,7 +80,7 @@ describe('a module that goes wrong where nobody waits', () => {
 
   it.each([
     ['null', 'null'],
-    ['what cannot be made a text', '{ toString() { throw 1 } }', 'a value that cannot be shown'],
+    ['what cannot be made a text', '{ toString() { throw 1 } }', '{}'],
   ])('throws %s', (_, thrown, shown = thrown) => {
     for (const code of [`throw ${thrown}`, `export const target = () => { throw ${thrown} }`]) {
       write('target.mjs', code)
@@ -106,7 +106,7 @@ describe('a module that goes wrong where nobody waits', () => {
     ],
     ['a bigint', '{ side: 1n }', 'side is 1; it must be "device" or "driver"'],
     ['what is no number', '{ side: NaN }', 'side is NaN; it must be'],
-    ['a circle', '(() => { const side = {}; side.side = side; return { side } })()', 'an object that is no JSON'],
+    ['a circle', '(() => { const side = {}; side.side = side; return { side } })()', 'side is an object;'],
   ])('exports %s', (_, exported, shown) => {
     for (const code of [`export const target = ${exported}`, `export const target = () => (${exported})`]) {
       write('target.mjs', code)
