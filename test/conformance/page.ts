@@ -49,7 +49,8 @@ this page.
 - The testing kit's column has the tests of what [the kit](testing.md) holds other people's queues to; they say nothing about this package.
 
 Generated: \`npx vitest run test/conformance -u\`. \`npm run conformance:power\` puts each mutant into a copy of the sources and runs the tests of
-its rows, \`-- --only VQS-USED-DEV-02\` those of a row, \`-- --tenth\` a tenth by the day, as CI does.
+its rows, \`-- --only VQS-USED-DEV-02\` those of a row, \`-- --tenth\` a tenth by the day, as CI does. The last whole run killed 187 of 187:
+147 in 920 s, the 40 of MMIO in 632 s, one at a time, on two cores that did other work as well.
 
 ${sections.join('\n')}`
 }
