@@ -27,9 +27,12 @@ import { HostileGuest } from 'virtio-sdk/testing/hostile-guest'
 import { MmioTransport, MmioWindow, PciFunction, PciTransport, SharedMemoryTransport } from 'virtio-sdk/transport'
 import * as virtio from 'virtio-sdk/virtio'
 import {
+  layoutRing,
   layoutSplitQueue,
   openDeviceRing,
   openDriverRing,
+  PackedDeviceQueue,
+  PackedDriverQueue,
   SplitDeviceQueue,
   SplitDriverQueue,
 } from 'virtio-sdk/virtqueue'
@@ -53,6 +56,7 @@ interface Walk {
 
 const memory = GuestMemory.ofSize(65536)
 const ring = { size: 8, ...layoutSplitQueue(8, 0) }
+const packedRing = { size: 8, ...layoutRing('packed', 8, 0) }
 // biome-ignore lint/suspicious/noExplicitAny: never gets as far as to be used
 const nothing = {} as any
 const nobody = { readConfig: () => 0, writeConfig() {}, readBar: () => 0, writeBar() {} }
@@ -116,6 +120,21 @@ const WALKS: Readonly<Record<string, Walk>> = {
   SplitDriverQueue: {
     call: (option) =>
       new SplitDriverQueue(memory, { ...ring, indirect: true, indirectArea: 4096, indirectLength: 2, ...option }),
+    right: { index: [0], descriptorArea: [0], indirectLength: [0], indirectArea: [0] },
+  },
+  PackedDeviceQueue: {
+    call: (option) => new PackedDeviceQueue(memory, { ...packedRing, ...option }),
+    right: { index: [0], maxChainBytes: [0], descriptorArea: [0] },
+  },
+  PackedDriverQueue: {
+    call: (option) =>
+      new PackedDriverQueue(memory, {
+        ...packedRing,
+        indirect: true,
+        indirectArea: 4096,
+        indirectLength: 2,
+        ...option,
+      }),
     right: { index: [0], descriptorArea: [0], indirectLength: [0], indirectArea: [0] },
   },
   openDeviceRing: {

@@ -6,6 +6,9 @@ import { checkWord } from '../internal/check-option.ts'
 import type { GuestMemory } from '../memory/guest-memory.ts'
 import type { DeviceRing } from './device-ring.ts'
 import type { DriverRing } from './driver-ring.ts'
+import { PackedDeviceQueue } from './packed/packed-device-queue.ts'
+import { PackedDriverQueue } from './packed/packed-driver-queue.ts'
+import { packedShape, packedSizeAtMost } from './packed/packed-layout.ts'
 import { layoutAreas, type RingLayout, type RingShape } from './ring-area.ts'
 import type { DeviceRingConfig, DriverRingConfig } from './ring-config.ts'
 import type { DriverRingState, QueueFormat } from './ring-state.ts'
@@ -23,6 +26,7 @@ interface Format {
 
 const FORMATS: Readonly<Record<QueueFormat, Format>> = {
   split: { Device: SplitDeviceQueue, Driver: SplitDriverQueue, shape: splitShape, sizeAtMost: splitSizeAtMost },
+  packed: { Device: PackedDeviceQueue, Driver: PackedDriverQueue, shape: packedShape, sizeAtMost: packedSizeAtMost },
 }
 
 /** The device side of a ring that a driver has set up. Writes nothing. Throws `VirtioError` INVALID_QUEUE or INVALID_OPTION. */

@@ -2,15 +2,15 @@
  * What survives of a ring in a snapshot, whatever its format: plain data, as JSON keeps it. The memory is saved by its owner. Saved states
  * are foreign input: they are checked like a peer's ring.
  *
- * Where a side is in the ring is two u16, the form in which vhost-user carries them: free-running indices of a split ring (of a packed
- * one they will be a slot, and the wrap counter in bit 15).
+ * Where a side is in the ring is two u16, the form in which vhost-user carries them: free-running indices of a split ring; of a packed
+ * one a slot, and the wrap counter in bit 15.
  */
 import { refuseState, requireVersion, type STATE_VERSION } from '../internal/saved-state.ts'
 import { U16_MASK } from '../internal/u16.ts'
 import { isViolation, type Violation } from './violation.ts'
 
 /** The layouts of a virtqueue that are here. */
-export type QueueFormat = 'split'
+export type QueueFormat = 'split' | 'packed'
 
 /** What both sides of a ring save. */
 export interface RingState {
@@ -27,19 +27,46 @@ export interface RingState {
   readonly violation: Violation | null
 }
 
-/** What a `DeviceRing` saves. */
-export interface DeviceRingState extends RingState {
+/** What the device side of a split ring saves. */
+export interface SplitDeviceState extends RingState {
+  readonly format: 'split'
   /** Chains that the device took and has not given back. */
   readonly inFlight: readonly { readonly id: number; readonly writableBytes: number }[]
 }
 
-/** What a `DriverRing` saves: its shadows, since the shared descriptors are not to be trusted. */
-export interface DriverRingState extends RingState {
-  /** What its event field holds; the same form as the positions. */
+/** What the driver side of a split ring saves: its shadows, since the shared descriptors are not to be trusted. */
+export interface SplitDriverState extends RingState {
+  readonly format: 'split'
+  /** What its event field holds. */
   readonly event: number
   /** Ring descriptors of each chain that the device has, head first. */
   readonly outstanding: readonly { readonly slots: readonly number[]; readonly writableBytes: number }[]
 }
+
+/** A chain in a packed ring: its buffer id, and how many slots of the ring it takes. */
+export interface PackedChainState {
+  readonly id: number
+  readonly slots: number
+  readonly writableBytes: number
+}
+
+/** What the device side of a packed ring saves. */
+export interface PackedDeviceState extends RingState {
+  readonly format: 'packed'
+  readonly inFlight: readonly PackedChainState[]
+}
+
+/** What the driver side of a packed ring saves. */
+export interface PackedDriverState extends RingState {
+  readonly format: 'packed'
+  readonly outstanding: readonly PackedChainState[]
+}
+
+/** What a `DeviceRing` saves. */
+export type DeviceRingState = SplitDeviceState | PackedDeviceState
+
+/** What a `DriverRing` saves. */
+export type DriverRingState = SplitDriverState | PackedDriverState
 
 /** Throws `VirtioError` INVALID_STATE unless `state` can be of a ring of this format and size, as far as both sides have the same. */
 export function checkRingState(state: RingState, format: QueueFormat, size: number): void {

@@ -93,6 +93,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   ]),
   ...of('chain-walker.ts', [
+    ['a table and a next', "if ((control & NEXT) !== 0) return this.#stop(index, 'indirect-with-next')", ''],
     ['next may be the size of the table', 'if (index >= entries) {', 'if (index > entries) {'],
     ['a chain may be one longer than the queue', 'if (budget === 0) return', 'if (budget === -1) return'],
     ['loops are followed', "if (budget === 0) return this.#stop(index, 'chain-too-long')", ''],
@@ -122,7 +123,6 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   ]),
   ...of('indirect-table.ts', [
-    ['a table and a next', "if ((control & VIRTQ_DESC_F_NEXT) !== 0) return 'indirect-with-next'", ''],
     ['a table of a broken length', '(bytes & (DESCRIPTOR_BYTES - 1)) !== 0', '(bytes & 7) !== 0'],
     ['a table longer than the queue', 'if (entries > queueSize) return', 'if (entries > 2 * queueSize) return'],
     ['a table at an odd address is read in place', '(offset & 3) !== 0 || ', ''],

@@ -155,7 +155,7 @@ it('a model without onRestore is refused a state with chains in flight, instead 
     queues: state.queues.map((queue, i) =>
       i > 0 ? queue : { ...queue, ring: { ...queue.ring!, nextAvailable: 1, inFlight: [{ id: 0, writableBytes: 4 }] } },
     ),
-  }
+  } as DeviceState
   expect(driver.size).toBe(8)
   const again = new BareDevice()
   expect(() => again.registers.restoreState(withChain)).toThrow(

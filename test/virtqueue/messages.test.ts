@@ -5,11 +5,11 @@ import { GuestMemory, PAGE_SIZE, SegmentList } from '../../src/memory/index.ts'
 import {
   BufferList,
   DescriptorChain,
-  type DeviceRingState,
-  type DriverRingState,
   type Request,
   RequestQueue,
+  type SplitDeviceState,
   SplitDriverQueue,
+  type SplitDriverState,
   UsedBuffer,
 } from '../../src/virtqueue/index.ts'
 import { BUFFERS, NEXT, popAll, RawRing, WRITE } from './split/raw-ring.ts'
@@ -244,7 +244,7 @@ describe('saved states', () => {
       ['the indices are 2 apart, but 1 chains are in flight', { ...good, inFlight: [first] }],
     ]
     for (const [message, state] of bad) {
-      expect(thrown(() => queue.restoreState(state as DeviceRingState))).toEqual(say(message))
+      expect(thrown(() => queue.restoreState(state as SplitDeviceState))).toEqual(say(message))
     }
     queue.restoreState(empty)
     expect(queue.saveState()).toEqual(empty)
@@ -284,7 +284,7 @@ describe('saved states', () => {
       ['the indices are 2 apart, but 1 chains are outstanding', { ...good, outstanding: [first] }],
     ]
     for (const [message, state] of bad) {
-      expect(thrown(() => driver.restoreState(state as DriverRingState))).toEqual(say(message))
+      expect(thrown(() => driver.restoreState(state as SplitDriverState))).toEqual(say(message))
     }
   })
 })

@@ -1,11 +1,13 @@
 /**
- * An indirect descriptor table (virtio 1.4 §2.7.5.3), opened for one walk. A table may lie at any address and in several pieces
+ * An indirect descriptor table (virtio 1.4 §2.7.5.3, §2.8.7), opened for one walk. A table may lie at any address and in several pieces
  * (museum 8): in one piece and on a word boundary it is read in place, else entry by entry into a private copy.
  */
 import { le64ToNumber } from '../../internal/little-endian.ts'
 import type { GuestMemory } from '../../memory/guest-memory.ts'
-import type { ViolationRule } from '../violation.ts'
-import { DESCRIPTOR_BYTES, VIRTQ_DESC_F_NEXT } from './descriptor.ts'
+import { DESCRIPTOR_BYTES } from './descriptor.ts'
+
+/** What can be wrong with a reference to a table, in either format. */
+export type IndirectTableRule = 'indirect-length' | 'indirect-too-long' | 'indirect-outside-memory'
 
 export class IndirectTable {
   entries = 0
@@ -24,9 +26,7 @@ export class IndirectTable {
   }
 
   /** Opens the table that a descriptor refers to; returns the rule that the reference breaks, or null. */
-  open(low: number, high: number, bytes: number, control: number, queueSize: number): ViolationRule | null {
-    // VQS-IND-DEV-01: WRITE on the reference means nothing.
-    if ((control & VIRTQ_DESC_F_NEXT) !== 0) return 'indirect-with-next'
+  open(low: number, high: number, bytes: number, queueSize: number): IndirectTableRule | null {
     if (bytes === 0 || (bytes & (DESCRIPTOR_BYTES - 1)) !== 0) return 'indirect-length'
     const entries = bytes / DESCRIPTOR_BYTES
     if (entries > queueSize) return 'indirect-too-long'

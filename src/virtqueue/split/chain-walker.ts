@@ -11,7 +11,7 @@ import { MAX_CHAIN_BYTES } from '../chain/descriptor.ts'
 import type { DescriptorChain } from '../chain/descriptor-chain.ts'
 import { IndirectTable } from '../chain/indirect-table.ts'
 import type { ChainLimits } from '../ring-config.ts'
-import type { ViolationRule } from '../violation.ts'
+import type { SplitViolationRule } from '../violation.ts'
 
 export class ChainWalker {
   /** Where the last walk stopped, for messages: an index into the ring's table, or into the indirect one. */
@@ -56,7 +56,7 @@ export class ChainWalker {
    * Written for the engine: the inner loop calls nothing; integers are pinned by `| 0`; constants are the function's own,
    * because a module's are loads after bundling. What needs a call leaves the inner loop and comes back.
    */
-  walk(head: number, chain: DescriptorChain): ViolationRule | null {
+  walk(head: number, chain: DescriptorChain): SplitViolationRule | null {
     const NEXT = 1 // VIRTQ_DESC_F_NEXT
     const WRITE = 2 // VIRTQ_DESC_F_WRITE
     const INDIRECT = 4 // VIRTQ_DESC_F_INDIRECT
@@ -137,7 +137,9 @@ export class ChainWalker {
       if ((control & INDIRECT) !== 0) {
         if (!this.#indirect) return this.#stop(index, 'indirect-not-negotiated')
         if (inTable) return this.#stop(index, 'indirect-nested')
-        const rule = this.#table.open(low, high, bytes, control, size)
+        // VQS-IND-DEV-01: WRITE on the reference means nothing.
+        if ((control & NEXT) !== 0) return this.#stop(index, 'indirect-with-next')
+        const rule = this.#table.open(low, high, bytes, size)
         if (rule !== null) return this.#stop(index, rule)
         inTable = true
         table = this.#table.words
@@ -170,7 +172,7 @@ export class ChainWalker {
     return null
   }
 
-  #stop(index: number, rule: ViolationRule): ViolationRule {
+  #stop(index: number, rule: SplitViolationRule): SplitViolationRule {
     this.index = index
     return rule
   }

@@ -21,8 +21,8 @@ import {
   type RingLocation,
   type ViolationPolicy,
 } from '../ring-config.ts'
-import type { DeviceRingState } from '../ring-state.ts'
-import { makeViolation, type Violation, type ViolationRule } from '../violation.ts'
+import type { DeviceRingState, SplitDeviceState } from '../ring-state.ts'
+import { makeViolation, type SplitViolationRule, type Violation } from '../violation.ts'
 import { ChainWalker } from './chain-walker.ts'
 import { RingSignals } from './ring-signals.ts'
 import { checkDeviceState } from './split-device-state.ts'
@@ -229,7 +229,7 @@ export class SplitDeviceQueue implements DeviceRing {
   }
 
   /** Plain data for a snapshot, taken between batches. Throws `VirtioError` NOT_RESTORABLE while something is staged. */
-  saveState(): DeviceRingState {
+  saveState(): SplitDeviceState {
     if (this.#usedNext !== this.#usedPublished) throw stagedError('the used elements', this.index)
     const inFlight: { id: number; writableBytes: number }[] = []
     for (const [id, writableBytes] of this.#writable.entries()) {
@@ -252,8 +252,8 @@ export class SplitDeviceQueue implements DeviceRing {
    * Takes over a saved state; throws `VirtioError` INVALID_STATE and changes nothing when it is not one of this queue. The
    * owner polls once afterwards: what was made available before the snapshot brings no notification (museum 29).
    */
-  restoreState(state: DeviceRingState): void {
-    checkDeviceState(state, this.size)
+  restoreState(saved: DeviceRingState): void {
+    const state = checkDeviceState(saved, this.size)
     this.reset()
     for (const { id, writableBytes } of state.inFlight) this.#writable[id] = writableBytes
     this.inFlight = state.inFlight.length
@@ -301,13 +301,13 @@ export class SplitDeviceQueue implements DeviceRing {
     this.#usedNext = (this.#usedNext + 1) & 0xffff
   }
 
-  #breakRing(rule: ViolationRule, head: number): false {
+  #breakRing(rule: SplitViolationRule, head: number): false {
     this.#latch(rule, head, `slot ${this.#next & this.#mask} of the available ring names head ${head}`)
     return false
   }
 
   /** A malformed chain: nothing of it reaches the device. */
-  #refuse(rule: ViolationRule, head: number, chain: DescriptorChain): void {
+  #refuse(rule: SplitViolationRule, head: number, chain: DescriptorChain): void {
     chain.clear()
     const detail = `descriptor ${this.#walker.index} of the chain at head ${head}`
     if (this.policy !== 'reject') {
@@ -321,7 +321,7 @@ export class SplitDeviceQueue implements DeviceRing {
     this.#onViolation?.(this.lastRejection)
   }
 
-  #latch(rule: ViolationRule, head: number, detail: string): void {
+  #latch(rule: SplitViolationRule, head: number, detail: string): void {
     this.violation = makeViolation(rule, this.index, head, detail)
     // As if the ring were empty: the hot path then needs no test of its own.
     this.#seen = this.#next

@@ -24,9 +24,9 @@ import { indirectTablesBytes, tablesArea } from '../chain/driver-tables.ts'
 import type { DriverRing } from '../driver-ring.ts'
 import { words32 } from '../ring-area.ts'
 import { checkDriverRingConfig, type DriverRingConfig, type RingLocation } from '../ring-config.ts'
-import type { DriverRingState } from '../ring-state.ts'
+import type { DriverRingState, SplitDriverState } from '../ring-state.ts'
 import type { UsedBuffer } from '../used-buffer.ts'
-import { makeViolation, type Violation, type ViolationRule } from '../violation.ts'
+import { makeViolation, type SplitViolationRule, type Violation } from '../violation.ts'
 import { RingSignals } from './ring-signals.ts'
 import { checkDriverState } from './split-driver-state.ts'
 import { SplitRing } from './split-layout.ts'
@@ -284,7 +284,7 @@ export class SplitDriverQueue implements DriverRing {
   }
 
   /** Plain data for a snapshot, taken between batches. Throws `VirtioError` NOT_RESTORABLE while something is staged. */
-  saveState(): DriverRingState {
+  saveState(): SplitDriverState {
     if (this.#added !== this.#published) throw stagedError('the buffers', this.index)
     const outstanding: { slots: number[]; writableBytes: number }[] = []
     for (let head = 0; head < this.size; head++) {
@@ -307,8 +307,8 @@ export class SplitDriverQueue implements DriverRing {
   }
 
   /** Takes over a saved state; throws `VirtioError` INVALID_STATE and changes nothing when it is not one of this queue. */
-  restoreState(state: DriverRingState): void {
-    checkDriverState(state, this.size)
+  restoreState(saved: DriverRingState): void {
+    const state = checkDriverState(saved, this.size)
     const taken = new Uint8Array(this.size)
     this.#slots.fill(0)
     this.freeDescriptors = this.size
@@ -374,7 +374,7 @@ export class SplitDriverQueue implements DriverRing {
     return true
   }
 
-  #break(rule: ViolationRule, head: number, detail: string): false {
+  #break(rule: SplitViolationRule, head: number, detail: string): false {
     this.violation = makeViolation(rule, this.index, head, detail)
     this.#usedSeen = this.#usedNext
     this.#onViolation?.(this.violation)

@@ -1,10 +1,11 @@
 /** The driver side of a split ring in a snapshot: what `restoreState` refuses. */
 import { u16Distance } from '../../internal/u16.ts'
-import { checkRingState, type DriverRingState, isU16, requireState } from '../ring-state.ts'
+import { checkRingState, type DriverRingState, isU16, requireState, type SplitDriverState } from '../ring-state.ts'
 
-/** Throws `VirtioError` INVALID_STATE unless `state` can be the state of a queue of `size` entries. */
-export function checkDriverState(state: DriverRingState, size: number): void {
-  checkRingState(state, 'split', size)
+/** Throws `VirtioError` INVALID_STATE unless `saved` can be the state of a queue of `size` entries, and returns it as one. */
+export function checkDriverState(saved: DriverRingState, size: number): SplitDriverState {
+  checkRingState(saved, 'split', size)
+  const state = saved as SplitDriverState
   requireState(isU16(state.event), 'event must be 0..65535')
   requireState(Array.isArray(state.outstanding), 'outstanding must be an array')
   const taken = new Set<number>()
@@ -24,4 +25,5 @@ export function checkDriverState(state: DriverRingState, size: number): void {
   const published = u16Distance(state.nextAvailable, state.nextUsed)
   const chains = state.outstanding.length
   requireState(published === chains, `the indices are ${published} apart, but ${chains} chains are outstanding`)
+  return state
 }

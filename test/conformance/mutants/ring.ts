@@ -119,6 +119,12 @@ const DEVICE = [
       'control = table[word + 3]!\n        table[word + 3] = 0',
     ],
     [
+      'VQS-IND-DEV-01',
+      'WRITE on a reference to a table is refused',
+      "if ((control & NEXT) !== 0) return this.#stop(index, 'indirect-with-next')",
+      "if ((control & (NEXT | WRITE)) !== 0) return this.#stop(index, 'indirect-with-next')",
+    ],
+    [
       'VQS-IND-DRV-02',
       'a reference in a table ends the chain',
       "if (inTable) return this.#stop(index, 'indirect-nested')\n",
@@ -137,16 +143,12 @@ const DEVICE = [
       "if (inTable || budget < most) return this.#stop(index, 'indirect-nested')\n",
     ],
   ),
-  ...mutantsOf(
-    'src/virtqueue/chain/indirect-table.ts',
-    [
-      'VQS-IND-DEV-01',
-      'WRITE on a reference to a table is refused',
-      'if ((control & VIRTQ_DESC_F_NEXT) !== 0)',
-      'if ((control & (VIRTQ_DESC_F_NEXT | 2)) !== 0)',
-    ],
-    ['IMP-VQS-05', 'a table may be empty', 'if (bytes === 0 || (bytes', 'if ((bytes'],
-  ),
+  ...mutantsOf('src/virtqueue/chain/indirect-table.ts', [
+    'IMP-VQS-05',
+    'a table may be empty',
+    'if (bytes === 0 || (bytes',
+    'if ((bytes',
+  ]),
   ...mutantsOf(
     'src/virtqueue/chain/chain-stream.ts',
     [

@@ -5,9 +5,9 @@ import {
   DescriptorChain,
   type DriverRingConfig,
   SplitDriverQueue,
+  type SplitViolationRule,
   UsedBuffer,
   VIOLATION_CLAUSES,
-  type ViolationRule,
 } from '../../../src/virtqueue/index.ts'
 import { ASSERTION, BUFFERS, INDIRECT, NEXT, popAll, RawRing, segmentsOf, WRITE } from './raw-ring.ts'
 
@@ -175,7 +175,7 @@ describe('popUsed distrusts the device', () => {
     return both
   }
 
-  const faults: { rule: ViolationRule; what: string; index: number; id: number; length: number }[] = [
+  const faults: { rule: SplitViolationRule; what: string; index: number; id: number; length: number }[] = [
     { rule: 'used-index-jump', what: 'more completions than chains', index: 3, id: 0, length: 0 },
     { rule: 'used-index-jump', what: 'idx backwards', index: 0xffff, id: 0, length: 0 },
     { rule: 'used-id-out-of-range', what: 'museum 42: id = size', index: 1, id: SIZE, length: 0 },

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import {
   BufferList,
-  type DeviceRingState,
-  type DriverRingState,
+  type SplitDeviceState,
   SplitDriverQueue,
+  type SplitDriverState,
   UsedBuffer,
 } from '../../../src/virtqueue/index.ts'
 import { ASSERTION, BUFFERS, NEXT, popAll, RawRing, WRITE } from './raw-ring.ts'
@@ -121,7 +121,7 @@ describe('device state', () => {
       { ...good, violation: { rule: 'none' } },
     ]
     for (const state of bad) {
-      expect(() => queue.restoreState(state as DeviceRingState), JSON.stringify(state)).toThrow(INVALID)
+      expect(() => queue.restoreState(state as SplitDeviceState), JSON.stringify(state)).toThrow(INVALID)
     }
     expect(json(queue.saveState())).toEqual(good)
   })
@@ -254,7 +254,7 @@ describe('driver state', () => {
       { ...good, violation: 'broken' },
     ]
     for (const state of bad) {
-      expect(() => driver.restoreState(state as DriverRingState), JSON.stringify(state)).toThrow(INVALID)
+      expect(() => driver.restoreState(state as SplitDriverState), JSON.stringify(state)).toThrow(INVALID)
     }
     expect(json(driver.saveState())).toEqual(good)
     driver.add(list(1, 0))

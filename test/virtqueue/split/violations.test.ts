@@ -1,7 +1,12 @@
 /** Every rule of VIOLATION_CLAUSES that a driver can break, under every policy, and what must be accepted although it looks odd. */
 import { describe, expect, it } from 'vitest'
 import { GuestMemory, PAGE_SIZE } from '../../../src/memory/index.ts'
-import { DescriptorChain, VIOLATION_CLAUSES, type Violation, type ViolationRule } from '../../../src/virtqueue/index.ts'
+import {
+  DescriptorChain,
+  type SplitViolationRule,
+  VIOLATION_CLAUSES,
+  type Violation,
+} from '../../../src/virtqueue/index.ts'
 import {
   BUFFERS,
   INDIRECT,
@@ -18,7 +23,7 @@ const SIZE = 8
 const TABLE = 0x1_0000
 
 interface Case {
-  readonly rule: ViolationRule
+  readonly rule: SplitViolationRule
   readonly what: string
   /** Ring descriptors from 0; the chain starts at 0. */
   readonly ring: readonly RawDescriptor[]
@@ -131,7 +136,7 @@ const CHAIN_FAULTS: readonly Case[] = [
   },
 ]
 
-const RING_FAULTS: readonly { rule: ViolationRule; what: string; head: number; arrange(ring: RawRing): void }[] = [
+const RING_FAULTS: readonly { rule: SplitViolationRule; what: string; head: number; arrange(ring: RawRing): void }[] = [
   {
     rule: 'available-index-jump',
     what: 'museum 1: idx ahead by size + 1',
