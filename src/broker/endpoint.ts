@@ -37,6 +37,8 @@ export class Endpoint {
   heldMessages = 0
   /** Arrived transfers whose used elements are not all written, oldest first. */
   readonly arrived: Transfer[] = []
+  /** A sender waits for buffers whose pages it has borrowed: when it makes receive buffers available it has to kick. */
+  watched = false
   /** The core that writes them, or -1. */
   announcer = -1
 

@@ -50,6 +50,8 @@ export class FlowState implements BrokerFlow {
   /** Messages that came, and that left: the theorems need them served in the order in which they were queued. */
   #came = 0
   #left = 0
+  /** Messages with payload whose buffers its source has not got back. */
+  #holding = 0
 
   constructor(flow: BrokerFlow) {
     for (const key of ['periodNs', 'deadlineNs', 'buffers'] as const) {
@@ -73,6 +75,7 @@ export class FlowState implements BrokerFlow {
   append(message: Message, nowNs: number, waitedNs: number): boolean {
     message.next = null
     message.order = this.#came++
+    if (message.totalBytes > 0) this.#holding++
     if (this.first === null) this.first = message
     else this.#last!.next = message
     this.#last = message
@@ -114,6 +117,16 @@ export class FlowState implements BrokerFlow {
       message.deadlineNs = message.eligibleNs + this.deadlineNs
     }
     policing.postpone(youngestNs, tatNs)
+  }
+
+  /** Its source gets a buffer back: of a message that has left. */
+  giveBack(message: Message): void {
+    if (message.totalBytes > 0) this.#holding--
+  }
+
+  /** All buffers of its source are in use: the next message has to wait for one. */
+  get isFull(): boolean {
+    return this.#holding >= this.buffers
   }
 
   /** Messages beyond those that the source has buffers for. */

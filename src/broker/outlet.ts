@@ -119,6 +119,7 @@ export class Outlet {
     const { queue, loan } = message
     if (queue === null || message.queued || message.transfers > 0 || (loan !== null && loan.pages.size > 0)) return
     const { endpoints, zeroCopy, port } = this.#context
+    this.#queues.states[message.flow]!.giveBack(message)
     if (endpoints[message.source]!.queues?.transmit === queue) {
       queue.addUsed(message.head, 0)
       port.charge(CostOp.usedRing, 1)

@@ -124,6 +124,7 @@ export class PageMover {
     this.#completeSettled(zeroCopy.loans.settled)
     // A receiver that can be told of its message does not wait for the scrubbing of pages that nobody needs yet.
     if (endpoints.every(({ arrived }) => arrived.length === 0)) zeroCopy.stock.tidy(Math.max(0, left))
+    if (this.#watchBorrowers(zeroCopy)) more = true
     const dueNs = zeroCopy.loans.nextDueNs
     if (dueNs < Number.POSITIVE_INFINITY) wakeUps.forWork(core, dueNs)
     return more || left <= 0 || zeroCopy.stock.stale > 0
@@ -144,6 +145,21 @@ export class PageMover {
     loans.revokeDue(now, REVOKE_BATCH, this.#isGone)
     return found || loans.nextDueNs <= now
   }
+
+  /**
+   * A sender that is out of buffers does not wait until its loans are due: who has borrowed of it says when it gives pages back. True: some may
+   * have, and have not said so.
+   */
+  #watchBorrowers({ loans }: ZeroCopy<Message>): boolean {
+    let found = false
+    for (const { vm, watched } of this.#context.endpoints) {
+      const awaited = loans.borrowedBy(vm) > 0 && loans.someOf(vm, this.#isAwaited)
+      if ((awaited || watched) && this.#context.watch(vm, awaited)) found = true
+    }
+    return found
+  }
+
+  readonly #isAwaited = ({ holder }: Loan<Message>): boolean => this.#queues.states[holder.flow]!.isFull
 
   /**
    * What was given back before it was due has been seen once the ring is empty, or once as many buffers were looked at as it has: a

@@ -185,10 +185,10 @@ export class RelayContext {
     if (this.config.coalesceCount === 1) return
     let untilNs = Number.POSITIVE_INFINITY
     for (const endpoint of this.endpoints) {
-      const { heldBy, heldMessages, heldUntilNs, starved } = endpoint
+      const { heldBy, heldMessages, heldUntilNs, starved, watched } = endpoint
       if (heldBy < 0) continue
       const due = heldBy === this.core && this.port.now() >= heldUntilNs
-      if (due || starved || heldMessages >= this.config.coalesceCount) {
+      if (due || starved || watched || heldMessages >= this.config.coalesceCount) {
         endpoint.heldBy = -1
         this.#interrupt(endpoint.vm)
       } else if (heldBy === this.core) untilNs = Math.min(untilNs, heldUntilNs)
@@ -228,12 +228,14 @@ export class RelayContext {
   }
 
   /**
-   * Whether the VM may have given back what a message waits for, so that its kick is worth the lock. May be asked without it: whoever looks
+   * Whether the VM may have given back what a message, or a sender, waits for, so that its kick is worth the lock. May be asked without it: whoever looks
    * for a buffer, with the lock, looks at the ring.
    */
   mayFeed(vm: number): boolean {
-    const { pool, queues, starved } = this.endpoints[vm]!
-    return starved && pool !== null && queues!.receive.claimsAvailable(this.#wantedAgain[vm]! - pool.count)
+    const { pool, queues, starved, watched } = this.endpoints[vm]!
+    if (pool === null) return false
+    if (watched && queues!.receive.claimsAvailable(1)) return true
+    return starved && queues!.receive.claimsAvailable(this.#wantedAgain[vm]! - pool.count)
   }
 
   /**
@@ -254,6 +256,25 @@ export class RelayContext {
       this.publish(vm, endpoint.queues!.receive)
     }
     return work >= limit || !this.#maySpend(endpoint)
+  }
+
+  /**
+   * From now on the VM kicks when it makes receive buffers available; or, not `watched`, no longer on that account. Whoever takes buffers
+   * meanwhile has it asked again. True: there are some that it does not kick for; look, and call again.
+   */
+  watch(vm: number, watched: boolean): boolean {
+    const endpoint = this.endpoints[vm]!
+    const queue = endpoint.queues?.receive
+    if (queue === undefined || queue.violation !== null) return false
+    if (watched) {
+      endpoint.watched = true
+      // One that rests is looked at when it has rested.
+      return queue.enableNotifications() && this.port.now() >= endpoint.restsUntilNs
+    }
+    if (!endpoint.watched) return false
+    endpoint.watched = false
+    if (!endpoint.starved && this.config.suppressRefillKicks) queue.disableNotifications()
+    return false
   }
 
   /** Fetches in this step for receive buffers of more descriptors than one covers, beyond one for each. A batch that takes buffers counts them. */
@@ -288,7 +309,7 @@ export class RelayContext {
     this.#step++
   }
 
-  /** The VM posted receive buffers while a message waited for one. */
+  /** The VM posted receive buffers while a message waited for one, or a sender for pages that they bring back. */
   refilled(vm: number): void {
     const { pool, starved } = this.endpoints[vm]!
     if (starved && pool !== null) this.hasBuffer(vm)

@@ -111,6 +111,7 @@ export class Relay {
     endpoint.queues = null
     endpoint.pool = null
     endpoint.leaving = false
+    endpoint.watched = false
     endpoint.announcer = -1
     endpoint.heldBy = -1
     this.#context.rest(vm)
@@ -128,7 +129,7 @@ export class Relay {
     return this.#intake.fetch(vm)
   }
 
-  /** The VM posted receive buffers while a message waited for one. */
+  /** The VM posted receive buffers while a message waited for one, or a sender for pages that they bring back. */
   refilled(vm: number): void {
     this.#context.refilled(vm)
   }

@@ -88,7 +88,6 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
     const settledNs = system.lends ? lengthNs : 0
     const received = receivedIn(system, lengthNs)
     const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds), received)
-    if (parts.obstacles.length > 0) return noDrain
     const unforgiven = spans.includes(Number.POSITIVE_INFINITY) ? none : unforgivenOf(parts)
     const still = flows.map(() => 0)
     const lengthOf = (name: Tightening) => {
@@ -230,6 +229,7 @@ function drainOfParts(
       const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
       workNs += messages * model.workNs[flow.index]!
       besideNs += messages * besideNsOf[flow.index]!
+      elseNs += returnWaitsNs(system, costs, flow, windowNs)
       elseNs += messages * (signals[flow.index]! * sgiNs - twiceNsOf[flow.index]!)
     }
     elseNs -= neverLentNs(system, costs, last.reaches, windowNs)
@@ -290,10 +290,18 @@ function withLoans(
   if (!system.lends) return { ...software, loanSpanNs: ({ index }) => reaches[index]! }
   const loans = system.flows.map((flow) => {
     const { index, periodNs } = flow
-    const heldNs = reaches[index]! + (MOST_UNDER_WAY - 1) * periodNs
+    const heldNs = reaches[index]! + MOST_UNDER_WAY * periodNs
     return Math.max(reaches[index]!, Math.min(heldNs, pathBestNs(system, flow) + spans[index]! + periodNs))
   })
   return { ...software, loanSpanNs: ({ index }) => loans[index]! }
+}
+
+/** A sender that waits for lent pages hears of them by an IPI, also of those before the window; and a receiver that polls gives them back late. */
+function returnWaitsNs(system: System, costs: SoftwareCosts, flow: SystemFlow, windowNs: number): number {
+  if (!system.lends || flow.movable === 0) return 0
+  return (
+    messagesWithin(flow, costs.loanSpanNs(flow), windowNs) * (system.worst(CostOp.sgi) + system.interrupts.pollingNs)
+  )
 }
 
 /**

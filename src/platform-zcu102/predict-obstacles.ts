@@ -26,17 +26,18 @@ const DESCRIPTORS_A_MESSAGE = 2
 
 /**
  * `underWay`: messages of a flow between release and the return of all buffers; `received`: those that have receive buffers at once, default:
- * as many.
+ * as many. `before`: messages that may have a buffer of their sender when the next one is released, by flow.
  */
 export function scarcityOf(
   system: System,
   underWay: (flow: SystemFlow) => number,
   received: (flow: SystemFlow) => number = () => Number.POSITIVE_INFINITY,
   spans: readonly number[] = [],
+  before: readonly number[] = system.flows.map((flow) => underWay(flow) - 1),
 ): Scarcity {
   const { against, flows } = system
   // What is not believed counts from when it may compete, and has buffers.
-  const senders = flows.map((flow) => !isForeign(system, flow) && underWay(flow) > MOST_UNDER_WAY)
+  const senders = flows.map((flow) => !isForeign(system, flow) && before[flow.index]! >= MOST_UNDER_WAY)
   const needed = system.vmCores.map((_, vm) => {
     if (against?.vms.has(vm)) return 0
     const incoming = flows.filter(({ destination }) => destination === vm)
@@ -105,13 +106,4 @@ export function vmObstaclesOf(system: System): string[] {
     }
   })
   return obstacles
-}
-
-/** A sender whose buffers are all lent waits for a time, which nobody shortens. `withLoans`: as `underWay`, until all pages are back. */
-export function loanObstacle(flow: SystemFlow, withLoans: number): string | null {
-  if (flow.pages === 'copied' || withLoans <= MOST_UNDER_WAY) return null
-  return (
-    `flow ${flow.name}: its sender may run out of its ${MOST_UNDER_WAY} buffers, of which lent pages hold each for a period and ` +
-    'more; exchange or copy them, or send less often'
-  )
 }

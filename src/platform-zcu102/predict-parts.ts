@@ -12,7 +12,7 @@ import { isForeign } from './predict-against.ts'
 import { CoreLoad } from './predict-cores.ts'
 import { countedSoftware } from './predict-counted.ts'
 import { softwareWithin } from './predict-dma.ts'
-import { loanObstacle, type Scarcity, scarcityOf } from './predict-obstacles.ts'
+import { type Scarcity, scarcityOf } from './predict-obstacles.ts'
 import { beforeNs, computedNs, returnedNs, trailNs } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
@@ -23,8 +23,9 @@ export class Parts {
   readonly spans: readonly number[]
   readonly starts: Starts
   readonly scarcity: Scarcity
+  /** By flow: messages that may have buffers of their sender when the next one is released. */
+  readonly lentBefore: readonly number[]
   readonly software: SoftwareCosts
-  readonly obstacles: readonly string[]
   #loads: ReadonlyMap<number, CoreLoad> | null = null
   #everything: ((windowNs: number) => number) | null = null
   #sentNs: readonly number[] | null = null
@@ -42,7 +43,7 @@ export class Parts {
     interrupts: (flow: SystemFlow) => boolean = () => true,
     received?: (flow: SystemFlow) => number,
   ) {
-    const { flows, lends } = system
+    const { lends } = system
     this.system = system
     this.spans = spans
     this.starts = starts
@@ -50,8 +51,14 @@ export class Parts {
     const underWay = (flow: SystemFlow) => within(flow, spans[flow.index]!)
     // A loan begins before its message arrives, and is due a period later.
     const loanSpanNs = (flow: SystemFlow) =>
-      lends && flow.pages !== 'copied' ? spans[flow.index]! + flow.periodNs + settledNs : spans[flow.index]!
-    const scarcity = scarcityOf(system, underWay, received, spans)
+      lends && flow.movable > 0 ? spans[flow.index]! + flow.periodNs + settledNs : spans[flow.index]!
+    // Until then it has a buffer of its sender.
+    this.lentBefore = system.flows.map((flow) =>
+      lends && flow.movable > 0
+        ? Math.floor(loanSpanNs(flow) / flow.periodNs)
+        : Math.floor(spans[flow.index]! / flow.periodNs),
+    )
+    const scarcity = scarcityOf(system, underWay, received, spans, this.lentBefore)
     this.scarcity = scarcity
     this.software = countedSoftware(system, {
       // A sender has no more buffers.
@@ -63,8 +70,6 @@ export class Parts {
       early: (flow) => mayComeEarly(system, flow, spans[flow.index]!),
       interrupts,
     })
-    const obstacles = lends ? flows.map((flow) => loanObstacle(flow, within(flow, loanSpanNs(flow)))) : []
-    this.obstacles = obstacles.filter((why) => why !== null)
   }
 
   get loads(): ReadonlyMap<number, CoreLoad> {
@@ -164,6 +169,8 @@ export function unforgivenOf(parts: Parts): number[] {
     // What follows a message that waited for its receiver's buffers comes a period after it got them.
     if (scarcity.receivers[flow.destination]) return Number.POSITIVE_INFINITY
     if (!scarcity.senders[i]) return releasedNs + sentNs[i]!
+    // The rate test knows of no loans.
+    if (system.lends && flow.movable > 0) return Number.POSITIVE_INFINITY
     const { spans, software, loads, everything, starts } = parts
     const source = loads.get(flow.sourceCore)!
     const backNs = returnedNs(system, flow, source, software, spans, everything, sentNs[i]!, starts)

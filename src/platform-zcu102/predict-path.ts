@@ -133,7 +133,9 @@ export function movedNs(
   starts: Starts,
 ): number {
   const { interrupts, worst } = system
-  const waitsNs = (1 + 3 * returns) * worst(CostOp.sgi) + heldBackNs(system) + interrupts.pollingNs
+  // Who polls gives back late what was lent to it.
+  const polls = system.lends ? 1 + returns : 1
+  const waitsNs = (1 + 3 * returns) * worst(CostOp.sgi) + heldBackNs(system) + polls * interrupts.pollingNs
   return starts.solve(
     'moved',
     flow.index,

@@ -12,13 +12,13 @@ import { IN_TIME, overloadLines, type ResourceUse } from './predict-utilization.
 /** `statics`: the obstacles that need no search. At least one line. */
 export function reasonsOf(
   system: System,
-  { drainNeeds, drainNs, obstacles, spans }: State,
+  { drainNeeds, drainNs, spans }: State,
   utilization: readonly ResourceUse[],
   statics: readonly string[],
 ): string[] {
   // Where the machine drains, nothing is overloaded after all.
   const drains = drainNs < Number.POSITIVE_INFINITY
-  const lines = [...(drains ? [] : overloadLines(utilization)), ...statics, ...obstacles]
+  const lines = [...(drains ? [] : overloadLines(utilization)), ...statics]
   if (lines.length > 0) return lines
   return drains ? latenessOf(system, spans, drainNs, drainNeeds) : [backlogOf(system, spans)]
 }

@@ -52,8 +52,6 @@ export interface State {
   readonly inheritedNs: readonly number[]
   /** Every span is known. Where it is not, nothing of the above means anything, but for the stage of pinned overheads. */
   readonly known: boolean
-  /** What stands in the way of a sender whose buffers are lent. */
-  readonly obstacles: readonly string[]
   /** Where a system may start that has as much of everything or more; null: it is not known how this one ends. */
   readonly settled: Settled | null
 }
@@ -201,7 +199,7 @@ function roundOf(
   const pages = lends || flows.some(tries) ? pagesNs(system, software, spans, everything, starts) : 0
   const before = flows.map((flow, i) => {
     if (flow.pages !== 'moved') return sentNs[i]! + (tries(flow) ? pages : 0)
-    const returns = scarcity.senders[i] ? Math.floor(spans[i]! / flow.periodNs) : 0
+    const returns = scarcity.senders[i] ? parts.lentBefore[i]! : 0
     return (
       Math.max(0, early[i]!.earlyNs - flow.jitterNs) +
       movedNs(system, flow, software, spans, everything, returns, starts)
@@ -245,6 +243,7 @@ function roundOf(
     system,
     software,
     scarcity,
+    lentBefore: parts.lentBefore,
     spans,
     loads,
     scheduler,
@@ -303,7 +302,7 @@ function step(
   const windowsOf = (name: Tightening) => flows.map((flow) => round.windowOf(name, flow))
   const [stage, windows] = [stageOf('A4'), windowsOf('A4')]
   // Pinned overheads have the theorems alone, which are about the DMA.
-  const waits = parts.obstacles.length > 0 || (pinned && !scarcity.none)
+  const waits = pinned && !scarcity.none
   return {
     set: round.set,
     software,
@@ -327,7 +326,6 @@ function step(
     afterNs,
     inheritedNs,
     known: true,
-    obstacles: parts.obstacles,
     settled: null,
   }
 }
@@ -371,7 +369,6 @@ function stageAlone(system: System, { scheduler, ranks }: Rounds, spans: readonl
     afterNs: flows.map(() => Number.POSITIVE_INFINITY),
     inheritedNs: parts.inheritedNs,
     known: false,
-    obstacles: [],
     settled: null,
   }
 }

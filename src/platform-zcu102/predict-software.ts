@@ -13,7 +13,7 @@ import {
   LOOK_BATCH,
   TRANSFER_CHARGES,
 } from '../broker/index.ts'
-import { CostOp, sumCharges } from '../platform/index.ts'
+import { CostOp, sumCharges, timesCharges } from '../platform/index.ts'
 import { foreignMessageNs, isForeign, isWithheld, maskedNs, withheldTransfers } from './predict-against.ts'
 import {
   announcedElsewhere,
@@ -147,7 +147,14 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   const parts = (flow: SystemFlow) =>
     chains && !underWay.starves(flow.destination) ? withheldTransfers(system, flow) : flow.pieces
   // Who is starved is told of every refill.
-  const told = (flow: SystemFlow) => starves(flow) || !system.interrupts.suppressRefill
+  // And of what brings back the pages that a sender waits for.
+  const watched = new Set(
+    system.flows
+      .filter((flow) => system.lends && flow.movable > 0 && underWay.waits?.(flow) !== false)
+      .map(({ destination }) => destination),
+  )
+  const told = (flow: SystemFlow) =>
+    starves(flow) || !system.interrupts.suppressRefill || watched.has(flow.destination)
   // What comes of a kick of one that keeps buffers back is with its transfers: the trap is its own.
   const kicks = (flow: SystemFlow) => told(flow) && !isWithheld(system, flow)
   const growth = growthOf(system)
@@ -164,8 +171,15 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
   // A message is copied from the page on for which its receiver has borrowed enough. What it is told of in parts it may have given back.
   const pages = ofFlow((flow) => (system.lends && !starves(flow) ? Math.min(flow.movable, lentPages) : flow.movable))
   const pagesNs = ofFlow((flow) =>
-    onceFor(system, `${pages(flow)} pages, ${waits(flow)} waits`, flow.index, () =>
-      worstNs(system, pageCharges(system, flow, pages(flow), waits(flow))),
+    onceFor(system, `${pages(flow)} pages, ${waits(flow)} waits, ${told(flow)}`, flow.index, () =>
+      worstNs(
+        system,
+        sumCharges(
+          pageCharges(system, flow, pages(flow), waits(flow)),
+          // What is moved is handed back in parts as it was told of.
+          timesCharges(told(flow) && flow.pages !== 'copied' ? 1 + waits(flow) : 0, REFILL_KICK_CHARGES),
+        ),
+      ),
     ),
   )
   const { regulator } = system

@@ -86,7 +86,6 @@ function boundsAgainst(
   const state = settle(hostile, rounds, { drain: NO_DRAIN })
   if (!state.known) {
     return () =>
-      state.obstacles[0] ??
       `counted in one window, which is the only bound there is then, all that may be under way has no end${
         system.design === 'dedicated'
           ? ': with the dedicated broker it has every interrupt of its core and of those of both guests'

@@ -18,6 +18,8 @@ export interface WindowParts {
   readonly system: System
   readonly software: SoftwareCosts
   readonly scarcity: Scarcity
+  /** By flow: messages that may have buffers of their sender when the next one is released. */
+  readonly lentBefore: readonly number[]
   readonly spans: readonly number[]
   readonly loads: ReadonlyMap<number, CoreLoad>
   readonly scheduler: 'fp' | 'edf'
@@ -100,9 +102,12 @@ export function oneWindow(
     }
     return workNs
   }
+  // Who polls gives back late what was lent to it.
+  const returnNs =
+    SIGNALS_A_MESSAGE * worst(CostOp.sgi) + (system.lends && flow.movable > 0 ? system.interrupts.pollingNs : 0)
   const waitsNs = (windowNs: number) =>
     (starves ? refillWaitsNs(system, flow.destination, windowNs, spans) : 0) +
-    (scarcity.senders[i] ? earlier * SIGNALS_A_MESSAGE * worst(CostOp.sgi) : 0)
+    (scarcity.senders[i] ? parts.lentBefore[i]! * returnNs : 0)
   const guestsWithin = guestsOf(parts, flow)
   const signalNs = toldNs(system)
   // Once it has been copied nothing goes first any more. A dedicated broker's kick is under way before.

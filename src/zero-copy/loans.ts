@@ -81,6 +81,12 @@ export class Loans<Holder> {
     return earliest
   }
 
+  /** Whether that holds of a loan to the VM. */
+  someOf(vm: number, holds: (loan: Loan<Holder>) => boolean): boolean {
+    for (const loan of this.#loans) if (loan.borrower === vm && holds(loan)) return true
+    return false
+  }
+
   /** The page is mapped at the borrower, in place of its frame `displaced`. */
   add(loan: Loan<Holder>, frame: number, lenderAddress: number, borrowerAddress: number, displaced: number): void {
     const page = { loan, frame, lenderAddress, borrowerAddress, displaced }
