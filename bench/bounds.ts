@@ -118,7 +118,6 @@ function kindOf(obstacle: string): string {
   const [kind] = obstacle.split(':')
   if (kind === 'overload' || kind === 'overload at worst costs') return kind
   if (/credit;/.test(obstacle)) return 'waits for credit'
-  if (/lent pages hold/.test(obstacle)) return 'lent pages hold the buffers of its sender'
   if (/credit updates/.test(obstacle)) return 'buffers for credit updates'
   if (/descriptors/.test(obstacle)) return 'descriptors of a transmit queue'
   if (/receive buffers/.test(obstacle)) return 'its receiver may run out of buffers'

@@ -153,8 +153,7 @@ export function softwareOf(system: System, underWay: UnderWay): SoftwareCosts {
       .filter((flow) => system.lends && flow.movable > 0 && underWay.waits?.(flow) !== false)
       .map(({ destination }) => destination),
   )
-  const told = (flow: SystemFlow) =>
-    starves(flow) || !system.interrupts.suppressRefill || watched.has(flow.destination)
+  const told = (flow: SystemFlow) => starves(flow) || !system.interrupts.suppressRefill || watched.has(flow.destination)
   // What comes of a kick of one that keeps buffers back is with its transfers: the trap is its own.
   const kicks = (flow: SystemFlow) => told(flow) && !isWithheld(system, flow)
   const growth = growthOf(system)
