@@ -57,7 +57,7 @@ export const ELSEWHERE: readonly ExhibitElsewhere[] = [
       },
       {
         file: 'test/virtio/features.test.ts',
-        name: 'FEAT-DEV-02, FEAT-DEV-03: every subset is accepted exactly when it is closed, offered and has VERSION_1',
+        name: 'FEAT-DEV-02, FEAT-DEV-03, RFB-DEV-02: every subset is accepted exactly when it is closed, offered and has VERSION_1',
       },
     ],
   },

@@ -4,7 +4,9 @@
  */
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { LIMIT_MUTANTS, PACKED_LIMIT_MUTANTS } from './limit-mutants.ts'
 import { MUTANTS } from './mutants.ts'
+import { PACKED_MUTANTS } from './packed/packed-mutants.ts'
 import { queueSource } from './queue-sources.ts'
 
 const ROOT = new URL('../../', import.meta.url)
@@ -46,8 +48,12 @@ it('docs/mutation.md explains code that is there', () => {
 })
 
 it('the documents say how many faults were seeded by hand', () => {
-  expect(docs).toContain(`${MUTANTS.length} faults seeded by hand`)
-  expect(readFileSync(new URL('docs/testing.md', ROOT), 'utf8')).toContain(`all ${MUTANTS.length}, and nothing in the`)
+  const [split, packed] = [MUTANTS.length + LIMIT_MUTANTS.length, PACKED_MUTANTS.length + PACKED_LIMIT_MUTANTS.length]
+  expect(docs).toContain(`\n${split} faults of split queues and ${packed} of packed ones, seeded by hand`)
+  expect(docs).toContain(
+    `\`test/testing/mutants.ts\` (${MUTANTS.length}) and \`packed/packed-mutants.ts\` (${PACKED_MUTANTS.length})`,
+  )
+  expect(readFileSync(new URL('docs/testing.md', ROOT), 'utf8')).toContain(`all ${split}, in [mutation.md]`)
 })
 
 const report = process.env.MUTATION_REPORT

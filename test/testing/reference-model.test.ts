@@ -96,7 +96,7 @@ describe('a queue that is wrong is found', () => {
       ],
     }
     expect(() => referenceModel.compare(target, program)).toThrowErrorMatchingInlineSnapshot(`
-      [QueueMismatch: command 4 (publishUsed): used element 65535 is { id: 0, len: 2 }, not { id: 0, len: 1 }
+      [QueueMismatch: command 4 (publishUsed): shows used element { id: 0, len: 2 } at index 65535, not used element { id: 0, len: 1 }
       split ring of 2, EVENT_IDX · descriptors 0x1000 · driver 0x1020 · device 0x102c
       available: flags 0, idx 0, used_event 65535 · used: flags 0, idx 0, avail_event 65535
       referenceModel.compare(target, {
