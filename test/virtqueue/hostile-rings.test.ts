@@ -1,5 +1,5 @@
 /**
- * Our queues under fire: 100 000 hostile rings a run, over every policy, feature and kind of memory. Nothing escapes, nothing
+ * Our queues under fire: 40 000 hostile rings a run, over every policy, feature and kind of memory. Nothing escapes, nothing
  * outside RAM is read or written, every walk ends, and each case is a typed violation or exactly the chain that the
  * specification finds. HOSTILE_RINGS asks for more; a failure prints its seed and case.
  */
@@ -19,7 +19,7 @@ import {
 import { ownDevice, ownDriver } from '../testing/own-queue-targets.ts'
 
 const SEED = Number(process.env.HOSTILE_SEED ?? 20260802)
-const RINGS = Number(process.env.HOSTILE_RINGS ?? 100_000)
+const RINGS = Number(process.env.HOSTILE_RINGS ?? 40_000)
 
 const BOOLEANS = [false, true]
 const POLICIES: readonly ViolationPolicy[] = ['reject', 'latch', 'needs-reset']
