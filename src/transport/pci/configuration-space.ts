@@ -70,6 +70,8 @@ export class ConfigurationSpace {
     }
     const msix = capability(pci.CAP_MSIX, 12)
     this.msixControl = msix + 2
+    this.#set(this.msixControl, 2, vectors - 1)
+    this.#allow(this.msixControl, 2, pci.MSIX_ENABLE | pci.MSIX_FUNCTION_MASK)
     // Table and pending bits are in BAR 1.
     this.#set(msix + 4, 4, 1)
     this.#set(msix + 8, 4, pendingStart | 1)

@@ -24,10 +24,7 @@ export class MsixTable {
     return (this.#control & MSIX_ENABLE) !== 0
   }
 
-  get control(): number {
-    return this.#control | (this.vectors - 1)
-  }
-
+  /** Message control, as the guest wrote it. */
   set control(value: number) {
     this.#control = value & (MSIX_ENABLE | MSIX_FUNCTION_MASK)
     for (let vector = 0; vector < this.vectors; vector++) this.#flush(vector)

@@ -124,11 +124,6 @@ export class PciFunction<C extends DeviceContract = DeviceContract> {
     const status = PCI.STATUS - offset
     // The interrupt status is live, whatever the width of the read.
     if (this.#isr !== 0 && status >= 0 && status < width) value = (value | (STATUS_INTERRUPT << (8 * status))) >>> 0
-    if (this.#msix !== null && this.#space.msixControl !== 0) {
-      const control = this.#space.msixControl - offset
-      if (control === 0 && width === 2) return this.#msix.control
-      if (control === 2 && width === 4) return ((value & 0xffff) | (this.#msix.control << 16)) >>> 0
-    }
     return value
   }
 
@@ -141,14 +136,9 @@ export class PciFunction<C extends DeviceContract = DeviceContract> {
       this.#throughWindow(window, width, value)
       return
     }
-    const control = this.#space.msixControl - offset
-    if (this.#msix !== null && ((control === 0 && width === 2) || (control === 2 && width === 4))) {
-      this.#msix.control = (width === 2 ? value : value >>> 16) & 0xffff
-      // What was signalled by one kind of interrupt is not by the other.
-      this.#setIsr(this.#isr)
-      return
-    }
     this.#space.write(offset, width, value)
+    if (this.#msix !== null) this.#msix.control = this.#space.read(this.#space.msixControl, 2)
+    // INTx may be off now, or interrupts be messages.
     this.#setIsr(this.#isr)
   }
 

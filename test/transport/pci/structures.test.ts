@@ -210,7 +210,9 @@ describe('interrupts', () => {
     expect([messages, pci.readBar(1, pending, 4)]).toEqual([[], 2])
     pci.writeBar(1, 16 + 12, 4, 0)
     expect([messages.length, pci.readBar(1, pending, 4)]).toEqual([1, 0])
-    pci.writeConfig(at + 2, 2, 0xc000)
+    // Message control, by a byte and by the word that it is half of.
+    pci.writeConfig(at + 3, 1, 0xc0)
+    expect([pci.readConfig(at + 3, 1), pci.readConfig(at, 4) >>> 16]).toEqual([0xc0, 0xc001])
     device.registers.notifyUsed(0)
     device.registers.notifyUsed(0)
     expect(messages.length).toBe(1)
