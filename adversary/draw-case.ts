@@ -88,7 +88,8 @@ export function drawCase(seed: number, index: number): DrawnCase {
     vms,
     flows,
     ...chainsOf(flows),
-    broker,
+    // Drawn last: what came before stays what it was.
+    broker: random.chance(0.3) ? { ...broker, tolerance: Math.round(logUniform(random, 50_000, 5_000_000)) } : broker,
   }
   return { scenario, calibration: costs.calibration, attack: null, costs: costs.kind, overload }
 }

@@ -124,6 +124,7 @@ export function ingredientsOf({
     ['shared cores', some(new Set(vms.map(({ core }) => core)).size < vms.length)],
     ['buffers', vms.some(({ buffers }) => buffers) ? 'unaligned' : 'page-aligned'],
     ['small queue', some(vms.some(({ queue }) => queue !== undefined))],
+    ['own tolerance', some(broker.tolerance !== undefined)],
     ['flows', String(flows.length)],
     ['chains', chains === undefined ? 'none' : fansOut ? 'fan-out' : 'line'],
     [
