@@ -67,9 +67,10 @@ export function afterNs(
         : tlbRefillsWithin(system, software, core, windowNs, spans)
     return waitsNs + guestNs + load.within(windowNs) + throttledWithin(system, core, windowNs)
   })
-  // Whichever core took the DMA's interrupt, or moved pages, tells the receiver's.
+  // Whichever core took the DMA's interrupt, or moved pages, tells the receiver's: of whatever has arrived, copied messages as well.
   const roamedNs = roams ? starts.solve('roamed', 0, softwareWithin) : 0
-  const movedNs = flow.pages !== 'copied' || roams ? worst(CostOp.sgi) + roamedNs : 0
+  const moves = system.flows.some(({ pages }) => pages !== 'copied')
+  const movedNs = moves || roams ? worst(CostOp.sgi) + roamedNs : 0
   const toldNs = design === 'floating' ? movedNs : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
   return toldNs + handledNs
 }

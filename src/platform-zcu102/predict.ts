@@ -169,7 +169,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
       }),
     }
   })
-  const chains = chainsOf(scenario, system, drains ? state : null)
+  const chains = chainsOf(scenario, system, drains ? { ...state, known } : null)
   const bounded = flows.every(({ endToEndNs }) => endToEndNs !== null)
   const utilization = utilizationOf(regulated)
   const obstacles = bounded ? [] : reasonsOf(system, state, utilization, statics)
