@@ -110,10 +110,10 @@ export function messageCharges(system: System, flow: SystemFlow, completions = 1
 export function announcedElsewhere(system: System): boolean {
   let elsewhere = elsewhereIn.get(system)
   if (elsewhere === undefined) {
-    const { flows, roams, vmCores } = system
+    const { flows, moves, roams, vmCores } = system
     const receivers = new Set(flows.map(({ destination }) => destination))
     const cores = new Set([...receivers].map((vm) => vmCores[vm]))
-    elsewhere = roams || cores.size < receivers.size || flows.some(({ pages }) => pages !== 'copied')
+    elsewhere = moves || roams || cores.size < receivers.size
     elsewhereIn.set(system, elsewhere)
   }
   return elsewhere

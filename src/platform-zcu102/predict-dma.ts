@@ -201,9 +201,8 @@ export function timesLeftToGuests({ interrupts, vmCores }: System, costs: Softwa
  * of another message passes so much later.
  */
 export function besideDmaNs(system: System, software: SoftwareCosts, flow: SystemFlow): number {
-  const { chains, design, flows, fullPieceNs, interrupts, regulator, roams, worst } = system
-  if (design === 'dedicated' || chains || regulator.kind === 'bucket') return 0
-  if (flows.some(({ pages }) => pages !== 'copied')) return 0
+  const { chains, design, fullPieceNs, interrupts, moves, regulator, roams, worst } = system
+  if (design === 'dedicated' || chains || moves || regulator.kind === 'bucket') return 0
   // Times that the DMA was idle before.
   const idle = timesLeftToGuests(system, software, flow)
   const told = interrupts.coalesceCount === 1 && !roams

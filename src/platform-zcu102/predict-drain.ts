@@ -245,7 +245,7 @@ function drainOfParts(
  * guests do; or, of their handlers, what can be pending whenever the broker has left something to them.
  */
 function guestsAloneNs(system: System, costs: SoftwareCosts, reaches: readonly number[], windowNs: number): number {
-  const { cores, design, flows, throttles, vmCores, worst } = system
+  const { cores, design, flows, moves, throttles, vmCores, worst } = system
   const { pollingNs } = system.interrupts
   let doneNs = 0
   let times = 1 + costs.waitsOnce
@@ -257,7 +257,6 @@ function guestsAloneNs(system: System, costs: SoftwareCosts, reaches: readonly n
   const allNs = deviceWorkWithin(system, costs, windowNs, reaches)
   const polls = pollingNs > 0 ? vmCores.length * (Math.floor(windowNs / pollingNs) + 2) : 0
   const handlers = HANDLED_LATER * vmCores.length * times + polls
-  const moves = flows.some(({ pages }) => pages !== 'copied')
   const sends = cores.reduce((sum, core) => sum + sendsWithin(system, core, windowNs, reaches), 0)
   const pendingNs = handlers * worst(CostOp.guestIsr) + sends * worst(CostOp.guestSend)
   // A core that moves pages leaves the broker whenever its guests have something to do.

@@ -39,12 +39,11 @@ export function longestHoldNs(system: System): number {
 
 /** What one step is charged at most. */
 export function holdCharges(system: System): Charges {
-  const { chains, cores, design, flows, lends, vmCores } = system
+  const { chains, cores, design, lends, moves, vmCores } = system
   const floating = design === 'floating'
   const vms = vmCores.length
   // A step serves one doorbell or one reset; the dedicated broker's serves those of all VMs.
   const served = floating ? 1 : vms
-  const moves = flows.some(({ pages }) => pages !== 'copied')
   // A VM whose first buffer is taken, and buffers before it that go back; in batches that take several, what the last one is more than asked for.
   const chained = chains ? EXTEND_BATCH : 0
   const looked = lends ? vms * (LOOK_BATCH + LONGEST_BUFFER - 1) : 0

@@ -43,7 +43,7 @@ export function afterNs(
   softwareWithin: (windowNs: number) => number,
   starts: Starts,
 ): number {
-  const { design, interrupts, roams, vmCores, worst } = system
+  const { design, interrupts, moves, roams, vmCores, worst } = system
   const core = flow.destinationCore
   const handlerNs = worst(CostOp.guestIsr)
   const interruptNs = interruptWorstNs(system)
@@ -69,7 +69,6 @@ export function afterNs(
   })
   // Whichever core took the DMA's interrupt, or moved pages, tells the receiver's: of whatever has arrived, copied messages as well.
   const roamedNs = roams ? starts.solve('roamed', 0, softwareWithin) : 0
-  const moves = system.flows.some(({ pages }) => pages !== 'copied')
   const movedNs = moves || roams ? worst(CostOp.sgi) + roamedNs : 0
   const toldNs = design === 'floating' ? movedNs : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
   return toldNs + handledNs

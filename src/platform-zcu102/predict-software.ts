@@ -325,7 +325,7 @@ function transfersAtMost(pieces: number, growth: Growth): number {
 }
 
 function stepNs(system: System, underWay: UnderWay): number {
-  const { chains, controls, cores, design, flows, interrupts, lends, vmCores, worst } = system
+  const { chains, controls, cores, design, flows, interrupts, lends, moves, vmCores, worst } = system
   const floating = design === 'floating'
   const receivers = new Set(flows.map(({ destination }) => destination)).size
   // Of one that has run out of them, as many as a transfer takes.
@@ -339,10 +339,7 @@ function stepNs(system: System, underWay: UnderWay): number {
   const refilled = firsts * receivers + chained + forPages.buffers + controls
   // Every call that takes buffers may be one batch of lent pages that come back.
   const batches = 2 * receivers + (chains ? EXTEND_BATCH / CHAIN_BATCH : 0) + forPages.batches + controls
-  const announced = Math.min(
-    ANNOUNCE_BATCH,
-    (chains || flows.some(({ pages }) => pages !== 'copied') ? ANNOUNCE_BATCH : 1) + controls,
-  )
+  const announced = Math.min(ANNOUNCE_BATCH, (chains || moves ? ANNOUNCE_BATCH : 1) + controls)
   const messages = sum(flows, (flow) => underWay.messages(flow))
   // With the last pages that were lent, messages are over that were announced long ago.
   const lent = MOST_UNDER_WAY * sum(flows, ({ pages, pieces }) => (pages === 'copied' ? 0 : pieces))

@@ -68,6 +68,8 @@ export interface System {
   /** Cores that have VMs, ascending. */
   readonly cores: readonly number[]
   readonly chains: boolean
+  /** Pages of some flow may be exchanged or lent. */
+  readonly moves: boolean
   /** Pages that are moved are lent, not exchanged. */
   readonly lends: boolean
   /** Pages moved together, from which on all translations of a VM are invalidated at once. */
@@ -145,6 +147,7 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
     vmCores: vms.map(({ core }) => core),
     cores: [...new Set(vms.map(({ core }) => core))].sort((a, b) => a - b),
     chains,
+    moves: flows.some(({ pages }) => pages !== 'copied'),
     lends: design === 'floating' && broker.transfer === 'lend',
     flushPages: broker.flushPages,
     roams: design === 'floating' && broker.memguard === 'retarget' && throttles.size > 0,
