@@ -2,12 +2,18 @@
  * What every transport does for its device: the hooks of a user are called so that what they throw breaks the device and nobody
  * else, and work that a turn's bound left over is gone on with.
  */
-import { checkFunction } from '../internal/check-option.ts'
+import { checkFunction, checkMethods, checkObject } from '../internal/check-option.ts'
 import { watchPromise } from '../internal/watch-promise.ts'
 import type { DeviceRegisters } from '../virtio/index.ts'
 
 /** Turns of the device before the event loop has its own. */
 const TURNS_IN_A_ROW = 1024
+
+/** Something with registers that a transport can attach to. Throws `VirtioError` INVALID_OPTION. */
+export function checkDevice(device: { readonly registers: unknown }): void {
+  checkObject('device', device, 'a device, with registers')
+  checkMethods('device.registers', device.registers, 'DeviceRegisters', ['attach', 'notify', 'poll'])
+}
 
 /**
  * A hook of the user's as either side calls it: what it throws, or rejects with, is a fault of the device, which needs a reset, for a

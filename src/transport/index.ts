@@ -8,6 +8,7 @@ export type { MsixMessage, PciBus } from './pci/bus.ts'
 export type { SendMessage } from './pci/msix.ts'
 export { PciFunction, type PciFunctionOptions } from './pci/pci-function.ts'
 export { PciTransport, type PciTransportOptions } from './pci/pci-transport.ts'
+export type { RegisterDeviceOptions } from './register-device.ts'
 export type { RegisterTransportOptions } from './register-transport.ts'
 export {
   type BufferAllocator,

@@ -20,7 +20,7 @@ import type {
   QueueAddresses,
 } from '../virtio/index.ts'
 import { heapOf } from './buffer-heap.ts'
-import { afterEvents, deviceHook } from './device-host.ts'
+import { afterEvents, checkDevice, deviceHook } from './device-host.ts'
 
 /** Options of `SharedMemoryTransport`: memory, hooks for its two edges, and what the device may see of the memory. */
 export interface SharedMemoryOptions {
@@ -106,8 +106,7 @@ export class SharedMemoryTransport<C extends DeviceContract = DeviceContract> im
 
   /** Throws `VirtioError` INVALID_OPTION, INVALID_GRANT for a range that is not the driver's to grant, DEVICE_IN_USE. */
   constructor(device: TransportableDevice<C>, options: SharedMemoryOptions = {}) {
-    checkObject('device', device, 'a device, with registers')
-    checkMethods('device.registers', device.registers, 'DeviceRegisters', ['attach', 'notify', 'poll'])
+    checkDevice(device)
     checkOptions(options)
     if (device.contract !== undefined) this.contract = device.contract
     this.registers = device.registers

@@ -2,30 +2,17 @@
  * The device side of virtio over MMIO (virtio 1.4 §4.2): a window of registers that an emulator puts at an address of its own. A
  * synchronous state machine: `read` and `write` of a width in, the level of one interrupt line out.
  */
-import { checkInteger, checkMemory, checkMethods, checkObject, MAX_U32 } from '../../internal/check-option.ts'
-import type { GuestMemory } from '../../memory/index.ts'
+import { checkInteger, MAX_U32 } from '../../internal/check-option.ts'
 import type { DeviceContract, DeviceRegisters } from '../../virtio/index.ts'
-import { protocolViolation } from '../../virtio/protocol-violation.ts'
-import { type AccessWidth, bytesOf, checkAccess, wordOf } from '../access.ts'
-import { DeviceLoop, deviceHook } from '../device-host.ts'
+import { type AccessWidth, checkAccess } from '../access.ts'
+import { RegisterDevice, type RegisterDeviceOptions } from '../register-device.ts'
 import type { TransportableDevice } from '../shared-memory.ts'
 import * as reg from './registers.ts'
 
 /** Options of `MmioWindow`: the guest's memory, and where its interrupt goes. */
-export interface MmioWindowOptions {
-  /** Guest-physical memory, as far as the device may touch it. */
-  readonly memory: GuestMemory
-  /**
-   * The level of the interrupt line changed: true up, false down. Called from within a register access of the driver, or when the device
-   * was woken; it must not run the driver inline.
-   */
-  readonly interruptLine: (level: boolean) => void
+export interface MmioWindowOptions extends RegisterDeviceOptions {
   /** What VendorID reads. Default 0. */
   readonly vendorId?: number
-  /** As for `SharedMemoryTransport`: call `registers.poll()` later, until that says false. Default: in a microtask. */
-  readonly workLeft?: () => void
-  /** The device wrote this range of guest memory. An emulator that translates code throws away what it has of it. */
-  readonly onDeviceWrite?: (address: number, lengthBytes: number) => void
 }
 
 /**
@@ -34,37 +21,22 @@ export interface MmioWindowOptions {
  */
 export class MmioWindow<C extends DeviceContract = DeviceContract> {
   readonly registers: DeviceRegisters
+  readonly #device: RegisterDevice
   readonly #vendorId: number
-  readonly #setLine: (level: boolean) => void
-  readonly #leaveWork: () => void
-  #line = false
-  /** The queue whose reset was asked for and is not done; -1: none. */
-  #resetting = -1
 
   /** Throws `VirtioError` INVALID_OPTION, or DEVICE_IN_USE when the device has a transport. */
   constructor(device: TransportableDevice<C>, options: MmioWindowOptions) {
-    checkObject('device', device, 'a device, with registers')
-    checkMethods('device.registers', device.registers, 'DeviceRegisters', ['attach', 'notify', 'poll'])
-    checkObject('options', options)
-    const { memory, interruptLine, vendorId = 0, workLeft, onDeviceWrite } = options
-    checkMemory('memory', memory)
-    checkInteger('vendorId', vendorId, 0, MAX_U32)
+    this.#device = new RegisterDevice(device, options)
     this.registers = device.registers
+    const { vendorId = 0 } = options
+    checkInteger('vendorId', vendorId, 0, MAX_U32)
     this.#vendorId = vendorId
-    this.#setLine = deviceHook(this.registers, 'interruptLine', interruptLine)
-    const loop = new DeviceLoop(this.registers)
-    this.#leaveWork = workLeft === undefined ? () => loop.schedule() : deviceHook(this.registers, 'workLeft', workLeft)
-    this.registers.attach({
-      memory,
-      ...(onDeviceWrite !== undefined && { onDeviceWrite: deviceHook(this.registers, 'onDeviceWrite', onDeviceWrite) }),
-      raiseInterrupt: () => this.#updateLine(),
-      requestPoll: this.#leaveWork,
-    })
+    this.#device.attach(() => this.#updateLine())
   }
 
   /** The level of the interrupt line: up while InterruptStatus is not 0 (MMIO-REG-DEV-03). */
   get interruptLine(): boolean {
-    return this.#line
+    return this.#device.line
   }
 
   /**
@@ -73,7 +45,7 @@ export class MmioWindow<C extends DeviceContract = DeviceContract> {
    */
   read(offset: number, width: AccessWidth): number {
     checkAccess(offset, width, 2 ** 32)
-    if (offset >= reg.CONFIG) return this.#readConfig(offset - reg.CONFIG, width)
+    if (offset >= reg.CONFIG) return this.#device.readConfig(offset - reg.CONFIG, width)
     if (!this.#isWord(offset, width)) return 0
     const { registers } = this
     switch (offset) {
@@ -106,11 +78,11 @@ export class MmioWindow<C extends DeviceContract = DeviceContract> {
         // There is no region, whichever was selected: length and base are all ones (§4.2.2).
         return MAX_U32
       case reg.QUEUE_RESET:
-        return this.#queueReset() ? 1 : 0
+        return this.#device.queueResets.isUnderWay() ? 1 : 0
       case reg.CONFIG_GENERATION:
         return registers.configGeneration >>> 0
       default:
-        this.#refuse('MMIO-REG-DRV-03', `a read at ${hex(offset)}, where no register can be read`)
+        this.#device.refuse('MMIO-REG-DRV-03', `a read at ${hex(offset)}, where no register can be read`)
         return 0
     }
   }
@@ -120,11 +92,8 @@ export class MmioWindow<C extends DeviceContract = DeviceContract> {
     checkAccess(offset, width, 2 ** 32)
     checkInteger('value', value, 0, MAX_U32)
     if (offset >= reg.CONFIG) {
-      this.#writeConfig(offset - reg.CONFIG, width, value)
-      return
-    }
-    if (!this.#isWord(offset, width)) return
-    this.#writeRegister(offset, value)
+      this.#device.writeConfig(offset - reg.CONFIG, width, value)
+    } else if (this.#isWord(offset, width)) this.#writeRegister(offset, value)
     this.#updateLine()
   }
 
@@ -149,33 +118,32 @@ export class MmioWindow<C extends DeviceContract = DeviceContract> {
       case reg.QUEUE_READY:
         if (value === 1) registers.enableQueue()
         else if (value === 0) registers.disableQueue()
-        else this.#refuse('MMIO-REG-DRV-16', `${value} written to QueueReady, which takes 0 or 1`)
+        else this.#device.refuse('MMIO-REG-DRV-16', `${value} written to QueueReady, which takes 0 or 1`)
         return
       case reg.QUEUE_NOTIFY:
-        if (registers.notify(value)) this.#leaveWork()
+        this.#device.notify(value)
         return
       case reg.INTERRUPT_ACK:
         registers.acknowledgeInterrupts(value)
         return
       case reg.STATUS:
         registers.writeStatus(value)
-        if (value === 0) this.#resetting = -1
+        if (value === 0) this.#device.queueResets.clear()
         return
       case reg.SHM_SEL:
         // No region is there to be selected.
         return
       case reg.QUEUE_RESET:
         if (value !== 1) {
-          this.#refuse('MMIO-REG-DRV-21', `${value} written to QueueReset, which takes 1`)
+          this.#device.refuse('MMIO-REG-DRV-21', `${value} written to QueueReset, which takes 1`)
           return
         }
-        registers.resetQueue()
-        this.#resetting = registers.queueEnabled ? registers.queueSelect : -1
+        this.#device.queueResets.ask()
         return
       default: {
         const area = reg.QUEUE_AREAS.findIndex((halves) => halves.includes(offset as never))
         if (area < 0) {
-          this.#refuse('MMIO-REG-DRV-02', `a write at ${hex(offset)}, where no register can be written`)
+          this.#device.refuse('MMIO-REG-DRV-02', `a write at ${hex(offset)}, where no register can be written`)
           return
         }
         const half = offset === reg.QUEUE_AREAS[area]![1] ? 1 : 0
@@ -184,42 +152,14 @@ export class MmioWindow<C extends DeviceContract = DeviceContract> {
     }
   }
 
-  /** Whether the selected queue is under a reset that was asked for: a model may use the queue for a while. */
-  #queueReset(): boolean {
-    const { registers } = this
-    if (this.#resetting !== registers.queueSelect || this.#resetting < 0) return false
-    registers.resetQueue()
-    if (!registers.queueEnabled) this.#resetting = -1
-    return this.#resetting >= 0
-  }
-
-  /** Bytes past the end of the configuration read 0. */
-  #readConfig(offset: number, width: AccessWidth): number {
-    const bytes = new Uint8Array(width)
-    this.registers.readConfig(offset, bytes)
-    return wordOf(bytes, width)
-  }
-
-  #writeConfig(offset: number, width: AccessWidth, value: number): void {
-    this.registers.writeConfig(offset, bytesOf(value, width))
-    this.#updateLine()
-  }
-
   #isWord(offset: number, width: AccessWidth): boolean {
     if (width === 4 && offset % 4 === 0) return true
-    this.#refuse('MMIO-REG-DRV-04', `${width} bytes at ${hex(offset)}: registers are accessed as aligned words`)
+    this.#device.refuse('MMIO-REG-DRV-04', `${width} bytes at ${hex(offset)}: registers are accessed as aligned words`)
     return false
   }
 
   #updateLine(): void {
-    const level = this.registers.interruptStatus !== 0
-    if (level === this.#line) return
-    this.#line = level
-    this.#setLine(level)
-  }
-
-  #refuse(clause: string, message: string): void {
-    this.registers.reportViolation(protocolViolation('register-access', clause, message))
+    this.#device.line = this.registers.interruptStatus !== 0
   }
 }
 

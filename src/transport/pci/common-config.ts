@@ -1,6 +1,7 @@
 /** The common configuration of a device over PCI (virtio 1.4 §4.1.4.3): fields of a width each, over the device's registers. */
 import { type DeviceRegisters, FEATURES_OK } from '../../virtio/index.ts'
 import type { AccessWidth } from '../access.ts'
+import type { RegisterDevice } from '../register-device.ts'
 import { COMMON, NO_VECTOR } from './registers.ts'
 
 /** Fields by offset: how wide they are. The addresses of a queue are six words. */
@@ -33,23 +34,23 @@ const READ_ONLY: ReadonlySet<number> = new Set([
 ])
 
 export class CommonConfig {
+  readonly #device: RegisterDevice
   readonly #registers: DeviceRegisters
-  readonly #refuse: (clause: string, message: string) => void
   /** Vectors that the function has; 0: it has no MSI-X. */
   readonly #vectors: number
   configVector = NO_VECTOR
   readonly queueVectors: number[]
   /** What the driver wrote, by window: it reads it back (PCI-COM-DEV-04). */
   readonly #driverFeatures = new Map<number, number>()
-  #resetting = -1
   /** Eight bits change once for any number of changes between two reads, so they cannot wrap to the same. */
   #generation = 0
   #seenGeneration = 0
 
-  constructor(registers: DeviceRegisters, vectors: number, refuse: (clause: string, message: string) => void) {
+  constructor(device: RegisterDevice, vectors: number) {
+    const { registers } = device
+    this.#device = device
     this.#registers = registers
     this.#vectors = vectors
-    this.#refuse = refuse
     this.queueVectors = Array(registers.queueCount).fill(NO_VECTOR) as number[]
     this.#seenGeneration = registers.configGeneration
   }
@@ -59,7 +60,7 @@ export class CommonConfig {
     this.configVector = NO_VECTOR
     this.queueVectors.fill(NO_VECTOR)
     this.#driverFeatures.clear()
-    this.#resetting = -1
+    this.#device.queueResets.clear()
   }
 
   read(offset: number, width: AccessWidth): number {
@@ -95,7 +96,7 @@ export class CommonConfig {
       case COMMON.QUEUE_NOTIF_CONFIG_DATA:
         return 0
       case COMMON.QUEUE_RESET:
-        return this.#queueReset() ? 1 : 0
+        return this.#device.queueResets.isUnderWay() ? 1 : 0
       default: {
         const word = (offset - COMMON.QUEUE_DESC) / 4
         return registers.readQueueAddress((word >> 1) as 0 | 1 | 2, (word & 1) as 0 | 1)
@@ -107,7 +108,7 @@ export class CommonConfig {
     if (!this.#isField(offset, width)) return
     const registers = this.#registers
     if (READ_ONLY.has(offset)) {
-      this.#refuse('PCI-COM-DRV-01', `a write of the read-only field at ${offset} of the common configuration`)
+      this.#device.refuse('PCI-COM-DRV-01', `a write of the read-only field at ${offset} of the common configuration`)
       return
     }
     switch (offset) {
@@ -137,15 +138,14 @@ export class CommonConfig {
         return
       case COMMON.QUEUE_ENABLE:
         if (value === 1) registers.enableQueue()
-        else this.#refuse('PCI-COM-DRV-06', `${value} written to queue_enable, which takes 1`)
+        else this.#device.refuse('PCI-COM-DRV-06', `${value} written to queue_enable, which takes 1`)
         return
       case COMMON.QUEUE_RESET:
         if (value !== 1) {
-          this.#refuse('PCI-COM-DRV-07', `${value} written to queue_reset, which takes 1`)
+          this.#device.refuse('PCI-COM-DRV-07', `${value} written to queue_reset, which takes 1`)
           return
         }
-        registers.resetQueue()
-        this.#resetting = registers.queueEnabled ? registers.queueSelect : -1
+        this.#device.queueResets.ask()
         return
       default: {
         const word = (offset - COMMON.QUEUE_DESC) / 4
@@ -178,20 +178,11 @@ export class CommonConfig {
     return this.#generation
   }
 
-  /** Whether the selected queue is under a reset that was asked for: a model may use the queue for a while. */
-  #queueReset(): boolean {
-    const registers = this.#registers
-    if (this.#resetting !== registers.queueSelect || this.#resetting < 0) return false
-    registers.resetQueue()
-    if (!registers.queueEnabled) this.#resetting = -1
-    return this.#resetting >= 0
-  }
-
   #isField(offset: number, width: AccessWidth): boolean {
     const own = WIDTHS.get(offset)
     if (own === width) return true
     const what = own === undefined ? 'no field begins there' : `the field has ${own}`
-    this.#refuse('PCI-LAY-DRV-01', `${width} bytes at ${offset} of the common configuration: ${what}`)
+    this.#device.refuse('PCI-LAY-DRV-01', `${width} bytes at ${offset} of the common configuration: ${what}`)
     return false
   }
 }

@@ -2,25 +2,16 @@
  * The device side of virtio over PCI (virtio 1.4 §4.1), without legacy interface: a function with 256 bytes of configuration space and
  * its BARs, to be plugged into an emulator's bus. A synchronous state machine: accesses in, an INTx level or MSI-X messages out.
  */
-import {
-  checkInteger,
-  checkMemory,
-  checkMethods,
-  checkObject,
-  checkWord,
-  MAX_U32,
-  refuseOption,
-} from '../../internal/check-option.ts'
-import type { GuestMemory } from '../../memory/index.ts'
+import { checkInteger, checkWord, MAX_U32, refuseOption } from '../../internal/check-option.ts'
 import {
   type DeviceContract,
   type DeviceRegisters,
   VIRTIO_INTERRUPT_CONFIG,
   VIRTIO_INTERRUPT_USED,
 } from '../../virtio/index.ts'
-import { protocolViolation } from '../../virtio/protocol-violation.ts'
-import { type AccessWidth, bytesOf, checkAccess, lowBytes, wordOf } from '../access.ts'
-import { DeviceLoop, deviceHook } from '../device-host.ts'
+import { type AccessWidth, checkAccess, lowBytes } from '../access.ts'
+import { deviceHook } from '../device-host.ts'
+import { RegisterDevice, type RegisterDeviceOptions } from '../register-device.ts'
 import type { TransportableDevice } from '../shared-memory.ts'
 import { type BarLayout, barLayout } from './bar-layout.ts'
 import { CommonConfig } from './common-config.ts'
@@ -28,22 +19,14 @@ import { ConfigurationSpace } from './configuration-space.ts'
 import { MsixTable, type SendMessage } from './msix.ts'
 import { CFG_PCI, COMMAND_INTX_OFF, NO_VECTOR, PCI, STATUS_INTERRUPT } from './registers.ts'
 
-/** Options of `PciFunction`: the guest's memory, where its interrupts go, and what its BARs look like. */
-export interface PciFunctionOptions {
-  /** Guest-physical memory, as far as the device may touch it. */
-  readonly memory: GuestMemory
-  /** The level of INTx changed. Must not run the driver inline. */
-  readonly interruptLine: (level: boolean) => void
+/** Options of `PciFunction`: the guest's memory, where its interrupts go (`interruptLine` is INTx), and what its BARs look like. */
+export interface PciFunctionOptions extends RegisterDeviceOptions {
   /** A message-signalled interrupt. Left out, the function has no MSI-X. Must not run the driver inline. */
   readonly sendMessage?: SendMessage
   /** Entries of the MSI-X table, 1 to 2048. Default: one for the configuration and one for each queue. */
   readonly vectors?: number
   /** BAR 0 in memory (16 KiB, default), or in I/O space (256 bytes: at most 16 queues and 64 bytes of configuration). */
   readonly bar?: 'memory' | 'io'
-  /** As for `SharedMemoryTransport`: call `registers.poll()` later, until that says false. Default: in a microtask. */
-  readonly workLeft?: () => void
-  /** The device wrote this range of guest memory. An emulator that translates code throws away what it has of it. */
-  readonly onDeviceWrite?: (address: number, lengthBytes: number) => void
 }
 
 /** Ids of modern devices end at 0x107f (PCI-ID-DEV-05). */
@@ -52,23 +35,18 @@ const MOST_TYPES = 0x3f
 /** A virtio device as a PCI function. Hand it the guest's accesses to its configuration space and its BARs. */
 export class PciFunction<C extends DeviceContract = DeviceContract> {
   readonly registers: DeviceRegisters
+  readonly #device: RegisterDevice
   readonly #layout: BarLayout
   readonly #common: CommonConfig
   readonly #space: ConfigurationSpace
   readonly #msix: MsixTable | null
-  readonly #setLine: (level: boolean) => void
-  readonly #leaveWork: () => void
   #isr = 0
-  #line = false
 
   /** Throws `VirtioError` INVALID_OPTION, or DEVICE_IN_USE when the device has a transport. */
   constructor(device: TransportableDevice<C>, options: PciFunctionOptions) {
-    checkObject('device', device, 'a device, with registers')
-    checkMethods('device.registers', device.registers, 'DeviceRegisters', ['attach', 'notify', 'poll'])
-    checkObject('options', options)
-    const { memory, interruptLine, sendMessage, vectors, bar = 'memory', workLeft, onDeviceWrite } = options
+    this.#device = new RegisterDevice(device, options)
     const { registers } = device
-    checkMemory('memory', memory)
+    const { sendMessage, vectors, bar = 'memory' } = options
     checkWord('bar', bar, ['memory', 'io'])
     if (vectors !== undefined) checkInteger('vectors', vectors, 1, 2048)
     if (registers.deviceId > MOST_TYPES) {
@@ -79,22 +57,12 @@ export class PciFunction<C extends DeviceContract = DeviceContract> {
       )
     }
     this.registers = registers
-    this.#setLine = deviceHook(registers, 'interruptLine', interruptLine)
     const send = sendMessage === undefined ? null : deviceHook(registers, 'sendMessage', sendMessage)
-    const loop = new DeviceLoop(registers)
-    this.#leaveWork = workLeft === undefined ? () => loop.schedule() : deviceHook(registers, 'workLeft', workLeft)
     this.#msix = send === null ? null : new MsixTable(vectors ?? registers.queueCount + 1, send)
     this.#layout = barLayout(bar, registers.queueCount, registers.config.lengthBytes, this.#msix?.vectors ?? 0)
     this.#space = new ConfigurationSpace(registers.deviceId, this.#layout)
-    this.#common = new CommonConfig(registers, this.#msix?.vectors ?? 0, (clause, message) =>
-      this.#refuse(clause, message),
-    )
-    registers.attach({
-      memory,
-      ...(onDeviceWrite !== undefined && { onDeviceWrite: deviceHook(registers, 'onDeviceWrite', onDeviceWrite) }),
-      raiseInterrupt: (reason, queue) => this.#raise(reason, queue),
-      requestPoll: this.#leaveWork,
-    })
+    this.#common = new CommonConfig(this.#device, this.#msix?.vectors ?? 0)
+    this.#device.attach((reason, queue) => this.#raise(reason, queue))
   }
 
   /** Bytes of each BAR, 0 for one that is not there. */
@@ -104,7 +72,7 @@ export class PciFunction<C extends DeviceContract = DeviceContract> {
 
   /** The level of INTx. */
   get interruptLine(): boolean {
-    return this.#line
+    return this.#device.line
   }
 
   /**
@@ -154,9 +122,9 @@ export class PciFunction<C extends DeviceContract = DeviceContract> {
     }
     if (offset >= isr.start && offset < isr.start + isr.bytes) return offset === isr.start ? this.#readIsr() : 0
     if (offset >= config.start && offset < config.start + config.bytes)
-      return this.#readDevice(offset - config.start, width)
+      return this.#device.readConfig(offset - config.start, width)
     if (offset >= notify.start && offset < notify.start + notify.bytes) return 0
-    this.#refuse('PCI-CAP-DRV-06', `a read at ${hex(offset)} of BAR 0, where no structure is`)
+    this.#device.refuse('PCI-CAP-DRV-06', `a read at ${hex(offset)} of BAR 0, where no structure is`)
     return 0
   }
 
@@ -177,8 +145,8 @@ export class PciFunction<C extends DeviceContract = DeviceContract> {
     } else if (offset >= notify.start && offset < notify.start + notify.bytes) {
       this.#notify(offset - notify.start, width, value)
     } else if (offset >= config.start && offset < config.start + config.bytes) {
-      this.registers.writeConfig(offset - config.start, bytesOf(value, width))
-    } else this.#refuse('PCI-CAP-DRV-09', `a write at ${hex(offset)} of BAR 0, where nothing can be written`)
+      this.#device.writeConfig(offset - config.start, width, value)
+    } else this.#device.refuse('PCI-CAP-DRV-09', `a write at ${hex(offset)} of BAR 0, where nothing can be written`)
   }
 
   // -- structures of BAR 0
@@ -190,23 +158,17 @@ export class PciFunction<C extends DeviceContract = DeviceContract> {
     return value
   }
 
-  #readDevice(offset: number, width: AccessWidth): number {
-    const bytes = new Uint8Array(width)
-    this.registers.readConfig(offset, bytes)
-    return wordOf(bytes, width)
-  }
-
   #notify(offset: number, width: AccessWidth, value: number): void {
     const { multiplier } = this.#layout
     if (width !== 2 || offset % multiplier !== 0) {
-      this.#refuse('PCI-KICK-DRV-01', `a kick of ${width} bytes at ${offset} of the notification structure`)
+      this.#device.refuse('PCI-KICK-DRV-01', `a kick of ${width} bytes at ${offset} of the notification structure`)
       return
     }
     if (value !== offset / multiplier) {
-      this.#refuse('PCI-KICK-DRV-03', `queue ${value} kicked at the doorbell of queue ${offset / multiplier}`)
+      this.#device.refuse('PCI-KICK-DRV-03', `queue ${value} kicked at the doorbell of queue ${offset / multiplier}`)
       return
     }
-    if (this.registers.notify(value)) this.#leaveWork()
+    this.#device.notify(value)
   }
 
   /** A reset of the device ended, in a write of the status or in a later read. */
@@ -242,18 +204,14 @@ export class PciFunction<C extends DeviceContract = DeviceContract> {
 
   #setIsr(isr: number): void {
     this.#isr = isr
-    const level = isr !== 0 && this.#msix?.enabled !== true && (this.#space.command & COMMAND_INTX_OFF) === 0
-    if (level === this.#line) return
-    this.#line = level
-    this.#setLine(level)
+    this.#device.line = isr !== 0 && this.#msix?.enabled !== true && (this.#space.command & COMMAND_INTX_OFF) === 0
   }
 
   #readMsix(offset: number, width: AccessWidth): number {
     const { pendingStart } = this.#layout.msix
     const word = offset >> 2
     const value = offset >= pendingStart ? this.#msix!.pending(word - pendingStart / 4) : this.#msix!.read(word)
-    const shifted = value >>> (8 * (offset & 3))
-    return width === 4 ? shifted : shifted & (2 ** (8 * width) - 1)
+    return lowBytes(value >>> (8 * (offset & 3)), width)
   }
 
   // -- the window of the PCI_CFG capability
@@ -264,7 +222,7 @@ export class PciFunction<C extends DeviceContract = DeviceContract> {
     const bytes = this.#layout.bars[bar]?.bytes ?? 0
     const fits = (length === 1 || length === 2 || length === 4) && offset % length === 0 && offset + length <= bytes
     if (!fits || at !== 0 || width !== length) {
-      this.#refuse(
+      this.#device.refuse(
         'PCI-ACC-DRV-01',
         `${width} bytes of the window of ${length} bytes at ${hex(offset)} of BAR ${bar} (capability ${CFG_PCI})`,
       )
@@ -284,10 +242,6 @@ export class PciFunction<C extends DeviceContract = DeviceContract> {
         `one of ${this.#layout.bars.flatMap((each, i) => (each.bytes > 0 ? [i] : [])).join(', ')}`,
       )
     checkAccess(offset, width, bytes)
-  }
-
-  #refuse(clause: string, message: string): void {
-    this.registers.reportViolation(protocolViolation('register-access', clause, message))
   }
 }
 

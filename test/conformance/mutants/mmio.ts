@@ -1,4 +1,4 @@
-/** Virtio over MMIO, both sides: faults of `src/transport/mmio`. */
+/** Virtio over MMIO, both sides: faults of `src/transport/mmio`, and of what it shares with PCI. */
 import { type Mutant, mutantsOf } from './mutant.ts'
 
 const WINDOW = mutantsOf(
@@ -17,38 +17,26 @@ const WINDOW = mutantsOf(
   [
     'MMIO-REG-DEV-08',
     'QueueReset reads 1 after a device reset',
-    'return this.#queueReset() ? 1 : 0',
-    'return registers.status === 0 || this.#queueReset() ? 1 : 0',
+    'return this.#device.queueResets.isUnderWay() ? 1 : 0',
+    'return registers.status === 0 || this.#device.queueResets.isUnderWay() ? 1 : 0',
   ],
   [
     'MMIO-REG-DEV-09',
     'QueueReset reads 1 when a queue was made ready',
-    'return this.#queueReset() ? 1 : 0',
+    'return this.#device.queueResets.isUnderWay() ? 1 : 0',
     'return registers.queueEnabled ? 1 : 0',
   ],
-  [
-    'MMIO-REG-DEV-10',
-    '1 in QueueReset does nothing',
-    'registers.resetQueue()\n        this.#resetting',
-    'this.#resetting',
-  ],
-  [
-    'MMIO-REG-DEV-11',
-    'QueueReset reads 0 while the device uses the queue',
-    'return this.#resetting >= 0',
-    'return false',
-  ],
-  ['MMIO-REG-DEV-12', 'QueueReset reads 1 for ever', 'if (!registers.queueEnabled) this.#resetting = -1', ''],
+  ['MMIO-REG-DEV-10', '1 in QueueReset does nothing', 'this.#device.queueResets.ask()', ''],
   [
     'MMIO-REG-DRV-02',
     'a write where no register is goes unreported',
-    "this.#refuse('MMIO-REG-DRV-02', `a write",
+    "this.#device.refuse('MMIO-REG-DRV-02', `a write",
     "String('MMIO-REG-DRV-02', `a write",
   ],
   [
     'MMIO-REG-DRV-03',
     'a read where no register is goes unreported',
-    "this.#refuse('MMIO-REG-DRV-03', `a read",
+    "this.#device.refuse('MMIO-REG-DRV-03', `a read",
     "String('MMIO-REG-DRV-03', `a read",
   ],
   [
@@ -62,6 +50,22 @@ const WINDOW = mutantsOf(
     'any number in QueueReady makes a queue ready',
     'if (value === 1) registers.enableQueue()',
     'if (value >= 1) registers.enableQueue()',
+  ],
+)
+
+const QUEUE_RESETS = mutantsOf(
+  'src/transport/queue-resets.ts',
+  [
+    'MMIO-REG-DEV-11',
+    'QueueReset reads 0 while the device uses the queue',
+    'return this.#pending.has(queueSelect)',
+    'return false',
+  ],
+  [
+    'MMIO-REG-DEV-12',
+    'QueueReset reads 1 for ever',
+    'if (!this.#registers.queueEnabled) this.#pending.delete(queueSelect)',
+    '',
   ],
 )
 
@@ -227,4 +231,4 @@ const ABOVE = [
   ]),
 ]
 
-export const MMIO_MUTANTS: readonly Mutant[] = [...WINDOW, ...TRANSPORT, ...ABOVE]
+export const MMIO_MUTANTS: readonly Mutant[] = [...WINDOW, ...QUEUE_RESETS, ...TRANSPORT, ...ABOVE]

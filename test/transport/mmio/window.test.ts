@@ -41,11 +41,11 @@ function started(device = adder.create({ config: { limit: 77 } })) {
     setUp()
     write(STATUS, 15)
   }
-  const setUp = (size = 8) => {
-    write(QUEUE_SEL, 0)
+  const setUp = (size = 8, queue = 0) => {
+    write(QUEUE_SEL, queue)
     write(QUEUE_SIZE, size)
     for (const [i, offset] of [0x80, 0x90, 0xa0].entries()) {
-      write(offset, 0x1_0000 + i * 0x1000)
+      write(offset, 0x1_0000 + (3 * queue + i) * 0x1000)
       write(offset + 4, 0)
     }
     write(QUEUE_READY, 1)
@@ -182,6 +182,29 @@ describe('registers', () => {
     expect([read(QUEUE_RESET), read(QUEUE_READY)]).toEqual([1, 1])
     used = false
     expect([read(QUEUE_RESET), read(QUEUE_READY)]).toEqual([0, 0])
+  })
+
+  it('each queue has its own reset under way', () => {
+    const used = [true, true]
+    const model: DeviceModel = {
+      onActivate() {},
+      onReset() {},
+      onNotify: () => false,
+      onQueueReset() {},
+      mayDisableQueue: (queue) => !used[queue],
+    }
+    const registers = new DeviceRegisters({ deviceId: 0x1234, queueSizes: [8, 8] }, model)
+    const { read, write, start, setUp } = started({ registers } as never)
+    start()
+    setUp(8, 1)
+    const onBoth = (access: () => unknown) =>
+      [0, 1].map((queue) => {
+        write(QUEUE_SEL, queue)
+        return access()
+      })
+    onBoth(() => write(QUEUE_RESET, 1))
+    used[1] = false
+    expect(onBoth(() => read(QUEUE_RESET))).toEqual([1, 0])
   })
 
   it('IMP-SHM-01: the shared memory registers tell of no region: all ones', () => {
