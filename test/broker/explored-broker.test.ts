@@ -6,29 +6,15 @@ import { VIRTQ_DESC_F_NEXT } from '../../src/virtqueue/index.ts'
 import { controlByte } from '../zero-copy/byte-classes.ts'
 import { HEADER_BYTES, WINDOW } from '../zero-copy/model-guest.ts'
 import { PAGE } from '../zero-copy/stage-two-model.ts'
+import { threeGuests } from '../zero-copy/three-guests.ts'
 import { World, type WorldOptions } from '../zero-copy/world.ts'
 import { type Attack, drain, exploredBroker, HOSTILE, RECEIVER, RX, SENDER, TX } from './explored-broker.ts'
 import { worldWith } from './faulty-world.ts'
 
 const newWorld =
   (Class: typeof World) =>
-  (options: Partial<WorldOptions>): World => {
-    const world = new Class({
-      seed: 12,
-      transfer: 'lend',
-      colors: 'accept',
-      thresholdPages: 1,
-      flushPages: 64,
-      lentPages: 512,
-      chaining: true,
-      hostile: HOSTILE,
-      aligned: [true, true, true],
-      anyBytes: true,
-      ...options,
-    })
-    for (const guest of world.guests) guest.peers = world.guests
-    return world
-  }
+  (options: Partial<WorldOptions>): World =>
+    threeGuests({ hostile: HOSTILE, anyBytes: true, ...options }, Class)
 
 const wholePages = (pages: readonly number[]) => pages.map((page) => [page * PAGE, PAGE] as const)
 const receiveInto = (page: number) =>

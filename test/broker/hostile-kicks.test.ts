@@ -7,8 +7,9 @@ import { DROP_BATCH } from '../../src/broker/index.ts'
 import { CostOp } from '../../src/platform/index.ts'
 import { HEADER_BYTES } from '../zero-copy/model-guest.ts'
 import { PAGE } from '../zero-copy/stage-two-model.ts'
+import { threeGuests } from '../zero-copy/three-guests.ts'
 import type { World } from '../zero-copy/world.ts'
-import { BORROWER, drain, LENDER, newWorld, SENT, settle, THIRD } from './hostile-world.ts'
+import { BORROWER, drain, LENDER, SENT, settle, THIRD } from './hostile-world.ts'
 
 describe('receive buffers that are kept back', () => {
   const post = (world: World, count: number) => {
@@ -27,7 +28,7 @@ describe('receive buffers that are kept back', () => {
   }
 
   it('and then given one by one: messages go on with as many as a transfer takes, or half of what is kept posted', () => {
-    const world = newWorld({ transfer: 'copy', receiveBuffers: 8 })
+    const world = threeGuests({ transfer: 'copy', receiveBuffers: 8 })
     world.guests[THIRD]!.send(BORROWER, 10 * PAGE, 0, 1)
     drain(world)
     expect(world.guests[BORROWER]!.usedOf(0)).toHaveLength(2)
@@ -40,7 +41,7 @@ describe('receive buffers that are kept back', () => {
   })
 
   it('and kicked for as if they came: no lock is taken while somebody waits for them', () => {
-    const world = newWorld({ transfer: 'copy', receiveBuffers: 64 })
+    const world = threeGuests({ transfer: 'copy', receiveBuffers: 64 })
     world.guests[THIRD]!.send(BORROWER, 8 * PAGE, 0, 1)
     drain(world)
     const before = world.charges[CostOp.lockCriticalSection]!
@@ -50,7 +51,7 @@ describe('receive buffers that are kept back', () => {
   })
 
   it('and then given: the message is due from then on, and goes before none that is due earlier', () => {
-    const world = newWorld({ transfer: 'copy', chaining: false })
+    const world = threeGuests({ transfer: 'copy', chaining: false })
     const [hostile, third, lender] = world.guests
     // Due 40 us after it competes, the message of the hostile VM to the lender after 30, what the DMA does meanwhile after 80.
     third!.send(BORROWER, 3 * PAGE, 0, 1)
@@ -80,7 +81,7 @@ describe('a doorbell that is rung for nothing', () => {
   const locks = (world: World) => world.charges[CostOp.lockCriticalSection]!
 
   it('is answered, and the next ones wait until the VM has rested, without the lock', () => {
-    const world = newWorld({ transfer: 'copy' })
+    const world = threeGuests({ transfer: 'copy' })
     const before = locks(world)
     for (let i = 0; i < 20; i++) world.guests[BORROWER]!.kick(1)
     expect(locks(world)).toBe(before + 1)
@@ -95,14 +96,14 @@ describe('a doorbell that is rung for nothing', () => {
   })
 
   it('is one for receive buffers that nobody waits for: it takes no lock at all', () => {
-    const world = newWorld({ transfer: 'copy' })
+    const world = threeGuests({ transfer: 'copy' })
     const before = locks(world)
     for (let i = 0; i < 20; i++) world.guests[BORROWER]!.kick(0)
     expect(locks(world)).toBe(before)
   })
 
   it('with a message that is refused, and with one more than the flow has buffers for: nothing behind it is looked at before', () => {
-    const world = newWorld({ transfer: 'copy', toleranceNs: 0 })
+    const world = threeGuests({ transfer: 'copy', toleranceNs: 0 })
     const guest = world.guests[BORROWER]!
     for (let i = 0; i < 14; i++) guest.stage(THIRD, [[SENT * PAGE, 1]])
     guest.publish()
@@ -117,7 +118,7 @@ describe('a doorbell that is rung for nothing', () => {
 
 describe('a reset', () => {
   it('again and again makes nobody send more: what waits for the VM ends a period apart', () => {
-    const world = newWorld({ transfer: 'copy', toleranceNs: 0, receiveBuffers: 8 })
+    const world = threeGuests({ transfer: 'copy', toleranceNs: 0, receiveBuffers: 8 })
     const third = world.guests[THIRD]!
     // It has two buffers: the first message waits for more, and those behind it, until all of them have had their times.
     for (let i = 0; i < 4; i++) third.send(BORROWER, 3 * PAGE, 0, 1)
@@ -137,7 +138,7 @@ describe('a reset', () => {
   it.each(['remap', 'lend', 'copy'] as const)(
     'with messages queued ends them in batches, under the lock (%s)',
     (transfer) => {
-      const world = newWorld({ transfer, hostile: -1, anyBytes: true })
+      const world = threeGuests({ transfer, hostile: -1, anyBytes: true })
       const [borrower, third, lender] = world.guests
       // No receive buffer is left at the borrower, and messages for it queue up at both others; and it has some for them.
       third!.send(BORROWER, 14 * PAGE, 0, 1)

@@ -9,8 +9,9 @@ import { Loans, PageState } from '../../src/zero-copy/index.ts'
 import { privateByte } from '../zero-copy/byte-classes.ts'
 import { HEADER_BYTES, PRIVATE_PAGES, RAM_PAGES } from '../zero-copy/model-guest.ts'
 import { PAGE } from '../zero-copy/stage-two-model.ts'
+import { threeGuests } from '../zero-copy/three-guests.ts'
 import type { World, WorldOptions } from '../zero-copy/world.ts'
-import { BORROWER, drain, LENDER, newWorld, SENT, settle, THIRD } from './hostile-world.ts'
+import { BORROWER, drain, LENDER, SENT, settle, THIRD } from './hostile-world.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -24,7 +25,7 @@ describe('a chain that is held while its borrowed pages are copied', () => {
 
   /** One order of everything; `choices` says which enabled event comes next, and grows to the depth. */
   function run(choices: number[], depth: number, widths: number[]): void {
-    const world = newWorld({ anyBytes: true })
+    const world = threeGuests({ anyBytes: true })
     const [borrower, third, lender] = [world.guests[BORROWER]!, world.guests[THIRD]!, world.guests[LENDER]!]
     // Eight borrowed pages; the last of the borrower's two receive buffers and those that it posts now take them.
     for (let page = 2; page < 8; page++)
@@ -108,7 +109,7 @@ describe('a chain that is held while its borrowed pages are copied', () => {
 describe('a page that its lender offers while it is on its way', () => {
   /** The lender's ten pages have left it, and the borrower has none of them; then it posts one, and a third VM's message comes. */
   function offer(): World {
-    const world = newWorld({ hostile: LENDER, thresholdPages: 5 })
+    const world = threeGuests({ hostile: LENDER, thresholdPages: 5 })
     const [, third, lender] = world.guests
     lender!.sendPages(
       BORROWER,
@@ -140,7 +141,7 @@ describe('a page that its lender offers while it is on its way', () => {
 
 describe('a page that its borrower gives back in two receive buffers at once', () => {
   it("is the borrower's own in both: the lender's is written by nobody", () => {
-    const world = newWorld({ anyBytes: true })
+    const world = threeGuests({ anyBytes: true })
     const [borrower, third, lender] = world.guests
     lender!.sendPages(BORROWER, [SENT])
     drain(world)
@@ -166,7 +167,7 @@ describe('a page that its borrower gives back in two receive buffers at once', (
 describe('receive buffers that nothing can be received into', () => {
   const HOSTILE = BORROWER
   /** A world in which messages are copied, and the hostile VM has posted its two good buffers. */
-  const copies = (options: Partial<WorldOptions> = {}) => newWorld({ transfer: 'copy', ...options })
+  const copies = (options: Partial<WorldOptions> = {}) => threeGuests({ transfer: 'copy', ...options })
 
   it('less than a page: back empty, and no message is cut into such pieces', () => {
     const world = copies()
@@ -222,7 +223,7 @@ describe('messages', () => {
       [18, 257, true],
       [18, 250, false],
     ] as const) {
-      const world = newWorld({ transfer: 'copy' })
+      const world = threeGuests({ transfer: 'copy' })
       world.guests[BORROWER]!.stage(THIRD, bytes(parts, length))
       world.guests[BORROWER]!.publish()
       world.guests[BORROWER]!.kick(1)
@@ -235,7 +236,7 @@ describe('messages', () => {
   })
 
   it('of many descriptors are charged by the descriptor, and a step fetches less of them', () => {
-    const world = newWorld({ transfer: 'copy' })
+    const world = threeGuests({ transfer: 'copy' })
     for (let i = 0; i < 2; i++) {
       world.guests[BORROWER]!.stage(
         THIRD,
@@ -258,7 +259,7 @@ describe('messages', () => {
       [4, 2],
       [5, 1],
     ] as const) {
-      const world = newWorld({ transfer: 'copy' })
+      const world = threeGuests({ transfer: 'copy' })
       const guest = world.guests[BORROWER]!
       guest.stage(THIRD, parts(count))
       guest.stage(THIRD, parts(1))
@@ -273,7 +274,7 @@ describe('messages', () => {
   })
 
   it.each([1, 2])('come early under EDF as under FP: they wait for their time (seed %i)', (seed) => {
-    const world = newWorld({ transfer: 'copy', toleranceNs: 0, seed: 12 + seed })
+    const world = threeGuests({ transfer: 'copy', toleranceNs: 0, seed: 12 + seed })
     for (let i = 0; i < 10; i++) world.guests[BORROWER]!.stage(THIRD, [[SENT * PAGE, 1]])
     world.guests[BORROWER]!.publish()
     world.guests[BORROWER]!.kick(1)

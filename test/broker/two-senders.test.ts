@@ -5,54 +5,20 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Policing } from '../../src/broker/policing.ts'
 import { PAGE } from '../zero-copy/stage-two-model.ts'
-import { World, type WorldOptions } from '../zero-copy/world.ts'
-
-const [BORROWER, THIRD] = [0, 1] as const
-/** A page of the first transmit slot. */
-const SENT = 20
+import { threeGuests } from '../zero-copy/three-guests.ts'
+import type { WorldOptions } from '../zero-copy/world.ts'
+import { BORROWER, drain, SENT, settle, THIRD } from './hostile-world.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()
 })
-
-function newWorld(options: Partial<WorldOptions> = {}): World {
-  const world = new World({
-    seed: 12,
-    transfer: 'lend',
-    colors: 'accept',
-    thresholdPages: 1,
-    flushPages: 64,
-    lentPages: 512,
-    chaining: true,
-    hostile: BORROWER,
-    aligned: [true, true, true],
-    ...options,
-  })
-  for (const guest of world.guests) guest.peers = world.guests
-  return world
-}
-
-const settle = (world: World) => {
-  for (const core of [0, 1, 2]) world.finishSteps(core)
-}
-
-/** Until nothing is under way. */
-const drain = (world: World) => {
-  for (let turns = 0; turns < 2 || !world.dmaIdle(); turns++) {
-    settle(world)
-    world.endDma()
-    // What was left to a guest goes on.
-    for (const core of [0, 1, 2]) world.resume(core)
-  }
-  settle(world)
-}
 
 describe('two senders to one receiver', () => {
   const pages = (count: number) => Array.from({ length: count }, (_, i) => [(SENT + i) * PAGE, PAGE] as const)
 
   /** The hostile one has 14 messages in its ring, as many as the receiver has buffers; then the other sends four pages. */
   function flood(options: Partial<WorldOptions>): { hostile: number; honest: number } {
-    const world = newWorld({ toleranceNs: 0, anyBytes: true, ...options })
+    const world = threeGuests({ toleranceNs: 0, anyBytes: true, ...options })
     const [hostile, receiver, honest] = world.guests
     for (let i = 0; i < 14; i++) hostile!.stage(THIRD, pages(1))
     hostile!.publish()
@@ -85,7 +51,7 @@ describe('two senders to one receiver', () => {
   it.each(['copy', 'remap', 'lend'] as const)(
     '%s: pages with bytes strewn between them take no more than one further buffer',
     (transfer) => {
-      const world = newWorld({ transfer, anyBytes: true })
+      const world = threeGuests({ transfer, anyBytes: true })
       const strewn = pages(6).flatMap((page, i) => [page, [(SENT + 10 + i) * PAGE, 1] as const])
       world.guests[BORROWER]!.stage(THIRD, strewn)
       world.guests[BORROWER]!.publish()
@@ -96,7 +62,7 @@ describe('two senders to one receiver', () => {
   )
 
   it.each(['copy', 'remap', 'lend'] as const)('%s: a message longer than its flow says takes none', (transfer) => {
-    const world = newWorld({ transfer, anyBytes: true, maximumBytes: 2 * PAGE })
+    const world = threeGuests({ transfer, anyBytes: true, maximumBytes: 2 * PAGE })
     for (const count of [3, 2]) world.guests[BORROWER]!.stage(THIRD, pages(count))
     world.guests[BORROWER]!.publish()
     world.guests[BORROWER]!.kick(1)

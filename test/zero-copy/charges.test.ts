@@ -4,7 +4,8 @@ import { type Charges, CostOp, type CostOpName } from '../../src/platform/index.
 import { moveCharges, TransferWay } from '../../src/zero-copy/index.ts'
 import { HEADER_BYTES } from './model-guest.ts'
 import { PAGE } from './stage-two-model.ts'
-import { World, type WorldOptions } from './world.ts'
+import { threeGuests } from './three-guests.ts'
+import type { WorldOptions } from './world.ts'
 
 const COUNTED = [
   'pteUpdate',
@@ -18,19 +19,8 @@ const FLUSH_PAGES = 5
 
 /** One message from VM 0 to VM 1: what was charged until it was announced, and what then until it was read and all is tidy. */
 function run(transfer: 'remap' | 'lend', length: number, offset: number, colors: WorldOptions['colors'], smmu = true) {
-  const world = new World({
-    seed: 12,
-    transfer,
-    colors,
-    thresholdPages: 1,
-    flushPages: FLUSH_PAGES,
-    lentPages: 512,
-    chaining: true,
-    hostile: -1,
-    smmu,
-    aligned: [offset < 0, true, true],
-  })
-  for (const guest of world.guests) guest.peers = world.guests
+  const aligned = [offset < 0, true, true]
+  const world = threeGuests({ transfer, colors, flushPages: FLUSH_PAGES, hostile: -1, smmu, aligned })
   const counts = () => COUNTED.map((name) => world.charges[CostOp[name]]!)
   const before = counts()
   world.guests[0]!.send(1, length, Math.max(0, offset), 1)

@@ -4,7 +4,8 @@ import { Loans, PageState } from '../../src/zero-copy/index.ts'
 import { privateByte } from './byte-classes.ts'
 import { PRIVATE_PAGES, RAM_PAGES } from './model-guest.ts'
 import { PAGE } from './stage-two-model.ts'
-import { World } from './world.ts'
+import { threeGuests } from './three-guests.ts'
+import type { World } from './world.ts'
 
 const [LENDER, BORROWER, THIRD] = [2, 0, 1] as const
 /** A page of the lender's transmit slots. */
@@ -16,18 +17,7 @@ afterEach(() => {
 
 /** The lender is free to do anything; the borrower's first receive buffer has the lent page. */
 function lend(): World {
-  const world = new World({
-    seed: 12,
-    transfer: 'lend',
-    colors: 'accept',
-    thresholdPages: 1,
-    flushPages: 64,
-    lentPages: 512,
-    chaining: true,
-    hostile: LENDER,
-    aligned: [true, true, true],
-  })
-  for (const guest of world.guests) guest.peers = world.guests
+  const world = threeGuests({ hostile: LENDER })
   world.guests[LENDER]!.sendPages(BORROWER, [LENT])
   for (const core of [0, 1, 2]) world.finishSteps(core)
   expect(world.zeroCopy!.ledger.stateOf(frameOf(LENDER, LENT))).toBe(PageState.lent)

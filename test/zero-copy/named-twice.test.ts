@@ -4,7 +4,8 @@ import { FrameLedger, PageState } from '../../src/zero-copy/index.ts'
 import { privateByte } from './byte-classes.ts'
 import { PRIVATE_PAGES } from './model-guest.ts'
 import { PAGE } from './stage-two-model.ts'
-import { World } from './world.ts'
+import { threeGuests } from './three-guests.ts'
+import type { World } from './world.ts'
 
 const HOSTILE = 2
 const NAMED = 20
@@ -18,18 +19,7 @@ afterEach(() => {
  * that it received, if it has one, for secrets.
  */
 function nameTwice(): World {
-  const world = new World({
-    seed: 12,
-    transfer: 'remap',
-    colors: 'accept',
-    thresholdPages: 1,
-    flushPages: 64,
-    lentPages: 512,
-    chaining: true,
-    hostile: HOSTILE,
-    aligned: [true, true, true],
-  })
-  for (const guest of world.guests) guest.peers = world.guests
+  const world = threeGuests({ transfer: 'remap', hostile: HOSTILE })
   world.guests[HOSTILE]!.stage(1, [[NAMED * PAGE + 8, 100]])
   world.guests[HOSTILE]!.sendPages(0, [NAMED])
   for (const core of [0, 1, 2]) world.finishSteps(core)
