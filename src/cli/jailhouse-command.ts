@@ -1,6 +1,7 @@
 /** `jailhouse`: a scenario as configuration files of the hypervisor, and any such file in words. */
 import { join, resolve } from 'node:path'
 import { VirtioError } from '../internal/error.ts'
+import { range } from '../jailhouse/fault.ts'
 import {
   type Cells,
   type ConfigFault,
@@ -13,6 +14,8 @@ import {
   type JailhouseConfig,
   jailhouseCells,
 } from '../jailhouse/index.ts'
+import { bdfInWords } from '../jailhouse/ivshmem.ts'
+import { hex } from '../jailhouse/words.ts'
 import { oneLine } from './escape.ts'
 import { reasonOf } from './file-error.ts'
 import { readRegularFile } from './input-files.ts'
@@ -87,15 +90,15 @@ function overview(
       cell.name,
       config.kind === 'system' ? 'root' : cell.cpus.join(','),
       ram.map(({ size }) => `${size >> 20n} MiB`).join(),
-      ram.map(({ phys }) => `0x${phys.toString(16)}`).join(),
+      ram.map(({ phys }) => hex(phys)).join(),
       colors.join(','),
       `${configSize(config)} B`,
     ]
   })
   const linkRows = links.map(({ vms, flows, bdf, start, commonBytes }) => [
     `${vms[0]} - ${vms[1]}`,
-    `00:${(bdf >> 3).toString(16).padStart(2, '0')}.0`,
-    `0x${start.toString(16)}`,
+    bdfInWords(bdf),
+    hex(start),
     `${commonBytes >> 10n} KiB`,
     flows.join(', '),
   ])
@@ -105,9 +108,7 @@ function overview(
 }
 
 function notes({ rootVm, reserved }: Cells, { coloring, smmu }: { coloring: boolean; smmu: boolean }): string {
-  const lines = [
-    `Reserve 0x${reserved.start.toString(16)} to 0x${(reserved.start + reserved.size - 1n).toString(16)} in the device tree of the root cell's Linux.`,
-  ]
+  const lines = [`Reserve ${range(reserved.start, reserved.size)} in the device tree of the root cell's Linux.`]
   if (rootVm !== null) {
     lines.push(`VM ${rootVm} is the root cell: VMs take every core, and Jailhouse leaves its root cell at least one.`)
   }

@@ -348,9 +348,12 @@ function checkSharing({ system, cells }: ConfigSet): ConfigFault[] {
           if (a.flags.includes('IO') && b.flags.includes('IO')) continue
           if (isColored(a) && isColored(b) && disjointColors(cell, other)) continue
           if (sameSection(cell, i, other, j)) continue
+          const from = a.phys > b.phys ? a.phys : b.phys
+          const [endOfA, endOfB] = [a.phys + a.size, b.phys + b.size]
+          const shared = range(from, (endOfA < endOfB ? endOfA : endOfB) - from)
           faults.push({
             where: regionPlace(cell, i),
-            what: `shares ${range(a.phys > b.phys ? a.phys : b.phys, least(a.phys + a.size, b.phys + b.size) - (a.phys > b.phys ? a.phys : b.phys))} with region ${j} of cell ${other.name}, without an ivshmem link`,
+            what: `shares ${shared} with region ${j} of cell ${other.name}, without an ivshmem link`,
             cure: 'move one of them: each cell could read and write the memory of the other',
             foundBy: 'nobody',
           })
@@ -359,10 +362,6 @@ function checkSharing({ system, cells }: ConfigSet): ConfigFault[] {
     }
   }
   return faults
-}
-
-function least(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }
 
 function sameSection(cell: CellConfig, region: number, other: CellConfig, otherRegion: number): boolean {

@@ -196,7 +196,7 @@ const whole = (bits: number) =>
     return z.NEVER
   })
 const u64 = whole(64).default(0n)
-const small = (bits: number, standard = 0) => whole(bits).transform(Number).default(standard)
+const small = (bits: number) => whole(bits).transform(Number).default(0)
 
 function wholeOf(value: number | bigint | string): bigint | null {
   if (typeof value === 'string' && !/^(0x[0-9a-f]+|[0-9]+)$/i.test(value)) return null
@@ -273,16 +273,6 @@ const uart = z.strictObject({
   gateNumber: small(32),
   clockRegister: u64,
 })
-const noConsole: Console = {
-  address: 0n,
-  size: 0,
-  type: 0,
-  flags: 0,
-  divider: 0,
-  gateNumber: 0,
-  clockRegister: 0n,
-}
-
 const words = (bits: number, count: number) =>
   z
     .array(whole(bits).transform(Number))
@@ -314,7 +304,7 @@ const cell = z.strictObject({
   vpciIrqBase: small(32),
   cpuResetAddress: u64,
   messageTimeout: u64,
-  console: uart.default(noConsole),
+  console: uart.prefault({}),
   memory: list(memory),
   caches: list(z.strictObject({ start: small(32), size: small(32), type: small(8), flags: small(16) })),
   irqchips: list(z.strictObject({ address: u64, id: small(32), pinBase: small(32), bitmap: words(32, 4) })),
@@ -350,7 +340,7 @@ const system = z.strictObject({
   flags: flags(SYSTEM_FLAGS, 32),
   // The hypervisor maps its own memory where it likes.
   hypervisorMemory: region.transform(({ virt, ...rest }): MemoryRegion => ({ ...rest, virt: virt ?? 0n })),
-  debugConsole: uart.default(noConsole),
+  debugConsole: uart.prefault({}),
   pciMmconfigBase: u64,
   pciMmconfigEndBus: small(8),
   pciIsVirtual: small(8),
