@@ -207,9 +207,13 @@ function pageArrivalCharges({ lends }: System): Charges {
   return moveCharges({ way, pages: 1, flushPages: Number.POSITIVE_INFINITY, smmu: false }).arrival
 }
 
-/** What a page more costs, until it has arrived, at most: the rest of `pageCharges` does not grow with pages, but by what rounding adds. */
+/**
+ * What a page more costs, until it has arrived, at most, with the receive buffer that it takes: of a piece that is copied instead that is counted
+ * with the piece. The rest of `pageCharges` does not grow with pages, but by what rounding adds.
+ */
 export function eachPageCharges(system: System): Charges {
   return sumCharges(
+    PIECE_CHARGES,
     pageArrivalCharges(system),
     timesCharges(2 / MAX_RUN_PAGES, { tlbInvalidate: 1, smmuInvalidate: 1 }),
     timesCharges(UNITS_A_PAGE / PAGE_BATCH, STEP_CHARGES),

@@ -95,7 +95,12 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
       return starts.solve(`drain ${name}`, 0, drainOfParts(parts, model, spans))
     }
     const drainedNs = lengthOf('A4')
-    if (!(drainedNs < Number.POSITIVE_INFINITY)) return noDrain
+    // What waits to be told may have the credit that a sender waits for, while nothing is under way.
+    if (
+      !(drainedNs < Number.POSITIVE_INFINITY) ||
+      (waitsToBeTold(system) && lackingCredit(system, drainedNs).includes(true))
+    )
+      return noDrain
     const startsIn = (windowNs: number) => startsOf(parts, windowNs, unforgiven)
     const readIn = (windowNs: number) => startsIn(windowNs).map((startNs) => limited(windowNs + startNs))
     const readNs = readIn(drainedNs)
@@ -135,9 +140,25 @@ function reachesOf(system: System, windowNs: number): number[] {
     const { after, index, jitterNs, periodNs } = flow
     const releasedNs = after < 0 ? jitterNs : reaches[after]! + releasedLaterNs(system, jitterNs, windowNs)
     // What waits for credit is behind one that is held back: as many are queued as the sender has buffers, before they may compete.
-    reaches[index] = releasedNs + (waitsForCredit(system, flow) ? (MOST_UNDER_WAY - 1) * periodNs : 0)
+    const waits = lacksCredit(system, flow, releasedNs, windowNs)
+    reaches[index] = releasedNs + (waits ? (MOST_UNDER_WAY - 1) * periodNs : 0)
   }
   return reaches
+}
+
+/**
+ * Whether the sender of a flow may wait for credit in a drain of `windowNs` (docs/prediction.md §3, "Credit"): before it, all that was read has
+ * been announced, but for less than half of the credit.
+ */
+function lacksCredit(system: System, flow: SystemFlow, releasedNs: number, windowNs: number): boolean {
+  const held = windowNs > arrivalToleranceNs(system.scenario, flow.index) ? MOST_UNDER_WAY : 0
+  return waitsForCredit(system, flow, held + messagesWithin(flow, releasedNs, windowNs))
+}
+
+/** By flow: whether its sender may wait for credit where the machine drains in `windowNs`. */
+export function lackingCredit(system: System, windowNs: number): boolean[] {
+  const reaches = reachesOf(system, windowNs)
+  return system.flows.map((flow) => lacksCredit(system, flow, reaches[flow.index]!, windowNs))
 }
 
 /** What released a message may be held back, or wait for a poll, when all that was under way is done; and so may it itself, by its jitter. */
@@ -158,6 +179,7 @@ function startsOf(
   const { flows, scenario } = system
   const startNs: number[] = []
   const ownNs: number[] = []
+  const lacking = lackingCredit(system, windowNs)
   for (const flow of chainOrder(flows)) {
     const { after, index, jitterNs, periodNs } = flow
     const bestNs = pathBestNs(system, flow)
@@ -167,7 +189,7 @@ function startsOf(
     const lateNs = Math.max(0, Math.min(releasedNs + windowNs - bestNs, unforgiven[index]!) - toleranceNs)
     const forgives = unforgiven[index]! < Number.POSITIVE_INFINITY
     const falls = scarcity.receivers[flow.destination]! && windowNs > toleranceNs
-    const grows = waitsForCredit(system, flow) || falls || (!forgives && lateNs > MOST_UNDER_WAY * periodNs)
+    const grows = lacking[index]! || falls || (!forgives && lateNs > MOST_UNDER_WAY * periodNs)
     startNs[index] = grows ? Number.POSITIVE_INFINITY : Math.max(releasedNs, lateNs > 0 ? bestNs + lateNs : 0)
     ownNs[index] = Math.max(0, startNs[index] - bestNs)
   }

@@ -70,15 +70,25 @@ export function postedBuffers({ scenario }: System, vm: number): number {
   return Math.min(receiveBuffersOf(scenario, vm), MAX_QUEUE_SIZE / 2)
 }
 
-/** Whether the sender of a flow may wait for credit. */
-export function waitsForCredit({ scenario }: System, { creditEvery, index, lengthBytes }: SystemFlow): boolean {
-  return creditEvery < Number.POSITIVE_INFINITY && scenario.flows[index]!.creditBytes < CREDIT_MESSAGES * lengthBytes
+/**
+ * Whether the sender of a flow may wait for credit. `unread`: of its messages beside those that its receiver has read and not announced yet, how
+ * many it may have sent at most for which it has not heard of their credit (docs/prediction.md §3, "Credit").
+ */
+export function waitsForCredit(system: System, flow: SystemFlow, unread: number): boolean {
+  if (flow.creditEvery === Number.POSITIVE_INFINITY) return false
+  const messages = creditMessages(system, flow)
+  return messages < CREDIT_MESSAGES || messages < flow.creditEvery - 1 + unread
+}
+
+/** Whole messages that a flow's credit is enough for. */
+export function creditMessages({ scenario }: System, { index, lengthBytes }: SystemFlow): number {
+  return Math.floor(scenario.flows[index]!.creditBytes / lengthBytes)
 }
 
 /** Waits of one flow that no analysis here bounds, whatever the load: each with what removes it. */
 export function creditObstaclesOf(system: System): string[] {
   return system.flows
-    .filter((flow) => waitsForCredit(system, flow))
+    .filter((flow) => waitsForCredit(system, flow, 0))
     .map(({ name }) => `flow ${name}: its sender may wait for credit; ${CREDIT_MESSAGES} messages of credit are enough`)
 }
 

@@ -43,7 +43,7 @@ export function afterNs(
   softwareWithin: (windowNs: number) => number,
   starts: Starts,
 ): number {
-  const { design, interrupts, moves, roams, vmCores, worst } = system
+  const { design, interrupts, roams, vmCores, worst } = system
   const core = flow.destinationCore
   const handlerNs = worst(CostOp.guestIsr)
   const interruptNs = interruptWorstNs(system)
@@ -67,10 +67,10 @@ export function afterNs(
         : tlbRefillsWithin(system, software, core, windowNs, spans)
     return waitsNs + guestNs + load.within(windowNs) + throttledWithin(system, core, windowNs)
   })
-  // Whichever core took the DMA's interrupt, or moved pages, tells the receiver's: of whatever has arrived, copied messages as well.
+  // Whichever core announces tells the receiver's.
   const roamedNs = roams ? starts.solve('roamed', 0, softwareWithin) : 0
-  const movedNs = moves || roams ? worst(CostOp.sgi) + roamedNs : 0
-  const toldNs = design === 'floating' ? movedNs : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
+  const elsewhereNs = roams || !announcedAtOnce(system) ? worst(CostOp.sgi) + roamedNs : 0
+  const toldNs = design === 'floating' ? elsewhereNs : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
   return toldNs + handledNs
 }
 
@@ -150,6 +150,14 @@ export function movedNs(
 }
 
 /**
+ * All that has arrived is announced in the step that takes it in: by the core that the DMA interrupts, which is its receiver's. A step that leaves
+ * something, of pages that it moves, of more pieces than it announces at once, or beside control packets, leaves it to whichever core comes next.
+ */
+function announcedAtOnce({ chains, controls, flows, moves }: System): boolean {
+  return !moves && controls === 0 && (!chains || flows.every(({ pieces }) => pieces < ANNOUNCE_BATCH))
+}
+
+/**
  * From when all of a message has arrived until its sender, which waits for its buffer, has sent the next one: it is announced, the
  * sender is told, and its guest runs.
  */
@@ -163,10 +171,9 @@ export function returnedNs(
   sentNs: number,
   starts: Starts,
 ): number {
-  const { chains, controls, design, flows, worst } = system
-  // What is announced in the step that takes it in: then its sender is told, and sends as it sends any message.
-  const inOneStep = flows.every(({ pages, pieces }) => pages === 'copied' && (!chains || pieces < ANNOUNCE_BATCH))
-  if (inOneStep && controls === 0) return software.stepNs + worst(CostOp.sgi) + sentNs
+  const { design, worst } = system
+  // Then its sender is told, and sends as it sends any message.
+  if (announcedAtOnce(system)) return software.stepNs + worst(CostOp.sgi) + sentNs
   return starts.solve(
     'returned',
     flow.sourceCore,

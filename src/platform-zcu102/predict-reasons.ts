@@ -2,7 +2,8 @@
 import { arrivalToleranceNs } from './hops.ts'
 import { LONG_NS } from './predict-cores.ts'
 import { softwareWithin } from './predict-dma.ts'
-import { postedBuffers } from './predict-obstacles.ts'
+import { lackingCredit } from './predict-drain.ts'
+import { creditMessages, postedBuffers } from './predict-obstacles.ts'
 import { deviceWorkWithin } from './predict-path.ts'
 import type { State } from './predict-rounds.ts'
 import { softwareOf } from './predict-software.ts'
@@ -26,12 +27,20 @@ export function reasonsOf(
 /** Everything is done in some time, but not before some flows run out of buffers: the rate test then may hold them back ever longer. */
 function latenessOf(system: System, spans: readonly number[], drainNs: number, needs: readonly number[]): string[] {
   const { flows, scenario } = system
+  const lacking = lackingCredit(system, drainNs)
   const all = `at worst costs all that may be under way takes ${(drainNs / 1e6).toFixed(1)} ms`
   return flows
     .filter(({ index }) => !(spans[index]! < Number.POSITIVE_INFINITY))
     .map(({ after, destination, index, name, periodNs }) => {
       if (after >= 0 && !(spans[after]! < Number.POSITIVE_INFINITY)) {
         return `flow ${name}: it is not known when ${flows[after]!.name} arrives, which releases it`
+      }
+      if (lacking[index]) {
+        const credit = creditMessages(system, flows[index]!)
+        return (
+          `flow ${name}: ${all}, in which its sender may run out of its credit for ${credit} messages: one that waits for credit may hold back ` +
+          'what follows ever longer; give it more credit, or send less often'
+        )
       }
       const posted = postedBuffers(system, destination)
       if (needs[destination]! > posted && drainNs > arrivalToleranceNs(scenario, index)) {

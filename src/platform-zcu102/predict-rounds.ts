@@ -10,6 +10,7 @@ import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import type { CoreLoad } from './predict-cores.ts'
 import { flowSetOf, modelOf, stageBoundsOf } from './predict-dma.ts'
 import { type Drain, drainOf, NO_DRAIN, type SettledDrain } from './predict-drain.ts'
+import { waitsForCredit } from './predict-obstacles.ts'
 import { interrupting, Parts, unforgivenOf } from './predict-parts.ts'
 import { afterNs, movedNs, pagesNs } from './predict-path.ts'
 import type { SoftwareCosts } from './predict-software.ts'
@@ -216,7 +217,11 @@ function roundOf(
     return foundNs
   })
   const own = flows.map((flow, i) => flow.jitterNs + before[i]!)
-  const jitter = own.map((ownNs, i) => ownNs + inheritedNs[i]!)
+  // Pages are tried when the message before has been copied (docs/prediction.md §3, "One after the other").
+  const queues = flows.map((flow, i) => tries(flow) && spans[i]! >= flow.periodNs)
+  const jitter = own.map((ownNs, i) =>
+    queues[i] ? Math.max(ownNs + inheritedNs[i]!, spans[i]!) : ownNs + inheritedNs[i]!,
+  )
   // A release that another flow causes counts from when it comes, also if it is early and the rate test holds it back.
   const lateNs = (i: number) =>
     flows[i]!.jitterNs + inheritedNs[i]! + sentNs[i]! - arrivalToleranceNs(system.scenario, i)
@@ -253,7 +258,7 @@ function roundOf(
   const bounds = new Map<SystemFlow, ResponseTerms | null>()
   const stageOf = (name: Tightening, flow: SystemFlow) => {
     if (flow.pages === 'moved') return scarcity.receivers[flow.destination] ? null : withoutDma(own[flow.index]!)
-    if (!staged) return null
+    if (!staged || queues[flow.index]!) return null
     if (name !== 'A4') return stageFor(name)(flow.index)
     const bound = bounds.get(flow)
     if (bound !== undefined) return bound
@@ -271,7 +276,9 @@ function roundOf(
     underWayOf(flow, stage) {
       const { index, pages } = flow
       // From the nominal release of its chain it is no later for being held back: that time is inherited.
-      return pages === 'moved' || unheld === null || held[index] === own[index] ? stage : unheld(index)
+      return stage === null || pages === 'moved' || unheld === null || held[index] === own[index]
+        ? stage
+        : unheld(index)
     },
     windowOf(name, flow) {
       if (pinned || !asWindow || flow.pages === 'moved') return null
@@ -318,7 +325,8 @@ function step(
     // From the release that the flow's first one would have had: inherited jitter is part of it.
     spans: flows.map((flow, i) => {
       const readNs = wholeNs(round.underWayOf(flow, stage[i]!), afterNs[i]!, windows[i]!, Number.POSITIVE_INFINITY)
-      const ownNs = waits ? Number.POSITIVE_INFINITY : limited(inheritedNs[i]! + readNs + parts.trailNs)
+      const spanNs = limited(inheritedNs[i]! + readNs + parts.trailNs)
+      const ownNs = waits || runsOutOfCredit(system, flow, spanNs) ? Number.POSITIVE_INFINITY : spanNs
       return Math.min(ownNs, drain.spans[i] ?? Number.POSITIVE_INFINITY)
     }),
     settledNs: lends ? limited(round.pagesNs) : 0,
@@ -328,6 +336,11 @@ function step(
     known: true,
     settled: null,
   }
+}
+
+/** A credit update is under way no longer than a message; meanwhile as many messages as in its own time may follow. */
+function runsOutOfCredit(system: System, flow: SystemFlow, spanNs: number): boolean {
+  return !system.pinned && waitsForCredit(system, flow, 2 * (Math.floor(spanNs / flow.periodNs) + 1))
 }
 
 /** Overheads are pinned, and how long some message is under way is not known: the stages of all are those of the theorems. */

@@ -92,8 +92,9 @@ export function oneWindow(
     first[end + 3] = model.workNs[other.index]!
     end += 4
   }
-  // Where the message waits for a buffer of its sender, its flow's queue may be empty when it comes, as it may at those before.
-  const blockingNs = (scarcity.senders[i] ? 1 + earlier : 1) * blockerNs
+  // Where the message waits for a buffer of its sender, its flow's queue may be empty when it comes, as it may at those before; and none goes
+  // to the DMA before its pages have been tried, which is when the one before it has been copied.
+  const blockingNs = (scarcity.senders[i] || flow.pages === 'tried' ? 1 + earlier : 1) * blockerNs
   const interferenceNs = (windowNs: number) => {
     let workNs = 0
     for (let at = 0; at < end; at += 4) {
