@@ -1,5 +1,6 @@
 /** What has to be believed for a run's figures to mean anything: printed with every result. */
 import type { Scenario } from '../scenario/index.ts'
+import { ARRIVAL_TOLERANCE, ARRIVAL_TOLERANCE_NS } from './arrival-tolerance.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { builtInProfile } from './boards.ts'
 import { dmaBytesPerNs } from './regulation.ts'
@@ -86,10 +87,3 @@ function measurements(profile: BoardProfile): string[] {
   }
   return [...bySource].map(([source, names]) => `MEASURED (${source}): ${names.join(', ')}.`)
 }
-
-/**
- * Variation of the path from a flow's release to the broker (P6 of the analysis): send, trap, preemption. A share of the flow's period,
- * and at least so many ns.
- */
-export const ARRIVAL_TOLERANCE = 0.5
-export const ARRIVAL_TOLERANCE_NS = 50_000

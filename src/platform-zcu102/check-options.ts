@@ -1,5 +1,4 @@
-/** The options of predictions and simulations. Scenarios and profiles are data, which were looked at when they were read. */
-import { checkRanks } from '../analysis/check-options.ts'
+/** The options of simulations and searches. Scenarios and profiles are data, which were looked at when they were read. */
 import {
   checkArray,
   checkFlags,
@@ -7,30 +6,11 @@ import {
   checkInteger,
   checkMethods,
   checkObject,
-  checkWord,
   MAX_SAFE,
 } from '../internal/check-option.ts'
+import { checkBoard } from './check-board.ts'
 import type { SearchOptions } from './longest-responses.ts'
-import type { PredictionOptions } from './predict.ts'
 import type { SimulationOptions } from './simulate.ts'
-
-function checkBoard(options: Pick<PredictionOptions, 'design' | 'profile'>): void {
-  checkObject('options', options)
-  checkWord('design', options.design, ['dedicated', 'floating'])
-  if (options.profile !== undefined) checkObject('profile', options.profile, 'a BoardProfile')
-}
-
-/** Throws `VirtioError` INVALID_OPTION. */
-export function checkPrediction(options: PredictionOptions): void {
-  checkBoard(options)
-  const { scheduler, ranks } = options
-  if (scheduler !== undefined) checkWord('scheduler', scheduler, ['fp', 'edf'])
-  if (ranks !== undefined) {
-    checkArray('ranks', ranks, 'an array of numbers')
-    checkRanks(ranks)
-  }
-  checkFlags(options, 'oneWindow')
-}
 
 /** Throws `VirtioError` INVALID_OPTION. */
 export function checkSimulation(options: SimulationOptions): void {

@@ -24,17 +24,12 @@ import {
   type GuestBuffer,
   HEADER_SLOT_BYTES,
 } from './guest-buffers.ts'
+import { BUFFERS_PER_FLOW, CONTROL_SLOTS, RECEIVE_PAYLOAD_BYTES } from './guest-queues.ts'
 import type { FlowLedger } from './message-ledger.ts'
 import type { PayloadSource } from './payload.ts'
 import { CALLING_PORT, LISTENING_PORT } from './vsock-router.ts'
 
-/** Messages of one flow that can be under way at once; a sender that is further behind waits. */
-export const BUFFERS_PER_FLOW = 4
-/** Payload that one receive buffer takes. */
-export const RECEIVE_PAYLOAD_BYTES = PAGE_SIZE
 const NO_BUFFER: GuestBuffer = { header: 0, payload: 0 }
-/** Header slots of each connection for packets without payload: a peer that takes none of them stops only that. */
-export const CONTROL_SLOTS = 4
 
 export interface GuestFlow {
   readonly index: number

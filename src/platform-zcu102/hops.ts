@@ -4,7 +4,6 @@
  * FIFO and so are the computations of a core; so the k-th message of a chain is the k-th of each of its flows.
  */
 import type { Scenario } from '../scenario/index.ts'
-import { ARRIVAL_TOLERANCE, ARRIVAL_TOLERANCE_NS } from './assumptions.ts'
 import { FlowLedger } from './message-ledger.ts'
 
 /** Most flows have nothing before or after them: all of those share it. */
@@ -53,20 +52,4 @@ function byKey<T>(entries: readonly (readonly [string | null | undefined, T])[])
     else values.push(value)
   }
   return found
-}
-
-/**
- * How much earlier than its period a message of a flow may come to the broker. One that is released by arrivals inherits the
- * jitter of those, which is below the deadline of the flow before while that is met, and that of its computation, which waits
- * for the others of its VM.
- */
-export function arrivalToleranceNs(scenario: Scenario, flow: number): number {
-  const { broker, flows } = scenario
-  const { after, from, jitterNs, periodNs } = flows[flow]!
-  const shareNs = Math.min(Math.floor(ARRIVAL_TOLERANCE * periodNs), broker.toleranceNs ?? Number.POSITIVE_INFINITY)
-  const own = jitterNs + Math.max(ARRIVAL_TOLERANCE_NS, shareNs)
-  const before = after === null ? -1 : flows.findIndex(({ name }) => name === after)
-  if (before < 0) return own
-  const computationNs = flows.reduce((sum, other) => sum + (other.from === from ? other.computeNs : 0), 0)
-  return own + arrivalToleranceNs(scenario, before) + flows[before]!.deadlineNs + computationNs
 }

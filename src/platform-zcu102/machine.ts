@@ -22,6 +22,7 @@ import type { Design } from './design.ts'
 import { Gdma } from './gdma.ts'
 import { Gic } from './gic.ts'
 import { type Guest, type GuestFlow, Kick } from './guest.ts'
+import { receiveBuffersOf } from './guest-queues.ts'
 import { Hops } from './hops.ts'
 import { interruptsOf } from './interrupts.ts'
 import { attack, type Intruder } from './intruder.ts'
@@ -34,7 +35,6 @@ import { refuseImpossible } from './refuse-impossible.ts'
 import { dmaBytesPerNs } from './regulation.ts'
 import { Software } from './software.ts'
 import { TraceKind, Track } from './trace-names.ts'
-import { receiveBuffersOf } from './vm.ts'
 
 export interface MachineOptions {
   readonly design: Design

@@ -10,22 +10,10 @@
  * VM's budget nor is ever stopped half-way through a step. The load is even: a budget is a span of guest time.
  */
 import type { EventKernel } from '../sim/index.ts'
+import type { RefillBudget } from './refill-budgets.ts'
 
 /** What a throttled core does about the broker's interrupts. */
 export type WhenThrottled = 'service' | 'interruptible' | 'retarget' | 'accept'
-
-export interface RefillBudget {
-  /** Guest time in one period that takes the budget, ns; Infinity where the load takes nothing. */
-  readonly guestNs: number
-  readonly periodNs: number
-  /** From `start` to the beginning of its first whole period, ns; below `periodNs`. */
-  readonly phaseNs: number
-}
-
-/** Guest time that a budget lasts for, rounded up to whole ns. */
-export function guestTimeNs(refills: number, refillsPerUs: number): number {
-  return refillsPerUs === 0 ? Number.POSITIVE_INFINITY : Math.ceil((refills * 1000) / refillsPerUs)
-}
 
 /** Kinds of the two kernel events, whose argument is the core, and their priority. */
 export interface MemGuardEvents {

@@ -27,11 +27,11 @@ import {
   USELESS_BATCH,
 } from '../broker/index.ts'
 import { CostOp, sumCharges, timesCharges } from '../platform/index.ts'
-import { arrivalToleranceNs } from './hops.ts'
+import { arrivalToleranceNs } from './arrival-tolerance.ts'
+import { receiveBuffersOf } from './guest-queues.ts'
 import { pageSteps, worstNs } from './predict-charges.ts'
 import { longestHoldNs } from './predict-hold.ts'
 import { type Against, MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
-import { receiveBuffersOf } from './vm.ts'
 
 const LONGEST_MESSAGE = fetchesOf(MESSAGE_DESCRIPTORS)
 const LONGEST_BUFFER = fetchesOf(RECEIVE_EXTENTS)

@@ -6,8 +6,9 @@
  */
 import { type AnalysisModel, TIGHTNESS } from '../analysis/index.ts'
 import { CostOp } from '../platform/index.ts'
+import { arrivalToleranceNs } from './arrival-tolerance.ts'
 import { FoundOn } from './found-on.ts'
-import { arrivalToleranceNs } from './hops.ts'
+import { receiveBuffersOf } from './guest-queues.ts'
 import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import { LOAN_STEPS } from './predict-charges.ts'
 import { CoreLoad } from './predict-cores.ts'
@@ -28,7 +29,6 @@ import {
 } from './predict-system.ts'
 import { eachLoanNsOf, triedOf } from './predict-tried.ts'
 import { finishNs, refillWaitsNs, SIGNALS_A_MESSAGE, toldNs, waitsToBeTold } from './predict-window.ts'
-import { receiveBuffersOf } from './vm.ts'
 
 export interface Drain {
   /** By flow: from nominal release until read, until nothing is done any more, and until one that came early may compete; Infinity: not known. */

@@ -3,10 +3,9 @@
  * bounds (`Scarcity`, docs/prediction.md §4); for the others, where they can occur, no bound is given, and the reason is.
  */
 import { MAX_QUEUE_SIZE } from '../virtqueue/index.ts'
-import { CONTROL_SLOTS } from './guest.ts'
+import { CONTROL_SLOTS, receiveBuffersOf, TRANSMIT_QUEUE_SIZE } from './guest-queues.ts'
 import { foreignControlUnderWay, isForeign } from './predict-against.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
-import { receiveBuffersOf, TRANSMIT_QUEUE_SIZE } from './vm.ts'
 
 /** What can be all in use at once. */
 export interface Scarcity {

@@ -5,7 +5,7 @@
  */
 
 import type { Scenario } from '../scenario/index.ts'
-import { checkPrediction } from './check-options.ts'
+import { checkPrediction } from './check-prediction.ts'
 import { type PredictionOptions, predict } from './predict.ts'
 import { prioritiesOf } from './priorities.ts'
 

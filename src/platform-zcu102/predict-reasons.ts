@@ -1,5 +1,5 @@
 /** Why there are flows without a bound: overload first, whatever it is of, then what a message may have to wait for. */
-import { arrivalToleranceNs } from './hops.ts'
+import { arrivalToleranceNs } from './arrival-tolerance.ts'
 import { LONG_NS } from './predict-cores.ts'
 import { softwareWithin } from './predict-dma.ts'
 import { lackingCredit } from './predict-drain.ts'

@@ -5,7 +5,7 @@
  */
 import { type AnalysisModel, type FlowSet, type ResponseTerms, TIGHTNESS } from '../analysis/index.ts'
 import { assert } from '../internal/assert.ts'
-import { arrivalToleranceNs } from './hops.ts'
+import { arrivalToleranceNs } from './arrival-tolerance.ts'
 import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import type { CoreLoad } from './predict-cores.ts'
 import { flowSetOf, modelOf, stageBoundsOf } from './predict-dma.ts'

@@ -15,7 +15,7 @@
 import { PAGE_SIZE } from '../memory/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { builtInProfile } from './boards.ts'
-import { checkPrediction } from './check-options.ts'
+import { checkPrediction } from './check-prediction.ts'
 import { type PredictionOptions, predict } from './predict.ts'
 import { pageStepRuns } from './predict-pages.ts'
 import { classesOf, type FittingRange, fittingIn } from './predict-search.ts'

@@ -14,6 +14,7 @@ import {
   TRANSFER_CHARGES,
 } from '../broker/index.ts'
 import { CostOp, sumCharges, timesCharges } from '../platform/index.ts'
+import { receiveBuffersOf, TRANSMIT_QUEUE_SIZE } from './guest-queues.ts'
 import { foreignMessageNs, isForeign, isWithheld, maskedNs, withheldTransfers } from './predict-against.ts'
 import {
   announcedElsewhere,
@@ -34,7 +35,6 @@ import { postedBuffers } from './predict-obstacles.ts'
 import { onceFor } from './predict-once.ts'
 import { pageStepBuffers, pageStepNs } from './predict-pages.ts'
 import { MOST_UNDER_WAY, type System, type SystemFlow } from './predict-system.ts'
-import { receiveBuffersOf, TRANSMIT_QUEUE_SIZE } from './vm.ts'
 
 export interface SoftwareCosts {
   /** Costs with the same of these are the same, but for `loanSpanNs`. */

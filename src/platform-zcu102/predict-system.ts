@@ -8,6 +8,7 @@ import { TransferPolicy } from '../zero-copy/index.ts'
 import type { BoardProfile } from './board-profile.ts'
 import { planColors } from './colors.ts'
 import type { Design } from './design.ts'
+import { BUFFERS_PER_FLOW } from './guest-queues.ts'
 import { interruptsOf } from './interrupts.ts'
 import { chainingOf, costTriples, isPinned } from './pinned.ts'
 import { refillBudgets } from './refill-budgets.ts'
@@ -235,7 +236,7 @@ function regulatorOf({ broker }: Scenario, bytesPerNs: number): Regulator {
 }
 
 /** Messages of a flow that can be between its guests at once: a sender has so many buffers. */
-export const MOST_UNDER_WAY = 4
+export const MOST_UNDER_WAY = BUFFERS_PER_FLOW
 
 /**
  * Messages of a flow that anything can be done for in a window: those nominally released in it, or at most `spanNs` before it. Nothing

@@ -4,7 +4,7 @@
  */
 import type { Scenario } from '../scenario/index.ts'
 import { builtInProfile } from './boards.ts'
-import { checkPrediction } from './check-options.ts'
+import { checkPrediction } from './check-prediction.ts'
 import { finite, type Prediction, type PredictionOptions } from './predict.ts'
 import { isForeign, systemAgainst } from './predict-against.ts'
 import { NO_DRAIN } from './predict-drain.ts'

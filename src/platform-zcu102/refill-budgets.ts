@@ -3,10 +3,17 @@ import { VirtioError } from '../internal/error.ts'
 import { Random } from '../internal/random.ts'
 import type { Scenario } from '../scenario/index.ts'
 import type { BoardProfile } from './board-profile.ts'
-import { guestTimeNs, type RefillBudget } from './memguard.ts'
 
 /** Of a scenario's seed; others are drawn from elsewhere. */
 const PHASES_STREAM = 4
+
+export interface RefillBudget {
+  /** Guest time in one period that takes the budget, ns; Infinity where the load takes nothing. */
+  readonly guestNs: number
+  readonly periodNs: number
+  /** From `start` to the beginning of its first whole period, ns; below `periodNs`. */
+  readonly phaseNs: number
+}
 
 /**
  * By core; null where no VM asks for one. VMs that share a core share its budget, and load it no faster than the fastest of
@@ -39,4 +46,9 @@ export function longestThrottleNs({ vms }: Scenario): number {
     const refillsPerUs = Math.max(...vms.filter((vm) => vm.core === core).map((vm) => vm.refillsPerUs))
     return Math.max(longestNs, memguard.periodNs - guestTimeNs(memguard.refills, refillsPerUs))
   }, 0)
+}
+
+/** Guest time that a budget lasts for, rounded up to whole ns. */
+export function guestTimeNs(refills: number, refillsPerUs: number): number {
+  return refillsPerUs === 0 ? Number.POSITIVE_INFINITY : Math.ceil((refills * 1000) / refillsPerUs)
 }

@@ -17,14 +17,17 @@ import {
   VIRTIO_F_VERSION_1,
   vsockContract,
 } from '../virtio/index.ts'
-import { MAX_QUEUE_SIZE, ringAreaBytes, ringBytes } from '../virtqueue/index.ts'
-import { BUFFERS_PER_FLOW, CONTROL_SLOTS, Guest, type GuestHost, RECEIVE_PAYLOAD_BYTES } from './guest.ts'
+import { ringAreaBytes, ringBytes } from '../virtqueue/index.ts'
+import { Guest, type GuestHost } from './guest.ts'
 import { type BufferKind, bufferBytes, HEADER_SLOT_BYTES } from './guest-buffers.ts'
+import {
+  BUFFERS_PER_FLOW,
+  CONTROL_SLOTS,
+  RECEIVE_PAYLOAD_BYTES,
+  receiveBuffersOf,
+  TRANSMIT_QUEUE_SIZE,
+} from './guest-queues.ts'
 import type { RamArea, Stage2Table } from './stage2.ts'
-
-export const TRANSMIT_QUEUE_SIZE = 256
-/** Receive buffers beyond those for messages: control packets. */
-const SPARE_RECEIVE_BUFFERS = 32
 
 const RECEIVE_LIMITS = { maxChainBuffers: RECEIVE_EXTENTS, maxChainBytes: RECEIVE_BYTES }
 
@@ -135,16 +138,6 @@ function ringExtents(registers: DeviceRegisters, memory: GuestMemory): SegmentLi
     }
   }
   return extents
-}
-
-/** Enough for two messages of every incoming flow, as far as the queue can hold them. */
-export function receiveBuffersOf(scenario: Scenario, vm: number): number {
-  const { flows, vms } = scenario
-  const { name, queueSize } = vms[vm]!
-  const wanted = flows
-    .filter((flow) => flow.to === name)
-    .reduce((sum, flow) => sum + 2 * Math.ceil(flow.lengthBytes / Math.min(scenario.broker.chunkBytes, PAGE_SIZE)), 0)
-  return Math.min(wanted + SPARE_RECEIVE_BUFFERS, (queueSize ?? MAX_QUEUE_SIZE) / 2)
 }
 
 /** Two descriptors a buffer. */

@@ -13,13 +13,13 @@ import {
   type PlatformPort,
   StepResult,
 } from '../../src/platform/index.ts'
-import { BUFFERS_PER_FLOW, type Guest, Kick } from '../../src/platform-zcu102/guest.ts'
+import { type Guest, Kick } from '../../src/platform-zcu102/guest.ts'
+import { BUFFERS_PER_FLOW, receiveBuffersOf } from '../../src/platform-zcu102/guest-queues.ts'
 import { zcu102 } from '../../src/platform-zcu102/index.ts'
 import { MachineMemory } from '../../src/platform-zcu102/machine-memory.ts'
 import type { FlowLedger } from '../../src/platform-zcu102/message-ledger.ts'
 import { PayloadSource } from '../../src/platform-zcu102/payload.ts'
 import { Software } from '../../src/platform-zcu102/software.ts'
-import { receiveBuffersOf } from '../../src/platform-zcu102/vm.ts'
 import type { Scenario } from '../../src/scenario/index.ts'
 import { TicketLock } from '../../src/sim/index.ts'
 

@@ -1,7 +1,8 @@
 /** An honest guest whose peer says what it likes in its packets: the guest neither stops nor fails, and its other flows go on. */
 import { describe, expect, it } from 'vitest'
 import { GuestMemory } from '../../src/memory/index.ts'
-import { BUFFERS_PER_FLOW, CONTROL_SLOTS, Guest, type GuestFlow } from '../../src/platform-zcu102/guest.ts'
+import { Guest, type GuestFlow } from '../../src/platform-zcu102/guest.ts'
+import { BUFFERS_PER_FLOW, CONTROL_SLOTS } from '../../src/platform-zcu102/guest-queues.ts'
 import { FlowLedger } from '../../src/platform-zcu102/message-ledger.ts'
 import { PayloadSource } from '../../src/platform-zcu102/payload.ts'
 import { CALLING_PORT, LISTENING_PORT } from '../../src/platform-zcu102/vsock-router.ts'
