@@ -3,10 +3,10 @@
  * can be kept, shrunk and run again.
  */
 import { Document, isCollection, parseDocument, visit } from 'yaml'
+import { fact } from '../src/boards/board-profile.ts'
+import { leastRamOf } from '../src/machine/vm.ts'
 import type { CostOpName } from '../src/platform/index.ts'
-import { fact } from '../src/platform-zcu102/board-profile.ts'
 import { type BoardProfile, builtInProfile, type CostTriple, parseCalibration } from '../src/platform-zcu102/index.ts'
-import { leastRamOf } from '../src/platform-zcu102/vm.ts'
 import { parseScenario, type Scenario } from '../src/scenario/index.ts'
 
 /** As in a scenario file (docs/scenario.md), times in ns and sizes in bytes. */

@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { refuse, whole } from '../adversary/misuse.ts'
 import { type Design, type FlowPrediction, longestResponses, predict, simulate } from '../src/platform-zcu102/index.ts'
 import type { Scenario } from '../src/scenario/index.ts'
-import { randomScenario } from '../test/platform-zcu102/random-scenarios.ts'
+import { randomScenario } from '../test/prediction/random-scenarios.ts'
 
 const { values: options } = parseArgs({
   options: {

@@ -1,5 +1,7 @@
 /** One run: honest VMs with their flows, one or two hostile ones beside them, and what was broken. */
 import { Random } from '../../src/internal/random.ts'
+import { leastRamOf } from '../../src/machine/vm.ts'
+import { CALLING_PORT, LISTENING_PORT } from '../../src/machine/vsock-router.ts'
 import { COST_OPS } from '../../src/platform/index.ts'
 import {
   type BoardProfile,
@@ -10,8 +12,6 @@ import {
   zcu102,
 } from '../../src/platform-zcu102/index.ts'
 import { Machine } from '../../src/platform-zcu102/machine.ts'
-import { leastRamOf } from '../../src/platform-zcu102/vm.ts'
-import { CALLING_PORT, LISTENING_PORT } from '../../src/platform-zcu102/vsock-router.ts'
 import { parseScenario, type Scenario } from '../../src/scenario/index.ts'
 import {
   Accomplices,

@@ -2,9 +2,11 @@
  * From a scenario to the configuration files of Jailhouse on a ZCU102: a system with its root cell, a cell for each VM, and an
  * ivshmem link for each pair of VMs that exchange messages.
  */
+
+import { builtInProfile } from '../boards/index.ts'
 import { checkFlags, checkObject } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
-import { builtInProfile, planColors } from '../platform-zcu102/index.ts'
+import { planColors } from '../plan/index.ts'
 import type { FlowSpec, Scenario, VmSpec } from '../scenario/index.ts'
 import { type CellConfig, jailhouseConfig, type SystemConfig } from './config.ts'
 import { intxOf } from './ivshmem.ts'

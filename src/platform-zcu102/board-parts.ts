@@ -1,4 +1,6 @@
 /** What a board is put together from, and the kernel events that it handles. */
+
+import type { Dram, Stage2Table } from '../machine/index.ts'
 import { BrokerCause, PlatformCapability } from '../platform/index.ts'
 import type { EventKernel, PreemptiveCores, TicketLock, TraceRecorder } from '../sim/index.ts'
 import type { CostModel } from './cost-model.ts'
@@ -6,7 +8,6 @@ import type { Counters } from './counters.ts'
 import type { Gdma } from './gdma.ts'
 import { type Gic, PhysicalInterrupt } from './gic.ts'
 import type { MemGuard } from './memguard.ts'
-import type { Dram, Stage2Table } from './stage2.ts'
 
 /** Kinds of kernel events that the board handles; guests have theirs from `GUEST_EVENTS` on. */
 export const BoardEvent = {

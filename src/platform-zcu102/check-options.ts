@@ -8,7 +8,7 @@ import {
   checkObject,
   MAX_SAFE,
 } from '../internal/check-option.ts'
-import { checkBoard } from './check-board.ts'
+import { checkBoard } from '../plan/index.ts'
 import type { SearchOptions } from './longest-responses.ts'
 import type { SimulationOptions } from './simulate.ts'
 

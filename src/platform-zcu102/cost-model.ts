@@ -2,11 +2,12 @@
  * Turns a cost op into simulated time: pinned to the best, typical or worst of a profile's triple, or drawn between best and
  * worst. A scenario's overrides pin the abstract model instead: then a chunk costs what they say and the rest nothing.
  */
+
+import type { BoardProfile } from '../boards/index.ts'
 import type { Random } from '../internal/random.ts'
+import { costTriples } from '../plan/index.ts'
 import { COST_OPS } from '../platform/index.ts'
 import type { Overrides, Scenario } from '../scenario/index.ts'
-import type { BoardProfile } from './board-profile.ts'
-import { costTriples } from './pinned.ts'
 
 /** Draws are near the typical value, but for this share of them, which reaches up to the worst. */
 const TAIL_PROBABILITY = 0.02

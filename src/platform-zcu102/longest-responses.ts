@@ -5,13 +5,14 @@
  *   other flows       ▌▌▌▌ ▌▌▌ ▌▌        come together, each as late as it may, and their next messages at once
  *   flow looked at      │←───────→       comes before them, with them, or while they are under way
  */
+
+import type { BoardProfile } from '../boards/index.ts'
+import { builtInProfile } from '../boards/index.ts'
 import { Random } from '../internal/random.ts'
+import type { Design } from '../plan/index.ts'
 import { COST_OPS, type CostOpName } from '../platform/index.ts'
 import type { Scenario } from '../scenario/index.ts'
-import type { BoardProfile } from './board-profile.ts'
-import { builtInProfile } from './boards.ts'
 import { checkSearch } from './check-options.ts'
-import type { Design } from './design.ts'
 import { type RunPlan, responsesOf } from './planned-run.ts'
 
 /** What to search, and for how long. */

@@ -9,8 +9,9 @@
  * Time in EL2 is not charged: the counter of refills leaves EL2 out (PMEVTYPER.NSH = 0), so the broker neither uses up a
  * VM's budget nor is ever stopped half-way through a step. The load is even: a budget is a span of guest time.
  */
+
+import type { RefillBudget } from '../plan/index.ts'
 import type { EventKernel } from '../sim/index.ts'
-import type { RefillBudget } from './refill-budgets.ts'
 
 /** What a throttled core does about the broker's interrupts. */
 export type WhenThrottled = 'service' | 'interruptible' | 'retarget' | 'accept'

@@ -3,15 +3,16 @@
  * its jitter, where in its range each action costs, and the phases of MemGuard and of polling; a plan says all of it, so that a run can be looked
  * for, kept, and run again.
  */
+
+import type { BoardProfile } from '../boards/index.ts'
 import { assert } from '../internal/assert.ts'
+import { leastRamOf } from '../machine/index.ts'
+import type { Design } from '../plan/index.ts'
 import { COST_OPS, type CostOpName } from '../platform/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
-import type { BoardProfile } from './board-profile.ts'
-import type { Design } from './design.ts'
 import { Machine } from './machine.ts'
 import { TraceKind, Track } from './trace-names.ts'
-import { leastRamOf } from './vm.ts'
 
 /** What a run does that its scenario leaves open. Times in ns from the start of the flows. */
 export interface RunPlan {

@@ -1,17 +1,16 @@
 /** One run of a scenario under one design, and what came of it. */
 
+import type { BoardProfile } from '../boards/index.ts'
+import { builtInProfile } from '../boards/index.ts'
 import { recordOf } from '../internal/record-of.ts'
+import type { ColorReport, Delivery, FlowResult } from '../machine/index.ts'
+import type { Design } from '../plan/index.ts'
 import { COST_OPS, type CostOpName } from '../platform/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
-import type { BoardProfile } from './board-profile.ts'
-import { builtInProfile } from './boards.ts'
 import { checkSimulation } from './check-options.ts'
-import type { ColorReport } from './color-report.ts'
-import type { Design } from './design.ts'
 import type { Intruder } from './intruder.ts'
 import { Machine } from './machine.ts'
-import type { Delivery, FlowResult } from './message-ledger.ts'
 
 /** Options of `simulate`. */
 export interface SimulationOptions {

@@ -5,6 +5,12 @@
  */
 import type { Broker } from '../../src/broker/index.ts'
 import { Random } from '../../src/internal/random.ts'
+import { type Guest, Kick } from '../../src/machine/guest.ts'
+import { MachineMemory } from '../../src/machine/machine-memory.ts'
+import type { FlowLedger } from '../../src/machine/message-ledger.ts'
+import { PayloadSource } from '../../src/machine/payload.ts'
+import { Software } from '../../src/machine/software.ts'
+import { BUFFERS_PER_FLOW, receiveBuffersOf } from '../../src/plan/guest-queues.ts'
 import {
   BrokerCause,
   type DmaList,
@@ -13,13 +19,7 @@ import {
   type PlatformPort,
   StepResult,
 } from '../../src/platform/index.ts'
-import { type Guest, Kick } from '../../src/platform-zcu102/guest.ts'
-import { BUFFERS_PER_FLOW, receiveBuffersOf } from '../../src/platform-zcu102/guest-queues.ts'
 import { zcu102 } from '../../src/platform-zcu102/index.ts'
-import { MachineMemory } from '../../src/platform-zcu102/machine-memory.ts'
-import type { FlowLedger } from '../../src/platform-zcu102/message-ledger.ts'
-import { PayloadSource } from '../../src/platform-zcu102/payload.ts'
-import { Software } from '../../src/platform-zcu102/software.ts'
 import type { Scenario } from '../../src/scenario/index.ts'
 import { TicketLock } from '../../src/sim/index.ts'
 

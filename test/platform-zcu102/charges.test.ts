@@ -5,14 +5,14 @@
 import { remapTimeNs } from 'virtio-sdk/analysis'
 import { describe, expect, it } from 'vitest'
 import { copyCharges, movedMessageCharges } from '../../src/broker/index.ts'
-import { type Charges, COST_OPS, type CostOpName, sumCharges } from '../../src/platform/index.ts'
 import {
   DOORBELL_CHARGES,
   INJECT_BY_IPI_CHARGES,
   INJECT_CHARGES,
   INTERRUPT_CHARGES,
   remapCharges,
-} from '../../src/platform-zcu102/board-charges.ts'
+} from '../../src/plan/board-charges.ts'
+import { type Charges, COST_OPS, type CostOpName, sumCharges } from '../../src/platform/index.ts'
 import { type Design, simulate, zcu102 } from '../../src/platform-zcu102/index.ts'
 import { parseScenario, type Scenario } from '../../src/scenario/index.ts'
 import { type MoveShape, TransferPolicy, TransferWay } from '../../src/zero-copy/index.ts'

@@ -1,11 +1,11 @@
 /** An honest guest whose peer says what it likes in its packets: the guest neither stops nor fails, and its other flows go on. */
 import { describe, expect, it } from 'vitest'
+import { Guest, type GuestFlow } from '../../src/machine/guest.ts'
+import { FlowLedger } from '../../src/machine/message-ledger.ts'
+import { PayloadSource } from '../../src/machine/payload.ts'
+import { CALLING_PORT, LISTENING_PORT } from '../../src/machine/vsock-router.ts'
 import { GuestMemory } from '../../src/memory/index.ts'
-import { Guest, type GuestFlow } from '../../src/platform-zcu102/guest.ts'
-import { BUFFERS_PER_FLOW, CONTROL_SLOTS } from '../../src/platform-zcu102/guest-queues.ts'
-import { FlowLedger } from '../../src/platform-zcu102/message-ledger.ts'
-import { PayloadSource } from '../../src/platform-zcu102/payload.ts'
-import { CALLING_PORT, LISTENING_PORT } from '../../src/platform-zcu102/vsock-router.ts'
+import { BUFFERS_PER_FLOW, CONTROL_SLOTS } from '../../src/plan/guest-queues.ts'
 import {
   readVsockHeader,
   VIRTIO_VSOCK_OP_CREDIT_REQUEST,

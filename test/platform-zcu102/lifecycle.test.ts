@@ -5,10 +5,10 @@
 import { describe, expect, it } from 'vitest'
 import type { Broker } from '../../src/broker/index.ts'
 import { Random } from '../../src/internal/random.ts'
-import { receiveBuffersOf } from '../../src/platform-zcu102/guest-queues.ts'
+import { MachineMemory } from '../../src/machine/machine-memory.ts'
+import { startVm } from '../../src/machine/vm.ts'
+import { receiveBuffersOf } from '../../src/plan/guest-queues.ts'
 import { type Design, type Intruder, simulate, zcu102 } from '../../src/platform-zcu102/index.ts'
-import { MachineMemory } from '../../src/platform-zcu102/machine-memory.ts'
-import { startVm } from '../../src/platform-zcu102/vm.ts'
 import { parseScenario } from '../../src/scenario/index.ts'
 import { DEVICE_NEEDS_RESET, type DeviceRegisters, DRIVER_OK, FAILED } from '../../src/virtio/index.ts'
 

@@ -7,7 +7,7 @@ import { responsesOf } from '../../src/platform-zcu102/planned-run.ts'
 import { TraceKind } from '../../src/platform-zcu102/trace-names.ts'
 import { parseScenario } from '../../src/scenario/index.ts'
 import { TraceRecorder } from '../../src/sim/index.ts'
-import { randomScenario } from './random-scenarios.ts'
+import { randomScenario } from '../prediction/random-scenarios.ts'
 
 const design = 'floating'
 const SEEDS = [2, 11, 31, 67, 95, 215]

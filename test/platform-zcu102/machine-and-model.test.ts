@@ -5,11 +5,11 @@
 import { describe, expect, it } from 'vitest'
 import { ChunkMachine, Releases } from '../../src/evaluation/index.ts'
 import { Random } from '../../src/internal/random.ts'
-import type { Design } from '../../src/platform-zcu102/design.ts'
+import type { Design } from '../../src/plan/design.ts'
 import { zcu102 } from '../../src/platform-zcu102/index.ts'
 import { Machine } from '../../src/platform-zcu102/machine.ts'
-import { predict } from '../../src/platform-zcu102/predict.ts'
 import { TraceKind } from '../../src/platform-zcu102/trace-names.ts'
+import { predict } from '../../src/prediction/predict.ts'
 import { parseScenario, type Scenario } from '../../src/scenario/index.ts'
 import { TraceRecorder } from '../../src/sim/index.ts'
 

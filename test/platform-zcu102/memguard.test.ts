@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BudgetRegulator } from '../../src/broker/index.ts'
+import { guestTimeNs } from '../../src/plan/refill-budgets.ts'
 import { PhysicalInterrupt } from '../../src/platform-zcu102/gic.ts'
 import { type Design, type DesignResult, longestThrottleNs, simulate, zcu102 } from '../../src/platform-zcu102/index.ts'
 import { MemGuard } from '../../src/platform-zcu102/memguard.ts'
-import { guestTimeNs } from '../../src/platform-zcu102/refill-budgets.ts'
 import { TraceKind, Track } from '../../src/platform-zcu102/trace-names.ts'
 import {
   INTERRUPT_PRESETS,

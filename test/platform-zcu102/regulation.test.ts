@@ -1,6 +1,7 @@
 /** Regulators in the whole machine: every message arrives, and the DMA never moves more than the regulator promises. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { rateSetting } from '../../src/boards/rate-control.ts'
 import {
   assumptionsOf,
   type BoardProfile,
@@ -9,7 +10,6 @@ import {
   simulate,
   zcu102,
 } from '../../src/platform-zcu102/index.ts'
-import { rateSetting } from '../../src/platform-zcu102/rate-control.ts'
 import { TraceKind } from '../../src/platform-zcu102/trace-names.ts'
 import { parseScenario, type RegulatorSpec, type Scenario } from '../../src/scenario/index.ts'
 import { TraceRecorder } from '../../src/sim/index.ts'

@@ -1,0 +1,10 @@
+/** The software of a machine, on any platform port: VMs with their RAM, drivers and guests, and what becomes of messages. Knows no board and no bounds. */
+export type { ColorReport, SharedColors, VmColors } from './color-report.ts'
+export { type Guest, type GuestFlow, Kick } from './guest.ts'
+export { Hops } from './hops.ts'
+export { MachineMemory } from './machine-memory.ts'
+export type { Delivery, FlowLedger, FlowResult, ResponseTimes } from './message-ledger.ts'
+export { PayloadSource } from './payload.ts'
+export { Software } from './software.ts'
+export type { Dram, Stage2Table } from './stage2.ts'
+export { leastRamOf } from './vm.ts'

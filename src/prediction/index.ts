@@ -1,0 +1,16 @@
+/** Bounds of a whole scenario: plan and analysis. Knows no machine; see docs/prediction.md. */
+export { predictionAssumptions } from './assumptions.ts'
+export {
+  ANALYSES,
+  type ChainPrediction,
+  type CorePrediction,
+  type FlowPrediction,
+  type Prediction,
+  type PredictionOptions,
+  predict,
+} from './predict.ts'
+export { searchPriorities } from './priorities.ts'
+export { type PredictedSensitivity, predictedSensitivity } from './sensitivity.ts'
+export type { TaskPrediction } from './tasks.ts'
+export { predictUntrusted, type UntrustedFlow } from './untrusted.ts'
+export { overloadLines, type ResourceUse } from './utilization.ts'
