@@ -194,10 +194,10 @@ export function pageCharges(system: System, flow: SystemFlow, pages: number, wai
     // Head and tail, each in two pieces at most.
     { copyPerLine: 4 * LINES },
     timesCharges(pageSteps(flow, pages), STEP_CHARGES),
-    // What is moved arrives apart from what is left to the DMA, in one buffer more, and may have to be told to another core.
+    // What is moved arrives apart from what is left to the DMA, in one buffer more.
     PIECE_CHARGES,
-    INTERRUPT_CHARGES,
-    INJECT_CHARGES,
+    // It may have to be told to another core, and in parts where the receiver runs out of buffers.
+    timesCharges(1 + waits, sumCharges(INTERRUPT_CHARGES, INJECT_CHARGES)),
   )
 }
 

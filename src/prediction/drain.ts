@@ -149,6 +149,7 @@ function lacksCredit(system: System, flow: SystemFlow, releasedNs: number, windo
 
 /** By flow: whether its sender may wait for credit where the machine drains in `windowNs`. */
 export function lackingCredit(system: System, windowNs: number): boolean[] {
+  if (windowNs === Number.POSITIVE_INFINITY) return system.flows.map((flow) => flow.creditEvery < windowNs)
   const reaches = reachesOf(system, windowNs)
   return system.flows.map((flow) => lacksCredit(system, flow, reaches[flow.index]!, windowNs))
 }

@@ -30,10 +30,10 @@ export function triedOf(system: System, software: SoftwareCosts, flow: SystemFlo
   const { chunkBytes, fullPieceNs } = system
   // Of m pages that are moved, m·PAGE/chunk - 1 pieces at least are not copied; one of them may be short.
   const piecesAPage = PAGE_SIZE / chunkBytes
+  const waits = software.waits(flow)
   const pieceNs = software.pieceNs + (software.byPiece ? software.transfer(flow) : 0)
   const fixedNs =
-    worstNs(system, sumCharges(pageCharges(system, flow, 0), timesCharges(1 + software.waits(flow), STEP_AND_RUNS))) +
-    pieceNs
+    worstNs(system, sumCharges(pageCharges(system, flow, 0, waits), timesCharges(1 + waits, STEP_AND_RUNS))) + pieceNs
   const eachNs = worstNs(system, eachPageCharges(system))
   const pagesNs = Math.min(allNs, fixedNs + pages * Math.max(0, eachNs - piecesAPage * pieceNs))
   const loanNs = software.loan(flow)
