@@ -5,6 +5,7 @@
  */
 import {
   checkArray,
+  checkFunction,
   checkInteger,
   checkMemory,
   checkMethods,
@@ -25,6 +26,7 @@ import {
   type UsedLengthPolicy,
   type Violation,
 } from '../virtqueue/index.ts'
+import type { ConfigValues } from './config-layout.ts'
 import {
   ACKNOWLEDGE,
   DEVICE_NEEDS_RESET,
@@ -46,6 +48,7 @@ import {
   type DeviceContract,
   type FeatureName,
   type QueueName,
+  type QueueSpec,
 } from './device-contract.ts'
 import { featureNames } from './device-features.ts'
 import { type Driver, type DriverBlock, DriverCore, needsReset, type QueuePlace, replaceDriver } from './driver.ts'
@@ -68,10 +71,22 @@ export const DRIVER_COMMON_FEATURES = FeatureSet.of(
 /** Status reads, or event-loop turns, that a reset may take. */
 const RESET_POLLS = 1000
 
+/** What a driver knows of its device when it decides on the queues. */
+export interface NegotiatedDevice<C extends DeviceContract> {
+  /** Whether a feature of the contract was negotiated. */
+  has(feature: FeatureName<C>): boolean
+  readonly config: ConfigValues<C['config']>
+}
+
 /** What a driver wants of a device, for `startDriver` and `connect`. */
 export interface DriverOptions<C extends DeviceContract, W extends FeatureName<C>, R extends FeatureName<C>> {
   /** Names for queues, features and configuration; default: the transport's. */
   readonly contract?: C
+  /**
+   * The queues of this very device, in the order of their indices, where their number depends on what was negotiated and on the
+   * configuration (the pairs of a net device, the ports of a console). Called once, after FEATURES_OK. Default: those of the contract.
+   */
+  readonly queues?: (device: NegotiatedDevice<C>) => readonly C['queues'][number][]
   /** Features to use when they are offered. */
   readonly want?: readonly W[]
   /** Features without which there is no driver. */
@@ -156,7 +171,7 @@ export function readOffer(transport: DriverTransport): FeatureSet {
 /** One attempt, from the finished reset (RESET-DRV-01) to DRIVER_OK. */
 class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends FeatureName<C>> {
   readonly #transport: DriverTransport<C>
-  readonly #contract: C
+  #contract: C
   readonly #options: DriverOptions<C, W, R>
   readonly #blocks: DriverBlock[] = []
   readonly #places: QueuePlace[] = []
@@ -194,6 +209,8 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
     const config = new DriverConfig<C['config']>(this.#transport, this.#contract.config, (name) =>
       offered.has(this.#bitOf(name)),
     )
+    const present = this.#options.queues?.({ has: (name) => accepted.has(this.#bitOf(name)), config: config.fields })
+    if (present !== undefined) this.#useQueues(present)
     const queues = this.#contract.queues.map((_, index) => this.#setupQueue(index, accepted))
     const asked = [...(this.#options.want ?? []), ...(this.#options.require ?? [])]
     const flags = Object.fromEntries(asked.map((name) => [name, accepted.has(this.#bitOf(name))]))
@@ -248,6 +265,12 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
       'FEATURES_MISSING',
       `the device does not offer ${featureNames(missing, this.#contract.id).join(', ')}, or not what they depend on`,
     )
+  }
+
+  /** Throws `VirtioError` CONTRACT for what no queues can be. */
+  #useQueues(queues: readonly QueueSpec[]): void {
+    this.#contract = { ...this.#contract, queues }
+    checkContract(this.#contract)
   }
 
   #bitOf(name: string): number {
@@ -338,7 +361,8 @@ function checkedContract<C extends DeviceContract>(
 ): C {
   checkObject('options', options)
   const contract = contractOf(transport, options)
-  const { indirectLength, queueSizes = {}, usedLength, commonFeatures } = options
+  const { indirectLength, queueSizes = {}, usedLength, commonFeatures, queues } = options
+  if (queues !== undefined) checkFunction('queues', queues)
   if (indirectLength !== undefined) checkInteger('indirectLength', indirectLength, 0, MAX_QUEUE_SIZE, 'entries')
   checkObject('queueSizes', queueSizes, 'sizes by queue')
   if (usedLength !== undefined) checkWord('usedLength', usedLength, ['reject', 'clamp'])

@@ -20,6 +20,7 @@ export {
   DRIVER_COMMON_FEATURES,
   type DriverOptions,
   type FeatureFlags,
+  type NegotiatedDevice,
   startDriver,
 } from './connect.ts'
 export {

@@ -4,6 +4,7 @@ import {
   defineDevice,
   FeatureSet,
   startDriver,
+  u16,
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_VERSION_1,
@@ -189,6 +190,54 @@ describe('features', () => {
     const driver = startDriver(transport, { indirectLength: 4 })
     expect(driver.featureSet.has(VIRTIO_F_INDIRECT_DESC)).toBe(true)
     expect(driver.featureSet.has(VIRTIO_F_EVENT_IDX)).toBe(true)
+  })
+})
+
+describe('queues that depend on the device', () => {
+  const lines = { id: 0x1234 as number, features: { many: 0 }, config: { count: u16('count') } } as const
+  const device = () =>
+    defineDevice({
+      ...lines,
+      queues: [
+        { name: 'line0', size: 4 },
+        { name: 'line1', size: 4 },
+      ],
+      line0(queue) {
+        for (const _ of queue.drain(4));
+      },
+      line1(queue) {
+        for (const _ of queue.drain(4));
+      },
+    }).create({ config: { count: 2 } })
+  const contract = { ...lines, queues: [] as readonly { name: `line${number}`; size: number }[] }
+
+  it('are chosen once, after FEATURES_OK, by what was negotiated and by the configuration', () => {
+    const asked: (number | boolean)[][] = []
+    const transport = new SharedMemoryTransport(device(), {})
+    const driver = startDriver<typeof contract, 'many'>(transport, {
+      contract,
+      want: ['many'],
+      queues({ has, config: { count } }) {
+        asked.push([transport.readStatus(), has('many'), count])
+        return Array.from({ length: count }, (_, i) => ({ name: `line${i}` as const, size: 2 }))
+      },
+    })
+    expect(asked).toEqual([[11, true, 2]])
+    expect(driver.queues.map(({ name, ring }) => [name, ring.size])).toEqual([
+      ['line0', 2],
+      ['line1', 2],
+    ])
+    expect(driver.contract.queues.length).toBe(2)
+  })
+
+  it('are checked as those of a contract are', () => {
+    const twice = () => [0, 0].map(() => ({ name: 'line0' as const, size: 2 }))
+    const start = (queues: () => { name: `line${number}`; size: number }[]) =>
+      startDriver<typeof contract>(new SharedMemoryTransport(device(), {}), { contract, queues })
+    expect(() => start(twice)).toThrow(code('CONTRACT'))
+    expect(() => start(() => [{ name: 'line0', size: 3 }])).toThrow('queue line0 has size 3')
+    const three = () => [0, 1, 2].map((i) => ({ name: `line${i}` as const, size: 2 }))
+    expect(() => start(three)).toThrow(code('QUEUE_ABSENT'))
   })
 })
 
