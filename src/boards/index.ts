@@ -1,4 +1,4 @@
-/** Boards as data, with the provenance of every figure, and the files that describe them. Knows no scenario's run. */
+/** Boards as data, with the provenance of every figure, and the files that describe them. Runs nothing. */
 export type { BoardProfile, CostTriple, Fact } from './board-profile.ts'
 export { BOARD_PROFILES, builtInProfile, profileOf } from './boards.ts'
 export { type Calibration, calibrated, calibrationTemplate, parseCalibration } from './calibration.ts'

@@ -1,4 +1,4 @@
-/** The broker between VMs: one relay, two placements. Public as `virtio-sdk/broker`. */
+/** The broker between VMs: one relay, two placements. Knows rings and buffers, no device type and no platform. Public as `virtio-sdk/broker`. */
 export {
   ANNOUNCE_BATCH,
   CHAIN_BATCH,

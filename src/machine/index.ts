@@ -1,4 +1,7 @@
-/** The software of a machine, on any platform port: VMs with their RAM, drivers and guests, and what becomes of messages. Knows no board and no bounds. */
+/**
+ * The software of a machine on any platform port: VMs with their RAM, drivers and guests, and a ledger of every message. Knows no board and no
+ * bounds.
+ */
 export type { ColorReport, SharedColors, VmColors } from './color-report.ts'
 export { type Guest, type GuestFlow, Kick } from './guest.ts'
 export { Hops } from './hops.ts'

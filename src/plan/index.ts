@@ -1,4 +1,6 @@
-/** A scenario resolved once on a board: ends, pieces, ranks, costs, buffers. Read by the machine and by the prediction; simulates and proves nothing. */
+/**
+ * A scenario resolved once on a board: ranks, costs, buffers, colours. Read by the machine and by the prediction; simulates and proves nothing.
+ */
 export { arrivalToleranceNs } from './arrival-tolerance.ts'
 export { assumptionsOf } from './assumptions.ts'
 export {

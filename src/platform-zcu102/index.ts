@@ -1,5 +1,4 @@
-/** The simulated ZCU102 and whole machines on it. Public as `virtio-sdk/platform-zcu102`. */
-
+/** The simulated ZCU102: GIC, GDMA, MemGuard, cores, and whole machines on it. Public as `virtio-sdk/platform-zcu102`. */
 export type { BoardProfile, CostTriple, Fact } from '../boards/index.ts'
 export {
   BOARD_PROFILES,

@@ -1,4 +1,4 @@
-/** Bounds of a whole scenario: plan and analysis. Knows no machine; see docs/prediction.md. */
+/** Bounds of a whole scenario, from the plan and the theorems (docs/prediction.md). Knows no machine. */
 export { predictionAssumptions } from './assumptions.ts'
 export {
   ANALYSES,

@@ -1,3 +1,4 @@
+/** What a user writes: scenario files, read and checked. Knows no board and builds nothing. Public as `virtio-sdk/scenario`. */
 export { InputError, type InputIssue } from './input-error.ts'
 export { parseScenario } from './parse-scenario.ts'
 export type { ParseOptions } from './read-input.ts'

@@ -1,4 +1,4 @@
-/** How driver and device meet. Public as `virtio-sdk/transport`. */
+/** How driver and device meet: shared memory, MMIO, PCI. Knows no device type. Public as `virtio-sdk/transport`. */
 export type { DeviceTransport, DriverTransport, QueueAddresses } from '../virtio/index.ts'
 export type { AccessWidth } from './access.ts'
 export { InterruptLine } from './interrupt-line.ts'

@@ -1,4 +1,4 @@
-/** Virtqueues, both sides, and chains as byte streams. Public as `virtio-sdk/virtqueue`. */
+/** Virtqueues, both sides, split and packed, and chains as byte streams. Knows no device. Public as `virtio-sdk/virtqueue`. */
 export { BufferList } from './chain/buffer-list.ts'
 export { ChainReader, ChainWriter } from './chain/chain-stream.ts'
 export { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from './chain/descriptor.ts'
