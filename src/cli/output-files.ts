@@ -1,11 +1,11 @@
 /** What commands write, and where: folders, delivered payloads, traces. What the file system refuses is a `UsageError`. */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, type Stats, statSync, writeSync } from 'node:fs'
-import { dirname, extname, join, relative } from 'node:path'
+import { dirname, extname, join, relative, resolve } from 'node:path'
 import type { Design } from '../platform-zcu102/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { doing } from './file-error.ts'
 import { kindOf } from './input-files.ts'
-import { UsageError } from './terminal.ts'
+import { type Terminal, UsageError } from './terminal.ts'
 
 /** As `mkdir -p`. Node's own never returns where a folder says that what should be made in it does not exist, as /proc does. */
 export function makeFolder(path: string): void {
@@ -159,4 +159,11 @@ export function syncFolder(path: string): void {
 export function withDesign(path: string, design: Design): string {
   const ending = extname(path)
   return `${path.slice(0, path.length - ending.length)}.${design}${ending}`
+}
+
+/** The path that an option names; null: it is not there. Throws `UsageError` for more than one. */
+export function destination(option: string, value: unknown, terminal: Terminal): string | null {
+  if (value === undefined) return null
+  if (Array.isArray(value) || value === '') throw new UsageError(`${option} takes one path`)
+  return resolve(terminal.cwd, String(value))
 }

@@ -49,8 +49,13 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--payload <file>', 'FLOW=FILE or, for all flows, FILE: bytes to send; may be repeated')
     .option('--out <folder>', 'Write every delivered payload to FOLDER/DESIGN/FLOW/SEQUENCE.bin')
     .option('--trace <file>', 'Write a Chrome trace, to open in https://ui.perfetto.dev')
+    .option('--worst', 'Search for the longest response of each flow, instead of one run')
+    .option('--runs <number>', 'With --worst: runs of the machine, for each design (default: 100)')
+    .option('--seconds <number>', 'With --worst: search for so long instead, for each design')
+    .option('--flow <name>', 'With --worst: the flow whose run --trace shows (default: nearest to its bound)')
     .option('--quiet', 'No table and no progress; the exit code tells')
     .example('  $ virtio-sdk simulate')
+    .example('  $ virtio-sdk simulate my.yaml --worst --seconds 60 --trace worst.json')
     .example('  $ virtio-sdk simulate my.yaml --payload frames=video.raw --out received --trace run.json')
     .action(async (scenario: string | undefined, flags) => {
       const [{ simulateCommand }, simulator] = [await import('./simulate-command.ts'), await loaded(parts.simulator)]

@@ -29,8 +29,9 @@ export function checkSimulation(options: SimulationOptions): void {
 /** Throws `VirtioError` INVALID_OPTION. */
 export function checkSearch(options: SearchOptions): void {
   checkBoard(options)
-  const { boundsNs, runs, seed } = options
+  const { boundsNs, goesOn, runs, seed } = options
   if (runs !== undefined) checkInteger('runs', runs, 1, MAX_SAFE)
   if (seed !== undefined) checkInteger('seed', seed, 0, MAX_SAFE)
   if (boundsNs !== undefined) checkArray('boundsNs', boundsNs, 'an array of numbers')
+  if (goesOn !== undefined) checkFunction('goesOn', goesOn)
 }

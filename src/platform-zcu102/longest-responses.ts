@@ -20,8 +20,10 @@ export interface SearchOptions {
   readonly design: Design
   /** Default: the built-in one that the scenario names. */
   readonly profile?: BoardProfile
-  /** Runs of the machine, default 12. */
+  /** Most runs of the machine, default 12. */
   readonly runs?: number
+  /** Asked before every run but the first, with the runs so far; false: the search ends. For progress and time limits. */
+  readonly goesOn?: (runs: number) => boolean
   /** What is drawn depends on it alone. Default: the scenario's. */
   readonly seed?: number
   /** By flow, ns: what no response exceeds; null: not known. The flow that is farthest below it is looked at next. Default: each in turn. */
@@ -42,11 +44,12 @@ const DEFAULT_RUNS = 12
 export function longestResponses(scenario: Scenario, options: SearchOptions): LongestResponse[] {
   checkSearch(options)
   const { design, profile = builtInProfile(scenario), runs = DEFAULT_RUNS, seed = scenario.seed, boundsNs } = options
+  const goesOn = options.goesOn ?? (() => true)
   const random = new Random(seed, 41)
   const { flows } = scenario
   const first = together(scenario)
   const found = flows.map(() => ({ responseNs: 0, placing: first, tries: 0 }))
-  for (let run = 0; run < runs; run++) {
+  for (let run = 0; run < runs && (run === 0 || goesOn(run)); run++) {
     const target = run === 0 ? -1 : leastTried(found, boundsNs)
     const placing = run === 0 ? first : moved(random, scenario, found[target]!.placing, target, found)
     responsesOf(scenario, design, profile, planOf(scenario, placing)).forEach((responseNs, flow) => {

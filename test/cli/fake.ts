@@ -74,6 +74,8 @@ export interface Setting {
   readonly changes?: Partial<Record<Design, Partial<DesignResult>>>
   /** Of every flow; default: none. */
   readonly boundNs?: number
+  /** Of the longest responses that a search finds, by flow; default: 1000 each. */
+  readonly foundNs?: readonly number[]
   /** Runs within `simulate`. */
   readonly during?: (options: SimulationOptions) => void
 }
@@ -97,6 +99,17 @@ export async function run(args: readonly string[], defaultScenario: string, sett
       flows: scenario.flows.map(({ name }) => ({ name, endToEndNs: setting.boundNs ?? null }) as FlowPrediction),
       chains: [],
     }),
+    longestResponses(scenario, { boundsNs = [], goesOn = () => true, runs = 12 }) {
+      for (let done = 1; done < runs && goesOn(done); done++);
+      const plan = { seed: 7, offsetsNs: scenario.flows.map(() => 5), promptNs: [], best: [] }
+      return scenario.flows.map(({ name }, i) => ({
+        flow: name,
+        responseNs: setting.foundNs?.[i] ?? 1000,
+        plan,
+        boundsNs,
+      }))
+    },
+    plannedRun: (scenario, profile) => ({ scenario: { ...scenario, seed: 7 }, profile, latenessNs: () => 0 }),
     chromeTrace: () => ['{"traceEvents":', '[]}'],
     assumptionsOf: (_, profile) => ['costs are assumed', `a board called ${profile.name}`],
   }
