@@ -35,6 +35,8 @@ const VMS = [2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8]
 const COMPUTED = 0.05
 const CORES = 4
 const MAX_BYTES = 128 * 1024
+/** Polls that a scenario may ask for, of all VMs. */
+const MOST_POLLS = 10_000_000
 /** Messages of a run, about. */
 const MESSAGES = 100
 
@@ -81,6 +83,11 @@ export function drawCase(seed: number, index: number): DrawnCase {
   const duration = Math.ceil(
     Math.max(4 * Math.min(...periods), Math.min(3 * Math.max(...periods), (3 * MESSAGES) / perNs), MESSAGES / perNs),
   )
+  const interrupts = Object(broker.interrupts) as { polling?: number }
+  // As many as a scenario may ask for.
+  if (interrupts.polling !== undefined) {
+    interrupts.polling = Math.max(interrupts.polling, Math.ceil((duration * vms.length) / MOST_POLLS))
+  }
   const scenario: ScenarioFile = {
     seed: random.between(0, 1_000_000),
     duration,

@@ -20,7 +20,7 @@ import { BucketRegulator, NoRegulator, Relay } from 'virtio-sdk/broker'
 import { jailhouseCells } from 'virtio-sdk/jailhouse'
 import { GuestMemory, MemoryRegion } from 'virtio-sdk/memory'
 import * as zcu102 from 'virtio-sdk/platform-zcu102'
-import { parseScenario } from 'virtio-sdk/scenario'
+import { parseScenario, withValues } from 'virtio-sdk/scenario'
 import { EventKernel, TraceRecorder } from 'virtio-sdk/sim'
 import * as testing from 'virtio-sdk/testing'
 import { HostileGuest } from 'virtio-sdk/testing/hostile-guest'
@@ -217,6 +217,7 @@ const WALKS: Readonly<Record<string, Walk>> = {
   tryChunkSizes: { call: (option) => tryChunkSizes(nothing, [], option), ...tests },
   jailhouseCells: { call: (option) => jailhouseCells(nothing, option) },
   parseScenario: { call: (option) => parseScenario('', option) },
+  withValues: { call: (option) => withValues('{}', ['seed=1'], option) },
   parseBoardProfile: { call: (option) => zcu102.parseBoardProfile('', option) },
   parseCalibration: { call: (option) => zcu102.parseCalibration('', option) },
   predict: { call: (option) => zcu102.predict(nothing, { ...design, ...option }), ...prediction },

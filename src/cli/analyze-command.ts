@@ -24,10 +24,11 @@ export interface AnalyzeFlags extends PlatformFlags {
   readonly design?: unknown
   readonly scheduler?: unknown
   readonly priorities?: unknown
+  readonly set?: unknown
 }
 
 export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Terminal): number {
-  const written = withPlatform(readScenario(path, terminal.cwd), flags, terminal.cwd)
+  const written = withPlatform(readScenario(path, terminal.cwd, flags.set), flags, terminal.cwd)
   const design = oneOf('--design', flags.design ?? written.broker.placement, ['floating', 'dedicated'] as const)
   const priorities = prioritiesFlag(flags.priorities)
   const asked = flags.scheduler ?? (priorities === null ? written.broker.scheduler : 'fp')

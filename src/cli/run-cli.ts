@@ -46,6 +46,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--design <design>', 'both, floating or dedicated (default: both)')
     .option('--platform <name>', 'Board, instead of the one in the scenario: a name, or file:PATH')
     .option('--calibration <file>', 'Measured costs, instead of those of the board')
+    .option('--set <change>', 'PATH=VALUE over the scenario, e.g. flows.log.length=64KiB; may be repeated')
     .option('--payload <file>', 'FLOW=FILE or, for all flows, FILE: bytes to send; may be repeated')
     .option('--out <folder>', 'Write every delivered payload to FOLDER/DESIGN/FLOW/SEQUENCE.bin')
     .option('--trace <file>', 'Write a Chrome trace, to open in https://ui.perfetto.dev')
@@ -69,11 +70,37 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--priorities <how>', 'Under fixed priority: dm, optimal, or levels=G')
     .option('--platform <name>', 'Board, instead of the one in the scenario: a name, or file:PATH')
     .option('--calibration <file>', 'Measured costs, instead of those of the board')
+    .option('--set <change>', 'PATH=VALUE over the scenario, e.g. flows.log.length=64KiB; may be repeated')
     .option('--quiet', 'No tables; the exit code tells')
     .example('  $ virtio-sdk analyze my.yaml --scheduler fp --priorities optimal')
     .action(async (scenario: string | undefined, flags) => {
       const { analyzeCommand } = await import('./analyze-command.ts')
       return analyzeCommand(scenario ?? parts.defaultScenario, flags, parts.terminal)
+    })
+  cli
+    .command('compare [...scenarios]', 'Two scenarios side by side: bounds, and a simulated run of each')
+    .option('--set <change>', 'PATH=VALUE over the second, or over a copy of the only one; may be repeated')
+    .option('--platform <name>', 'Board, instead of those in the scenarios: a name, or file:PATH')
+    .option('--calibration <file>', 'Measured costs, instead of those of the board')
+    .option('--json', 'Print one JSON object')
+    .example('  $ virtio-sdk compare my.yaml other.yaml')
+    .example('  $ virtio-sdk compare my.yaml --set broker.placement=dedicated')
+    .action(async (scenarios: string[], flags) => {
+      const [{ compareCommand }, simulator] = [await import('./compare-command.ts'), await loaded(parts.simulator)]
+      return compareCommand(scenarios, flags, parts.terminal, simulator)
+    })
+  cli
+    .command('sweep [scenario]', 'Bounds over a range of one value of a scenario, as a chart')
+    .option('--set <change>', 'PATH=FROM..TO, e.g. flows.log.length=4KiB..1MiB; others may be PATH=VALUE')
+    .option('--steps <number>', 'Values in the range (default: 9)')
+    .option('--design <design>', 'floating or dedicated, instead of the placement in the scenario')
+    .option('--platform <name>', 'Board, instead of the one in the scenario: a name, or file:PATH')
+    .option('--calibration <file>', 'Measured costs, instead of those of the board')
+    .option('--json', 'Print one JSON object')
+    .example('  $ virtio-sdk sweep my.yaml --set flows.log.length=4KiB..1MiB --steps 9')
+    .action(async (scenario: string | undefined, flags) => {
+      const { sweepCommand } = await import('./sweep-command.ts')
+      return sweepCommand(scenario ?? parts.defaultScenario, flags, parts.terminal)
     })
   cli
     .command('platform [action] [name]', 'list: the boards there are; show NAME: one as a file to copy and edit')

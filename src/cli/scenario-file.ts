@@ -1,19 +1,37 @@
 /** The scenario that a command names. */
 import { resolve } from 'node:path'
-import { parseScenario, type Scenario } from '../scenario/index.ts'
+import { parseScenario, type Scenario, withValues } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
 import { reasonOf } from './file-error.ts'
 import { readTextFile } from './input-files.ts'
 import { UsageError } from './terminal.ts'
 
-/** Throws `UsageError` for a file that cannot be read, `ScenarioError` for one that is wrong. */
-export function readScenario(path: string, cwd: string): Scenario {
+/**
+ * `sets`: what `--set` says over it. Throws `UsageError` for a file that cannot be read, `ScenarioError` for one that is wrong, `VirtioError` for a
+ * `--set` that leads nowhere.
+ */
+export function readScenario(path: string, cwd: string, sets?: unknown): Scenario {
+  return parseWith(readScenarioText(path, cwd), path, setsOf(sets))
+}
+
+/** Throws `UsageError` for a file that cannot be read. */
+export function readScenarioText(path: string, cwd: string): string {
   if (path === '') throw new UsageError("the name of the scenario is ''; leave it out to take the default one")
-  let text: string
   try {
-    text = readTextFile(resolve(cwd, path))
+    return readTextFile(resolve(cwd, path))
   } catch (error) {
     throw new UsageError(`cannot read the scenario ${oneLine(path)}: ${reasonOf(error)}`, { cause: error })
   }
-  return parseScenario(text, { path: oneLine(path) })
+}
+
+/** As if the values had been in the file: places in messages are those of the file with them. */
+export function parseWith(text: string, path: string, sets: readonly string[]): Scenario {
+  const format = path.toLowerCase().endsWith('.json') ? 'json' : 'yaml'
+  const name = oneLine([path, ...sets.map((set) => `--set ${set}`)].join(' '))
+  return parseScenario(withValues(text, sets, { path, format }), { path: name, format })
+}
+
+/** The values of an option that may be repeated. */
+export function setsOf(flag: unknown): string[] {
+  return flag === undefined ? [] : (Array.isArray(flag) ? flag : [flag]).map(String)
 }

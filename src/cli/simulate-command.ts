@@ -19,7 +19,7 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   const stray = (['flow', 'runs', 'seconds'] as const).find((name) => flags[name] !== undefined)
   if (stray !== undefined) throw new UsageError(`--${stray} is for a search: add --worst`)
   const scenarioPath = resolve(terminal.cwd, path)
-  const written = { ...readScenario(path, terminal.cwd), ...seedAndDuration(flags) }
+  const written = { ...readScenario(path, terminal.cwd, flags.set), ...seedAndDuration(flags) }
   const scenario = withPlatform(withPayloads(written, strings(flags.payload), terminal.cwd), flags, terminal.cwd)
   const note = (text: string) => flags.quiet || terminal.stderr.write(`note: ${text}\n`)
   const designs = designsOf(flags.design, scenario, note)

@@ -18,7 +18,7 @@ export function worstCommand(path: string, flags: SimulateFlags, terminal: Termi
   const stray = (['payload', 'out'] as const).find((name) => flags[name] !== undefined)
   if (stray !== undefined) throw new UsageError(`--${stray} is for one run, not for a search: leave out --worst`)
   const scenarioPath = resolve(terminal.cwd, path)
-  const written = { ...readScenario(path, terminal.cwd), ...seedAndDuration(flags) }
+  const written = { ...readScenario(path, terminal.cwd, flags.set), ...seedAndDuration(flags) }
   const scenario = withPlatform(written, flags, terminal.cwd)
   const note = (text: string) => flags.quiet || terminal.stderr.write(`note: ${text}\n`)
   const designs = designsOf(flags.design, scenario, note)

@@ -19,3 +19,4 @@ export {
 } from './scenario.ts'
 export { ScenarioError, type ScenarioIssue } from './scenario-error.ts'
 export { formatTime, parseSize, parseTime, type Refusal } from './units.ts'
+export { withValues } from './with-values.ts'

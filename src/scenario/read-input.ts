@@ -13,6 +13,14 @@ export interface ParseOptions {
   readonly format?: 'yaml' | 'json'
 }
 
+/** The format that a text is in. Throws `VirtioError` INVALID_OPTION. */
+export function formatOf(options: ParseOptions): 'yaml' | 'json' {
+  checkObject('options', options)
+  if (options.path !== undefined) checkText('path', options.path)
+  if (options.format !== undefined) checkWord('format', options.format, ['yaml', 'json'])
+  return options.format ?? (options.path?.toLowerCase().endsWith('.json') ? 'json' : 'yaml')
+}
+
 export interface InputKind {
   /** Stable, in capitals. */
   readonly code: string
@@ -30,12 +38,9 @@ export function readInput<T>(
   kind: InputKind,
   read: (raw: object, report: Report) => T,
 ): T {
-  checkObject('options', options)
-  if (options.path !== undefined) checkText('path', options.path)
-  if (options.format !== undefined) checkWord('format', options.format, ['yaml', 'json'])
+  const format = formatOf(options)
   const file = options.path ?? kind.name
   const refuse = kind.error ?? ((path, issues) => new InputError(kind.code, path, issues))
-  const format = options.format ?? (file.toLowerCase().endsWith('.json') ? 'json' : 'yaml')
   const text = readSourceText(source, format)
   if (text.errors.length > 0) throw refuse(file, text.errors)
 

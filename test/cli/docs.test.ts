@@ -82,7 +82,11 @@ describe('virtio-sdk', () => {
     expect(help).toContain(`$ virtio-sdk ${command}`)
     for (const [option] of args.flatMap((arg) => [...arg.matchAll(/^--[a-z-]+/g)])) expect(help).toContain(`${option} `)
     // The others are long, or need what a page tells how to make.
-    if (!['simulate', 'analyze', 'platform', 'calibration'].includes(command) || args.includes('--help')) return
+    if (
+      !['simulate', 'analyze', 'compare', 'sweep', 'platform', 'calibration'].includes(command) ||
+      args.includes('--help')
+    )
+      return
     const { code, stdout, stderr } = await cli(args)
     expect({ code, stderr }).toMatchObject({ code: 0 })
     if (output !== null) writeFileSync(join(folder, output), filledIn(stdout))
