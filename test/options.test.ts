@@ -87,6 +87,7 @@ const flow = {
 const above0 = [0.5, 2 ** 32, 2 ** 53]
 const bucket = { bytesPerNs: 1, burstBytes: 4096, chunkBytes: 4096, dmaBytesPerNs: 1 }
 const vsockTransport = () => new SharedMemoryTransport(new virtio.VsockDevice({ guestCid: 3 }))
+const net = { mac: '02:00:00:00:00:01' }
 const campaign = { seed: [0, 2 ** 32], first: [0, 2 ** 32], steps: [0] }
 const vsock = { sample: { socketTypes: ['stream'] } }
 const hostile = { seed: 1, rings: 1, eventIdx: false, indirect: false, inOrder: false }
@@ -203,6 +204,11 @@ const WALKS: Readonly<Record<string, Walk>> = {
   bytes: { call: (option) => virtio.bytes('field', 4, option) },
   VsockDevice: { call: (option) => new virtio.VsockDevice({ guestCid: 3, ...option }), ...vsock },
   VsockDriver: { call: (option) => new virtio.VsockDriver(vsockTransport(), option), ...vsock },
+  NetDevice: { call: (option) => new virtio.NetDevice({ ...net, ...option }), sample: { offer: ['mac'] } },
+  NetDriver: {
+    call: (option) => new virtio.NetDriver(new SharedMemoryTransport(new virtio.NetDevice(net)), option),
+    sample: { want: ['mac'] },
+  },
   VsockEndpoint: { call: (option) => new virtio.VsockEndpoint(2, option), ...vsock },
   StolenTime: { call: (option) => new StolenTime(nothing, [], 1, nothing, option) },
   chainBounds: { call: (option) => chainBounds(nothing, [], undefined, option) },

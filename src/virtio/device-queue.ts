@@ -49,6 +49,11 @@ export class DeviceQueue {
     return this.#requests?.deferred ?? []
   }
 
+  /** Gives deferred requests back at once: the driver sees all of them, or none yet. Those of an earlier life of the queue are left alone. */
+  completeTogether(requests: readonly Request[]): void {
+    this.#requests?.completeTogether(requests)
+  }
+
   /** Gives the queue a turn without a kick: the device has something for buffers that the driver posted earlier. */
   wake(): void {
     this.#wake()

@@ -29,6 +29,11 @@ export type ProtocolRule =
   | 'vsock-event-malformed'
   | 'vsock-source-cid'
   | 'vsock-buffers-useless'
+  | 'net-frame-malformed'
+  | 'net-header-malformed'
+  | 'net-frame-too-long'
+  | 'net-command-refused'
+  | 'net-buffers-useless'
 
 /** A rule that the driver broke outside of the rings: in registers, configuration or a device's own messages. */
 export interface ProtocolViolation {

@@ -52,6 +52,11 @@ export class Request {
     return this
   }
 
+  /** @internal */
+  isOf(queue: RequestQueue): boolean {
+    return this.#owner === queue
+  }
+
   /** @internal Takes over the chain that was just popped. */
   begin(generation: number): void {
     this.#generation = generation
@@ -221,10 +226,18 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
     }
   }
 
+  /**
+   * Gives several deferred requests back at once: the driver sees all of them, or none yet, as it has to with the buffers of one network
+   * frame. Those of a queue that was reset, or of another one, are left alone.
+   */
+  completeTogether(requests: readonly Request[]): void {
+    for (const request of requests) if (request.isOf(this)) this.#settle(request)
+    if (!this.#draining) this.#flush()
+  }
+
   /** @internal `Request.complete`. */
   settle(request: Request): void {
-    this.#giveBack(request)
-    if (this.#deferred.delete(request)) this.#spare.push(request)
+    this.#settle(request)
     if (!this.#draining) this.#flush()
   }
 
@@ -234,6 +247,11 @@ export class RequestQueue implements IterableIterator<Request, undefined> {
     this.#deferred.add(request)
     this.#current = this.#spare.pop() ?? new Request(this)
     this.#result.value = this.#current
+  }
+
+  #settle(request: Request): void {
+    this.#giveBack(request)
+    if (this.#deferred.delete(request)) this.#spare.push(request)
   }
 
   /** Nothing, when it is back already. */

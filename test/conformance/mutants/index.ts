@@ -2,6 +2,7 @@
 
 import { MMIO_MUTANTS } from './mmio.ts'
 import type { Mutant } from './mutant.ts'
+import { NET_MUTANTS } from './net.ts'
 import { QUEUE_MUTANTS } from './queues.ts'
 import { RING_MUTANTS } from './ring.ts'
 import { START_MUTANTS } from './start.ts'
@@ -15,4 +16,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...RING_MUTANTS,
   ...VSOCK_MUTANTS,
   ...MMIO_MUTANTS,
+  ...NET_MUTANTS,
 ]

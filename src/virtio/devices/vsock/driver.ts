@@ -15,6 +15,7 @@ import type { DriverState } from '../../driver-state.ts'
 import type { DriverTransport } from '../../driver-transport.ts'
 import type { FeatureSet } from '../../features.ts'
 import { restoreDriver } from '../../restore-driver.ts'
+import { Slots } from '../buffer-slots.ts'
 import { hasStreams, type VsockContract, vsockContract } from './contract.ts'
 import {
   checkEndpointOptions,
@@ -34,7 +35,6 @@ import {
   writeVsockHeader,
 } from './header.ts'
 import type { VsockSeqpacketSocket } from './seqpacket-socket.ts'
-import { Slots } from './slots.ts'
 import type { VsockSocket } from './socket.ts'
 import type { PayloadSource } from './socket-base.ts'
 import { checkDriverState, requireVsockState, type VsockDriverState } from './state.ts'

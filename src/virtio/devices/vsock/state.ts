@@ -4,6 +4,7 @@
  */
 import { refuseState, requireVersion, type STATE_VERSION } from '../../../internal/saved-state.ts'
 import type { DriverState } from '../../driver-state.ts'
+import type { SlotsState } from '../buffer-slots.ts'
 import type { VsockCloseReason, VsockState } from './connection.ts'
 import {
   MAX_CID,
@@ -68,13 +69,8 @@ export interface VsockEndpointState {
   readonly replies: readonly VsockHeader[]
 }
 
-/** The equal buffers of one queue: where they are, and which of the chains that are outstanding has which. */
-export interface VsockSlotsState {
-  readonly base: number
-  readonly count: number
-  readonly bytes: number
-  readonly held: readonly (readonly [head: number, address: number])[]
-}
+/** The equal buffers of one queue of a `VsockDriver`. */
+export type VsockSlotsState = SlotsState
 
 /** A `VsockDriver`, with its connections; the memory and the device are saved by their owners. */
 export interface VsockDriverState {

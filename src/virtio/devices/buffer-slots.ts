@@ -1,6 +1,14 @@
-/** The buffers of one queue of a vsock driver: equal ones in one block, so that an address is all that has to be remembered. */
-import type { DriverQueue } from '../../driver-queue.ts'
-import { requireVsockState, type VsockSlotsState } from './state.ts'
+/** The buffers of one queue of a driver: equal ones in one block, so that an address is all that has to be remembered. */
+import { refuseState } from '../../internal/saved-state.ts'
+import type { DriverQueue } from '../driver-queue.ts'
+
+/** The equal buffers of one queue: where they are, and which of the chains that are outstanding has which. */
+export interface SlotsState {
+  readonly base: number
+  readonly count: number
+  readonly bytes: number
+  readonly held: readonly (readonly [head: number, address: number])[]
+}
 
 /** Which head holds which buffer is remembered here, not in the ring. */
 export class Slots {
@@ -39,29 +47,30 @@ export class Slots {
     this.#free.push(address)
   }
 
-  saveState(): VsockSlotsState {
+  saveState(): SlotsState {
     const { base, count, bytes } = this
     const held = this.#byHead.flatMap((address, head) => (address < 0 ? [] : [[head, address] as const]))
     return { base, count, bytes, held }
   }
 
   /** Throws `VirtioError` INVALID_STATE unless the buffers are in memory, and `ring` has such chains outstanding, and no others. */
-  static restore(state: VsockSlotsState, { name, ring }: DriverQueue, isWritable: boolean): Slots {
+  static restore(state: SlotsState, { name, ring }: DriverQueue, isWritable: boolean): Slots {
     const { base, count, bytes, held } = state
-    requireVsockState(ring.memory.contains(base, count * bytes), `the buffers of ${name} are not in memory`)
+    requireHeld(ring.memory.contains(base, count * bytes), `the buffers of ${name} are not in memory`)
     const slots = new Slots(base, count, bytes, ring.size)
     const addresses = new Set(held.map(([, address]) => address))
     slots.#free.splice(0, count, ...slots.#free.filter((address) => !addresses.has(address)))
     for (const [head, address] of held) {
       const isOut = ring.writableBytesOf(head) === (isWritable ? bytes : 0) && slots.#byHead[head] === -1
-      requireVsockState(isOut, `chain ${head} of ${name} is not outstanding like that, or there twice`)
+      requireHeld(isOut, `chain ${head} of ${name} is not outstanding like that, or there twice`)
       slots.#byHead[head] = address
     }
     const { outstanding } = ring
-    requireVsockState(
-      held.length === outstanding,
-      `${name} has ${outstanding} chains outstanding, ${held.length} are held`,
-    )
+    requireHeld(held.length === outstanding, `${name} has ${outstanding} chains outstanding, ${held.length} are held`)
     return slots
   }
+}
+
+function requireHeld(condition: boolean, rule: string): void {
+  if (!condition) refuseState('driver', rule)
 }
