@@ -5,7 +5,7 @@ import type { Scenario } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
 import { progress } from './progress.ts'
 import { readScenario } from './scenario-file.ts'
-import { fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
+import { checkPlatform, fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
 import type { Simulator } from './simulator.ts'
 import { type Cell, renderTable } from './table.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Paint, painter, type Terminal, UsageError } from './terminal.ts'
@@ -30,6 +30,7 @@ export function compareCommand(
   terminal: Terminal,
   simulator: Simulator,
 ): number {
+  checkPlatform(flags, terminal.cwd)
   const [first, second = first] = paths
   if (first === undefined || second === undefined || paths.length > 2)
     throw new UsageError(`compare takes two scenarios, or one and --set PATH=VALUE, not ${paths.length}`)

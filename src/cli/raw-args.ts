@@ -6,7 +6,7 @@ import { nearest } from '../internal/suggest.ts'
 
 /** An option of some command, as the parser has it. */
 export interface KnownOption {
-  /** Without dashes; of one letter, or more. */
+  /** Without dashes before it, in the parser's spelling; of one letter, or more. */
   readonly names: readonly string[]
   /** It takes no value. */
   readonly isBoolean?: boolean
@@ -36,13 +36,18 @@ export function mistakeInOptions(args: readonly string[], known: readonly KnownO
 
 /** `--seed` or `-h`, with its dashes. */
 function optionNamed(word: string, known: readonly KnownOption[]): KnownOption | undefined {
-  return known.find(({ names }) => names.some((name) => word === (name.length > 1 ? `--${name}` : `-${name}`)))
+  return known.find(({ names }) => names.some((name) => word === (name.length > 1 ? `--${dashed(name)}` : `-${name}`)))
+}
+
+/** The parser calls `--keep-going` keepGoing. */
+function dashed(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
 function suggestion(name: string, known: readonly KnownOption[]): string {
   const near = nearest(
     name,
-    known.flatMap(({ names }) => names.filter(({ length }) => length > 1)),
+    known.flatMap(({ names }) => names.filter(({ length }) => length > 1).map(dashed)),
   )
   return near === null ? '' : `; did you mean --${near}?`
 }

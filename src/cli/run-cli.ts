@@ -167,7 +167,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
       return mergeCommand(folders, flags, parts.terminal, parts.version, renderReport)
     })
   cli
-    .command('museum', 'Show 40 historic faults of virtqueues to yours')
+    .command('museum', 'Show the historic faults of virtqueues to yours, and small exchanges in every order')
     .option(
       '--target <module>',
       'Module that exports a target of the testing kit, or exec:COMMAND, exec-packed:COMMAND',
@@ -175,6 +175,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--exhibit <numbers>', 'Only these, e.g. 4,10,17')
     .option('--json', 'Print JSON')
     .option('--junit <file>', 'Write JUnit XML, for a build server')
+    .option('--replay <code>', 'Show once more what failed: a number, or the code that stands behind replay:')
     .example('  $ virtio-sdk museum --target ./my-queue.js')
     .action(async (flags) => {
       const { museumCommand } = await import('./testing/museum-command.ts')
@@ -189,7 +190,12 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--seed <number>', 'Default 1; the same seed tries the same')
     .option('--runs <number>', 'End after at least so many programs and rings')
     .option('--time <time>', 'End after so long, e.g. 300s (default: 5s)')
-    .option('--corpus <folder>', 'Replay what failed before, and keep what fails now')
+    .option(
+      '--corpus <folder>',
+      'Replay what failed before, and keep what fails now; more of them are merged into the first',
+    )
+    .option('--keep-going', 'Go on behind a failure until the time is over, and tell one of each kind')
+    .option('--json', 'Print JSON')
     .example('  $ virtio-sdk fuzz --target ./my-queue.js --time 60s --corpus corpus')
     .action(async (flags) => {
       const { fuzzCommand } = await import('./testing/fuzz-command.ts')

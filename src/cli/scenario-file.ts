@@ -31,7 +31,9 @@ export function parseWith(text: string, path: string, sets: readonly string[]): 
   return parseScenario(withValues(text, sets, { path, format }), { path: name, format })
 }
 
-/** The values of an option that may be repeated. */
+/** Of `--set`, which may be repeated. Throws `UsageError` for an empty one. */
 export function setsOf(flag: unknown): string[] {
-  return flag === undefined ? [] : (Array.isArray(flag) ? flag : [flag]).map(String)
+  const sets = flag === undefined ? [] : (Array.isArray(flag) ? flag : [flag]).map(String)
+  if (sets.includes('')) throw new UsageError('--set says nothing; write PATH=VALUE, e.g. flows.log.length=64KiB')
+  return sets
 }

@@ -65,6 +65,11 @@ export function withPlatform(scenario: Scenario, flags: PlatformFlags, cwd: stri
   return { ...scenario, ...namedBy(flags, cwd) }
 }
 
+/** Throws `UsageError` for flags that name nothing, before anything else is looked at. */
+export function checkPlatform(flags: PlatformFlags, cwd: string): void {
+  namedBy(flags, cwd)
+}
+
 /** The board of the flags alone, where there is no scenario; without flags the zcu102. */
 export function profileOfFlags(flags: PlatformFlags, cwd: string): BoardProfile {
   const named = { platform: 'zcu102', calibration: null, ...namedBy(flags, cwd) }

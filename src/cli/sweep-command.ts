@@ -1,11 +1,11 @@
 /** `sweep`: bounds of a scenario over a range of one of its values. */
 import { basename, resolve } from 'node:path'
-import { type FlowPrediction, predict } from '../platform-zcu102/index.ts'
+import { type Design, type FlowPrediction, predict } from '../platform-zcu102/index.ts'
 import { formatTime, parseSize, parseTime, vmOnDedicatedCore } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
 import { progress } from './progress.ts'
 import { parseWith, readScenarioText, setsOf } from './scenario-file.ts'
-import { fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
+import { checkPlatform, fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
 import { type Cell, renderTable } from './table.ts'
 import { EXIT_OK, type Paint, painter, type Terminal, UsageError } from './terminal.ts'
 
@@ -28,6 +28,9 @@ interface Step {
 const MOST_STEPS = 1000
 
 export function sweepCommand(path: string, flags: SweepFlags, terminal: Terminal): number {
+  const stepCount = stepsOf(flags.steps)
+  const placement = designOf(flags.design)
+  checkPlatform(flags, terminal.cwd)
   const sets = setsOf(flags.set)
   const ranges = sets.filter((set) => RANGE.test(set))
   if (ranges.length !== 1) {
@@ -35,16 +38,14 @@ export function sweepCommand(path: string, flags: SweepFlags, terminal: Terminal
       `--set has ${ranges.length} ranges: write one as PATH=FROM..TO, e.g. --set flows.log.length=4KiB..1MiB`,
     )
   }
-  const range = rangeOf(ranges[0]!, stepsOf(flags.steps))
+  const range = rangeOf(ranges[0]!, stepCount)
   const others = sets.filter((set) => set !== ranges[0])
   const text = readScenarioText(path, terminal.cwd)
   const line = progress(terminal, true)
   const steps = range.values.map((value, i): Step => {
     const scenario = withPlatform(parseWith(text, path, [...others, `${range.path}=${value}`]), flags, terminal.cwd)
     const profile = profileOfScenario(scenario, fileReader(resolve(terminal.cwd, path), terminal.cwd))
-    const design = flags.design ?? scenario.broker.placement
-    if (design !== 'floating' && design !== 'dedicated')
-      throw new UsageError(`--design ${design}: use floating or dedicated`)
+    const design = placement ?? scenario.broker.placement
     const vm = design === 'dedicated' ? vmOnDedicatedCore(scenario) : null
     if (vm) throw new UsageError(`core ${vm.core} belongs to the dedicated broker, and VM ${vm.name} runs there`)
     const { schedulable, flows, chains, tasks } = predict(scenario, { design, profile })
@@ -102,6 +103,11 @@ const UNITS: readonly (readonly [Range['unit'], (value: unknown) => unknown, (va
   ['bytes', parseSize, (bytes) => (bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} B`)],
   ['ns', parseTime, formatTime],
 ]
+
+function designOf(flag: unknown): Design | null {
+  if (flag === undefined || flag === 'floating' || flag === 'dedicated') return flag ?? null
+  throw new UsageError(`--design ${flag}: use floating or dedicated`)
+}
 
 function stepsOf(steps: unknown): number {
   if (steps === undefined) return 9

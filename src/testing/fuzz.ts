@@ -3,6 +3,7 @@
  * that `replay` runs again, with the same seed, on any machine: what a corpus keeps.
  */
 import * as fc from 'fast-check'
+import { checkFlags, checkObject } from '../internal/check-option.ts'
 import { inWords } from '../internal/in-words.ts'
 import { runHostilePackedDevice } from './format/packed/hostile-packed-device.ts'
 import { runHostilePackedRings } from './format/packed/hostile-packed-driver.ts'
@@ -93,11 +94,20 @@ function hostile(target: FuzzTarget, setting: HostileSetting, first: number, rin
   }
 }
 
+/** Options of `fuzz`. */
+export interface FuzzOptions {
+  /** Goes on behind a finding, for as long as the caller asks; default: the first one ends it. */
+  readonly keepGoing?: boolean
+}
+
 /**
  * One turn after another, programs and hostile rings in all feature combinations that the target has, until there is a
  * finding or the caller stops asking. The same seed gives the same turns.
  */
-export function* fuzz(target: FuzzTarget, seed: number): Generator<FuzzProgress, void> {
+export function* fuzz(target: FuzzTarget, seed: number, options: FuzzOptions = {}): Generator<FuzzProgress, void> {
+  checkObject('options', options)
+  checkFlags(options, 'keepGoing')
+  const { keepGoing = false } = options
   const features = combinations(target)
   const total = { programs: 0, rings: 0 }
   for (let turn = 0; ; turn++) {
@@ -106,7 +116,7 @@ export function* fuzz(target: FuzzTarget, seed: number): Generator<FuzzProgress,
     total.programs += PROGRAMS_A_TURN
     if (!hasOwnMemory(target)) total.rings += RINGS_A_TURN
     yield { ...total, finding }
-    if (finding !== null) return
+    if (finding !== null && !keepGoing) return
   }
 }
 

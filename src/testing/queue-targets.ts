@@ -86,6 +86,8 @@ export interface DeviceQueueTarget {
   readonly ownMemory?: GuestMemory
   /** What the target does not implement: exhibits that need it are left out, other rings come without it. */
   readonly lacks?: readonly TargetLack[]
+  /** A look that finds nothing asks for notifications again and looks once more, so that the side may sleep right after it. */
+  readonly rearmsWhenEmpty?: boolean
   /** What a long exhibit of the museum may take, for a target whose calls are slow. Default 10 s. */
   readonly exhibitMs?: number
   create(memory: GuestMemory, ring: SplitRing): DeviceQueueUnderTest
@@ -144,6 +146,8 @@ export interface DriverQueueTarget {
   readonly ownMemory?: GuestMemory
   /** What the target does not implement: exhibits that need it are left out, other rings come without it. */
   readonly lacks?: readonly TargetLack[]
+  /** A look that finds nothing asks for notifications again and looks once more, so that the side may sleep right after it. */
+  readonly rearmsWhenEmpty?: boolean
   create(memory: GuestMemory, ring: DriverRing): DriverQueueUnderTest
   createAt?(memory: GuestMemory, ring: DriverRing, index: number): DriverQueueUnderTest
   /** A queue with the maintenance that memory without coherent caches needs around its operations. */
@@ -164,7 +168,9 @@ export interface PackedDeviceTarget {
   /** Tolerates interrupts that the driver asked not to get. */
   readonly mayNotifyNeedlessly?: boolean
   /** What the target does not implement: exhibits that need it are left out, other rings come without it. */
-  readonly lacks?: readonly PackedFeature[]
+  readonly lacks?: readonly (PackedFeature | 'concurrency')[]
+  /** A look that finds nothing asks for notifications again and looks once more, so that the side may sleep right after it. */
+  readonly rearmsWhenEmpty?: boolean
   readonly exhibitMs?: number
   create(memory: GuestMemory, ring: PackedRing): DeviceQueueUnderTest
 }
@@ -183,7 +189,9 @@ export interface PackedDriverTarget {
   /** Tolerates kicks that the device asked not to get. */
   readonly mayNotifyNeedlessly?: boolean
   /** What the target does not implement: exhibits that need it are left out, other rings come without it. */
-  readonly lacks?: readonly PackedFeature[]
+  readonly lacks?: readonly (PackedFeature | 'concurrency')[]
+  /** A look that finds nothing asks for notifications again and looks once more, so that the side may sleep right after it. */
+  readonly rearmsWhenEmpty?: boolean
   readonly exhibitMs?: number
   create(memory: GuestMemory, ring: PackedDriverRing): DriverQueueUnderTest
 }

@@ -48,6 +48,7 @@ export function remotePackedDevice(name: string, channel: LineChannel): PackedDe
     side: 'device',
     format: 'packed',
     name,
+    lacks: ['concurrency'],
     exhibitMs: EXHIBIT_MS,
     create(memory, ring) {
       const request = `create-packed ${ringWords(ring)} ${ring.inOrder ? 1 : 0}`

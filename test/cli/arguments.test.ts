@@ -52,12 +52,27 @@ describe('options that there are not', () => {
   })
 
   const COMMANDS: Readonly<Record<string, readonly string[]>> = {
-    simulate: ['seed', 'duration', 'design', 'platform', 'calibration', 'payload', 'out', 'trace'],
-    analyze: ['design', 'scheduler', 'priorities', 'platform', 'calibration'],
+    simulate: [
+      'seed',
+      'duration',
+      'design',
+      'platform',
+      'calibration',
+      'set',
+      'payload',
+      'out',
+      'trace',
+      'runs',
+      'seconds',
+      'flow',
+    ],
+    compare: ['set', 'platform', 'calibration'],
+    sweep: ['set', 'steps', 'design', 'platform', 'calibration'],
+    analyze: ['design', 'scheduler', 'priorities', 'platform', 'calibration', 'set'],
     calibration: ['platform'],
     evaluate: ['points', 'sets', 'seed', 'platform', 'calibration', 'jobs', 'out', 'only', 'shard'],
     merge: ['out'],
-    museum: ['target', 'exhibit', 'junit'],
+    museum: ['target', 'exhibit', 'junit', 'replay'],
     fuzz: ['target', 'seed', 'runs', 'time', 'corpus'],
   }
   const empty = Object.entries(COMMANDS).flatMap(([command, options]) => options.map((option) => [command, option]))

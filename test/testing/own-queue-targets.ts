@@ -52,6 +52,7 @@ export function ownDevice({ policy = 'needs-reset', report = () => {} }: OwnDevi
   return {
     side: 'device',
     name: `SplitDeviceQueue (${policy})`,
+    rearmsWhenEmpty: true,
     create,
     createAt(memory, ring, index) {
       const device = create(memory, ring)
@@ -65,6 +66,7 @@ export function ownDevice({ policy = 'needs-reset', report = () => {} }: OwnDevi
 export const ownDriver: DriverQueueTarget = {
   side: 'driver',
   name: 'SplitDriverQueue',
+  rearmsWhenEmpty: true,
   create: (memory, ring) => new OwnDriver(ring, (config, state) => new SplitDriverQueue(memory, config, state)),
   createAt: (memory, ring, index) =>
     new OwnDriver(
@@ -89,6 +91,7 @@ export function ownPackedDevice({
     side: 'device',
     format: 'packed',
     name: `PackedDeviceQueue (${policy})`,
+    rearmsWhenEmpty: true,
     lacks: PACKED_LACKS,
     create: (memory, ring) =>
       new OwnDevice(
@@ -104,6 +107,7 @@ export const ownPackedDriver: PackedDriverTarget = {
   side: 'driver',
   format: 'packed',
   name: 'PackedDriverQueue',
+  rearmsWhenEmpty: true,
   lacks: PACKED_LACKS,
   create: (memory, ring) => new OwnDriver(ring, (config, state) => new PackedDriverQueue(memory, config, state)),
 }

@@ -6,7 +6,7 @@ import { oneLine } from '../escape.ts'
 import { progress } from '../progress.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Terminal, UsageError } from '../terminal.ts'
 import { timeFlag } from '../time-flag.ts'
-import { keep, readCorpus } from './corpus.ts'
+import { type KeptCase, keep, readCorpus } from './corpus.ts'
 import { guarding, settled } from './target-guard.ts'
 import { loadTargets } from './target-module.ts'
 
@@ -16,6 +16,8 @@ export interface FuzzFlags {
   readonly runs?: unknown
   readonly time?: unknown
   readonly corpus?: unknown
+  readonly json?: boolean
+  readonly keepGoing?: boolean
 }
 
 const DEFAULT_MS = 5_000
@@ -26,31 +28,54 @@ export async function fuzzCommand(flags: FuzzFlags, terminal: Terminal): Promise
   const seed = flags.seed === undefined ? 1 : wholeNumber('--seed', flags.seed)
   const runs = flags.runs === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--runs', flags.runs, 1)
   const limitMs = flags.time === undefined ? (flags.runs === undefined ? DEFAULT_MS : Infinity) : timeMs(flags.time)
-  const corpus = flags.corpus === undefined ? null : resolve(terminal.cwd, folderName(flags.corpus))
+  const corpora = flags.corpus === undefined ? [] : folderNames(flags.corpus).map((name) => resolve(terminal.cwd, name))
   const targets = await loadTargets(flags.target, terminal)
   const fuzzer = await load()
-  let clean = true
+  const { json = false, keepGoing = false } = flags
+  const say = (text: string) => json || terminal.stdout.write(text)
+  const reports: FuzzReport[] = []
   for (const target of targets) {
     const whose = `the target ${target.name}`
-    const failing = await guarding(whose, { terminal }, () =>
-      corpus === null ? [] : replayCorpus(fuzzer, target, corpus, terminal),
-    )
-    const { finding, tried } = await guarding(whose, { terminal }, () =>
-      search(fuzzer, target, { seed, runs, limitMs: limitMs / targets.length }, terminal),
-    )
+    const kept = await guarding(whose, { terminal }, () => replayCorpora(fuzzer, target, corpora, say))
+    const limits = { seed, runs, limitMs: limitMs / targets.length, keepGoing }
+    const found = await guarding(whose, { terminal }, () => search(fuzzer, target, limits, terminal))
     // What it has thrown meanwhile comes before the result is told.
     await settled(whose, terminal)
-    if (finding === null) {
-      terminal.stdout.write(`${oneLine(target.name)}: nothing found in ${tried}\n`)
-      for (const note of notesOn(target)) terminal.stdout.write(`  note: ${note}\n`)
-    } else {
-      terminal.stdout.write(failureOf(target, '', finding))
-      if (corpus === null) terminal.stdout.write(`as a corpus file: ${JSON.stringify(finding.case)}\n`)
-      else terminal.stdout.write(`kept as ${kept(corpus, finding.case)}\n`)
-    }
-    clean &&= finding === null && failing.length === 0
+    const files = found.findings.map((finding) => {
+      // Whatever becomes of the corpus, it has been told.
+      say(`${failureOf(target, '', finding)}${finding.times > 1 ? `${finding.times} times the like\n` : ''}`)
+      const file = corpora.length === 0 ? null : keptIn(corpora[0]!, finding.case)
+      say(file === null ? `as a corpus file: ${JSON.stringify(finding.case)}\n` : `kept as ${file}\n`)
+      return file
+    })
+    const report = { target: target.name, seed, ...found, files, kept, notes: notesOn(target) }
+    reports.push(report)
+    say(summaryOf(report, keepGoing))
   }
-  return clean ? EXIT_OK : EXIT_NEGATIVE
+  if (json) terminal.stdout.write(`${JSON.stringify(reports, null, 2)}\n`)
+  return reports.every(({ findings, kept }) => findings.length === 0 && kept.failed.length === 0)
+    ? EXIT_OK
+    : EXIT_NEGATIVE
+}
+
+/** What was tried of one target, and what was found: an element of the array of `--json`. */
+interface FuzzReport extends Found {
+  readonly target: string
+  readonly seed: number
+  /** By finding: the file of the corpus that has it; null: there is no corpus. */
+  readonly files: readonly (string | null)[]
+  readonly kept: Replayed
+  readonly notes: readonly string[]
+}
+
+function summaryOf(
+  { findings, notes, programs, rings, seconds, seed, target }: FuzzReport,
+  keptGoing: boolean,
+): string {
+  const tried = `${programs} programs and ${rings} hostile rings, seed ${seed}, ${seconds.toFixed(1)} s`
+  if (findings.length > 0)
+    return keptGoing ? `${oneLine(target)}: ${findings.length} kinds of failure in ${tried}\n` : ''
+  return `${oneLine(target)}: nothing found in ${tried}\n${notes.map((note) => `  note: ${note}\n`).join('')}`
 }
 
 /** The message has a drawing of the ring in lines of its own. */
@@ -58,8 +83,8 @@ function failureOf({ name }: FuzzTarget, file: string, { message }: FuzzFinding)
   return `${oneLine(`${name}: ${file}FAIL`)} ${message.replaceAll('\n', '\n  ')}\n`
 }
 
-/** Keeps a case, or, where the corpus cannot be written, tells it in the error. */
-function kept(corpus: string, one: FuzzCase): string {
+/** Keeps a case, or, where the corpus cannot be written, tells it in the error. Returns the name of its file. */
+function keptIn(corpus: string, one: FuzzCase): string {
   try {
     return keep(corpus, one)
   } catch (error) {
@@ -77,43 +102,76 @@ async function load(): Promise<Fuzzer> {
   }
 }
 
-function replayCorpus(fuzzer: Fuzzer, target: FuzzTarget, folder: string, terminal: Terminal): FuzzFinding[] {
-  const kept = readCorpus(folder).filter(({ case: one }) => fuzzer.isFor(target, one))
+/** What was kept, and what of it fails still. */
+interface Replayed {
+  readonly passed: number
+  readonly failed: readonly FuzzFinding[]
+}
+
+/** Of several corpora each case once; what of the others fails is kept in the first as well. */
+function replayCorpora(
+  fuzzer: Fuzzer,
+  target: FuzzTarget,
+  folders: readonly string[],
+  say: (text: string) => void,
+): Replayed {
+  const known = new Map<string, KeptCase>()
+  for (const folder of folders) {
+    for (const one of readCorpus(folder))
+      if (fuzzer.isFor(target, one.case)) known.set(one.file, known.get(one.file) ?? one)
+  }
   const failed: FuzzFinding[] = []
-  for (const { file, case: one } of kept) {
+  for (const { file, case: one } of known.values()) {
     const finding = fuzzer.replay(target, one)
     if (finding === null) continue
     failed.push(finding)
-    terminal.stdout.write(failureOf(target, `${file} `, finding))
+    if (folders.length > 1) keptIn(folders[0]!, one)
+    say(failureOf(target, `${file} `, finding))
   }
-  terminal.stdout.write(`${oneLine(target.name)}: ${kept.length - failed.length} of ${kept.length} kept cases pass\n`)
-  return failed
+  const passed = known.size - failed.length
+  if (folders.length > 0) say(`${oneLine(target.name)}: ${passed} of ${known.size} kept cases pass\n`)
+  return { passed, failed }
 }
 
 interface Limits {
   readonly seed: number
   readonly runs: number
   readonly limitMs: number
+  readonly keepGoing: boolean
 }
 
-/** What was found, and in words what was tried. */
+/** What was tried, and of each kind of failure the first, with how many were like it. */
 interface Found {
-  readonly finding: FuzzFinding | null
-  readonly tried: string
+  readonly programs: number
+  readonly rings: number
+  readonly seconds: number
+  readonly findings: readonly (FuzzFinding & { readonly times: number })[]
 }
 
 function search(fuzzer: Fuzzer, target: FuzzTarget, limits: Limits, terminal: Terminal): Found {
   const started = terminal.now()
   const line = progress(terminal, true)
-  for (const { programs, rings, finding } of fuzzer.fuzz(target, limits.seed)) {
+  const kinds = new Map<string, FuzzFinding & { times: number }>()
+  let found: Found = { programs: 0, rings: 0, seconds: 0, findings: [] }
+  for (const { programs, rings, finding } of fuzzer.fuzz(target, limits.seed, limits)) {
     const elapsed = terminal.now() - started
     line.update(target.name, ...share(programs + rings, elapsed, limits))
-    if (finding === null && programs + rings < limits.runs && elapsed < limits.limitMs) continue
-    line.clear()
-    const seconds = (elapsed / 1000).toFixed(1)
-    return { finding, tried: `${programs} programs and ${rings} hostile rings, seed ${limits.seed}, ${seconds} s` }
+    if (finding !== null) {
+      const kind = kindOf(finding)
+      const known = kinds.get(kind)
+      if (known === undefined) kinds.set(kind, { ...finding, times: 1 })
+      else known.times++
+    }
+    found = { programs, rings, seconds: elapsed / 1000, findings: [...kinds.values()] }
+    if (programs + rings >= limits.runs || elapsed >= limits.limitMs) break
   }
-  return { finding: null, tried: 'nothing' }
+  line.clear()
+  return found
+}
+
+/** Failures that differ in numbers alone are of one kind. */
+function kindOf({ case: one, message }: FuzzFinding): string {
+  return `${one.kind}: ${message.split('\n')[0]!.replaceAll(/0x[0-9a-f]+|\d+/g, '#')}`
 }
 
 /** Whichever limit is nearer. */
@@ -127,9 +185,10 @@ function wholeNumber(flag: string, value: unknown, least = 0): number {
   throw new UsageError(`${flag} ${String(value)}: write a whole number, ${least} or more, e.g. 1000`)
 }
 
-function folderName(value: unknown): string {
-  if (typeof value === 'string' && value !== '') return value
-  throw new UsageError('--corpus needs the name of one folder')
+function folderNames(value: unknown): string[] {
+  const names = Array.isArray(value) ? value : [value]
+  if (names.every((name): name is string => typeof name === 'string' && name !== '')) return names
+  throw new UsageError('--corpus needs the name of a folder')
 }
 
 function timeMs(value: unknown): number {

@@ -1,12 +1,13 @@
 /** `museum`: shows every historic fault to somebody's queue. */
 import { resolve } from 'node:path'
+import { VirtioError } from '../../internal/error.ts'
 import type { MuseumReport } from '../../testing/museum/exhibit.ts'
-import { museumJUnit, tally } from '../../testing/museum/render.ts'
+import { museumJUnit, museumLines } from '../../testing/museum/render.ts'
+import { replayExhibit } from '../../testing/museum/replay.ts'
 import { runMuseum } from '../../testing/museum/run-museum.ts'
 import { oneLine } from '../escape.ts'
 import { mustBeOutput, writeFile } from '../output-files.ts'
 import { progress } from '../progress.ts'
-import { type Cell, renderTable } from '../table.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Paint, painter, type Terminal, UsageError } from '../terminal.ts'
 import { guarding, settled } from './target-guard.ts'
 import { loadTargets } from './target-module.ts'
@@ -16,6 +17,7 @@ export interface MuseumFlags {
   readonly exhibit?: unknown
   readonly json?: boolean
   readonly junit?: unknown
+  readonly replay?: unknown
 }
 
 /** About so many are shown to a target: for the line that says how far it is. */
@@ -23,6 +25,7 @@ const EXHIBITS = 50
 
 export async function museumCommand(flags: MuseumFlags, terminal: Terminal): Promise<number> {
   const exhibits = exhibitNumbers(flags.exhibit)
+  if (flags.replay !== undefined) return replayCommand(flags, terminal)
   const junit = flags.junit === undefined ? null : fileName('--junit', flags.junit)
   if (junit !== null) mustBeOutput(resolve(terminal.cwd, junit), [resolve(terminal.cwd, String(flags.target))])
   const targets = await loadTargets(flags.target, terminal)
@@ -47,30 +50,58 @@ export async function museumCommand(flags: MuseumFlags, terminal: Terminal): Pro
   return reports.every(({ passed }) => passed) ? EXIT_OK : EXIT_NEGATIVE
 }
 
-const TONES = { PASS: 'good', REJECT: 'good', WEDGED: 'bad', FAIL: 'bad', SKIP: 'quiet' } as const
-
-function renderReport(report: MuseumReport, paint: Paint): string {
-  const rows: Cell[][] = report.results.map(({ number, title, verdict, clauses, reads }) => [
-    `${String(number).padStart(2)}  ${title}`,
-    { text: verdict, tone: TONES[verdict] },
-    reads === null ? '' : `${reads} reads`,
-    clauses.join(' '),
-  ])
-  const details = report.results
-    .filter(({ detail, verdict }) => detail !== '' && verdict !== 'SKIP')
-    .map(({ number, title, verdict, detail }) => `  ${number} ${title}: ${paint(oneLine(detail), TONES[verdict])}\n`)
-  details.push(...report.notes.map((note) => `${paint(`  note: ${note}`, 'strong')}\n`))
-  details.push(...skipped(report).map((line) => `${paint(`  ${oneLine(line)}`, TONES.SKIP)}\n`))
-  return `${paint(oneLine(report.target), 'strong')}\n${renderTable(rows, paint)}${tally(report)}\n${details.join('')}\n`
+/** `--replay`: what a report said of one exhibit, or one schedule of it, once more. */
+async function replayCommand(flags: MuseumFlags, terminal: Terminal): Promise<number> {
+  const stray = (['exhibit', 'json', 'junit'] as const).find((name) => flags[name] !== undefined)
+  if (stray !== undefined) throw new UsageError(`--replay shows one thing, as text: leave out --${stray}`)
+  const code = flags.replay
+  if (typeof code !== 'string' || code === '')
+    throw new UsageError('--replay takes one code of a report, e.g. 17 or 32/asleep/EVENT_IDX/tso:d15v21')
+  const targets = await loadTargets(flags.target, terminal)
+  let failed = false
+  let refused: unknown = null
+  let count = 0
+  for (const target of targets) {
+    const whose = `the target ${target.name}`
+    const shown = await guarding(whose, { terminal }, () => {
+      try {
+        return replayExhibit(target, code)
+      } catch (error) {
+        // Of the other side, or ring format: another target of the module may have it.
+        if (!(error instanceof VirtioError && error.code === 'BAD_REPLAY')) throw error
+        refused ??= error
+        return null
+      }
+    })
+    await settled(whose, terminal)
+    if (shown === null) continue
+    count++
+    failed ||= shown.failed
+    terminal.stdout.write(`${oneLine(target.name)}\n${shown.text.split('\n').map(oneLine).join('\n')}\n`)
+  }
+  if (count === 0) throw refused
+  return failed ? EXIT_NEGATIVE : EXIT_OK
 }
 
-/** `38, 39 skipped: the target has a split ring`: a line a reason. */
-function skipped({ results }: MuseumReport): string[] {
-  const reasons = new Map<string, Set<number>>()
-  for (const { number, verdict, detail } of results) {
-    if (verdict === 'SKIP') reasons.set(detail, (reasons.get(detail) ?? new Set()).add(number))
-  }
-  return [...reasons].map(([reason, numbers]) => `${[...numbers].join(', ')} skipped: ${reason}`)
+const TONES = {
+  PASS: 'good',
+  REJECT: 'good',
+  WEDGED: 'bad',
+  FAIL: 'bad',
+  SKIP: 'quiet',
+  note: 'strong',
+  head: 'strong',
+} as const
+
+function renderReport(report: MuseumReport, paint: Paint): string {
+  const lines = museumLines(escaped(report), (text, tone) => paint(text, TONES[tone]))
+  return `${lines.join('\n')}\n\n`
+}
+
+/** Names and messages are a stranger's. */
+function escaped(report: MuseumReport): MuseumReport {
+  const results = report.results.map((result) => ({ ...result, detail: oneLine(result.detail) }))
+  return { ...report, target: oneLine(report.target), results }
 }
 
 function exhibitNumbers(flag: unknown): number[] | null {

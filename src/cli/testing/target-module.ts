@@ -11,7 +11,7 @@ import { TargetGone } from '../../testing/museum/bounded-call.ts'
 import type { MuseumTarget } from '../../testing/museum/run-museum.ts'
 import { remoteDevice, remotePackedDevice } from '../../testing/remote-device.ts'
 import { kindOf } from '../input-files.ts'
-import { callable, listOf, mistakeIn, oneOf, optional, text } from '../shapes.ts'
+import { callable, flag, listOf, mistakeIn, oneOf, optional, text } from '../shapes.ts'
 import { type Terminal, UsageError } from '../terminal.ts'
 import { ProcessChannel } from './process-channel.ts'
 import { type Guarded, guarding, thrownInWords } from './target-guard.ts'
@@ -142,8 +142,12 @@ const TARGET = {
   format: oneOf(undefined, 'split', 'packed'),
   name: text,
   create: callable,
+  rearmsWhenEmpty: optional(flag),
 }
-const LACKS = { split: ['eventIdx', 'indirect', 'concurrency'], packed: ['eventIdx', 'indirect', 'inOrder'] } as const
+const LACKS = {
+  split: ['eventIdx', 'indirect', 'concurrency'],
+  packed: ['eventIdx', 'indirect', 'inOrder', 'concurrency'],
+} as const
 
 function check(target: QueueTarget, path: string): void {
   const mistake = mistakeIn(target, TARGET) ?? mistakeIn(target, { lacks: lacksOf(target) })

@@ -92,6 +92,8 @@ export {
   type ScheduleRow,
   type SideProgram,
   type SleepRule,
+  STANDARD_EXCHANGES,
+  type StandardExchange,
 } from '../interleavings/index.ts'
 export { QueueMismatch } from '../mismatch.ts'
 export { type MockChain, MockDevice } from '../mock-device.ts'
@@ -99,6 +101,7 @@ export { type Framing, MockDriver, type MockDriverOptions, MockRequest } from '.
 export { CallTimeout, TargetGone } from '../museum/bounded-call.ts'
 export type { ExhibitResult, MuseumReport, Verdict } from '../museum/exhibit.ts'
 export { museumJUnit, museumTable } from '../museum/render.ts'
+export { type ExhibitReplay, replayExhibit } from '../museum/replay.ts'
 export { type MuseumOptions, type MuseumTarget, runMuseum } from '../museum/run-museum.ts'
 export { type MemoryPart, type SeenStore, TooManyReads, WatchedMemory } from '../museum/watched-memory.ts'
 export { type PackedQueueProgram, printProgram, type QueueCommand, type QueueProgram } from '../queue-program.ts'

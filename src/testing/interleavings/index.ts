@@ -29,3 +29,4 @@ export {
   ringExchange,
 } from './ring-exchange.ts'
 export type { ScheduleRow } from './schedule.ts'
+export { STANDARD_EXCHANGES, type StandardExchange } from './standard-exchanges.ts'

@@ -24,8 +24,10 @@ export interface Exhibit<Stage> {
   readonly needs?: readonly Need[]
   /** Makes so many calls that they are bounded all together, not one by one. */
   readonly long?: boolean
-  /** Returns a verdict, nothing for PASS, or throws `ExhibitFailure`. */
-  play(stage: Stage): Verdict | undefined
+  /** Runs in memories of the explorer's own: there are no reads to count. */
+  readonly explored?: boolean
+  /** Returns a verdict, with what else there is to say; nothing for PASS; or throws `ExhibitFailure`. */
+  play(stage: Stage): Verdict | { readonly verdict: Verdict; readonly detail: string } | undefined
 }
 
 /** What an exhibit cannot be shown without. `watched`: the target's accesses can be seen one by one. `caches`: `createCached`. */
@@ -34,6 +36,13 @@ export type Need = TargetLack | PackedFeature | 'watched' | 'caches'
 /** The target did what it must not; `cause` is what it threw, or how it was found out that it does not end. */
 export class ExhibitFailure extends Error {
   override readonly name = 'ExhibitFailure'
+  /** What shows the one schedule again. Empty: the exhibit itself does. */
+  readonly replay: string
+
+  constructor(message: string, options: ErrorOptions & { readonly replay?: string } = {}) {
+    super(message, options)
+    this.replay = options.replay ?? ''
+  }
 }
 
 /** The exhibit cannot be shown to this target: SKIP, with the reason. */
@@ -47,8 +56,10 @@ export interface ExhibitResult {
   readonly side: 'device' | 'driver'
   readonly title: string
   readonly verdict: Verdict
-  /** What went wrong, or why it was skipped; empty for PASS. */
+  /** What went wrong, why it was skipped, or of what passed what was not tried; else empty. */
   readonly detail: string
+  /** What `replayExhibit` and `museum --replay` show again: the number of the exhibit, or a code with one schedule of it. */
+  readonly replay: string
   readonly clauses: readonly string[]
   /** Most reads of the ring's memory in one call, null where they cannot be counted. */
   readonly reads: number | null

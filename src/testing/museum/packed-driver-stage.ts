@@ -38,6 +38,8 @@ export class PackedDriverStage extends AnyDriverStage {
   readonly out = new Map<number, PackedChain>()
   readonly #data: number
 
+  readonly target: PackedDriverTarget
+
   constructor(target: PackedDriverTarget, options: PackedStageOptions = {}) {
     const { size = 4, eventIdx = false, inOrder = false, long = false } = options
     const { ring, end } = layOutPackedStage({ size, eventIdx, inOrder })
@@ -51,6 +53,7 @@ export class PackedDriverStage extends AnyDriverStage {
           : null,
     }
     super(ram, rules, () => target.create(ram.targetMemory, ring))
+    this.target = target
     this.ring = ring
     this.#data = end
   }

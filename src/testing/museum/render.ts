@@ -1,18 +1,58 @@
 /** A museum report as a table for people, and as JUnit XML for build servers; as JSON it is what it is. */
 import { type ExhibitResult, type MuseumReport, VERDICTS } from './exhibit.ts'
 
-/** Columns of text, the target's name above and what was wrong below; ends in a newline. */
+/** Widest line of a table, characters: what a terminal and a build server's log show without wrapping. */
+const WIDTH = 100
+/** Number, verdict and two spaces behind each; reads stand at the end of the line. */
+const MARGIN = 14
+const READS = 14
+
+/** The target's name, a table of at most 100 columns, and below it what was wrong, a line each. Ends in a newline. */
 export function museumTable(report: MuseumReport): string {
+  return museumLines(report, (text) => text)
+    .map((line) => `${line}\n`)
+    .join('')
+}
+
+/** `paint`: of a verdict, a note, what was skipped. */
+export function museumLines(
+  report: MuseumReport,
+  paint: (text: string, tone: ExhibitResult['verdict'] | 'note' | 'head') => string,
+): string[] {
   const { target, results } = report
-  const width = Math.max(...results.map(({ title }) => title.length), 0)
-  const lines = results.map(({ number, title, verdict, clauses, reads }) => {
+  const table = results.flatMap(({ number, title, verdict, clauses, reads }) => {
+    const [first = '', ...rest] = wrap(title, WIDTH - MARGIN - READS)
     const shown = reads === null ? '' : `${reads} reads`
-    return `${String(number).padStart(4)}  ${verdict.padEnd(6)}  ${title.padEnd(width)}  ${shown.padStart(9)}  ${clauses.join(' ')}`
+    const failed = verdict === 'FAIL' || verdict === 'WEDGED'
+    const line = `${String(number).padStart(4)}  ${paint(verdict.padEnd(6), verdict)}  ${first.padEnd(WIDTH - MARGIN - READS)}${shown.padStart(READS)}`
+    const below = [...rest, ...(failed ? wrap(clauses.join(' '), WIDTH - MARGIN) : [])]
+    return [line.trimEnd(), ...below.map((text) => `${' '.repeat(MARGIN)}${text}`)]
   })
   const wrong = results.filter(({ detail, verdict }) => detail !== '' && verdict !== 'SKIP')
-  const details = wrong.map(({ number, title, detail }) => `  ${number} ${title}: ${detail}`)
-  const notes = report.notes.map((note) => `  note: ${note}`)
-  return `${[target, ...lines, tally(report), ...details, ...notes].join('\n')}\n`
+  const details = wrong.map(({ number, title, verdict, detail }) => paint(`  ${number} ${title}: ${detail}`, verdict))
+  const notes = report.notes.map((note) => paint(`  note: ${note}`, 'note'))
+  const skipped = skippedOf(report).map((line) => paint(`  ${line}`, 'SKIP'))
+  return [paint(target, 'head'), ...table, tally(report), ...details, ...notes, ...skipped]
+}
+
+/** `38, 39 skipped: the target has a split ring`: a line a reason. */
+function skippedOf({ results }: MuseumReport): string[] {
+  const reasons = new Map<string, Set<number>>()
+  for (const { number, verdict, detail } of results) {
+    if (verdict === 'SKIP') reasons.set(detail, (reasons.get(detail) ?? new Set()).add(number))
+  }
+  return [...reasons].map(([reason, numbers]) => `${[...numbers].join(', ')} skipped: ${reason}`)
+}
+
+/** At spaces. Titles and clauses are ours, and have them. */
+function wrap(text: string, width: number): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!
+    if (line !== '' && line.length + 1 + word.length > width) lines.push(word)
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`
+  }
+  return lines
 }
 
 export function tally({ counts }: MuseumReport): string {

@@ -2,13 +2,13 @@
 import { checkArray, checkFunction, checkInteger, checkObject, MAX_SAFE, MAX_U32 } from '../../internal/check-option.ts'
 import type { DeviceQueueTarget, DriverQueueTarget, PackedDeviceTarget, PackedDriverTarget } from '../queue-targets.ts'
 import { CallTimeout, callWithin } from './bounded-call.ts'
-import { CONCURRENCY_OF_DEVICES, CONCURRENCY_OF_DRIVERS } from './concurrency.ts'
-import { CHAIN_EXHIBITS } from './device-chains.ts'
+import { explorationsOf } from './concurrency.ts'
+import { CHAIN_EXHIBITS, type DeviceExhibit } from './device-chains.ts'
 import { DEVICE_LIMITS } from './device-limits.ts'
 import { RING_EXHIBITS } from './device-rings.ts'
 import { DeviceStage, type StageOptions } from './device-stage.ts'
 import { STATE_EXHIBITS } from './device-states.ts'
-import { DRIVER_EXHIBITS } from './driver-exhibits.ts'
+import { DRIVER_EXHIBITS, type DriverExhibit } from './driver-exhibits.ts'
 import { DRIVER_LIMITS } from './driver-limits.ts'
 import { DriverStage, type DriverStageOptions } from './driver-stage.ts'
 import {
@@ -20,9 +20,9 @@ import {
   NotShown,
   type Verdict,
 } from './exhibit.ts'
-import { PACKED_DEVICE_EXHIBITS } from './packed-device-exhibits.ts'
+import { PACKED_DEVICE_EXHIBITS, type PackedDeviceExhibit } from './packed-device-exhibits.ts'
 import { PackedDeviceStage, type PackedStageOptions } from './packed-device-stage.ts'
-import { PACKED_DRIVER_EXHIBITS } from './packed-driver-exhibits.ts'
+import { PACKED_DRIVER_EXHIBITS, type PackedDriverExhibit } from './packed-driver-exhibits.ts'
 import { PackedDriverStage } from './packed-driver-stage.ts'
 import { PACKED_DEVICE_LIMITS, PACKED_DRIVER_LIMITS } from './packed-limits.ts'
 import type { WatchedMemory } from './watched-memory.ts'
@@ -66,8 +66,23 @@ export function runMuseum(target: MuseumTarget, options: MuseumOptions = {}): Mu
   }
 }
 
-const ALL_PACKED_DEVICE = [...PACKED_DEVICE_EXHIBITS, ...PACKED_DEVICE_LIMITS]
-const ALL_PACKED_DRIVER = [...PACKED_DRIVER_EXHIBITS, ...PACKED_DRIVER_LIMITS]
+const ALL_DEVICE: readonly DeviceExhibit[] = [
+  ...CHAIN_EXHIBITS,
+  ...RING_EXHIBITS,
+  ...STATE_EXHIBITS,
+  ...DEVICE_LIMITS,
+  ...explorationsOf('device', 'split'),
+]
+const ALL_DRIVER: readonly DriverExhibit[] = [
+  ...DRIVER_EXHIBITS,
+  ...DRIVER_LIMITS,
+  ...explorationsOf('driver', 'split'),
+]
+/** What is of packed rings alone. */
+const OF_PACKED_DEVICES = [...PACKED_DEVICE_EXHIBITS, ...PACKED_DEVICE_LIMITS]
+const OF_PACKED_DRIVERS = [...PACKED_DRIVER_EXHIBITS, ...PACKED_DRIVER_LIMITS]
+const ALL_PACKED_DEVICE: readonly PackedDeviceExhibit[] = [...OF_PACKED_DEVICES, ...explorationsOf('device', 'packed')]
+const ALL_PACKED_DRIVER: readonly PackedDriverExhibit[] = [...OF_PACKED_DRIVERS, ...explorationsOf('driver', 'packed')]
 
 /** Of a split ring: where programs that begin at 0 never come. */
 export function notesOn(target: MuseumTarget): string[] {
@@ -82,21 +97,12 @@ export function notesOn(target: MuseumTarget): string[] {
 function leadSplit(target: DeviceQueueTarget | DriverQueueTarget, options: MuseumOptions): ExhibitResult[] {
   const results =
     target.side === 'device'
-      ? lead(
-          [...CHAIN_EXHIBITS, ...RING_EXHIBITS, ...STATE_EXHIBITS, ...DEVICE_LIMITS, ...CONCURRENCY_OF_DEVICES],
-          target,
-          options,
-          (show: StageOptions | undefined) => new DeviceStage(target, show),
-        )
-      : lead(
-          [...DRIVER_EXHIBITS, ...DRIVER_LIMITS, ...CONCURRENCY_OF_DRIVERS],
-          target,
-          options,
-          (show: DriverStageOptions | undefined) => new DriverStage(target, show),
-        )
-  const packed = chosen<Exhibit<never>>(target.side === 'device' ? ALL_PACKED_DEVICE : ALL_PACKED_DRIVER, options)
+      ? lead(ALL_DEVICE, target, options, (show: StageOptions | undefined) => new DeviceStage(target, show))
+      : lead(ALL_DRIVER, target, options, (show: DriverStageOptions | undefined) => new DriverStage(target, show))
+  const packed = chosen<Exhibit<never>>(target.side === 'device' ? OF_PACKED_DEVICES : OF_PACKED_DRIVERS, options)
   const skipped = packed.map(({ number, side, title, clauses }): ExhibitResult => {
-    return { number, side, title, verdict: 'SKIP', detail: 'the target has a split ring', clauses, reads: null }
+    const replay = String(number)
+    return { number, side, title, verdict: 'SKIP', detail: 'the target has a split ring', replay, clauses, reads: null }
   })
   for (const result of skipped) options.onResult?.(result)
   return [...results, ...skipped].sort((a, b) => a.number - b.number)
@@ -136,7 +142,8 @@ function lead<Options, Stage extends { readonly ram: WatchedMemory }>(
     const { number, side, title, clauses } = exhibit
     if (timeouts >= mostTimeouts) {
       const detail = `the target did not end in time ${timeouts} times: show this exhibit alone`
-      const result: ExhibitResult = { number, side, title, verdict: 'SKIP', detail, clauses, reads: null }
+      const replay = String(number)
+      const result: ExhibitResult = { number, side, title, verdict: 'SKIP', detail, replay, clauses, reads: null }
       onResult?.(result)
       return result
     }
@@ -146,11 +153,11 @@ function lead<Options, Stage extends { readonly ram: WatchedMemory }>(
       stages.push(stage)
       return stage
     }
-    const { verdict, detail, timedOut = false } = judge(exhibit, target, open, exhibitMs)
+    const { verdict, detail, timedOut = false, replay = '' } = judge(exhibit, target, open, exhibitMs)
     if (timedOut) timeouts++
-    const watched = stages.filter(({ ram }) => ram.watched)
+    const watched = exhibit.explored ? [] : stages.filter(({ ram }) => ram.watched)
     const reads = watched.length > 0 ? Math.max(...watched.map(({ ram }) => ram.mostReads)) : null
-    const result = { number, side, title, verdict, detail, clauses, reads }
+    const result = { number, side, title, verdict, detail, replay: replay || String(number), clauses, reads }
     onResult?.(result)
     return result
   })
@@ -161,17 +168,19 @@ function judge<Stage>(
   target: MuseumTarget,
   stage: Stage,
   limitMs: number,
-): { verdict: Verdict; detail: string; timedOut?: boolean } {
+): { verdict: Verdict; detail: string; timedOut?: boolean; replay?: string } {
   const missing = (exhibit.needs ?? []).filter((need) => lacks(target, need))
   if (missing.length > 0) return { verdict: 'SKIP', detail: `the target lacks: ${missing.join(', ')}` }
   try {
     const play = () => exhibit.play(stage)
     const verdict = (exhibit.long ? callWithin(play, limitMs) : play()) ?? 'PASS'
+    if (typeof verdict === 'object') return verdict
     return { verdict, detail: verdict === 'SKIP' ? 'the target has no such function' : '' }
   } catch (error) {
     if (error instanceof ExhibitFailure || error instanceof CallTimeout) {
       const timedOut = error instanceof CallTimeout || error.cause instanceof CallTimeout
-      return { verdict: 'FAIL', detail: error.message, timedOut }
+      const replay = error instanceof ExhibitFailure ? error.replay : ''
+      return { verdict: 'FAIL', detail: error.message, timedOut, replay }
     }
     if (error instanceof NotShown) return { verdict: 'SKIP', detail: error.message }
     throw error

@@ -305,6 +305,7 @@ export const referencePackedDevice: PackedDeviceTarget = {
   side: 'device',
   format: 'packed',
   name: 'reference packed device',
+  lacks: ['concurrency'],
   create: (memory, ring) => new ReferencePackedDevice(memory, ring),
 }
 
@@ -313,5 +314,6 @@ export const referencePackedDriver: PackedDriverTarget = {
   side: 'driver',
   format: 'packed',
   name: 'reference packed driver',
+  lacks: ['concurrency'],
   create: (memory, ring) => new ReferencePackedDriver(memory, ring),
 }
