@@ -25,13 +25,13 @@ describe('mutants at the limits', () => {
     const { ownDevice, ownDriver } = await targetsOf(null)
     const shown = new Set<string>()
     for (const target of [ownDevice(), ownDriver, referencePackedDevice, referencePackedDriver]) {
-      const report = runMuseum(target, { exhibits: Array.from({ length: 20 }, (_, i) => 49 + i) })
+      const report = runMuseum(target, { exhibits: Array.from({ length: 9 }, (_, i) => 49 + i) })
       expect(wrong(report)).toEqual([])
       for (const { number, side, detail } of report.results) {
         if (detail !== 'the target has a split ring') shown.add(`${target.format ?? 'split'} ${side} ${number}`)
       }
     }
-    // Each of these exhibits has its mutants.
+    // Each of these exhibits has its mutants; those from 58 on have others (standard-exchanges.test.ts).
     const failed = [
       ...LIMIT_MUTANTS.map(({ side, exhibit }) => `split ${side} ${exhibit}`),
       ...PACKED_LIMIT_MUTANTS.map(({ side, exhibit }) => `packed ${side} ${exhibit}`),
