@@ -339,6 +339,7 @@ const WALKS: Readonly<Record<string, Walk>> = {
     sample: { peers: [{ cid: 3, localPort: 1, peerPort: 1 }], strategies: ['storm'] },
   },
   fuzz: { call: (option) => testing.fuzz(nothing, 1, option).next() },
+  remoteDevice: { call: (option) => testing.remoteDevice('mine', nothing, option) },
   runMuseum: {
     call: (option) => testing.runMuseum(nothing, option),
     right: { mostTimeouts: [2 ** 32], 'exhibits[]': [2 ** 32] },

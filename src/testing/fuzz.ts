@@ -15,6 +15,7 @@ import { queueCommands } from './queue-commands.ts'
 import type { PackedQueueProgram, QueueProgram } from './queue-program.ts'
 import type { DeviceQueueTarget, DriverQueueTarget, PackedDeviceTarget, PackedDriverTarget } from './queue-targets.ts'
 import { referenceModel } from './reference-model.ts'
+import { hungOn } from './ring-scene.ts'
 
 export type FuzzTarget = DeviceQueueTarget | DriverQueueTarget | PackedDeviceTarget | PackedDriverTarget
 
@@ -69,6 +70,7 @@ function attempt(target: FuzzTarget, one: FuzzCase): Error | null {
     callWithin(() => runCase(target, one), CASE_LIMIT_MS)
     return null
   } catch (error) {
+    if (error instanceof CallTimeout) return new CallTimeout(`${error.message}: ${hungOn()}`)
     return error instanceof Error ? error : new Error(`the target threw ${inWords(error)}`)
   }
 }

@@ -3,6 +3,7 @@
  * it, so that the kit sees, counts and precedes its every access. `docs/testing.md` has the protocol, `examples/c-target` a
  * device in C.
  */
+import { checkFlags, checkObject } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import type { GuestMemory } from '../memory/index.ts'
 import type { PackedRing } from './format/packed/packed-ring-format.ts'
@@ -28,16 +29,32 @@ export interface LineChannel {
   receive(): string
 }
 
+/** Options of `remoteDevice`. */
+export interface RemoteDeviceOptions {
+  /** It answers `restore`: its counters then begin anywhere, and exhibits that turn them begin just before they turn. Default: false. */
+  readonly restores?: boolean
+}
+
 /** A target for a device with a split ring behind `channel`; `name` is what reports call it. */
-export function remoteDevice(name: string, channel: LineChannel): DeviceQueueTarget {
+export function remoteDevice(name: string, channel: LineChannel, options: RemoteDeviceOptions = {}): DeviceQueueTarget {
+  checkObject('options', options)
+  checkFlags(options, 'restores')
   const conversation = new Conversation(channel)
+  const create = (memory: GuestMemory, ring: SplitRing) =>
+    new RemoteDevice(memory, `create ${ringWords(ring)}`, conversation)
+  const createAt = (memory: GuestMemory, ring: SplitRing, index: number) => {
+    const device = create(memory, ring)
+    device.restore({ nextAvailable: index, usedIndex: index, inFlight: [] })
+    return device
+  }
   return {
     side: 'device',
     name,
     // Its accesses come as requests, one by one: their order is not its own.
     lacks: ['concurrency'],
     exhibitMs: EXHIBIT_MS,
-    create: (memory, ring) => new RemoteDevice(memory, `create ${ringWords(ring)}`, conversation),
+    create,
+    ...(options.restores && { createAt }),
   }
 }
 

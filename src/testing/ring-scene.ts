@@ -33,6 +33,14 @@ export interface RingSceneOptions<Ring, Place> {
   }
 }
 
+/** The scene whose target was called last, and what was called: all that is known when the call does not come back. */
+let called: { drawn(): string } | null = null
+
+/** What a target that does not end was doing, with a drawing of its ring; empty: no scene was open. */
+export function hungOn(): string {
+  return called === null ? '' : called.drawn()
+}
+
 export class RingScene<Ring extends RingShape = RingShape, Place = unknown> {
   readonly format: RingFormat<Ring, Place>
   readonly memory: GuestMemory
@@ -42,6 +50,8 @@ export class RingScene<Ring extends RingShape = RingShape, Place = unknown> {
   readonly startIndex: number
   /** Index of the command that runs now. */
   position = 0
+  /** What was called last. */
+  #what = ''
   readonly #options: RingSceneOptions<Ring, Place>
   readonly #data: number
   #dataCursor = 0
@@ -102,8 +112,12 @@ export class RingScene<Ring extends RingShape = RingShape, Place = unknown> {
 
   /** Calls a target: what it throws is a mismatch, unless it did not end. */
   attempt<T>(what: string, action: () => T): T {
+    this.#what = what
+    called = this
     try {
-      return notAsync(what, action())
+      const result = notAsync(what, action())
+      called = null
+      return result
     } catch (error) {
       if (error instanceof CallTimeout) throw error
       return this.fail(failureOf(what, error), error)
@@ -115,9 +129,16 @@ export class RingScene<Ring extends RingShape = RingShape, Place = unknown> {
   }
 
   fail(sentence: string, cause?: unknown): never {
-    const draw = (at?: Place) => this.format.draw(this.memory, this.ring, at ?? null)
-    const { where, evidence } = this.#options
-    throw new QueueMismatch(`${where(this.position)}: ${sentence}`, evidence(draw), { cause })
+    throw new QueueMismatch(`${this.#options.where(this.position)}: ${sentence}`, this.#evidence(), { cause })
+  }
+
+  /** Of a call that does not end. */
+  drawn(): string {
+    return `${this.#options.where(this.position)}: ${this.#what} does not come back\n${this.#evidence()}`
+  }
+
+  #evidence(): string {
+    return this.#options.evidence((at?: Place) => this.format.draw(this.memory, this.ring, at ?? null))
   }
 }
 

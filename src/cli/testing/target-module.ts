@@ -9,6 +9,7 @@ import { VirtioError } from '../../internal/error.ts'
 import { GuestMemory } from '../../memory/index.ts'
 import { TargetGone } from '../../testing/museum/bounded-call.ts'
 import type { MuseumTarget } from '../../testing/museum/run-museum.ts'
+import type { DeviceQueueUnderTest } from '../../testing/queue-targets.ts'
 import { remoteDevice, remotePackedDevice } from '../../testing/remote-device.ts'
 import { kindOf } from '../input-files.ts'
 import { callable, flag, listOf, mistakeIn, oneOf, optional, text } from '../shapes.ts'
@@ -69,10 +70,10 @@ const ENDING_MS = 1_000
 async function processTarget(command: string, cwd: string, format: 'split' | 'packed'): Promise<QueueTarget> {
   const channel = new ProcessChannel(command, cwd, { firstAnswerMs: FIRST_ANSWER_MS })
   process.once('exit', () => channel.close())
-  const [target, greet] =
-    format === 'packed' ? greeting(remotePackedDevice(command, channel)) : greeting(remoteDevice(command, channel))
+  const target = format === 'packed' ? remotePackedDevice(command, channel) : remoteDevice(command, channel)
   try {
-    greet()
+    const device = target.create(GuestMemory.ofSize(0x1000, GREETING.base), GREETING.ring)
+    if (format === 'split' && restores(device)) return remoteDevice(command, channel, { restores: true })
   } catch (error) {
     // What refuses this ring may take others.
     if (error instanceof VirtioError && error.code === 'REFUSED') return target
@@ -86,16 +87,29 @@ async function processTarget(command: string, cwd: string, format: 'split' | 'pa
   return target
 }
 
-type Ring = Parameters<ReturnType<typeof remotePackedDevice>['create']>[1]
+/** With a ring over the first bytes of a small memory. */
+const GREETING = {
+  base: 0x10000,
+  ring: {
+    size: 2,
+    descriptorArea: 0x10000,
+    driverArea: 0x10400,
+    deviceArea: 0x10800,
+    eventIdx: false,
+    indirect: false,
+    inOrder: false,
+  },
+}
 
-/** Every ring of a remote device begins like this. */
-function greeting<T extends QueueTarget & { create(memory: GuestMemory, ring: Ring): unknown }>(
-  target: T,
-): readonly [T, () => void] {
-  const base = 0x10000
-  const areas = { descriptorArea: base, driverArea: base + 0x400, deviceArea: base + 0x800 }
-  const ring = { size: 2, ...areas, eventIdx: false, indirect: false, inOrder: false }
-  return [target, () => void target.create(GuestMemory.ofSize(0x1000, base), ring)]
+/** Whether it can begin where another device stopped, which many cannot. */
+function restores(device: DeviceQueueUnderTest): boolean {
+  try {
+    device.restore?.({ nextAvailable: 0xfffe, usedIndex: 0xfffe, inFlight: [] })
+    return device.restore !== undefined
+  } catch (error) {
+    if (error instanceof VirtioError && (error.code === 'UNSUPPORTED' || error.code === 'REFUSED')) return false
+    throw error
+  }
 }
 
 async function load(path: string, guarded: Guarded): Promise<Record<string, unknown>> {

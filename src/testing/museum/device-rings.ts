@@ -1,8 +1,9 @@
 /** Device side: double fetches, completions, order of accesses, notifications, wrap, reset and restore. */
 import { mustInterrupt, mustKick } from '../format/split/reference-split-ring.ts'
 import { availElementAt, availIdxAt, usedElementAt, usedEventAt, usedIdxAt } from '../format/split/split-ring-format.ts'
+import type { DeviceQueueTarget } from '../queue-targets.ts'
 import { type DeviceExhibit, worst } from './device-chains.ts'
-import { type DeviceStage, readable, writable } from './device-stage.ts'
+import { type DeviceStage, readable, type StageOptions, writable } from './device-stage.ts'
 import { ExhibitFailure, type Verdict } from './exhibit.ts'
 
 export const RING_EXHIBITS: readonly DeviceExhibit[] = [
@@ -190,17 +191,19 @@ export const RING_EXHIBITS: readonly DeviceExhibit[] = [
     long: true,
     needs: ['eventIdx'],
     play(open) {
-      const stage = open({ eventIdx: true, long: true })
-      const segments = [writable(stage.heap, 16)]
-      stage.chain(0, segments)
-      for (let i = 0; i < 0x2_0010; i++) {
-        stage.setNotifications(true)
-        stage.offer(0)
-        if (!mustKick(stage.ram.memory, stage.ring, i & 0xffff, (i + 1) & 0xffff)) {
-          throw new ExhibitFailure(`sleeps after ${i} chains: its event index asks for no kick`)
+      for (const [from, to] of turnsOf(open({ long: true }).target, 0x2_0010)) {
+        const stage = open({ eventIdx: true, long: true, index: from })
+        const segments = [writable(stage.heap, 16)]
+        stage.chain(0, segments)
+        for (let i = from; i < to; i++) {
+          stage.setNotifications(true)
+          stage.offer(0)
+          if (!mustKick(stage.ram.memory, stage.ring, i & 0xffff, (i + 1) & 0xffff)) {
+            throw new ExhibitFailure(`sleeps at index ${i}: its event index asks for no kick`)
+          }
+          stage.served(0, segments)
+          stage.returns(0, 16)
         }
-        stage.served(0, segments)
-        stage.returns(0, 16)
       }
       return undefined
     },
@@ -214,31 +217,7 @@ export const RING_EXHIBITS: readonly DeviceExhibit[] = [
     long: true,
     needs: ['eventIdx'],
     play(open) {
-      const stage = open({ eventIdx: true, long: true })
-      const segments = [writable(stage.heap, 16)]
-      for (let head = 0; head < 8; head++) stage.chain(head, segments)
-      let asked = 0
-      // Up to just before the end of the counter, then over it, in batches of 1 to 5.
-      for (let index = 0; index < 0x1_0040; ) {
-        const far = index < 0xffc0
-        const batch = far ? 8 : 1 + (index % 5)
-        for (let i = 0; i < batch; i++) {
-          stage.offer(i)
-          stage.served(i, segments)
-        }
-        const event = (index + (asked++ % 7) - 1) & 0xffff
-        stage.ram.memory.writeU16(usedEventAt(stage.ring), event)
-        for (let i = 0; i < batch; i++) stage.complete(i, 16)
-        stage.publish()
-        const [from, to] = [index & 0xffff, (index + batch) & 0xffff]
-        const due = mustInterrupt(stage.ram.memory, stage.ring, from, to)
-        if (stage.wantsNotification() !== due) {
-          throw new ExhibitFailure(
-            `${due ? 'no' : 'an'} interrupt for used idx ${from} -> ${to} with used_event ${event}`,
-          )
-        }
-        index += batch
-      }
+      for (const [first, last] of turnsOf(open({ long: true }).target, 0x1_0040)) passesEvents(open, first, last)
       return undefined
     },
   },
@@ -328,18 +307,62 @@ export const RING_EXHIBITS: readonly DeviceExhibit[] = [
     seenIn: ['oak#2929', 'arcbox#210'],
     long: true,
     play(open) {
-      const stage = open({ long: true, size: 4 })
-      const segments = [readable(stage.heap, 3), writable(stage.heap + 8, 16)]
-      stage.chain(1, segments)
-      for (let i = 0; i < 0x1_0008; i++) {
-        stage.offer(1)
-        stage.served(1, segments)
-        stage.returns(1, i & 15)
+      for (const [from, to] of turnsOf(open({ long: true }).target, 0x1_0008)) {
+        const stage = open({ long: true, size: 4, index: from })
+        const segments = [readable(stage.heap, 3), writable(stage.heap + 8, 16)]
+        stage.chain(1, segments)
+        for (let i = from; i < to; i++) {
+          stage.offer(1)
+          stage.served(1, segments)
+          stage.returns(1, i & 15)
+        }
       }
       return undefined
     },
   },
 ]
+
+/**
+ * Exhibits that turn the counters: how far from which index. Where a call takes long, and the target can begin anywhere, from the beginning, around the middle
+ * and around the end; else all the way.
+ */
+function turnsOf(
+  { createAt, exhibitMs }: DeviceQueueTarget,
+  all: number,
+): readonly (readonly [from: number, to: number])[] {
+  if (exhibitMs === undefined || createAt === undefined) return [[0, all]]
+  return [
+    [0, 0x40],
+    [0x7fe0, 0x8020],
+    [0xffc0, 0x1_0040],
+  ]
+}
+
+/** Up to just before the end of the counter in batches of 8, then over it, in batches of 1 to 5. */
+function passesEvents(open: (options?: StageOptions) => DeviceStage, first: number, last: number): void {
+  const stage = open({ eventIdx: true, long: true, index: first })
+  const segments = [writable(stage.heap, 16)]
+  for (let head = 0; head < 8; head++) stage.chain(head, segments)
+  let asked = 0
+  for (let index = first; index < last; ) {
+    const far = index < 0xffc0
+    const batch = far ? 8 : 1 + (index % 5)
+    for (let i = 0; i < batch; i++) {
+      stage.offer(i)
+      stage.served(i, segments)
+    }
+    const event = (index + (asked++ % 7) - 1) & 0xffff
+    stage.ram.memory.writeU16(usedEventAt(stage.ring), event)
+    for (let i = 0; i < batch; i++) stage.complete(i, 16)
+    stage.publish()
+    const [from, to] = [index & 0xffff, (index + batch) & 0xffff]
+    const due = mustInterrupt(stage.ram.memory, stage.ring, from, to)
+    if (stage.wantsNotification() !== due) {
+      throw new ExhibitFailure(`${due ? 'no' : 'an'} interrupt for used idx ${from} -> ${to} with used_event ${event}`)
+    }
+    index += batch
+  }
+}
 
 /** The descriptor changes just before read number `at` of it; whatever was understood must be one legal state or the other. */
 function doubleFetch(stage: DeviceStage, at: number): Verdict {

@@ -86,7 +86,11 @@ const ALL_PACKED_DRIVER: readonly PackedDriverExhibit[] = [...OF_PACKED_DRIVERS,
 
 /** Of a split ring: where programs that begin at 0 never come. */
 export function notesOn(target: MuseumTarget): string[] {
-  if (target.format === 'packed' || target.createAt !== undefined) return []
+  if (target.format === 'packed') return []
+  if (target.createAt !== undefined) {
+    const slow = target.side === 'device' && target.exhibitMs !== undefined
+    return slow ? ['its calls are slow: exhibits 33, 34 and 37 turn the counters around 0, 32768 and 65535 only'] : []
+  }
   return [
     'NO WRAP WAS CROSSED by any program: the target has no createAt, so its indices begin at 0; exhibits 33, 34 and 37, and 52 and 57 where calls are quick, ' +
       'cross 65535 the long way, a few times, and fuzz never does',
@@ -156,7 +160,8 @@ function lead<Options, Stage extends { readonly ram: WatchedMemory }>(
     const { verdict, detail, timedOut = false, replay = '' } = judge(exhibit, target, open, exhibitMs)
     if (timedOut) timeouts++
     const watched = exhibit.explored ? [] : stages.filter(({ ram }) => ram.watched)
-    const reads = watched.length > 0 ? Math.max(...watched.map(({ ram }) => ram.mostReads)) : null
+    const most = Math.max(0, ...watched.map(({ ram }) => ram.mostReads))
+    const reads = most > 0 ? most : null
     const result = { number, side, title, verdict, detail, replay: replay || String(number), clauses, reads }
     onResult?.(result)
     return result
