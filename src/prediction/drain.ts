@@ -80,7 +80,7 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
     const settledNs = system.lends ? lengthNs : 0
     const received = receivedIn(system, lengthNs)
     const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds), received)
-    const unforgiven = spans.includes(Number.POSITIVE_INFINITY) ? none : unforgivenOf(parts)
+    const unforgiven = once(() => (spans.includes(Number.POSITIVE_INFINITY) ? none : unforgivenOf(parts)))
     const still = flows.map(() => 0)
     const lengthOf = (name: Tightening) => {
       const model = dmaModelOf(system, flowSetOf(system, parts.software, still), TIGHTNESS[name])
@@ -167,7 +167,7 @@ function releasedLaterNs(system: System, jitterNs: number, windowNs: number): nu
 function startsOf(
   { system, scarcity }: Pick<Parts, 'system' | 'scarcity'>,
   windowNs: number,
-  unforgiven: readonly number[],
+  unforgiven: () => readonly number[],
 ): number[] {
   const { flows, scenario } = system
   const startNs: number[] = []
@@ -179,8 +179,11 @@ function startsOf(
     const releasedNs = after < 0 ? jitterNs : startNs[after]! + releasedLaterNs(system, jitterNs, windowNs)
     // Queued at most a window later; what is above the tolerance holds the next ones back.
     const toleranceNs = arrivalToleranceNs(scenario, index)
-    const lateNs = Math.max(0, Math.min(releasedNs + windowNs - bestNs, unforgiven[index]!) - toleranceNs)
-    const forgives = unforgiven[index]! < Number.POSITIVE_INFINITY
+    const queuedNs = releasedNs + windowNs - bestNs
+    // Mostly all of it is within the tolerance, and why it is late does not matter.
+    const unforgivenNs = queuedNs > toleranceNs ? unforgiven()[index]! : 0
+    const lateNs = Math.max(0, Math.min(queuedNs, unforgivenNs) - toleranceNs)
+    const forgives = unforgivenNs < Number.POSITIVE_INFINITY
     const falls = scarcity.receivers[flow.destination]! && windowNs > toleranceNs
     const grows = lacking[index]! || falls || (!forgives && lateNs > MOST_UNDER_WAY * periodNs)
     startNs[index] = grows ? Number.POSITIVE_INFINITY : Math.max(releasedNs, lateNs > 0 ? bestNs + lateNs : 0)
@@ -344,4 +347,13 @@ function neverLentNs(system: System, costs: SoftwareCosts, reaches: readonly num
 
 function limited(timeNs: number): number {
   return timeNs < LIMIT_NS ? timeNs : Number.POSITIVE_INFINITY
+}
+
+/** `find()`, when it is asked for, and once. */
+function once<T>(find: () => T): () => T {
+  let found: { readonly value: T } | null = null
+  return () => {
+    found ??= { value: find() }
+    return found.value
+  }
 }
