@@ -110,6 +110,27 @@ export const PACKED_MUTANTS: readonly PackedMutant[] = [
     ],
   ]),
   ...of('device', PEERS, [
+    [
+      'a broken list is taken after all, once it was blamed',
+      'this.#broken = true\n      return asTargetFault(answer)\n    }\n    this.#available',
+      'return asTargetFault(answer)\n    }\n    this.#available',
+    ],
+    ['silence is never asked for', 'flags: on ? wanted : RING_EVENT_FLAGS_DISABLE })', 'flags: wanted })'],
+    [
+      'a used buffer says one byte more',
+      'slot, { length: writtenBytes, id })',
+      'slot, { length: writtenBytes + 1, id })',
+    ],
+    [
+      'completions are shown one publication late',
+      'for (const { id, writtenBytes, slots } of this.#batches()) {',
+      'for (const { id, writtenBytes, slots } of this.#batches().slice(0, -1)) {',
+    ],
+    [
+      'used buffers are shown in the turn before',
+      'const flags = usedFlags(wrap) |',
+      'const flags = usedFlags(1 - wrap) |',
+    ],
     ['it moves on by one slot for a list that it took', 'this.#available, answer.slots)', 'this.#available, 1)'],
     [
       'it moves on by one slot for a list that it used',
@@ -160,6 +181,27 @@ export const PACKED_MUTANTS: readonly PackedMutant[] = [
     ],
   ]),
   ...of('driver', PEERS, [
+    [
+      'of readable buffers the first is writable',
+      'range, flags: 0 })),',
+      'range, flags: range === readable[0] ? VIRTQ_DESC_F_WRITE : 0 })),',
+    ],
+    [
+      'a list is published when it is added',
+      'this.#unpublished += slots\n    return id',
+      'this.#unpublished += slots\n    this.publish()\n    return id',
+    ],
+    [
+      'a table is as long as its entries are many',
+      'length: buffers.length * DESCRIPTOR_BYTES, flags',
+      'length: buffers.length, flags',
+    ],
+    ['an id is given to two lists', 'const id = this.#freeIds.pop()', 'const id = this.#freeIds.at(-1)'],
+    [
+      'of a batch the second is forgotten',
+      'for (const { id, writtenBytes } of [...answer.skipped, answer]) {',
+      'for (const { id, writtenBytes } of [...answer.skipped.slice(0, 1), answer]) {',
+    ],
     ['a full ring is overwritten', 'if (slots > size - slotsOf(this.#outstanding.values())) return -1', ''],
     ['the last free slot is never used', 'if (slots > size - slotsOf', 'if (slots >= size - slotsOf'],
     ['the id stands in the first element', 'id: last ? id : 0', 'id: i === 0 ? id : 0'],
