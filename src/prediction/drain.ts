@@ -103,7 +103,9 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
       const earlyNs = startsIn(drainedNs)
       const { needed } = parts.scarcity
       const settled = { spans, lengthNs, starts, readNs, earlyNs, received, needed }
-      return { ...settled, settled, readNsOf: (name) => readIn(lengthOf(name)) }
+      // Under another analysis it may have no end.
+      const readUntil = (endNs: number) => (endNs < Number.POSITIVE_INFINITY ? readIn(endNs) : none)
+      return { ...settled, settled, readNsOf: (name) => readUntil(lengthOf(name)) }
     }
     spans = grown
     lengthNs = Math.max(lengthNs, drainedNs)
@@ -143,13 +145,13 @@ function reachesOf(system: System, windowNs: number): number[] {
  * been announced, but for less than half of the credit.
  */
 function lacksCredit(system: System, flow: SystemFlow, releasedNs: number, windowNs: number): boolean {
+  if (flow.creditEvery === Number.POSITIVE_INFINITY) return false
   const held = windowNs > arrivalToleranceNs(system.scenario, flow.index) ? MOST_UNDER_WAY : 0
   return waitsForCredit(system, flow, held + messagesWithin(flow, releasedNs, windowNs))
 }
 
 /** By flow: whether its sender may wait for credit where the machine drains in `windowNs`. */
 export function lackingCredit(system: System, windowNs: number): boolean[] {
-  if (windowNs === Number.POSITIVE_INFINITY) return system.flows.map((flow) => flow.creditEvery < windowNs)
   const reaches = reachesOf(system, windowNs)
   return system.flows.map((flow) => lacksCredit(system, flow, reaches[flow.index]!, windowNs))
 }

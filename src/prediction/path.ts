@@ -2,7 +2,6 @@
  * The way of a message outside of the DMA stage: from its release until the broker has it queued, and from the end of its last
  * piece until the receiving guest has read it. Both are busy windows of a core, because guests run only when EL2 does not.
  */
-import { ANNOUNCE_BATCH } from '../broker/index.ts'
 import { CostOp } from '../platform/index.ts'
 import type { CoreLoad } from './cores.ts'
 import { driversOf, handlerRunsWithin } from './drivers.ts'
@@ -43,7 +42,7 @@ export function afterNs(
   softwareWithin: (windowNs: number) => number,
   starts: Starts,
 ): number {
-  const { design, interrupts, roams, vmCores, worst } = system
+  const { announcesAtOnce, design, interrupts, roams, vmCores, worst } = system
   const core = flow.destinationCore
   const handlerNs = worst(CostOp.guestIsr)
   const interruptNs = interruptWorstNs(system)
@@ -69,7 +68,7 @@ export function afterNs(
   })
   // Whichever core announces tells the receiver's.
   const roamedNs = roams ? starts.solve('roamed', 0, softwareWithin) : 0
-  const elsewhereNs = roams || !announcedAtOnce(system) ? worst(CostOp.sgi) + roamedNs : 0
+  const elsewhereNs = roams || !announcesAtOnce ? worst(CostOp.sgi) + roamedNs : 0
   const toldNs = design === 'floating' ? elsewhereNs : 2 * (interruptNs + software.stepNs) + worst(CostOp.sgi)
   return toldNs + handledNs
 }
@@ -150,14 +149,6 @@ export function movedNs(
 }
 
 /**
- * All that has arrived is announced in the step that takes it in: by the core that the DMA interrupts, which is its receiver's. A step that leaves
- * something, of pages that it moves, of more pieces than it announces at once, or beside control packets, leaves it to whichever core comes next.
- */
-function announcedAtOnce({ chains, controls, flows, moves }: System): boolean {
-  return !moves && controls === 0 && (!chains || flows.every(({ pieces }) => pieces < ANNOUNCE_BATCH))
-}
-
-/**
  * From when all of a message has arrived until its sender, which waits for its buffer, has sent the next one: it is announced, the
  * sender is told, and its guest runs.
  */
@@ -171,9 +162,9 @@ export function returnedNs(
   sentNs: number,
   starts: Starts,
 ): number {
-  const { design, worst } = system
+  const { announcesAtOnce, design, worst } = system
   // Then its sender is told, and sends as it sends any message.
-  if (announcedAtOnce(system)) return software.stepNs + worst(CostOp.sgi) + sentNs
+  if (announcesAtOnce) return software.stepNs + worst(CostOp.sgi) + sentNs
   return starts.solve(
     'returned',
     flow.sourceCore,

@@ -23,7 +23,7 @@ import { sparedOf } from './spared.ts'
 import { type System, systemOf } from './system.ts'
 import { type TaskPrediction, tasksOf } from './tasks.ts'
 import { type ResourceUse, utilizationOf } from './utilization.ts'
-import { type WindowTerms, waitsToBeTold } from './window.ts'
+import type { WindowTerms } from './window.ts'
 
 /** The analyses that `predict` runs. */
 export const ANALYSES = ['A0', 'A3', 'A4'] as const satisfies readonly AnalysisName[]
@@ -121,8 +121,7 @@ export function predict(scenario: Scenario, options: PredictionOptions): Predict
   const { pinned } = system
   // Software of every flow may delay every other, so that one whose time under way is not known leaves nothing but the drain.
   const known = state.known && statics.length === 0
-  // What waits to be told may have the credit that a sender waits for, while nothing is under way.
-  const drains = ofVms.length === 0 && (statics.length === 0 || !waitsToBeTold(system))
+  const drains = ofVms.length === 0
   const staged = known || pinned
 
   const stages = ANALYSES.map((name) => (name === 'A4' ? state.stage : state.stageOf(name)))

@@ -219,9 +219,7 @@ function roundOf(
   const own = flows.map((flow, i) => flow.jitterNs + before[i]!)
   // Pages are tried when the message before has been copied (docs/prediction.md §3, "One after the other").
   const queues = flows.map((flow, i) => tries(flow) && spans[i]! >= flow.periodNs)
-  const jitter = own.map((ownNs, i) =>
-    queues[i] ? Math.max(ownNs + inheritedNs[i]!, spans[i]!) : ownNs + inheritedNs[i]!,
-  )
+  const jitter = own.map((ownNs, i) => Math.max(ownNs + inheritedNs[i]!, queues[i] ? spans[i]! : 0))
   // A release that another flow causes counts from when it comes, also if it is early and the rate test holds it back.
   const lateNs = (i: number) =>
     flows[i]!.jitterNs + inheritedNs[i]! + sentNs[i]! - arrivalToleranceNs(system.scenario, i)

@@ -1,6 +1,7 @@
 /** A scenario under one design as its prediction sees it: where flows run, how they are cut, and what every action costs. */
 import { type Regulator, transferTimeNs } from '../analysis/index.ts'
 import type { BoardProfile } from '../boards/index.ts'
+import { ANNOUNCE_BATCH } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
 import type { Design } from '../plan/index.ts'
@@ -96,6 +97,11 @@ export interface System {
   readonly committedPieces: number
   /** Credit updates that can be in one batch: one a flow, where there are any. */
   readonly controls: number
+  /**
+   * All that has arrived is announced in the step that takes it in: by the core that the DMA interrupts, which is its receiver's. A step that leaves
+   * something, of pages that it moves, of more pieces than it announces at once, or beside control packets, leaves it to whichever core comes next.
+   */
+  readonly announcesAtOnce: boolean
   /** MemGuard, by core; absent where there is none. */
   readonly throttles: ReadonlyMap<number, Throttle>
   /** A transfer between VMs of one core is waited for when it keeps the DMA busy no longer than this. */
@@ -144,6 +150,8 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
   const retargetNs = broker.memguard === 'retarget' ? triples[CostOp.gicAccess]![2] : 0
   const throttles = throttlesOf(scenario, profile, 2 * triples[CostOp.irqEntryAck]![2] + retargetNs)
   const longestBytes = Math.min(chunkBytes, Math.max(...flows.map(({ lengthBytes }) => lengthBytes)))
+  const moves = flows.some(({ pages }) => pages !== 'copied')
+  const controls = flows.filter(({ creditEvery }) => creditEvery < Number.POSITIVE_INFINITY).length
   return {
     scenario,
     design,
@@ -152,7 +160,7 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
     vmCores: vms.map(({ core }) => core),
     cores: [...new Set(vms.map(({ core }) => core))].sort((a, b) => a - b),
     chains,
-    moves: flows.some(({ pages }) => pages !== 'copied'),
+    moves,
     lends: design === 'floating' && broker.transfer === 'lend',
     flushPages: broker.flushPages,
     roams: design === 'floating' && broker.memguard === 'retarget' && throttles.size > 0,
@@ -165,7 +173,8 @@ export function systemOf(scenario: Scenario, design: Design, profile: BoardProfi
     longestPieceNs: transferTimeNs(longestBytes, bytesPerNs),
     regulator: regulatorOf(scenario, bytesPerNs),
     committedPieces: chains ? 1 + profile.dmaPrefetchedPieces.value : 0,
-    controls: flows.filter(({ creditEvery }) => creditEvery < Number.POSITIVE_INFINITY).length,
+    controls,
+    announcesAtOnce: !moves && controls === 0 && (!chains || flows.every(({ pieces }) => pieces < ANNOUNCE_BATCH)),
     throttles,
     waitForDmaNs: design === 'floating' && interrupts.waitForShort && !pinned ? triples[CostOp.irqEntryAck]![1] : 0,
   }
