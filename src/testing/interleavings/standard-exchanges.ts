@@ -1,6 +1,6 @@
 /**
  * The exchanges that find what random programs do not: both sides at once, asleep, silent, across the wrap, reset, a ring of one used again. The
- * museum shows them to every target (exhibits 58 to 63); `exploreInterleavings` takes them with other limits and models.
+ * museum shows them to every target (exhibits 32 and 58 to 63); `exploreInterleavings` takes them with other limits and models.
  */
 import type { DeviceAction } from './device-script.ts'
 import type { DriverAction } from './driver-script.ts'
@@ -38,6 +38,26 @@ const SPLIT = ['split'] as const
 
 /** In the order of their exhibits. */
 export const STANDARD_EXCHANGES: readonly StandardExchange[] = [
+  {
+    id: 'asleep',
+    name: 'two requests, one at a time',
+    exhibit: 32,
+    model: 'tso',
+    formats: BOTH,
+    size: 2,
+    driver: [...send(), ...send(), drain],
+    device: [{ op: 'serve', count: 2 }],
+  },
+  {
+    id: 'silent',
+    name: 'silence while at work, on both sides',
+    exhibit: 32,
+    model: 'tso',
+    formats: BOTH,
+    size: 2,
+    driver: [{ op: 'quiet' }, ...send(), ...send(), drain],
+    device: [{ op: 'serve', count: 2, quiet: true }],
+  },
   {
     id: 'one',
     name: 'one request',
@@ -96,7 +116,7 @@ export const STANDARD_EXCHANGES: readonly StandardExchange[] = [
   },
   {
     id: 'reset',
-    name: 'a reset, and another request',
+    name: 'a reset and another request',
     exhibit: 61,
     model: 'sc',
     formats: SPLIT,
@@ -140,7 +160,7 @@ export const STANDARD_EXCHANGES: readonly StandardExchange[] = [
   },
   {
     id: 'delay',
-    name: 'one interrupt for two completions',
+    name: 'one notification for two completions',
     exhibit: 63,
     model: 'tso',
     formats: SPLIT,

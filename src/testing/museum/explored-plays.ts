@@ -9,47 +9,20 @@ import {
   type InterleavingReplay,
   type InterleavingReport,
   type InterleavingTarget,
-  type MemoryModelName,
   replayInterleaving,
 } from '../interleavings/explore-interleavings.ts'
 import { packedExchange } from '../interleavings/packed-exchange.ts'
-import { ringExchange } from '../interleavings/ring-exchange.ts'
+import { type AttachDevice, type AttachDriver, ringExchange } from '../interleavings/ring-exchange.ts'
 import { STANDARD_EXCHANGES, type StandardExchange } from '../interleavings/standard-exchanges.ts'
 import { ExhibitFailure, NotShown } from './exhibit.ts'
 import type { MuseumTarget } from './run-museum.ts'
 
-type Sends = StandardExchange['driver']
-const SEND: Sends = [{ op: 'add' }, { op: 'publish' }, { op: 'kick' }]
-
 /** One exchange of an exhibit, and whether it is run with the target's cache maintenance. */
-export interface ExploredPlay extends Omit<StandardExchange, 'model'> {
-  readonly model: MemoryModelName
+interface ExploredPlay extends StandardExchange {
   readonly cached?: boolean
 }
 
-/** Both sides fall asleep, and must be woken by what the other does meanwhile. */
-const WAKE_UPS: readonly ExploredPlay[] = [
-  {
-    id: 'asleep',
-    name: 'two requests, one at a time',
-    exhibit: 32,
-    model: 'tso',
-    formats: ['split', 'packed'],
-    size: 2,
-    driver: [...SEND, ...SEND, { op: 'drain' }],
-    device: [{ op: 'serve', count: 2 }],
-  },
-  {
-    id: 'silent',
-    name: 'silence while at work, on both sides',
-    exhibit: 32,
-    model: 'tso',
-    formats: ['split', 'packed'],
-    size: 2,
-    driver: [{ op: 'quiet' }, ...SEND, ...SEND, { op: 'drain' }],
-    device: [{ op: 'serve', count: 2, quiet: true }],
-  },
-]
+const SEND: StandardExchange['driver'] = [{ op: 'add' }, { op: 'publish' }, { op: 'kick' }]
 
 /** The one descriptor, and its line, changes hands twice. */
 const USED_AGAIN: ExploredPlay = {
@@ -64,7 +37,7 @@ const USED_AGAIN: ExploredPlay = {
   device: [{ op: 'serve', count: 2 }],
 }
 
-const PLAYS: readonly ExploredPlay[] = [...WAKE_UPS, USED_AGAIN, ...STANDARD_EXCHANGES]
+const PLAYS: readonly ExploredPlay[] = [...STANDARD_EXCHANGES, USED_AGAIN]
 
 /** Most states of an exchange that has more orders than the museum has time for. */
 const MOST_STATES = 8_000
@@ -155,17 +128,9 @@ function exchangeOf(play: ExploredPlay, target: MuseumTarget, eventIdx: boolean)
     return packedExchange(target.side === 'device' ? { device: target } : { driver: target }, exchange)
   }
   if (target.side === 'device') {
-    const { createCached } = target
-    return ringExchange(
-      {
-        device: play.cached ? (side, ring) => createCached!.call(target, side.memory, ring, side) : target,
-      },
-      exchange,
-    )
+    const cached: AttachDevice = (side, ring) => target.createCached!(side.memory, ring, side)
+    return ringExchange({ device: play.cached ? cached : target }, exchange)
   }
-  const { createCached } = target
-  return ringExchange(
-    { driver: play.cached ? (side, ring) => createCached!.call(target, side.memory, ring, side) : target },
-    exchange,
-  )
+  const cached: AttachDriver = (side, ring) => target.createCached!(side.memory, ring, side)
+  return ringExchange({ driver: play.cached ? cached : target }, exchange)
 }

@@ -1,5 +1,5 @@
 /** The documented small configurations: what is said over a ring of one to four entries, and how each side goes to sleep. */
-import type { DriverAction, RingExchange } from '../../../src/testing/index.ts'
+import { type DriverAction, type RingExchange, STANDARD_EXCHANGES } from '../../../src/testing/index.ts'
 
 export interface NamedExchange extends RingExchange {
   readonly name: string
@@ -19,41 +19,24 @@ const send = (readable = 1, writable = 0): DriverAction[] => [
 ]
 const batch = (...adds: DriverAction[]): DriverAction[] => [...adds, { op: 'publish' }, { op: 'kick' }]
 
+/** One that the museum shows as well. */
+function standard(id: string): NamedExchange {
+  const { name, size, startIndex, driver, device, large } = STANDARD_EXCHANGES.find((one) => one.id === id)!
+  return { name, size, driver, device, ...(startIndex !== undefined && { startIndex }), ...(large && { large }) }
+}
+
 const BASIC: readonly NamedExchange[] = [
-  { name: 'one request', size: 2, driver: [...send(1, 1), { op: 'drain' }], device: [{ op: 'serve', count: 1 }] },
-  {
-    name: 'two requests, one at a time',
-    medium: true,
-    size: 2,
-    driver: [...send(), ...send(), { op: 'drain' }],
-    device: [{ op: 'serve', count: 2 }],
-  },
-  {
-    name: 'a batch of two, completed in reverse',
-    size: 2,
-    driver: [...batch(add(), add()), { op: 'drain' }],
-    device: [{ op: 'serve', count: 2, batch: 2, order: 'lifo' }],
-  },
-  {
-    name: 'a ring of one, used again',
-    medium: true,
-    size: 1,
-    driver: [...send(), ...send(0, 1), { op: 'drain' }],
-    device: [{ op: 'serve', count: 2 }],
-  },
+  standard('one'),
+  { ...standard('asleep'), medium: true },
+  standard('batch'),
+  { ...standard('again'), medium: true },
   {
     name: 'a chain of three in a ring of four',
     size: 4,
     driver: [...send(2, 1), { op: 'drain' }],
     device: [{ op: 'serve', count: 1 }],
   },
-  {
-    name: 'silence while at work, on both sides',
-    medium: true,
-    size: 2,
-    driver: [{ op: 'quiet' }, ...send(), ...send(), { op: 'drain' }],
-    device: [{ op: 'serve', count: 2, quiet: true }],
-  },
+  { ...standard('silent'), medium: true },
   {
     name: 'asleep after an empty look, on both sides',
     size: 2,
@@ -61,14 +44,7 @@ const BASIC: readonly NamedExchange[] = [
     driver: [...send(), ...send(), { op: 'drain', sleep: 'pop' }],
     device: [{ op: 'serve', count: 2, sleep: 'pop' }],
   },
-  {
-    name: 'indices across 65535',
-    medium: true,
-    size: 2,
-    startIndex: 0xffff,
-    driver: [...send(), ...send(), { op: 'drain' }],
-    device: [{ op: 'serve', count: 2 }],
-  },
+  { ...standard('wrap'), medium: true },
   {
     name: 'a reset',
     medium: true,
@@ -76,13 +52,7 @@ const BASIC: readonly NamedExchange[] = [
     driver: [...send(), { op: 'reset' }],
     device: [{ op: 'serve' }],
   },
-  {
-    name: 'a reset and another request',
-    size: 2,
-    large: true,
-    driver: [...send(), { op: 'reset' }, ...send(), { op: 'drain' }],
-    device: [{ op: 'serve' }],
-  },
+  standard('reset'),
   {
     name: 'a reset with a batch on its way',
     size: 2,
@@ -106,15 +76,7 @@ const BASIC: readonly NamedExchange[] = [
   },
 ]
 
-const EVENT_IDX_ONLY: readonly NamedExchange[] = [
-  {
-    name: 'one notification for two completions',
-    size: 2,
-    ownSleep: true,
-    driver: [{ op: 'quiet' }, ...batch(add(), add()), { op: 'drain', sleep: 'delay' }],
-    device: [{ op: 'serve', count: 2 }],
-  },
-]
+const EVENT_IDX_ONLY: readonly NamedExchange[] = [{ ...standard('delay'), ownSleep: true }]
 
 const INDIRECT_ONLY: readonly NamedExchange[] = [
   {
@@ -123,21 +85,7 @@ const INDIRECT_ONLY: readonly NamedExchange[] = [
     driver: [{ op: 'add', readable: 1, writable: 1, direct: 0 }, { op: 'publish' }, { op: 'kick' }, { op: 'drain' }],
     device: [{ op: 'serve', count: 1 }],
   },
-  {
-    name: 'an indirect table, used again',
-    medium: true,
-    size: 1,
-    driver: [
-      { op: 'add', readable: 1, direct: 0 },
-      { op: 'publish' },
-      { op: 'kick' },
-      { op: 'add', readable: 0, writable: 1, direct: 0 },
-      { op: 'publish' },
-      { op: 'kick' },
-      { op: 'drain' },
-    ],
-    device: [{ op: 'serve', count: 2 }],
-  },
+  { ...standard('table'), medium: true },
 ]
 
 /** Every exchange with its features spelled out, in its name too. */
