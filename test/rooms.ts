@@ -38,7 +38,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   testing: BELOW_PLATFORMS,
   jailhouse: ['internal', ...RESOLVED],
   evaluation: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'testing'],
-  cli: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'jailhouse', 'testing', 'evaluation'],
+  cli: [...BELOW_PLATFORMS, 'scenario', 'prediction', 'platform-zcu102', 'jailhouse', 'testing', 'evaluation'],
   // src/index.ts
   '': [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102'],
 }

@@ -9,9 +9,11 @@ import {
   predictUntrusted,
   searchPriorities,
 } from '../platform-zcu102/index.ts'
+import { everythingFits } from '../prediction/index.ts'
 import { type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 import { type Analysis, analysisObject, renderAnalysis } from './analyze-report.ts'
 import { oneLine } from './escape.ts'
+import { choiceFlag } from './flags.ts'
 import { progress } from './progress.ts'
 import { readScenario } from './scenario-file.ts'
 import { fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
@@ -29,10 +31,10 @@ export interface AnalyzeFlags extends PlatformFlags {
 
 export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Terminal): number {
   const written = withPlatform(readScenario(path, terminal.cwd, flags.set), flags, terminal.cwd)
-  const design = oneOf('--design', flags.design ?? written.broker.placement, ['floating', 'dedicated'] as const)
+  const design = choiceFlag('--design', flags.design ?? written.broker.placement, ['floating', 'dedicated'] as const)
   const priorities = prioritiesFlag(flags.priorities)
   const asked = flags.scheduler ?? (priorities === null ? written.broker.scheduler : 'fp')
-  const scheduler = oneOf('--scheduler', asked, ['fp', 'edf'] as const)
+  const scheduler = choiceFlag('--scheduler', asked, ['fp', 'edf'] as const)
   if (priorities !== null && scheduler === 'edf') {
     throw new UsageError('--priorities are those of fixed priority: leave it out, or add --scheduler fp')
   }
@@ -42,7 +44,7 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
   const options: PredictionOptions = { design, profile, ...(ranks === null ? {} : { ranks }) }
 
   const prediction = predict(scenario, options)
-  const exitCode = accepted(prediction) ? EXIT_OK : EXIT_NEGATIVE
+  const exitCode = everythingFits(prediction) ? EXIT_OK : EXIT_NEGATIVE
   if (flags.quiet && !flags.json) return exitCode
 
   const line = progress(terminal, !flags.quiet)
@@ -64,10 +66,6 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
   if (flags.json) terminal.stdout.write(`${JSON.stringify(analysisObject(analysis), null, 2)}\n`)
   else terminal.stdout.write(renderAnalysis(analysis, painter(terminal.stdout, terminal.env)))
   return exitCode
-}
-
-function accepted({ schedulable, chains, tasks }: Prediction): boolean {
-  return schedulable.A4 && [...chains, ...tasks].every((part) => part.schedulable)
 }
 
 /** Cores that the floating design gains over the dedicated one; null where one of the two cannot run, or has no bounds. */
@@ -119,10 +117,4 @@ function ranksFor(
   const method =
     priorities === 'optimal' ? "by Audsley's method" : `by Audsley's method on at most ${priorities} levels`
   return ranks === null ? { ranks, how: `${own}; none found ${method}` } : { ranks, how: method }
-}
-
-function oneOf<T extends string>(option: string, value: unknown, choices: readonly T[]): T {
-  const found = choices.find((choice) => choice === value)
-  if (found === undefined) throw new UsageError(`${option} ${value}: use ${choices.join(' or ')}`)
-  return found
 }

@@ -11,6 +11,7 @@ import {
 } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
+import { count, milliseconds } from './report-parts.ts'
 import { type Cell, counted, renderTable } from './table.ts'
 import type { Paint } from './terminal.ts'
 
@@ -412,12 +413,4 @@ function slackOf({ deadlineNs, endToEndNs, bounds }: FlowPrediction): number | n
 function bound(timeNs: number | null, meets: boolean): Cell {
   if (timeNs === null) return { text: 'none', tone: 'bad' }
   return { text: milliseconds(timeNs), tone: meets ? undefined : 'bad' }
-}
-
-function milliseconds(ns: number): string {
-  return (ns / 1e6).toFixed(3)
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US')
 }

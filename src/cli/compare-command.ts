@@ -4,7 +4,8 @@ import type { DesignResult, Prediction } from '../platform-zcu102/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
 import { progress } from './progress.ts'
-import { readScenario } from './scenario-file.ts'
+import { count, milliseconds } from './report-parts.ts'
+import { nameWith, readScenario, setsOf } from './scenario-file.ts'
 import { checkPlatform, fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
 import type { Simulator } from './simulator.ts'
 import { type Cell, renderTable } from './table.ts'
@@ -49,7 +50,7 @@ export function compareCommand(
       onProgress: (simulatedNs, totalNs) => line.update(oneLine(basename(path)), simulatedNs, totalNs),
     })
     return {
-      path: [path, ...(sets === undefined ? [] : [sets].flat().map((set) => `--set ${set}`))].join(' '),
+      path: nameWith(path, setsOf(sets)),
       scenario,
       flows,
       result,
@@ -135,7 +136,7 @@ function renderComparison(sides: readonly Side[], paint: Paint): string {
     const both = sides.map(({ result }) => of(result))
     totals.push([
       label,
-      ...both.map((value) => (Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(3))),
+      ...both.map((value) => (Number.isInteger(value) ? count(value) : value.toFixed(3))),
       ratio(both),
     ])
   }
@@ -151,5 +152,5 @@ function ratio([a, b]: readonly (number | null)[]): string {
 }
 
 function ms(ns: number | null): string {
-  return ns === null ? 'none' : (ns / 1e6).toFixed(3)
+  return ns === null ? 'none' : milliseconds(ns)
 }

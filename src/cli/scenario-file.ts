@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { parseScenario, type Scenario, withValues } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
 import { reasonOf } from './file-error.ts'
+import { repeatedFlag } from './flags.ts'
 import { readTextFile } from './input-files.ts'
 import { UsageError } from './terminal.ts'
 
@@ -24,16 +25,21 @@ export function readScenarioText(path: string, cwd: string): string {
   }
 }
 
+/** What a scenario is called with the values that are said over it. */
+export function nameWith(path: string, sets: readonly string[]): string {
+  return [path, ...sets.map((set) => `--set ${set}`)].join(' ')
+}
+
 /** As if the values had been in the file: places in messages are those of the file with them. */
 export function parseWith(text: string, path: string, sets: readonly string[]): Scenario {
   const format = path.toLowerCase().endsWith('.json') ? 'json' : 'yaml'
-  const name = oneLine([path, ...sets.map((set) => `--set ${set}`)].join(' '))
+  const name = oneLine(nameWith(path, sets))
   return parseScenario(withValues(text, sets, { path, format }), { path: name, format })
 }
 
 /** Of `--set`, which may be repeated. Throws `UsageError` for an empty one. */
 export function setsOf(flag: unknown): string[] {
-  const sets = flag === undefined ? [] : (Array.isArray(flag) ? flag : [flag]).map(String)
+  const sets = repeatedFlag(flag)
   if (sets.includes('')) throw new UsageError('--set says nothing; write PATH=VALUE, e.g. flows.log.length=64KiB')
   return sets
 }

@@ -2,9 +2,11 @@
 import { basename, join, resolve } from 'node:path'
 import { formatTime, type Scenario } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
+import { repeatedFlag } from './flags.ts'
 import { destination, payloadWriter } from './output-files.ts'
 import { readPayloads, withPayloads } from './payload-files.ts'
 import { progress } from './progress.ts'
+import { tellExceeded } from './report-parts.ts'
 import { readScenario } from './scenario-file.ts'
 import { fileReader, profileOfScenario, withPlatform } from './scenario-profile.ts'
 import { boundsOf, designsOf, type SimulateFlags, seedAndDuration } from './simulate-flags.ts'
@@ -20,7 +22,7 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   if (stray !== undefined) throw new UsageError(`--${stray} is for a search: add --worst`)
   const scenarioPath = resolve(terminal.cwd, path)
   const written = { ...readScenario(path, terminal.cwd, flags.set), ...seedAndDuration(flags) }
-  const scenario = withPlatform(withPayloads(written, strings(flags.payload), terminal.cwd), flags, terminal.cwd)
+  const scenario = withPlatform(withPayloads(written, repeatedFlag(flags.payload), terminal.cwd), flags, terminal.cwd)
   const note = (text: string) => flags.quiet || terminal.stderr.write(`note: ${text}\n`)
   const designs = designsOf(flags.design, scenario, note)
   const profile = profileOfScenario(scenario, fileReader(scenarioPath, terminal.cwd))
@@ -61,9 +63,7 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
     )
   }
   const exceeded = runs.flatMap(exceededBounds)
-  for (const what of exceeded) {
-    terminal.stderr.write(`${what}: a bound is violated, a bug of ours; please report it with seed ${scenario.seed}\n`)
-  }
+  tellExceeded(exceeded, scenario, terminal)
   const clean = runs.every(({ result }) => result.payloadMismatches === 0 && result.violations === 0)
   return clean && exceeded.length === 0 ? EXIT_OK : EXIT_NEGATIVE
 }
@@ -74,8 +74,4 @@ function noteLongDeadlines(scenario: Scenario, note: (text: string) => void): vo
     if (deadlineNs <= periodNs) continue
     note(`flow ${name} has a deadline (${formatTime(deadlineNs)}) beyond its period (${formatTime(periodNs)})`)
   }
-}
-
-function strings(value: unknown): string[] {
-  return value === undefined ? [] : (Array.isArray(value) ? value : [value]).map(String)
 }

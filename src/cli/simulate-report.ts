@@ -1,9 +1,8 @@
 /** What a simulation found: as an object for programs, and as tables for people. */
 import type { BoardProfile, Design, DesignResult, ResponseTimes } from '../platform-zcu102/index.ts'
-import { formatTime, type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
-
-import { oneLine } from './escape.ts'
-import { type Cell, counted, renderTable } from './table.ts'
+import { type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
+import { assumptionLines, count, milliseconds, simulatedHead, simulatedHeading } from './report-parts.ts'
+import { type Cell, renderTable } from './table.ts'
 import type { Paint } from './terminal.ts'
 
 export interface DesignRun {
@@ -40,7 +39,7 @@ function withBounds({ result, bounds }: DesignRun): DesignResult {
   return { ...result, flows: add('flows'), chains: add('chains') }
 }
 
-/** The object of `--json`: of the scenario and its seed alone, so that two runs of them are equal. */
+/** The object of `--json`. */
 export function reportObject(
   scenario: Scenario,
   profile: BoardProfile,
@@ -48,13 +47,7 @@ export function reportObject(
   assumptions: readonly string[],
 ) {
   return {
-    seed: scenario.seed,
-    platform: scenario.platform,
-    calibration: scenario.calibration,
-    /** Every figure of the board, each with its provenance. */
-    profile,
-    durationNs: scenario.durationNs,
-    assumptions,
+    ...simulatedHead(scenario, profile, assumptions),
     designs: Object.fromEntries(runs.map((run) => [run.design, withBounds(run)])),
   }
 }
@@ -66,9 +59,8 @@ export function renderReport(
   assumptions: readonly string[],
   paint: Paint,
 ): string {
-  const heading = `${title}: ${counted(scenario.vms.length, 'VM')}, ${counted(scenario.flows.length, 'flow')}, ${formatTime(scenario.durationNs)} on ${scenario.platform}, simulated`
   const parts = [
-    `${paint(heading, 'strong')}\n`,
+    `${paint(simulatedHeading(title, scenario), 'strong')}\n`,
     renderTable([['', ...runs.map(({ design }) => design)], ...totals(scenario, runs)], paint),
     `${paint('Response times in ms, simulated, and their bounds', 'strong')}\n${renderTable(responseTimes('flow', scenario.flows, runs), paint)}`,
   ]
@@ -87,7 +79,7 @@ export function renderReport(
     parts.push(`${paint('Cache partitions that are not kept apart', 'strong')}\n${interference.join('')}`)
   }
   parts.push(provenance(scenario, runs))
-  parts.push(`${paint('Assumptions', 'strong')}\n${assumptions.map((line) => `  - ${oneLine(line)}\n`).join('')}`)
+  parts.push(assumptionLines(assumptions, paint))
   return parts.join('\n')
 }
 
@@ -273,14 +265,6 @@ const COSTS: Readonly<Record<Scenario['costs'], string>> = {
 
 function mustBeZero(value: number): Cell {
   return value === 0 ? '0' : { text: count(value), tone: 'bad' }
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US')
-}
-
-function milliseconds(ns: number): string {
-  return (ns / 1e6).toFixed(3)
 }
 
 function timeAndShare(ns: number, totalNs: number): string {

@@ -1,9 +1,12 @@
 /** `sweep`: bounds of a scenario over a range of one of its values. */
 import { basename, resolve } from 'node:path'
-import { type Design, type FlowPrediction, predict } from '../platform-zcu102/index.ts'
+import { type BoardProfile, type FlowPrediction, predict } from '../platform-zcu102/index.ts'
+import { everythingFits } from '../prediction/index.ts'
 import { formatTime, parseSize, parseTime, vmOnDedicatedCore } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
+import { choiceFlag } from './flags.ts'
 import { progress } from './progress.ts'
+import { milliseconds } from './report-parts.ts'
 import { parseWith, readScenarioText, setsOf } from './scenario-file.ts'
 import { checkPlatform, fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
 import { type Cell, renderTable } from './table.ts'
@@ -29,7 +32,8 @@ const MOST_STEPS = 1000
 
 export function sweepCommand(path: string, flags: SweepFlags, terminal: Terminal): number {
   const stepCount = stepsOf(flags.steps)
-  const placement = designOf(flags.design)
+  const { design } = flags
+  const placement = design === undefined ? null : choiceFlag('--design', design, ['floating', 'dedicated'] as const)
   checkPlatform(flags, terminal.cwd)
   const sets = setsOf(flags.set)
   const ranges = sets.filter((set) => RANGE.test(set))
@@ -42,19 +46,21 @@ export function sweepCommand(path: string, flags: SweepFlags, terminal: Terminal
   const others = sets.filter((set) => set !== ranges[0])
   const text = readScenarioText(path, terminal.cwd)
   const line = progress(terminal, true)
+  let profile: BoardProfile | null = null
   const steps = range.values.map((value, i): Step => {
     const scenario = withPlatform(parseWith(text, path, [...others, `${range.path}=${value}`]), flags, terminal.cwd)
-    const profile = profileOfScenario(scenario, fileReader(resolve(terminal.cwd, path), terminal.cwd))
+    // A range of numbers names no board: it is the same in every step.
+    profile ??= profileOfScenario(scenario, fileReader(resolve(terminal.cwd, path), terminal.cwd))
     const design = placement ?? scenario.broker.placement
     const vm = design === 'dedicated' ? vmOnDedicatedCore(scenario) : null
     if (vm) throw new UsageError(`core ${vm.core} belongs to the dedicated broker, and VM ${vm.name} runs there`)
-    const { schedulable, flows, chains, tasks } = predict(scenario, { design, profile })
+    const prediction = predict(scenario, { design, profile })
     line.update('sweep', i + 1, range.values.length)
     return {
       value,
       label: range.show(value),
-      fits: schedulable.A4 && [...chains, ...tasks].every((part) => part.schedulable),
-      flows: flows.map(({ name, deadlineNs, endToEndNs }) => ({ name, deadlineNs, endToEndNs })),
+      fits: everythingFits(prediction),
+      flows: prediction.flows.map(({ name, deadlineNs, endToEndNs }) => ({ name, deadlineNs, endToEndNs })),
     }
   })
   line.clear()
@@ -104,11 +110,6 @@ const UNITS: readonly (readonly [Range['unit'], (value: unknown) => unknown, (va
   ['ns', parseTime, formatTime],
 ]
 
-function designOf(flag: unknown): Design | null {
-  if (flag === undefined || flag === 'floating' || flag === 'dedicated') return flag ?? null
-  throw new UsageError(`--design ${flag}: use floating or dedicated`)
-}
-
 function stepsOf(steps: unknown): number {
   if (steps === undefined) return 9
   if (!Number.isSafeInteger(steps) || (steps as number) < 2 || (steps as number) > MOST_STEPS)
@@ -131,8 +132,8 @@ function renderSweep(title: string, path: string, steps: readonly Step[], paint:
       label,
       fits ? { text: 'fits', tone: 'good' } : { text: 'does not', tone: 'bad' },
       name,
-      endToEndNs === null ? 'none' : ms(endToEndNs),
-      ms(deadlineNs),
+      endToEndNs === null ? 'none' : milliseconds(endToEndNs),
+      milliseconds(deadlineNs),
       endToEndNs === null ? '' : `${Math.round(100 * share)} %`,
       barOf(share, most),
     ])
@@ -151,8 +152,4 @@ function barOf(share: number, most: number): string {
   const bar = share === Number.POSITIVE_INFINITY ? `${'█'.repeat(BAR)}▶` : '█'.repeat(at(share)).padEnd(BAR + 1)
   const mark = at(1)
   return `${bar.slice(0, mark)}|${bar.slice(mark)}`.padEnd(BAR + 2, ' ')
-}
-
-function ms(ns: number): string {
-  return (ns / 1e6).toFixed(3)
 }

@@ -4,6 +4,7 @@ import type { BoardProfile, Design, LongestResponse } from '../platform-zcu102/i
 import type { Scenario } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
 import { progress } from './progress.ts'
+import { tellExceeded } from './report-parts.ts'
 import { readScenario } from './scenario-file.ts'
 import { fileReader, profileOfScenario, withPlatform } from './scenario-profile.ts'
 import { boundsOf, designsOf, type SimulateFlags, seedAndDuration } from './simulate-flags.ts'
@@ -63,10 +64,8 @@ export function worstCommand(path: string, flags: SimulateFlags, terminal: Termi
     const paint = painter(terminal.stdout, terminal.env)
     terminal.stdout.write(renderWorst(oneLine(basename(path)), scenario, searches, assumptions, paint))
   }
-  const exceeded = searches.flatMap((search) => exceeding(search))
-  for (const what of exceeded) {
-    terminal.stderr.write(`${what}: a bound is violated, a bug of ours; please report it with seed ${scenario.seed}\n`)
-  }
+  const exceeded = searches.flatMap(exceeding)
+  tellExceeded(exceeded, scenario, terminal)
   return exceeded.length === 0 ? EXIT_OK : EXIT_NEGATIVE
 }
 

@@ -1,8 +1,8 @@
 /** What a search for the longest responses found: as an object for programs, and as tables for people. */
 import type { BoardProfile, Design, LongestResponse } from '../platform-zcu102/index.ts'
-import { formatTime, type Scenario } from '../scenario/index.ts'
-import { oneLine } from './escape.ts'
-import { type Cell, counted, renderTable } from './table.ts'
+import type { Scenario } from '../scenario/index.ts'
+import { assumptionLines, milliseconds, simulatedHead, simulatedHeading } from './report-parts.ts'
+import { type Cell, renderTable } from './table.ts'
 import type { Paint } from './terminal.ts'
 
 export interface WorstRun {
@@ -37,12 +37,7 @@ export function worstObject(
   assumptions: readonly string[],
 ) {
   return {
-    seed: scenario.seed,
-    platform: scenario.platform,
-    calibration: scenario.calibration,
-    profile,
-    durationNs: scenario.durationNs,
-    assumptions,
+    ...simulatedHead(scenario, profile, assumptions),
     designs: Object.fromEntries(
       searches.map(({ boundsNs, design, found, runs }) => [
         design,
@@ -64,10 +59,8 @@ export function renderWorst(
   assumptions: readonly string[],
   paint: Paint,
 ): string {
-  const { flows, vms } = scenario
-  const heading = `${title}: ${counted(vms.length, 'VM')}, ${counted(flows.length, 'flow')}, ${formatTime(scenario.durationNs)} on ${scenario.platform}, simulated`
   const rows: Cell[][] = [['flow', 'design', 'longest found', 'bound', 'bound / found', 'deadline']]
-  flows.forEach(({ name, deadlineNs }, i) => {
+  scenario.flows.forEach(({ name, deadlineNs }, i) => {
     for (const { boundsNs, design, found } of searches) {
       const { responseNs } = found[i]!
       const boundNs = boundsNs[i] ?? null
@@ -75,23 +68,23 @@ export function renderWorst(
       rows.push([
         name,
         design,
-        late ? { text: ms(responseNs), tone: 'bad' } : ms(responseNs),
-        boundNs === null ? 'none' : responseNs > boundNs ? { text: ms(boundNs), tone: 'bad' } : ms(boundNs),
+        late ? { text: milliseconds(responseNs), tone: 'bad' } : milliseconds(responseNs),
+        boundNs === null
+          ? 'none'
+          : responseNs > boundNs
+            ? { text: milliseconds(boundNs), tone: 'bad' }
+            : milliseconds(boundNs),
         boundNs === null || responseNs === 0 ? '' : (boundNs / responseNs).toFixed(2),
-        ms(deadlineNs),
+        milliseconds(deadlineNs),
       ])
     }
   })
   const runs = searches.map((search) => `${search.design} ${search.runs}`).join(', ')
   return [
-    `${paint(heading, 'strong')}\n`,
+    `${paint(simulatedHeading(title, scenario), 'strong')}\n`,
     `${paint('Longest responses found by search, in ms, simulated, and their bounds', 'strong')}\n${renderTable(rows, paint)}`,
     `runs: ${runs}; seed ${scenario.seed}; offsets, jitter, best and worst costs, phases of MemGuard and polling are searched\n` +
       'Each was seen in a run that the scenario allows. A longer one may exist, so the true bound / longest may be smaller.\n',
-    `${paint('Assumptions', 'strong')}\n${assumptions.map((line) => `  - ${oneLine(line)}\n`).join('')}`,
+    assumptionLines(assumptions, paint),
   ].join('\n')
-}
-
-function ms(ns: number): string {
-  return (ns / 1e6).toFixed(3)
 }

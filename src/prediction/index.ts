@@ -4,6 +4,7 @@ export {
   ANALYSES,
   type ChainPrediction,
   type CorePrediction,
+  everythingFits,
   type FlowPrediction,
   type Prediction,
   type PredictionOptions,

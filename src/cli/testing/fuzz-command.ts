@@ -153,7 +153,7 @@ function search(fuzzer: Fuzzer, target: FuzzTarget, limits: Limits, terminal: Te
   const line = progress(terminal, true)
   const kinds = new Map<string, FuzzFinding & { times: number }>()
   let found: Found = { programs: 0, rings: 0, seconds: 0, findings: [] }
-  for (const { programs, rings, finding } of fuzzer.fuzz(target, limits.seed, limits)) {
+  for (const { programs, rings, finding } of fuzzer.fuzz(target, limits.seed, { keepGoing: limits.keepGoing })) {
     const elapsed = terminal.now() - started
     line.update(target.name, ...share(programs + rings, elapsed, limits))
     if (finding !== null) {

@@ -103,9 +103,10 @@ const GREETING = {
 
 /** Whether it can begin where another device stopped, which many cannot. */
 function restores(device: DeviceQueueUnderTest): boolean {
+  if (device.restore === undefined) return false
   try {
-    device.restore?.({ nextAvailable: 0xfffe, usedIndex: 0xfffe, inFlight: [] })
-    return device.restore !== undefined
+    device.restore({ nextAvailable: 0xfffe, usedIndex: 0xfffe, inFlight: [] })
+    return true
   } catch (error) {
     if (error instanceof VirtioError && (error.code === 'UNSUPPORTED' || error.code === 'REFUSED')) return false
     throw error
