@@ -177,14 +177,22 @@ export class DriverCore<C extends DeviceContract = DeviceContract, N = unknown> 
    * driver that has stopped it does nothing.
    */
   poll(): void {
-    if (this.#error === null && this.transport.memory.isDetached) {
-      this.onFault(memoryDetached(), -1)
-      return
-    }
+    if (this.isStopped()) return
     for (const queue of this.queues) {
       if (this.#error !== null) return
       this.#takeUsed(queue)
     }
+  }
+
+  /**
+   * @internal For drivers that use rings by themselves: one that has stopped touches nothing. Detached memory is a fault, and what there is to do
+   * waits for `rebind` and a `poll`.
+   */
+  isStopped(): boolean {
+    if (this.#error !== null) return true
+    if (!this.transport.memory.isDetached) return false
+    this.onFault(memoryDetached(), -1)
+    return true
   }
 
   /**

@@ -71,6 +71,8 @@ export const CONTROL_DEPENDENCIES: readonly FeatureDependency[] = [
 
 const CONTROL_QUEUE_SIZE = 64
 
+/** VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MAX: pairs of queues that a device may have. */
+export const MAX_PAIRS = 0x8000
 /** Entries of a queue when nobody says otherwise. */
 export const NET_QUEUE_SIZE = 256
 

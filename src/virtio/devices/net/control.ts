@@ -3,7 +3,7 @@
  * (IMP-NET-02). A command whose feature was not negotiated, which nobody knows, or which is cut short, changes nothing.
  */
 import type { ChainReader } from '../../../virtqueue/index.ts'
-import type { NetFeature, NetFlags } from './contract.ts'
+import { NET_FEATURES, type NetFeature, type NetFlags } from './contract.ts'
 import { type MacAddress, macAt } from './mac-address.ts'
 import { MAC_TABLE_ENTRIES, RECEIVE_MODES, type ReceiveFilter, VLAN_IDS } from './receive-filter.ts'
 
@@ -36,6 +36,11 @@ export const SWITCHED_OFFLOADS = [
 ] as const satisfies readonly NetFeature[]
 /** One of `SWITCHED_OFFLOADS`. */
 export type SwitchedOffload = (typeof SWITCHED_OFFLOADS)[number]
+
+/** Of a feature in the bits of GUEST_OFFLOADS_SET. */
+export function offloadBit(name: SwitchedOffload): bigint {
+  return 1n << BigInt(NET_FEATURES[name])
+}
 
 /** What the commands act on. */
 export interface ControlTarget {

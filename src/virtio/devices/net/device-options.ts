@@ -9,9 +9,8 @@ import {
 } from '../../../internal/check-option.ts'
 import type { ViolationPolicy } from '../../../virtqueue/index.ts'
 import type { FeatureSet } from '../../features.ts'
-import { NET_FEATURES, NET_QUEUE_SIZE, type NetFeature } from './contract.ts'
+import { MAX_PAIRS, NET_FEATURES, NET_QUEUE_SIZE, type NetFeature } from './contract.ts'
 
-const MAX_PAIRS = 0x8000
 /** Room for one frame of any length, and for a second one while the first is read. */
 const LEAST_BACKLOG = 131_072
 export const DEFAULT_BACKLOG = 2 * LEAST_BACKLOG

@@ -7,11 +7,10 @@ import { Device } from '../../device.ts'
 import type { DeviceQueue } from '../../device-queue.ts'
 import type { DeviceRegisters } from '../../device-registers.ts'
 import { type ProtocolRule, protocolViolation } from '../../protocol-violation.ts'
+import { UselessBuffers } from '../useless-buffers.ts'
 import {
-  NET_FEATURES,
   NET_QUEUE_SIZE,
   type NetContract,
-  type NetFeature,
   netContract,
   VIRTIO_NET_S_ANNOUNCE,
   VIRTIO_NET_S_LINK_UP,
@@ -19,6 +18,7 @@ import {
 import {
   type ControlTarget,
   execute,
+  offloadBit,
   SWITCHED_OFFLOADS,
   type SwitchedOffload,
   VIRTIO_NET_ERR,
@@ -45,8 +45,6 @@ import { Steering } from './steering.ts'
 
 /** Frames, or commands, per turn of a queue. */
 const TURN = 64
-/** Buffers in a row with no room for a frame, after which the device asks for a reset: a guest that reposts them would keep it busy. */
-const USELESS_BUFFERS = 64
 
 /** As `onSave` of the device returns it. Frames that wait for buffers are lost with a snapshot, as on a wire. */
 interface SavedNet {
@@ -76,7 +74,7 @@ export class NetDevice implements NetEnd {
   readonly #packet = new Uint8Array(NET_HEADER_BYTES + MAX_FRAME_BYTES)
   readonly #sent = new NetFrame()
   readonly #received = new NetFrame()
-  #useless = 0
+  readonly #useless = new UselessBuffers()
   readonly #control: ControlTarget
 
   /** Throws `VirtioError` INVALID_OPTION for what no device can have. */
@@ -256,11 +254,11 @@ export class NetDevice implements NetEnd {
       const placement = this.#buffers[pair]!.write(this.#received, this.device.features.mrgRxbuf, this.#guest.csum)
       if (placement === 'wait') return
       if (placement === 'useless') {
-        this.#countUseless(queue)
+        this.#useless.add(queue, this.registers, 'net-buffers-useless', 'NET-RXB-DRV-03', 'a frame')
         if (!this.registers.isLive) return
         continue
       }
-      this.#useless = 0
+      this.#useless.clear()
       this.counters[placement === 'written' ? 'received' : 'tooLong']++
       backlog.pop()
     }
@@ -305,8 +303,8 @@ export class NetDevice implements NetEnd {
   }
 
   #setOffloads(bits: bigint): boolean {
-    const on = SWITCHED_OFFLOADS.filter((name) => this.device.features[name] && (bits & bitOf(name)) !== 0n)
-    if (on.reduce((sum, name) => sum | bitOf(name), 0n) !== bits) return false
+    const on = SWITCHED_OFFLOADS.filter((name) => this.device.features[name] && (bits & offloadBit(name)) !== 0n)
+    if (on.reduce((sum, name) => sum | offloadBit(name), 0n) !== bits) return false
     this.#useOffloads(on)
     return true
   }
@@ -327,7 +325,7 @@ export class NetDevice implements NetEnd {
     this.#steering.reset()
     for (const backlog of this.#backlogs) backlog.clear()
     for (const buffers of this.#buffers) buffers.reset()
-    this.#useless = 0
+    this.#useless.clear()
     this.#setMac(parseMac('mac', this.#permanentMac))
     this.#setStatus(VIRTIO_NET_S_ANNOUNCE, false)
     this.#useOffloads(null)
@@ -352,15 +350,6 @@ export class NetDevice implements NetEnd {
     for (const buffers of this.#buffers) buffers.reset()
   }
 
-  #countUseless(queue: DeviceQueue): void {
-    this.#useless++
-    if (this.#useless < Math.max(USELESS_BUFFERS, queue.ring?.size ?? 0)) return
-    const message = `${this.#useless} buffers in a row had no room for a frame`
-    const violation = protocolViolation('net-buffers-useless', 'NET-RXB-DRV-03', message, queue.index)
-    this.registers.reportViolation(violation)
-    this.registers.setNeedsReset(violation)
-  }
-
   #refuse(rule: ProtocolRule, clause: string, message: string, queue: number): void {
     this.counters.refused++
     this.#report(rule, clause, message, queue)
@@ -370,5 +359,3 @@ export class NetDevice implements NetEnd {
     this.registers.reportViolation(protocolViolation(rule, clause, message, queue))
   }
 }
-
-const bitOf = (name: NetFeature) => 1n << BigInt(NET_FEATURES[name])

@@ -3,7 +3,7 @@ import { checkArray, checkInteger, checkWord } from '../../../internal/check-opt
 import { VirtioError } from '../../../internal/error.ts'
 import type { DriverQueue } from '../../driver-queue.ts'
 import type { CallOptions } from '../../pending-call.ts'
-import { NET_FEATURES, type NetFeature, type NetFlags } from './contract.ts'
+import type { NetFeature, NetFlags } from './contract.ts'
 import * as commands from './control.ts'
 import { isGroup, type MacAddress, parseMac, parseStation, putMac } from './mac-address.ts'
 import { RECEIVE_MODES, type ReceiveMode, VLAN_IDS } from './receive-filter.ts'
@@ -81,7 +81,7 @@ export class NetControl {
     for (const name of on) {
       checkWord('on', name, commands.SWITCHED_OFFLOADS)
       this.#require(name)
-      bits |= 1n << BigInt(NET_FEATURES[name])
+      bits |= commands.offloadBit(name)
     }
     const bytes = new Uint8Array(8)
     new DataView(bytes.buffer).setBigUint64(0, bits, true)

@@ -16,6 +16,7 @@ import type { DriverTransport } from '../../driver-transport.ts'
 import { Slots } from '../buffer-slots.ts'
 import {
   CONTROL_DEPENDENCIES,
+  MAX_PAIRS,
   NET_FEATURES,
   type NetContract,
   type NetFeature,
@@ -43,7 +44,6 @@ import { checkFrame, type NetRequest } from './port.ts'
 import { flowHash } from './steering.ts'
 
 const DEFAULT_QUEUE_SIZE = 64
-const MAX_PAIRS = 0x8000
 
 /** What a net driver tells, beside the events of its `driver`. */
 export type NetDriverEvents = {
@@ -267,7 +267,7 @@ export class NetDriver {
   }
 
   #reclaim({ tx, txSlots }: Pair): void {
-    if (this.#isStopped()) return
+    if (this.driver.isStopped()) return
     let count = 0
     while (tx.ring.popUsed(this.#used)) {
       txSlots.release(txSlots.reclaim(this.#used.id))
@@ -280,7 +280,7 @@ export class NetDriver {
   }
 
   #receive(pair: Pair): void {
-    if (this.#receiving || this.#isStopped()) return
+    if (this.#receiving || this.driver.isStopped()) return
     this.#receiving = true
     const { rx, rxSlots } = pair
     let taken = 0
@@ -343,14 +343,6 @@ export class NetDriver {
     command.catch((error) => {
       if (this.driver.error === null) this.driver.onFault(error, -1)
     })
-  }
-
-  /** A driver that has stopped touches nothing; detached memory is a fault, and what there is waits for `rebind` and a `poll`. */
-  #isStopped(): boolean {
-    if (this.driver.error !== null) return true
-    if (!this.#memory.isDetached) return false
-    this.driver.onFault(memoryDetached(), -1)
-    return true
   }
 }
 

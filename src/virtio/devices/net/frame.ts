@@ -1,5 +1,6 @@
 /** An Ethernet frame on its way: the bytes where they are, and what is still to be done for it. Owned by who hands it on, and reused. */
 import { NetHeader } from './header.ts'
+import { highAt, lowAt } from './mac-address.ts'
 
 /** Destination, source and type of an Ethernet frame. */
 export const ETHERNET_HEADER_BYTES = 14
@@ -44,14 +45,12 @@ export class NetFrame {
 
   /** The first two bytes of the address at `at`: 0 for the destination, 6 for the source. */
   high(at: 0 | 6): number {
-    const { buffer } = this
-    const place = this.offset + at
-    return (buffer[place]! << 8) | buffer[place + 1]!
+    return highAt(this.buffer, this.offset + at)
   }
 
   /** The last four bytes of the address at `at`. */
   low(at: 0 | 6): number {
-    return word(this.buffer, this.offset + at + 2)
+    return lowAt(this.buffer, this.offset + at)
   }
 
   /** Its 802.1Q VLAN; -1 without a tag. */
@@ -67,8 +66,4 @@ export class NetFrame {
   get linkHeaderBytes(): number {
     return this.vlan < 0 ? ETHERNET_HEADER_BYTES : ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES
   }
-}
-
-function word(bytes: Uint8Array, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
 }

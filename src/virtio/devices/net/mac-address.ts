@@ -30,9 +30,17 @@ export function isGroup({ high }: MacAddress): boolean {
 
 /** Six bytes at `at`. */
 export function macAt(bytes: Uint8Array, at: number): MacAddress {
-  const high = (bytes[at]! << 8) | bytes[at + 1]!
-  const low = ((bytes[at + 2]! << 24) | (bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!) >>> 0
-  return { high, low }
+  return { high: highAt(bytes, at), low: lowAt(bytes, at) }
+}
+
+/** The first two bytes of the address at `at`. */
+export function highAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!
+}
+
+/** The last four. */
+export function lowAt(bytes: Uint8Array, at: number): number {
+  return ((bytes[at + 2]! << 24) | (bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!) >>> 0
 }
 
 export function putMac({ high, low }: MacAddress, bytes: Uint8Array, at: number): void {

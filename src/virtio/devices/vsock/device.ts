@@ -14,6 +14,7 @@ import type { DeviceQueue } from '../../device-queue.ts'
 import type { DeviceRegisters } from '../../device-registers.ts'
 import type { FeatureSet } from '../../features.ts'
 import { protocolViolation } from '../../protocol-violation.ts'
+import { UselessBuffers } from '../useless-buffers.ts'
 import { hasStreams, type VsockContract, vsockContract } from './contract.ts'
 import { checkEndpointOptions, VsockEndpoint, type VsockEndpointOptions, type VsockListener } from './endpoint.ts'
 import {
@@ -34,11 +35,6 @@ const TURN = 16
 /** Largest payload that the device sends in one packet, however big the receive buffer is. */
 const MAX_PAYLOAD_BYTES = 65536
 const EVENT_BYTES = 4
-/**
- * Buffers in a row that were too small for anything, after which the device asks for a reset: a guest that gives them back at
- * once would keep it busy for ever. A whole ring of them, or so many.
- */
-const USELESS_BUFFERS = 64
 const RX = 0
 const TX = 1
 const EVENT = 2
@@ -69,7 +65,7 @@ export class VsockDevice {
   #eventsLeft = 0
   /** CIDs that the guest had: its packets may still be under way. */
   readonly #formerCids = new Set<number>()
-  #useless = 0
+  readonly #useless = new UselessBuffers()
 
   /** Throws `VirtioError` VSOCK_CID for a reserved CID (VSK-DEV-07), INVALID_OPTION for what no device can have. */
   constructor(options: VsockDeviceOptions) {
@@ -187,13 +183,13 @@ export class VsockDevice {
         const room = Math.min(writer.remaining - VSOCK_HEADER_BYTES, MAX_PAYLOAD_BYTES)
         if (room < 0) {
           this.#report('vsock-header-malformed', 'IMP-VSK-02', 'a receive buffer has no room for a header', RX)
-          this.#countUseless(queue, RX)
+          this.#countUseless(queue)
         } else if (this.endpoint.nextPacket(this.#sent, this.#payload.subarray(0, room))) {
           writeVsockHeader(this.#packet, 0, this.#sent)
           writer.bytes(this.#packet)
           writer.bytes(this.#payload.subarray(0, this.#sent.len))
-          this.#useless = 0
-        } else this.#countUseless(queue, RX)
+          this.#useless.clear()
+        } else this.#countUseless(queue)
         if (!this.endpoint.hasOutgoing) break
       }
     }
@@ -224,13 +220,13 @@ export class VsockDevice {
       this.#eventsLeft--
       if (writer.remaining < EVENT_BYTES) {
         this.#report('vsock-event-malformed', 'VSK-DRV-09', 'an event buffer has no room for an event', EVENT)
-        this.#countUseless(queue, EVENT)
+        this.#countUseless(queue)
         continue
       }
       writer.u32(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET)
       this.#resetDue = false
       this.#eventsOut++
-      this.#useless = 0
+      this.#useless.clear()
     }
   }
 
@@ -247,7 +243,7 @@ export class VsockDevice {
     this.#eventsOut = 0
     this.#eventsLeft = 0
     this.#formerCids.clear()
-    this.#useless = 0
+    this.#useless.clear()
     this.#noticeStatus()
   }
 
@@ -286,13 +282,8 @@ export class VsockDevice {
     )
   }
 
-  #countUseless(queue: DeviceQueue, index: number): void {
-    this.#useless++
-    if (this.#useless < Math.max(USELESS_BUFFERS, queue.ring?.size ?? 0)) return
-    const message = `${this.#useless} buffers in a row had no room for anything`
-    const violation = protocolViolation('vsock-buffers-useless', 'IMP-VSK-02', message, index)
-    this.registers.reportViolation(violation)
-    this.registers.setNeedsReset(violation)
+  #countUseless(queue: DeviceQueue): void {
+    this.#useless.add(queue, this.registers, 'vsock-buffers-useless', 'IMP-VSK-02', 'anything')
   }
 
   #report(

@@ -8,7 +8,6 @@ import { STATE_VERSION } from '../../../internal/saved-state.ts'
 import type { GuestMemory } from '../../../memory/index.ts'
 import { BufferList, UsedBuffer } from '../../../virtqueue/index.ts'
 import { startDriver } from '../../connect.ts'
-import { memoryDetached } from '../../detached-memory.ts'
 import type { Driver } from '../../driver.ts'
 import type { DriverQueue } from '../../driver-queue.ts'
 import type { DriverState } from '../../driver-state.ts'
@@ -251,7 +250,7 @@ export class VsockDriver {
 
   /** rx goes on while tx is full, as long as the endpoint can hold answers (VSK-DRV-04); #send looks again. */
   #receive(): void {
-    if (this.#receiving || this.#isStopped()) return
+    if (this.#receiving || this.driver.isStopped()) return
     // What came after a transport reset is of the new life: the old one ends before it is looked at.
     this.#takeEvents()
     this.#receiving = true
@@ -284,7 +283,7 @@ export class VsockDriver {
 
   /** Reclaims sent packets and sends as many new ones as fit, until neither moves. */
   #send(): void {
-    if (this.#sending || this.#isStopped()) return
+    if (this.#sending || this.driver.isStopped()) return
     this.#sending = true
     const { tx } = this.driver
     for (let progress = true; progress && this.driver.error === null; ) {
@@ -296,14 +295,6 @@ export class VsockDriver {
     }
     this.#sending = false
     this.#receive()
-  }
-
-  /** A driver that has stopped touches nothing. Detached memory is a fault; what there is to send and to receive waits for `rebind`, and a `poll` after it. */
-  #isStopped(): boolean {
-    if (this.driver.error !== null) return true
-    if (!this.#memory.isDetached) return false
-    this.driver.onFault(memoryDetached(), -1)
-    return true
   }
 
   #sendPacket(): boolean {
