@@ -16,9 +16,13 @@ const USERS_OF: Readonly<Record<string, readonly string[]>> = {
   zod: ['scenario', 'jailhouse'],
   tinypool: ['cli'],
   'simple-statistics': ['evaluation'],
+  koffi: ['native'],
   '@observablehq/plot': ['evaluation'],
   d3: ['evaluation'],
 }
+
+/** Rooms that run in Node only, and may use what it has: processes, files, time. */
+const NODE_ONLY = ['cli', 'native', 'platform-qemu']
 
 /** Built into the page of the report, so that users need not install it. */
 const BUNDLED = ['@observablehq/plot']
@@ -155,14 +159,19 @@ describe('imports', () => {
   })
 
   it('name files with their ending, and packages that users get', () => {
-    const installed = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
+    const installed = Object.keys({
+      ...manifest.dependencies,
+      ...manifest.optionalDependencies,
+      ...manifest.peerDependencies,
+    })
     const wrong: string[] = []
     for (const source of src) {
       for (const { specifier, typesOnly } of importsOf(source)) {
         if (specifier.startsWith('.')) {
           if (!/\.(ts|json)$/.test(specifier)) wrong.push(`${source.path} imports ${specifier}`)
         } else if (specifier.startsWith('node:')) {
-          if (folderOf(source.path) !== 'cli' && !typesOnly) wrong.push(`${source.path} imports ${specifier}`)
+          if (!NODE_ONLY.includes(folderOf(source.path)) && !typesOnly)
+            wrong.push(`${source.path} imports ${specifier}`)
         } else if (BUNDLED.includes(specifier)) {
           if (!source.path.startsWith('src/evaluation/report/page/')) wrong.push(`${source.path} imports ${specifier}`)
         } else if (!installed.includes(specifier) && !(typesOnly && specifier in manifest.devDependencies)) {
@@ -189,7 +198,7 @@ describe('sources', () => {
   it('take time and chance as arguments', () => {
     const wrong: string[] = []
     for (const source of src) {
-      if (folderOf(source.path) === 'cli') continue
+      if (NODE_ONLY.includes(folderOf(source.path))) continue
       const own = declaredIn(source)
       visit(source.tree, (node) => {
         if (ts.isPropertyAccessExpression(node) && node.getText() === 'Math.random')

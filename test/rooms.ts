@@ -35,6 +35,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   machine: [...BELOW_PLATFORMS.filter((folder) => folder !== 'analysis'), ...RESOLVED],
   // The prediction: only to hand it out, as `virtio-sdk/platform-zcu102` always has.
   'platform-zcu102': [...BELOW_PLATFORMS, ...RESOLVED, 'machine', 'prediction'],
+  native: ['internal'],
   testing: BELOW_PLATFORMS,
   jailhouse: ['internal', ...RESOLVED],
   evaluation: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'testing'],
