@@ -20,10 +20,12 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**', 'test/node-versions/**'],
+          exclude: ['test/package/**', 'test/node-versions/**', 'test/board/**'],
           testTimeout: 30_000,
         },
       },
+      // On QEMU's model of the ZCU102: needs QEMU and a cross compiler.
+      { extends: true, test: { name: 'board', include: ['test/board/*.test.ts'], testTimeout: 120_000 } },
       // What users install: needs a build, packs it, and uses it from a scratch project.
       { test: { name: 'package', include: ['test/package/*.test.ts'], testTimeout: 120_000, hookTimeout: 300_000 } },
       // The same under every supported Node, which the registry provides: slow, needs the network.

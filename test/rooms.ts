@@ -36,10 +36,26 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The prediction: only to hand it out, as `virtio-sdk/platform-zcu102` always has.
   'platform-zcu102': [...BELOW_PLATFORMS, ...RESOLVED, 'machine', 'prediction'],
   native: ['internal'],
+  'platform-qemu': [
+    ...BELOW_PLATFORMS.filter((folder) => folder !== 'analysis'),
+    ...RESOLVED,
+    'machine',
+    'platform-zcu102',
+    'native',
+  ],
   testing: BELOW_PLATFORMS,
   jailhouse: ['internal', ...RESOLVED],
   evaluation: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'testing'],
-  cli: [...BELOW_PLATFORMS, 'scenario', 'prediction', 'platform-zcu102', 'jailhouse', 'testing', 'evaluation'],
+  cli: [
+    ...BELOW_PLATFORMS,
+    'scenario',
+    'prediction',
+    'platform-zcu102',
+    'platform-qemu',
+    'jailhouse',
+    'testing',
+    'evaluation',
+  ],
   // src/index.ts
   '': [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102'],
 }

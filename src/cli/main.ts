@@ -39,6 +39,7 @@ async function main(): Promise<void> {
   const exitCode = await runCli(process.argv.slice(2), {
     version,
     defaultScenario: join(root, 'examples/scenarios/default.yaml'),
+    agentFolder: join(root, 'agent'),
     simulator: () => import('../platform-zcu102/index.ts'),
     async evaluation() {
       const { renderReport } = await import('../evaluation/index.ts')

@@ -16,6 +16,8 @@ export interface CliParts {
   readonly version: string
   /** What runs when no scenario is named. */
   readonly defaultScenario: string
+  /** Sources of what runs on QEMU. */
+  readonly agentFolder: string
   readonly simulator: Lazy<Simulator>
   readonly evaluation: Lazy<EvaluationParts>
 }
@@ -41,6 +43,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
   cli
     .command('simulate [scenario]', 'Run the flows of a scenario through both brokers, and compare')
     .option('--json', 'Print one JSON object')
+    .option('--on <machine>', 'board, or qemu: QEMU does what the board decides, and counts it (default: board)')
     .option('--seed <number>', 'Seed, instead of the one in the scenario')
     .option('--duration <time>', 'Simulated time, e.g. 100ms, instead of the one in the scenario')
     .option('--design <design>', 'both, floating or dedicated (default: both)')
@@ -59,6 +62,10 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .example('  $ virtio-sdk simulate my.yaml --worst --seconds 60 --trace worst.json')
     .example('  $ virtio-sdk simulate my.yaml --payload frames=video.raw --out received --trace run.json')
     .action(async (scenario: string | undefined, flags) => {
+      if (flags.on !== undefined && flags.on !== 'board') {
+        const { qemuCommand } = await import('./qemu-command.ts')
+        return qemuCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, parts.agentFolder)
+      }
       const [{ simulateCommand }, simulator] = [await import('./simulate-command.ts'), await loaded(parts.simulator)]
       return simulateCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, simulator)
     })

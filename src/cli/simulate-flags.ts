@@ -13,6 +13,8 @@ export interface SimulateFlags extends PlatformFlags {
   readonly seed?: unknown
   readonly duration?: unknown
   readonly design?: unknown
+  /** `board`, or `qemu`. */
+  readonly on?: unknown
   readonly payload?: unknown
   readonly out?: unknown
   readonly trace?: unknown

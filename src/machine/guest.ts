@@ -110,7 +110,31 @@ class Incoming {
   }
 }
 
-export class Guest {
+/** A guest as its machine runs it. */
+export interface GuestProgram {
+  /** All outgoing connections are established. */
+  readonly ready: boolean
+  /** It sends, or receives, this flow. Before `start`. */
+  addOutgoing(flow: GuestFlow): void
+  addIncoming(flow: GuestFlow): void
+  /** Posts `buffers` receive buffers, and calls the receivers of all outgoing flows. Returns the kicks, as do all below. */
+  start(buffers: number): number
+  /** The application released a message of this flow. */
+  release(flow: number): void
+  /** The sending thread ran. */
+  send(): number
+  /** The interrupt handler ran, or it is time to look what has come. */
+  handleInterrupt(): number
+}
+
+export interface GuestOptions {
+  readonly lazyReclaim: boolean
+  readonly polls: boolean
+  readonly keepsBytes: boolean
+  readonly buffers: BufferKind
+}
+
+export class Guest implements GuestProgram {
   readonly cid: number
   readonly #queues: GuestQueues
   readonly #host: GuestHost
@@ -133,17 +157,7 @@ export class Guest {
   readonly #headerBytes = new Uint8Array(VSOCK_HEADER_BYTES)
   readonly #segments = new SegmentList()
 
-  constructor(
-    cid: number,
-    queues: GuestQueues,
-    host: GuestHost,
-    options: {
-      readonly lazyReclaim: boolean
-      readonly polls: boolean
-      readonly keepsBytes: boolean
-      readonly buffers: BufferKind
-    },
-  ) {
+  constructor(cid: number, queues: GuestQueues, host: GuestHost, options: GuestOptions) {
     this.cid = cid
     this.#queues = queues
     this.#host = host

@@ -3,11 +3,12 @@
  * bounds.
  */
 export type { ColorReport, SharedColors, VmColors } from './color-report.ts'
-export { type Guest, type GuestFlow, Kick } from './guest.ts'
+export { type Guest, type GuestFlow, type GuestProgram, Kick } from './guest.ts'
+export { allocateBuffer, type GuestBuffer, HEADER_SLOT_BYTES } from './guest-buffers.ts'
 export { Hops } from './hops.ts'
 export { MachineMemory } from './machine-memory.ts'
 export type { Delivery, FlowLedger, FlowResult, ResponseTimes } from './message-ledger.ts'
 export { PayloadSource } from './payload.ts'
 export { Software } from './software.ts'
 export type { Dram, Stage2Table } from './stage2.ts'
-export { leastRamOf } from './vm.ts'
+export { type GuestParts, leastRamOf, type MakeGuest } from './vm.ts'

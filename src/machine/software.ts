@@ -20,12 +20,12 @@ import type { PlatformPort } from '../platform/index.ts'
 import type { FlowSpec, Scenario } from '../scenario/index.ts'
 import { type DeviceRegisters, VSOCK_HEADER_BYTES } from '../virtio/index.ts'
 import { TransferPolicy } from '../zero-copy/index.ts'
-import type { Guest, GuestHost } from './guest.ts'
+import type { GuestHost, GuestProgram } from './guest.ts'
 import type { MachineMemory } from './machine-memory.ts'
 import { FlowLedger } from './message-ledger.ts'
 import { MessageLog } from './message-log.ts'
 import type { PayloadSource } from './payload.ts'
-import { startVm } from './vm.ts'
+import { type MakeGuest, startVm } from './vm.ts'
 import { VsockRouter } from './vsock-router.ts'
 
 export interface SoftwareOptions {
@@ -40,6 +40,8 @@ export interface SoftwareOptions {
   readonly keepsBytes: boolean
   /** A queue broke, or the broker refused a message. */
   readonly onViolation: () => void
+  /** Default: guests that run in this process. */
+  readonly makeGuest?: MakeGuest
 }
 
 /** Of a flow: VM indices. */
@@ -52,7 +54,7 @@ export class Software {
   readonly relay: Relay
   readonly broker: Broker
   /** By VM. */
-  readonly guests: readonly Guest[]
+  readonly guests: readonly GuestProgram[]
   /** By VM: as its driver reaches them. */
   readonly registers: readonly DeviceRegisters[]
   /** By flow. */
@@ -62,7 +64,7 @@ export class Software {
 
   constructor(scenario: Scenario, options: SoftwareOptions) {
     const { broker, flows, vms } = scenario
-    const { design, host, keepsBytes, memory, onViolation, payload, port, profile } = options
+    const { design, host, keepsBytes, makeGuest, memory, onViolation, payload, port, profile } = options
     const vmOf = (name: string) => vms.findIndex((vm) => vm.name === name)
     const ends = flows.map((flow) => ({ source: vmOf(flow.from), destination: vmOf(flow.to) }))
     this.sources = ends.map(({ source }) => source)
@@ -93,6 +95,7 @@ export class Software {
         broker: this.broker,
         host,
         onViolation,
+        ...(makeGuest !== undefined && { makeGuest }),
       }),
     )
     this.guests = started.map(({ guest }) => guest)

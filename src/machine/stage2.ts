@@ -143,6 +143,11 @@ export class Stage2Table {
     this.readOnly[page] = writable ? 0 : 1
   }
 
+  /** The frame behind a page, -1 when it is not mapped. */
+  frameAt(guestAddress: number): number {
+    return this.frames[this.#pageOf(guestAddress)]!
+  }
+
   /** Pages by colour of the frame behind them. */
   pagesByColor(dram: Dram): Int32Array {
     const pages = new Int32Array(dram.colors)

@@ -25,7 +25,7 @@ import {
   vsockContract,
 } from '../virtio/index.ts'
 import { ringAreaBytes, ringBytes } from '../virtqueue/index.ts'
-import { Guest, type GuestHost } from './guest.ts'
+import { Guest, type GuestHost, type GuestOptions, type GuestProgram, type GuestQueues } from './guest.ts'
 import { type BufferKind, bufferBytes, HEADER_SLOT_BYTES } from './guest-buffers.ts'
 import type { RamArea, Stage2Table } from './stage2.ts'
 
@@ -51,10 +51,27 @@ export interface VmOptions {
   readonly broker: Broker
   readonly host: GuestHost
   readonly onViolation: () => void
+  /** Default: guests that run in this process. */
+  readonly makeGuest?: MakeGuest
 }
 
+/** What a guest is made of. Its queues are set up and untouched. */
+export interface GuestParts {
+  readonly vm: number
+  readonly cid: number
+  readonly queues: GuestQueues
+  readonly registers: DeviceRegisters
+  readonly host: GuestHost
+  readonly options: GuestOptions
+}
+
+/** Makes the guest of a VM. */
+export type MakeGuest = (parts: GuestParts) => GuestProgram
+
+const makeModelGuest: MakeGuest = ({ cid, queues, host, options }) => new Guest(cid, queues, host, options)
+
 export interface Vm {
-  readonly guest: Guest
+  readonly guest: GuestProgram
   /** As its driver reaches them. */
   readonly registers: DeviceRegisters
 }
@@ -104,23 +121,21 @@ export function startVm(options: VmOptions): Vm {
     },
   )
   const driver = startDriver(transport, { contract, queueSizes: { rx: receiveSize, tx: TRANSMIT_QUEUE_SIZE } })
-  const guest = new Guest(
-    options.cid,
-    {
+  const { lazyReclaim, polls, keepsBytes, buffers, host, makeGuest = makeModelGuest } = options
+  const guest = makeGuest({
+    vm,
+    cid: options.cid,
+    queues: {
       memory,
       receive: driver.rx.ring,
       transmit: driver.tx.ring,
       allocate,
       allocatePayload: (lengthBytes, align) => payloadAddresses.allocate(lengthBytes, align),
     },
-    options.host,
-    {
-      lazyReclaim: options.lazyReclaim,
-      polls: options.polls,
-      keepsBytes: options.keepsBytes,
-      buffers: options.buffers,
-    },
-  )
+    registers,
+    host,
+    options: { lazyReclaim, polls, keepsBytes, buffers },
+  })
   return { guest, registers }
 }
 

@@ -3,6 +3,7 @@
 import type { Dram, Stage2Table } from '../machine/index.ts'
 import { BrokerCause, PlatformCapability } from '../platform/index.ts'
 import type { EventKernel, PreemptiveCores, TicketLock, TraceRecorder } from '../sim/index.ts'
+import type { BoardHardware } from './board-hardware.ts'
 import type { CostModel } from './cost-model.ts'
 import type { Counters } from './counters.ts'
 import type { Gdma } from './gdma.ts'
@@ -68,6 +69,8 @@ export interface BoardParts {
   readonly counters: Counters
   readonly memguard: MemGuard
   readonly trace: TraceRecorder
+  /** What does the same for real; null: nothing does. */
+  readonly hardware: BoardHardware | null
   /** The DMA moves real bytes (else only lengths travel). */
   readonly movesBytes: boolean
   /** Guests of a core have interrupts to take, or still do what these asked of them; computations do not count. */

@@ -11,9 +11,9 @@
  */
 import type { Broker } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
-import { PAGE_SIZE } from '../memory/index.ts'
 import { BrokerCause, CostOp, type DmaList, NO_INTERRUPT, type PlatformPort, StepResult } from '../platform/index.ts'
 import { CoreLevel } from '../sim/index.ts'
+import { BoardMappings } from './board-mappings.ts'
 import {
   BoardEvent,
   type BoardParts,
@@ -26,6 +26,7 @@ import {
   MEMGUARD_EVENTS,
   THROTTLE,
 } from './board-parts.ts'
+import { CoreStates } from './core-states.ts'
 import { DmaChannel } from './dma-channel.ts'
 import { PhysicalInterrupt } from './gic.ts'
 import { TraceKind, Track } from './trace-names.ts'
@@ -37,38 +38,17 @@ export class Board implements PlatformPort {
 
   /** Local time of the step that runs. */
   #localNs = 0
-  /** By core: when its EL2 section began, and what it is for (the trace's kind). */
-  readonly #sectionStartNs: Float64Array
-  readonly #sectionKind: Int32Array
-  /** By core: since when it has not let an interrupt in. */
-  readonly #maskedSinceNs: Float64Array
-  /** By core: cause and argument of the broker entry that follows the entry cost. */
-  readonly #cause: Int32Array
-  readonly #argument: Int32Array
-  /** By core: the broker returned `more` and wants to go on after pending interrupts. */
-  readonly #unfinished: Uint8Array
-  /** By core: throttled, in EL2, and nothing to do. */
-  readonly #waiting: Uint8Array
-  /** By core: the broker left it to its guests and wants it back. */
-  readonly #lent: Uint8Array
-  /** By core: the VM whose registers answer before the core leaves, or -1. */
-  readonly #resetting: Int32Array
-  readonly #timers: Float64Array
+  readonly #coreCount: number
+  readonly #state: CoreStates
   readonly #channel: DmaChannel
+  readonly #mappings: BoardMappings
 
   constructor(parts: BoardParts, coreCount: number) {
     this.#parts = parts
     this.#channel = new DmaChannel(parts)
-    this.#sectionStartNs = new Float64Array(coreCount)
-    this.#sectionKind = new Int32Array(coreCount)
-    this.#maskedSinceNs = new Float64Array(coreCount)
-    this.#cause = new Int32Array(coreCount)
-    this.#argument = new Int32Array(coreCount)
-    this.#unfinished = new Uint8Array(coreCount)
-    this.#waiting = new Uint8Array(coreCount)
-    this.#lent = new Uint8Array(coreCount)
-    this.#resetting = new Int32Array(coreCount).fill(-1)
-    this.#timers = new Float64Array(coreCount)
+    this.#mappings = new BoardMappings(parts)
+    this.#coreCount = coreCount
+    this.#state = new CoreStates(coreCount)
   }
 
   connect(broker: Broker): void {
@@ -79,38 +59,43 @@ export class Board implements PlatformPort {
 
   /** A guest wrote the doorbell of `queue` on `core`, which runs it: the access traps. */
   trap(core: number, vm: number, queue: number): void {
+    this.#parts.hardware?.doorbell(core, vm, queue)
     this.#trap(core, BrokerCause.doorbell, vm * 2 + queue)
   }
 
   /** A guest resets its device, whose registers trap, or asks whether that is complete: the broker first, then the registers answer. */
   trapReset(core: number, vm: number): void {
-    this.#resetting[core] = vm
+    this.#state.resetting[core] = vm
     this.#trap(core, BrokerCause.detach, vm)
   }
 
   /** A guest of `core` has finished something: if it was the last, it waits for interrupts, and that traps where the broker asked. */
   guestFinished(core: number): void {
     const { cores, guestsBusy } = this.#parts
-    if (this.#lent[core] === 0 || !cores.isIdle(core, CoreLevel.hypervisor) || guestsBusy(core)) return
+    if (this.#state.lent[core] === 0 || !cores.isIdle(core, CoreLevel.hypervisor) || guestsBusy(core)) return
+    this.#parts.hardware?.idle(core)
     this.#trap(core, BrokerCause.guestIdle, 0)
   }
 
   #trap(core: number, cause: number, argument: number): void {
     const { kernel, costs } = this.#parts
     this.#enterEl2(core, TraceKind.trap)
-    this.#cause[core] = cause
-    this.#argument[core] = argument
+    this.#state.cause[core] = cause
+    this.#state.argument[core] = argument
     kernel.schedule(kernel.now + costs.drawNs(CostOp.mmioTrap, 1), EL2, BoardEvent.enterBroker, core, 0)
   }
 
   /** A physical interrupt for `core`: taken now if the core is not busy in EL2, else before it leaves. */
-  #raise(core: number, interrupt: number): void {
-    const { gic, cores, memguard } = this.#parts
-    gic.pend(core, interrupt)
-    if (cores.isIdle(core, CoreLevel.hypervisor)) this.#enterEl2(core, TraceKind.interrupt)
-    else if (this.#waiting[core] === 0 || memguard.isDeaf(core)) return
-    this.#waiting[core] = 0
-    this.#maskedSinceNs[core] = this.#parts.kernel.now
+  #raise(core: number, interrupt: number, sender = 0): void {
+    const { gic, cores, hardware, memguard } = this.#parts
+    hardware?.raise(core, interrupt, sender)
+    gic.pend(core, interrupt, sender)
+    if (cores.isIdle(core, CoreLevel.hypervisor)) {
+      hardware?.leaveGuest(core)
+      this.#enterEl2(core, TraceKind.interrupt)
+    } else if (this.#state.waiting[core] === 0 || memguard.isDeaf(core)) return
+    this.#state.waiting[core] = 0
+    this.#state.maskedSinceNs[core] = this.#parts.kernel.now
     this.#takeInterrupt(core)
   }
 
@@ -119,22 +104,23 @@ export class Board implements PlatformPort {
     if (!cores.enter(core)) assert(false, `core ${core} is in EL2 already`)
     memguard.guestStops(core)
     counters.exits[core]!++
-    this.#sectionStartNs[core] = kernel.now
-    this.#maskedSinceNs[core] = kernel.now
-    this.#sectionKind[core] = kind
+    this.#state.sectionStartNs[core] = kernel.now
+    this.#state.maskedSinceNs[core] = kernel.now
+    this.#state.sectionKind[core] = kind
   }
 
   /** Acknowledges the next pending interrupt of a core in EL2, and calls the broker after its cost. */
   #takeInterrupt(core: number): void {
-    const { kernel, gic, costs, counters, memguard, trace } = this.#parts
+    const { kernel, gic, costs, counters, hardware, memguard, trace } = this.#parts
     const interrupt = gic.acknowledge(core)
+    hardware?.acknowledge(core, interrupt)
     counters.interrupts[core]!++
     if (interrupt >= PhysicalInterrupt.newPeriod) counters.memguardInterrupts++
     if (interrupt === PhysicalInterrupt.dma) {
       counters.longestCompletionDelayNs = Math.max(counters.longestCompletionDelayNs, kernel.now - this.#channel.endNs)
     }
     trace.instant(TraceKind.interrupt, Track.core(core), kernel.now, interrupt, 0)
-    this.#cause[core] = CAUSE_OF_INTERRUPT[interrupt]!
+    this.#state.cause[core] = CAUSE_OF_INTERRUPT[interrupt]!
     // A core that looks for interrupts while it waits takes no exception for them.
     const polled = memguard.whenThrottled === 'service' && memguard.isThrottled(core)
     const costNs = costs.drawNs(polled ? CostOp.gicAccess : CostOp.irqEntryAck, 1)
@@ -142,12 +128,13 @@ export class Board implements PlatformPort {
   }
 
   #enterBroker(core: number): void {
-    const cause = this.#cause[core]!
+    const cause = this.#state.cause[core]!
     if (cause >= 0) {
       this.#goesOn(core)
-      this.#after(core, this.#broker!.enter(core, cause, this.#argument[core]!))
+      this.#after(core, this.#broker!.enter(core, cause, this.#state.argument[core]!))
       return
     }
+    this.#parts.hardware?.enter(core)
     this.#localNs = this.#parts.kernel.now
     if (cause === INJECT) this.#injectPending(core)
     if (cause === THROTTLE) this.#throttle(core)
@@ -161,40 +148,48 @@ export class Board implements PlatformPort {
 
   /** Whatever the broker enters for, its step goes on with what was left. */
   #goesOn(core: number): void {
+    this.#parts.hardware?.enter(core)
     this.#localNs = this.#parts.kernel.now
-    this.#unfinished[core] = 0
-    this.#lent[core] = 0
+    this.#state.unfinished[core] = 0
+    this.#state.lent[core] = 0
   }
 
   /** What follows a step, once its charges have passed. */
   #after(core: number, result: number): void {
     const { kernel } = this.#parts
     if (result === StepResult.waitLock) return // resumed by the lock's release
-    if (result === StepResult.more) this.#unfinished[core] = 1
-    else if (this.#unfinished[core] === 0) this.#answerReset(core)
+    if (result === StepResult.more) this.#state.unfinished[core] = 1
+    else if (this.#state.unfinished[core] === 0) this.#answerReset(core)
     kernel.schedule(this.#localNs, EL2, BoardEvent.leave, core, 0)
   }
 
   #answerReset(core: number): void {
-    const vm = this.#resetting[core]!
-    this.#resetting[core] = -1
+    const vm = this.#state.resetting[core]!
+    this.#state.resetting[core] = -1
     if (vm >= 0) this.#parts.onStatusAccess(vm)
   }
 
   /** Between steps: pending interrupts first, then unfinished work, then back to the guest unless it is throttled. */
   #leave(core: number): void {
     const { kernel, cores, counters, gic, guestsBusy, memguard, trace } = this.#parts
-    counters.longestMaskedNs = Math.max(counters.longestMaskedNs, kernel.now - this.#maskedSinceNs[core]!)
-    this.#maskedSinceNs[core] = kernel.now
+    counters.longestMaskedNs = Math.max(counters.longestMaskedNs, kernel.now - this.#state.maskedSinceNs[core]!)
+    this.#state.maskedSinceNs[core] = kernel.now
     if (gic.hasPending(core) && !memguard.isDeaf(core)) this.#takeInterrupt(core)
-    else if (this.#unfinished[core] === 1) this.#resumeBroker(core)
-    else if (this.#lent[core] === 1 && (memguard.isThrottled(core) || !guestsBusy(core))) {
-      this.#cause[core] = BrokerCause.guestIdle
+    else if (this.#state.unfinished[core] === 1) this.#resumeBroker(core)
+    else if (this.#state.lent[core] === 1 && (memguard.isThrottled(core) || !guestsBusy(core))) {
+      this.#state.cause[core] = BrokerCause.guestIdle
       this.#enterBroker(core)
-    } else if (memguard.isThrottled(core)) this.#waiting[core] = 1
+    } else if (memguard.isThrottled(core)) this.#state.waiting[core] = 1
     else {
-      const start = this.#sectionStartNs[core]!
-      trace.span(this.#sectionKind[core]!, Track.core(core), start, kernel.now - start, this.#cause[core]!, 0)
+      const start = this.#state.sectionStartNs[core]!
+      trace.span(
+        this.#state.sectionKind[core]!,
+        Track.core(core),
+        start,
+        kernel.now - start,
+        this.#state.cause[core]!,
+        0,
+      )
       cores.leave(core)
       memguard.guestRuns(core)
     }
@@ -203,15 +198,13 @@ export class Board implements PlatformPort {
   // ---- MemGuard
 
   #throttle(core: number): void {
-    const { counters, costs, kernel, memguard } = this.#parts
+    const { memguard } = this.#parts
     if (!memguard.throttle(core) || memguard.whenThrottled !== 'retarget') return
     this.charge(CostOp.gicAccess, 1)
     const taker = this.#takerOf(core)
     if (taker === core) return
     this.#moveInterrupts(core, taker)
-    if (!this.#hasTimer(core)) return
-    counters.crossCoreIpis++
-    kernel.schedule(this.#localNs + costs.drawNs(CostOp.sgi, 1), HARDWARE, BoardEvent.takeOver, taker, 0)
+    if (this.#hasTimer(core)) this.#sgi(core, taker, BoardEvent.takeOver, 0)
   }
 
   /** A new period of a core. It comes back from its waiting, and sees to what waited for lack of a core that listens. */
@@ -247,7 +240,7 @@ export class Board implements PlatformPort {
   /** The broker's timer of this core is set, or has fired and is not acknowledged. */
   #hasTimer(core: number): boolean {
     const { gic, kernel } = this.#parts
-    const atNs = this.#timers[core]!
+    const atNs = this.#state.timers[core]!
     return (atNs >= kernel.now && atNs < Number.POSITIVE_INFINITY) || gic.isPending(core, PhysicalInterrupt.timer)
   }
 
@@ -256,37 +249,39 @@ export class Board implements PlatformPort {
     switch (kind) {
       case BoardEvent.enterBroker:
         this.#enterBroker(a)
-        return true
+        break
       case BoardEvent.leave:
         this.#leave(a)
-        return true
+        break
       case BoardEvent.unlock:
         this.#unlock(a)
-        return true
+        break
       case BoardEvent.dmaEnd:
         this.#endDma()
-        return true
+        break
       case BoardEvent.ipi:
-        this.#raise(a, PhysicalInterrupt.kick)
-        return true
+        this.#raise(a, PhysicalInterrupt.kick, b % this.#coreCount)
+        break
       case BoardEvent.injectByIpi:
-        this.#parts.gic.ask(a, b)
-        this.#raise(a, PhysicalInterrupt.guest)
-        return true
+        this.#parts.gic.ask(a, Math.floor(b / this.#coreCount))
+        this.#raise(a, PhysicalInterrupt.guest, b % this.#coreCount)
+        break
       case BoardEvent.timer:
-        if (this.#timers[a] === this.#parts.kernel.now) this.#raise(a, PhysicalInterrupt.timer)
-        return true
+        if (this.#state.timers[a] === this.#parts.kernel.now) this.#raise(a, PhysicalInterrupt.timer)
+        break
       case BoardEvent.takeOver:
-        this.#raise(this.#takerOf(a), PhysicalInterrupt.takeOver)
-        return true
+        this.#raise(this.#takerOf(a), PhysicalInterrupt.takeOver, b % this.#coreCount)
+        break
       case MEMGUARD_EVENTS.exhausted:
         this.#raise(a, PhysicalInterrupt.exhausted)
-        return true
+        break
       case MEMGUARD_EVENTS.period:
         this.#beginPeriod(a)
-        return true
+        break
+      default:
+        return false
     }
-    return false
+    return true
   }
 
   // ---- the port: time and lock
@@ -317,21 +312,25 @@ export class Board implements PlatformPort {
   // ---- the port: interrupts
 
   interruptGuest(fromCore: number, vm: number): void {
-    const { kernel, costs, counters, vmCores } = this.#parts
-    const core = vmCores[vm]!
+    const core = this.#parts.vmCores[vm]!
     if (core === fromCore) {
       this.charge(CostOp.injectListRegister, 1)
       this.#inject(vm)
       return
     }
-    counters.crossCoreIpis++
-    kernel.schedule(this.#localNs + costs.drawNs(CostOp.sgi, 1), HARDWARE, BoardEvent.injectByIpi, core, vm)
+    this.#sgi(fromCore, core, BoardEvent.injectByIpi, vm)
   }
 
-  sendIpi(_fromCore: number, toCore: number): void {
+  sendIpi(fromCore: number, toCore: number): void {
+    this.#sgi(fromCore, toCore, BoardEvent.ipi, 0)
+  }
+
+  /** The event's second argument: `argument`, and who sent it. */
+  #sgi(from: number, to: number, event: number, argument: number): void {
     const { kernel, costs, counters } = this.#parts
     counters.crossCoreIpis++
-    kernel.schedule(this.#localNs + costs.drawNs(CostOp.sgi, 1), HARDWARE, BoardEvent.ipi, toCore, 0)
+    const atNs = this.#localNs + costs.drawNs(CostOp.sgi, 1)
+    kernel.schedule(atNs, HARDWARE, event, to, argument * this.#coreCount + from)
   }
 
   #injectPending(core: number): void {
@@ -342,7 +341,8 @@ export class Board implements PlatformPort {
   }
 
   #inject(vm: number): void {
-    const { gic, counters, vmCores, onGuestInterrupt } = this.#parts
+    const { gic, counters, hardware, vmCores, onGuestInterrupt } = this.#parts
+    hardware?.inject(vm)
     if (!gic.inject(vmCores[vm]!, vm)) return
     counters.virtualInterrupts++
     onGuestInterrupt(vm)
@@ -351,14 +351,14 @@ export class Board implements PlatformPort {
   setTimer(core: number, timeNs: number): void {
     const { kernel } = this.#parts
     const atNs = Math.max(Math.ceil(timeNs), Math.ceil(this.#localNs))
-    this.#timers[core] = atNs
+    this.#state.timers[core] = atNs
     if (atNs < Number.POSITIVE_INFINITY) kernel.schedule(atNs, HARDWARE, BoardEvent.timer, core, 0)
   }
 
   yieldToGuest(core: number): boolean {
     const { guestsBusy, memguard } = this.#parts
     if (memguard.isThrottled(core) || !guestsBusy(core)) return false
-    this.#lent[core] = 1
+    this.#state.lent[core] = 1
     return true
   }
 
@@ -405,25 +405,27 @@ export class Board implements PlatformPort {
 
   stage2Unmap(vm: number, guestAddress: number): number {
     this.charge(CostOp.pteUpdate, 1)
-    return this.#parts.stage2[vm]!.unmap(guestAddress)
+    return this.#mappings.unmap(vm, guestAddress)
   }
 
   stage2Map(vm: number, guestAddress: number, frame: number, writable: boolean): void {
     this.charge(CostOp.pteUpdate, 1)
-    this.#parts.stage2[vm]!.map(guestAddress, frame, writable)
+    this.#mappings.map(vm, guestAddress, frame, writable)
   }
 
   stage2Protect(vm: number, guestAddress: number, writable: boolean): void {
     this.charge(CostOp.pteUpdate, 1)
-    this.#parts.stage2[vm]!.protect(guestAddress, writable)
+    this.#mappings.protect(vm, guestAddress, writable)
   }
 
-  tlbInvalidate(_vm: number, _guestAddress: number, pages: number): void {
+  tlbInvalidate(vm: number, guestAddress: number, pages: number): void {
     this.charge(CostOp.tlbInvalidate, pages)
+    this.#parts.hardware?.invalidate(vm, guestAddress, pages)
   }
 
   tlbInvalidateAll(vm: number): void {
     this.charge(CostOp.tlbInvalidate, 1)
+    this.#parts.hardware?.invalidateAll(vm)
     this.#parts.onTlbFlush(vm)
   }
 
@@ -433,12 +435,12 @@ export class Board implements PlatformPort {
 
   scrubFrame(frame: number): void {
     this.charge(CostOp.cacheCleanPerLine, LINES_PER_PAGE)
-    this.#parts.dram.zeroFrame(frame)
+    this.#mappings.scrub(frame)
   }
 
   copyFrame(from: number, to: number): void {
     this.charge(CostOp.copyPerLine, LINES_PER_PAGE)
-    this.#parts.dram.move(from * PAGE_SIZE, to * PAGE_SIZE, PAGE_SIZE)
+    this.#mappings.copy(from, to)
   }
 
   frameColor(frame: number): number {

@@ -7,6 +7,7 @@ import {
   checkMethods,
   checkObject,
   MAX_SAFE,
+  refuseOption,
 } from '../internal/check-option.ts'
 import { checkBoard } from '../plan/index.ts'
 import type { SearchOptions } from './longest-responses.ts'
@@ -16,11 +17,12 @@ import type { SimulationOptions } from './simulate.ts'
 export function checkSimulation(options: SimulationOptions): void {
   checkBoard(options)
   checkFunction('payload', options.payload)
-  for (const name of ['onProgress', 'onMessage', 'latenessNs'] as const) {
+  for (const name of ['onProgress', 'onMessage', 'latenessNs', 'behind'] as const) {
     if (options[name] !== undefined) checkFunction(name, options[name])
   }
   checkFlags(options, 'hashesRun')
-  const { trace, intruder } = options
+  const { trace, intruder, ram } = options
+  if (ram !== undefined && !(ram instanceof ArrayBuffer)) refuseOption('ram', ram, 'an ArrayBuffer')
   if (trace !== undefined) checkMethods('trace', trace, 'a TraceRecorder', ['span', 'instant'])
   if (intruder === undefined) return
   for (const each of Array.isArray(intruder) ? intruder : [intruder]) checkObject('intruder', each, 'an Intruder')

@@ -1,6 +1,6 @@
 /**
  * The interrupt controller as far as VMs and their hypervisor see it (GICv2, IHI 0048B): physical interrupts pend per core
- * until EL2 acknowledges them; virtual ones wait in list registers, and in software when those are full.
+ * until EL2 acknowledges them, those of software for each core that sent one; virtual ones wait in list registers, and in software when those are full.
  */
 import { assert } from '../internal/assert.ts'
 
@@ -15,10 +15,14 @@ export const PhysicalInterrupt = {
   exhausted: 6,
 } as const
 
+const INTERRUPTS = Object.keys(PhysicalInterrupt).length
+
 export class Gic {
   readonly #listRegisters: number
-  /** By core: bits of pending `PhysicalInterrupt`s. Level-like: one that pends already is not counted again. */
+  /** By core: bits of pending `PhysicalInterrupt`s. One that pends already, from the same sender, is not counted again. */
   readonly #pending: Uint8Array
+  /** By core and `PhysicalInterrupt`: bits of the cores that it is pending from. Hardware is one sender. */
+  readonly #senders: Int32Array
   /** By core: virtual interrupts in list registers, and those that wait for one. */
   readonly #virtual: number[][]
   readonly #waiting: number[][]
@@ -28,25 +32,31 @@ export class Gic {
   constructor(coreCount: number, listRegisters: number) {
     this.#listRegisters = listRegisters
     this.#pending = new Uint8Array(coreCount)
+    this.#senders = new Int32Array(coreCount * INTERRUPTS)
     this.#virtual = Array.from({ length: coreCount }, () => [])
     this.#waiting = Array.from({ length: coreCount }, () => [])
     this.#asked = Array.from({ length: coreCount }, () => [])
   }
 
-  pend(core: number, interrupt: number): void {
+  /** `sender`: the core whose software raises it. */
+  pend(core: number, interrupt: number, sender = 0): void {
     this.#pending[core]! |= 1 << interrupt
+    this.#senders[core * INTERRUPTS + interrupt]! |= 1 << sender
   }
 
   hasPending(core: number): boolean {
     return this.#pending[core] !== 0
   }
 
-  /** Takes the first pending interrupt of a core, or -1. */
+  /** Takes the first pending interrupt of a core, of one sender, or -1. */
   acknowledge(core: number): number {
     const bits = this.#pending[core]!
     if (bits === 0) return -1
     const interrupt = 31 - Math.clz32(bits & -bits)
-    this.#pending[core] = bits & (bits - 1)
+    const at = core * INTERRUPTS + interrupt
+    const senders = this.#senders[at]!
+    this.#senders[at] = senders & (senders - 1)
+    if (this.#senders[at] === 0) this.#pending[core] = bits & (bits - 1)
     return interrupt
   }
 
@@ -58,6 +68,7 @@ export class Gic {
   withdraw(core: number, interrupt: number): boolean {
     const wasPending = this.isPending(core, interrupt)
     this.#pending[core]! &= ~(1 << interrupt)
+    this.#senders[core * INTERRUPTS + interrupt] = 0
     return wasPending
   }
 

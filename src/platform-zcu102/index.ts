@@ -44,8 +44,11 @@ export {
   searchPriorities,
   type UntrustedFlow,
 } from '../prediction/index.ts'
+export type { BoardHardware } from './board-hardware.ts'
+export { PhysicalInterrupt } from './gic.ts'
 export type { Intruder } from './intruder.ts'
 export { type LongestResponse, longestResponses, type SearchOptions } from './longest-responses.ts'
+export type { BehindBoard } from './machine.ts'
 export { type PlannedRun, plannedRun, type RunPlan } from './planned-run.ts'
 export { type DesignResult, type SimulationOptions, simulate } from './simulate.ts'
 export { chromeTrace } from './trace-names.ts'

@@ -10,7 +10,16 @@ import type { Relay } from '../broker/index.ts'
 import { assert } from '../internal/assert.ts'
 import { Random } from '../internal/random.ts'
 import type { Delivery, FlowLedger } from '../machine/index.ts'
-import { type Guest, type GuestFlow, Hops, Kick, MachineMemory, PayloadSource, Software } from '../machine/index.ts'
+import {
+  type GuestFlow,
+  type GuestProgram,
+  Hops,
+  Kick,
+  MachineMemory,
+  type MakeGuest,
+  PayloadSource,
+  Software,
+} from '../machine/index.ts'
 import type { Design } from '../plan/index.ts'
 import { dmaBytesPerNs, interruptsOf, receiveBuffersOf, refillBudgets, refuseImpossible } from '../plan/index.ts'
 import { CostOp } from '../platform/index.ts'
@@ -19,6 +28,7 @@ import { CoreLevel, EventKernel, PreemptiveCores, TicketLock, type TraceRecorder
 import type { DeviceRegisters } from '../virtio/index.ts'
 import { ZeroCopyCounters } from '../zero-copy/index.ts'
 import { Board } from './board.ts'
+import type { BoardHardware } from './board-hardware.ts'
 import { CORE_DONE_EVENT, GUEST_EVENTS, MEMGUARD_EVENTS } from './board-parts.ts'
 import { CostModel } from './cost-model.ts'
 import { Counters } from './counters.ts'
@@ -38,6 +48,16 @@ export interface MachineOptions {
   readonly latenessNs?: (flow: number, sequence: number) => number
   /** What its RAM lies in, from the first byte on, zeroed: of a machine that is not used any more, where there are many. Default: its own. */
   readonly ram?: ArrayBuffer
+  /** What does for real what the board decides. Default: nothing does. */
+  readonly behind?: (memory: MachineMemory) => BehindBoard
+}
+
+/** A machine behind the board, and its guests. */
+export interface BehindBoard {
+  readonly hardware: BoardHardware
+  readonly makeGuest: MakeGuest
+  /** The flows start: what was counted before is forgotten. */
+  resetCounts(): void
 }
 
 /** What a guest's core does; the activity's argument is the VM, for a kick `vm * 2 + queue`, for a computation the flow after it. */
@@ -65,8 +85,9 @@ export class Machine {
   readonly #intruders: ReadonlyMap<number, Intruder>
   readonly #board: Board
   readonly #relay: Relay
+  readonly #behind: BehindBoard | null
   readonly #costs: CostModel
-  readonly #guests: readonly Guest[]
+  readonly #guests: readonly GuestProgram[]
   readonly #registers: readonly DeviceRegisters[]
   readonly #vmCores: readonly number[]
   readonly #gic: Gic
@@ -106,6 +127,7 @@ export class Machine {
     this.#costs = new CostModel(profile, scenario.costs, scenario.overrides, new Random(scenario.seed, 1))
     this.memory = new MachineMemory(scenario, profile, options.ram)
     const { dram, stage2 } = this.memory
+    this.#behind = options.behind?.(this.memory) ?? null
     this.#board = new Board(
       {
         kernel: this.kernel,
@@ -125,6 +147,7 @@ export class Machine {
         counters: this.counters,
         memguard: this.memguard,
         trace,
+        hardware: this.#behind?.hardware ?? null,
         movesBytes: scenario.flows.some((flow) => flow.payload.kind !== 'none'),
         guestsBusy: (core) => this.#guestWork[core]! > 0,
         onGuestInterrupt: (vm) => this.#enqueue(vm, CoreLevel.interrupt, CostOp.guestIsr, Activity.interrupt),
@@ -145,6 +168,7 @@ export class Machine {
       payload: (flow, index) => this.#payloadOf(flow, index),
       keepsBytes: options.onMessage !== undefined,
       onViolation: () => this.violations++,
+      ...(this.#behind !== null && { makeGuest: this.#behind.makeGuest }),
     })
     this.#board.connect(software.broker)
     this.#relay = software.relay
@@ -196,6 +220,7 @@ export class Machine {
     this.#startPolling()
     this.kernel.nextUntil(this.epochNs - 1)
     this.counters.reset()
+    this.#behind?.resetCounts()
     this.#costs.actions.fill(0)
     this.#zeroCopyBefore = this.#relay.zeroCopy?.counters?.snapshot() ?? new ZeroCopyCounters()
     this.cores.resetAccounting()

@@ -3,14 +3,14 @@
 import type { BoardProfile } from '../boards/index.ts'
 import { builtInProfile } from '../boards/index.ts'
 import { recordOf } from '../internal/record-of.ts'
-import type { ColorReport, Delivery, FlowResult } from '../machine/index.ts'
+import type { ColorReport, Delivery, FlowResult, MachineMemory } from '../machine/index.ts'
 import type { Design } from '../plan/index.ts'
 import { COST_OPS, type CostOpName } from '../platform/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
 import { checkSimulation } from './check-options.ts'
 import type { Intruder } from './intruder.ts'
-import { Machine } from './machine.ts'
+import { type BehindBoard, Machine } from './machine.ts'
 
 /** Options of `simulate`. */
 export interface SimulationOptions {
@@ -32,6 +32,10 @@ export interface SimulationOptions {
    * drawn from the seed. Asked once a message of a flow that a timer releases, in order.
    */
   readonly latenessNs?: (flow: number, sequence: number) => number
+  /** What the VMs' RAM lies in, at least as many bytes as they need together, zeroed. Default: its own. */
+  readonly ram?: ArrayBuffer
+  /** Makes a machine that does for real what the board decides. Default: nothing does. */
+  readonly behind?: (memory: MachineMemory) => BehindBoard
 }
 
 /** Times in ns; counts from the start of the flows to the arrival of the last message. VM cores are those with a VM. */

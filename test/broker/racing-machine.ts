@@ -5,7 +5,7 @@
  */
 import type { Broker } from '../../src/broker/index.ts'
 import { Random } from '../../src/internal/random.ts'
-import { type Guest, Kick } from '../../src/machine/guest.ts'
+import { type GuestProgram, Kick } from '../../src/machine/guest.ts'
 import { MachineMemory } from '../../src/machine/machine-memory.ts'
 import type { FlowLedger } from '../../src/machine/message-ledger.ts'
 import { PayloadSource } from '../../src/machine/payload.ts'
@@ -60,7 +60,7 @@ export class RacingMachine implements PlatformPort {
   readonly #scenario: Scenario
   readonly #memory: MachineMemory
   readonly #broker: Broker
-  readonly #guests: readonly Guest[]
+  readonly #guests: readonly GuestProgram[]
   readonly #cores: readonly CoreState[]
   readonly #vms: readonly VmState[]
   readonly #lock = new TicketLock(CORES)

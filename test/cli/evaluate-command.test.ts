@@ -47,6 +47,7 @@ async function run(...args: string[]) {
   seen.code = await runCli(args, {
     version: '1.2.3',
     defaultScenario: '',
+    agentFolder: 'none',
     simulator: null as never,
     evaluation: { workerFile },
     terminal: {

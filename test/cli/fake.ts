@@ -121,6 +121,7 @@ export async function run(args: readonly string[], defaultScenario: string, sett
   })
   const parts: CliParts = {
     version: '1.2.3',
+    agentFolder: 'none',
     defaultScenario,
     simulator,
     evaluation: { workerFile: 'no-worker.js' },

@@ -38,6 +38,7 @@ async function onBoard(args: string): Promise<{ code: number; stdout: string; st
   const code = await runCli(['simulate', ...args.split(' ')], {
     version: '1.2.3',
     defaultScenario: scenario,
+    agentFolder: 'none',
     simulator: zcu102,
     evaluation: { workerFile: 'no-worker.js' },
     terminal: { stdout: stream('stdout'), stderr: stream('stderr'), cwd: folder, env: {}, now: () => 0 },

@@ -34,6 +34,7 @@ beforeAll(async () => {
   const code = await runCli(['evaluate', '--points', '3', '--sets', '5', '--jobs', '1', '--out', 'run'], {
     version: '1.2.3',
     defaultScenario: '',
+    agentFolder: 'none',
     simulator: null as never,
     evaluation: { workerFile: '', renderReport: (data) => renderReport(data, script) },
     terminal: { stdout: output, stderr: output, cwd: root, env: {}, now: () => 0 },
