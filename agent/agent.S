@@ -7,7 +7,7 @@
 //
 // The MMU is off at EL2, so every access here is aligned. Guests have 4 KiB pages at stage 2 and nothing at stage 1.
 
-        .equ    MAILBOXES,      0x100000
+        .equ    MAILBOXES,      0x880100000
         .equ    MAILBOX_SHIFT,  12
 
         .equ    ASKED,          0x00            // sequence number of the list to carry out
@@ -44,7 +44,7 @@
 
         .equ    SPIN_ROUNDS,    20000
         .equ    NAP_TICKS,      6250            // of 62.5 MHz: 100 us
-        .equ    NAPS_ALONE,     200000          // this many without a heartbeat, and the machine switches itself off
+        .equ    NAPS_ALONE,     50000           // this many without a heartbeat, and the machine switches itself off
 
         .equ    PSCI_CPU_ON,    0xc4000003
         .equ    PSCI_OFF,       0x84000008

@@ -12,8 +12,10 @@ import { ColoredFrames } from '../plan/index.ts'
 
 const UNMAPPED = -1
 
-/** Bytes of DRAM that a board can have: physical addresses of 32 bits. */
-const DRAM_BYTES = 2 ** 32
+/** Bytes of DRAM that a board can have; below 2 GiB, and from 32 GiB on, as on the ZCU102 (UG1085 ch. 10). */
+export const DRAM_BYTES = 2 ** 32
+export const DRAM_LOW_BYTES = 2 ** 31
+export const DRAM_HIGH_ADDRESS = 0x8_0000_0000
 
 /** The board's RAM, as much of it as anybody uses. */
 export class Dram {
@@ -57,7 +59,8 @@ export class Dram {
 
   /** Physical address of a frame's first byte. */
   addressOf(frame: number): number {
-    return this.#physical[frame]! * PAGE_SIZE
+    const at = this.#physical[frame]! * PAGE_SIZE
+    return at < DRAM_LOW_BYTES ? at : at - DRAM_LOW_BYTES + DRAM_HIGH_ADDRESS
   }
 
   /** Pieces in which `length` bytes at `source` and at `destination` follow each other in physical memory on both sides. */
@@ -78,7 +81,7 @@ export class Dram {
   /** Whether byte `at` of an extent lies physically behind the byte before it. */
   #adjacent(start: number, at: number): boolean {
     const frame = Math.floor((start + at) / PAGE_SIZE)
-    return (start + at) % PAGE_SIZE !== 0 || this.#physical[frame] === this.#physical[frame - 1]! + 1
+    return (start + at) % PAGE_SIZE !== 0 || this.addressOf(frame) === this.addressOf(frame - 1) + PAGE_SIZE
   }
 
   /** Bytes move as the DMA moves them: any alignment, no overlap assumed. */

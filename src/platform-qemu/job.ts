@@ -1,7 +1,7 @@
 /** What a guest is asked and what it tells: `struct job` of `agent/guest.c`, in the guest's own memory. */
 import { VirtioError } from '../internal/error.ts'
 import type { GuestBuffer } from '../machine/index.ts'
-import { GUEST_DOORBELL, GUEST_JOB_OFFSET, PROGRAM_ADDRESS, PROGRAM_BYTES } from './layout.ts'
+import { GUEST_DOORBELL, GUEST_JOB_OFFSET, PROGRAM_BYTES, PROGRAMS } from './layout.ts'
 
 export const Command = { start: 1, send: 2, interrupt: 3, poll: 4, doorbell: 5 } as const
 export const JobEvent = { sent: 1, delivered: 2 } as const
@@ -82,7 +82,7 @@ export class Job {
 
   constructor(control: ArrayBuffer, vm: number) {
     this.#vm = vm
-    const start = PROGRAM_ADDRESS + vm * PROGRAM_BYTES
+    const start = PROGRAMS + vm * PROGRAM_BYTES
     this.#words = new DataView(control, start + GUEST_JOB_OFFSET, PROGRAM_BYTES - GUEST_JOB_OFFSET)
   }
 

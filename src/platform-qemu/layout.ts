@@ -1,29 +1,47 @@
-/** Where everything lies in the RAM of QEMU's ZCU102. The low 16 MiB are the agent's and the process's; VMs' memory follows. */
+/**
+ * Where everything lies in the RAM of QEMU's ZCU102. VMs have the frames that the board gives them, at their own addresses; the 16 MiB behind the
+ * board's 4 GiB are the agent's and the process's. Of those, places are offsets.
+ */
+import { DRAM_BYTES, DRAM_HIGH_ADDRESS, DRAM_LOW_BYTES } from '../machine/index.ts'
 
-/** Of the machine: all of it below 2 GiB, where file offset and physical address are the same. */
-export const RAM_BYTES = 2 ** 31
-export const AGENT_ADDRESS = 0x8_0000
-export const MAILBOX_ADDRESS = 0x10_0000
+const CONTROL_ADDRESS = addressAt(DRAM_BYTES)
+export const CONTROL_BYTES = 0x100_0000
+/** Of the machine. Its RAM is a file; below 2 GiB, offset and address are the same. */
+export const RAM_BYTES = DRAM_BYTES + CONTROL_BYTES
+
+export const AGENT = 0x8_0000
+export const MAILBOXES = 0x10_0000
 export const MAILBOX_BYTES = 0x1000
 /** Registers of a guest that does not run, by VM. */
-export const CONTEXT_ADDRESS = 0x14_0000
+export const CONTEXTS = 0x14_0000
 export const CONTEXT_BYTES = 0x400
 /** Program, data and stack of a guest, by VM. */
-export const PROGRAM_ADDRESS = 0x20_0000
+export const PROGRAMS = 0x20_0000
 export const PROGRAM_BYTES = 0x8_0000
 export const MAX_VMS = 8
 /** Descriptors of the DMA: source list and destination list. */
-export const SOURCE_LIST_ADDRESS = 0x60_0000
-export const DESTINATION_LIST_ADDRESS = 0x70_0000
+export const SOURCE_LIST = 0x60_0000
+export const DESTINATION_LIST = 0x70_0000
 export const LIST_BYTES = 0x10_0000
 /** Stage-2 tables. */
-export const TABLES_ADDRESS = 0x80_0000
+export const TABLES = 0x80_0000
 export const TABLES_BYTES = 0x7f_0000
 /** A few bytes that the DMA moves to and fro before it waits for the clock. */
-export const GATE_ADDRESS = 0xff_0000
-export const CONTROL_BYTES = 0x100_0000
-/** Frames of VMs and of the pool. */
-export const DRAM_ADDRESS = 0x1000_0000
+export const GATE = 0xff_0000
+
+/** Physical address of a place in the control area. */
+export function physical(place: number): number {
+  return CONTROL_ADDRESS + place
+}
+
+/** Where in the file of the RAM a physical address lies, and the other way round. */
+export function fileOffsetOf(address: number): number {
+  return address < DRAM_LOW_BYTES ? address : address - DRAM_HIGH_ADDRESS + DRAM_LOW_BYTES
+}
+
+function addressAt(fileOffset: number): number {
+  return fileOffset < DRAM_LOW_BYTES ? fileOffset : fileOffset - DRAM_LOW_BYTES + DRAM_HIGH_ADDRESS
+}
 
 /** As a guest sees it: its program, what it is asked, and the page whose accesses trap. RAM is where the machine puts it. */
 export const GUEST_PROGRAM = 0x1_0000

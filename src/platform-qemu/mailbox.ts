@@ -3,7 +3,7 @@
  * the core has answered; a core that does not is an error, so that nothing hangs.
  */
 import { VirtioError } from '../internal/error.ts'
-import { MAILBOX_ADDRESS, MAILBOX_BYTES } from './layout.ts'
+import { MAILBOX_BYTES, MAILBOXES } from './layout.ts'
 
 const ASKED = 0x00
 const ANSWERED = 0x08
@@ -54,19 +54,22 @@ export class Mailbox {
   readonly #words: DataView
   readonly #asked: Int32Array
   readonly #answered: Int32Array
-  readonly #whileWaiting: () => string | null
+  /** Of core 0: tells the agent that its process is there. */
+  readonly #heartbeat: Int32Array
+  readonly #whyNot: () => string | null
   readonly #sleeper = new Int32Array(new SharedArrayBuffer(4))
   #sequence = 0
   #count = 0
 
-  /** `whileWaiting` is called while a call waits; it returns why nobody will answer, or null. */
-  constructor(control: ArrayBuffer, core: number, whileWaiting: () => string | null) {
+  /** `whyNot` is asked while a call waits: why nobody will answer, or null. */
+  constructor(control: ArrayBuffer, core: number, whyNot: () => string | null) {
     this.core = core
-    const start = MAILBOX_ADDRESS + core * MAILBOX_BYTES
+    const start = MAILBOXES + core * MAILBOX_BYTES
     this.#words = new DataView(control, start, MAILBOX_BYTES)
     this.#asked = new Int32Array(control, start + ASKED, 1)
     this.#answered = new Int32Array(control, start + ANSWERED, 1)
-    this.#whileWaiting = whileWaiting
+    this.#heartbeat = new Int32Array(control, MAILBOXES + HEARTBEAT, 1)
+    this.#whyNot = whyNot
   }
 
   /** Reads registers, one after another. */
@@ -133,11 +136,6 @@ export class Mailbox {
     this.#words.setUint32(MAY_SLEEP, 1, true)
   }
 
-  /** Tells the agent that its process is there. */
-  beat(): void {
-    this.#words.setUint32(HEARTBEAT, this.#words.getUint32(HEARTBEAT, true) + 1, true)
-  }
-
   #put(op: number, a: number, b: number): void {
     if (this.#count === MAX_OPERATIONS) this.flush()
     const at = OPERATIONS + this.#count++ * OPERATION_BYTES
@@ -156,6 +154,7 @@ export class Mailbox {
     this.#count = 0
     this.#sequence = (this.#sequence + 1) | 0
     Atomics.store(this.#asked, 0, this.#sequence)
+    this.#heartbeat[0]!++
   }
 
   #wait(): void {
@@ -163,7 +162,8 @@ export class Mailbox {
     for (let round = 0; round < SPIN_ROUNDS; round++) if (isAnswered()) return
     const deadline = performance.now() + DEADLINE_MS
     while (!isAnswered()) {
-      const reason = this.#whileWaiting()
+      this.#heartbeat[0]!++
+      const reason = this.#whyNot()
       if (reason !== null) throw this.#fault(`does not answer: ${reason}`)
       if (performance.now() > deadline) throw this.#fault(`did not answer within ${DEADLINE_MS / 1000} s`)
       Atomics.wait(this.#sleeper, 0, 0, SLEEP_MS)

@@ -11,7 +11,7 @@ import { type BehindBoard, type BoardHardware, PhysicalInterrupt } from '../plat
 import type { Scenario } from '../scenario/index.ts'
 import { NUMBER_OF, QemuGic } from './gic.ts'
 import { Job } from './job.ts'
-import { DRAM_ADDRESS, GICV, GUEST_GICC, GUEST_PROGRAM, PROGRAM_ADDRESS, PROGRAM_BYTES } from './layout.ts'
+import { GICV, GUEST_GICC, GUEST_PROGRAM, PROGRAM_BYTES, PROGRAMS, physical } from './layout.ts'
 import { QemuGuest } from './qemu-guest.ts'
 import type { QemuProcess } from './qemu-process.ts'
 import { RunningGuests } from './running-guests.ts'
@@ -101,15 +101,15 @@ export class QemuBoard implements BoardHardware, BehindBoard {
   }
 
   #addressOf(frame: number): number {
-    return DRAM_ADDRESS + this.#memory.dram.addressOf(frame)
+    return this.#memory.dram.addressOf(frame)
   }
 
   /** The VM's program, its registers, and everything that it may reach. */
   #load(vm: number): void {
-    const program = PROGRAM_ADDRESS + vm * PROGRAM_BYTES
+    const program = PROGRAMS + vm * PROGRAM_BYTES
     new Uint8Array(this.#qemu.control, program, PROGRAM_BYTES).set(this.#qemu.guestProgram)
     for (let at = 0; at < PROGRAM_BYTES; at += PAGE_SIZE) {
-      this.#tables.map(vm, GUEST_PROGRAM + at, program + at, 'writable')
+      this.#tables.map(vm, GUEST_PROGRAM + at, physical(program + at), 'writable')
     }
     this.#tables.map(vm, GUEST_GICC, GICV, 'device')
     const { base, frames } = this.#memory.stage2[vm]!

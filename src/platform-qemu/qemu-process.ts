@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { VirtioError } from '../internal/error.ts'
 import { mapPieces, mapSharedFile, type SharedMapping } from '../native/index.ts'
-import { AGENT_ADDRESS, CONTROL_BYTES, RAM_BYTES } from './layout.ts'
+import { AGENT, CONTROL_BYTES, fileOffsetOf, physical, RAM_BYTES } from './layout.ts'
 import { Mailbox } from './mailbox.ts'
 
 const QEMU = 'qemu-system-aarch64'
@@ -46,7 +46,7 @@ const COMPILER_FLAGS = [
 
 export class QemuProcess {
   readonly version: string
-  /** The low 16 MiB of its RAM. */
+  /** The control area of its RAM. */
   readonly control: ArrayBuffer
   /** By core. */
   readonly mailboxes: readonly Mailbox[]
@@ -76,7 +76,7 @@ export class QemuProcess {
     this.#mappings = [started.mapping]
     this.guestProgram = started.guestProgram
     this.control = started.mapping.bytes
-    this.mailboxes = Array.from({ length: CORES }, (_, core) => new Mailbox(this.control, core, () => this.#attend()))
+    this.mailboxes = Array.from({ length: CORES }, (_, core) => new Mailbox(this.control, core, () => this.#whyNot()))
   }
 
   /**
@@ -99,7 +99,7 @@ export class QemuProcess {
       const file = openSync(ram, 'w+')
       ftruncateSync(file, RAM_BYTES)
       closeSync(file)
-      mapping = await mapSharedFile(ram, 0, CONTROL_BYTES)
+      mapping = await mapSharedFile(ram, fileOffsetOf(physical(0)), CONTROL_BYTES)
       const log = openSync(join(folder, 'log'), 'w+')
       child = spawn(QEMU, machineOf(agent, ram), {
         stdio: ['ignore', log, log],
@@ -141,9 +141,8 @@ export class QemuProcess {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  /** While somebody waits for it: it is told that we are there; why it will not answer, or null. */
-  #attend(): string | null {
-    this.mailboxes[0]!.beat()
+  /** Why it will not answer, or null. */
+  #whyNot(): string | null {
     if (isRunning(this.#child.pid)) return null
     const said = endOf(this.#log)
     return `QEMU has ended${said === '' ? '' : `, and said: ${said}`}`
@@ -164,7 +163,7 @@ function build(sources: string, agent: string, guest: string, flat: string): voi
   const object = `${agent}.o`
   const binutils = 'binutils-aarch64-linux-gnu'
   run(`${TOOLS}as`, ['-o', object, source('agent.S')], binutils)
-  run(`${TOOLS}ld`, [`-Ttext=${AGENT_ADDRESS}`, '-o', agent, object], binutils)
+  run(`${TOOLS}ld`, [`-Ttext=0x${physical(AGENT).toString(16)}`, '-o', agent, object], binutils)
   const inputs = ['-T', source('guest.ld'), '-o', guest, source('guest-start.S'), source('guest.c')]
   run(`${TOOLS}gcc`, [...COMPILER_FLAGS, ...inputs], 'gcc-aarch64-linux-gnu')
   run(`${TOOLS}objcopy`, ['-O', 'binary', guest, flat], binutils)

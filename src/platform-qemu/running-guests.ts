@@ -2,7 +2,7 @@
 import { VirtioError } from '../internal/error.ts'
 import { isEmpty, pendingVirtual, type QemuGic } from './gic.ts'
 import { Command, type Job } from './job.ts'
-import { CONTEXT_ADDRESS, CONTEXT_BYTES, GUEST_DOORBELL, GUEST_PROGRAM } from './layout.ts'
+import { CONTEXT_BYTES, CONTEXTS, GUEST_DOORBELL, GUEST_PROGRAM, physical } from './layout.ts'
 import type { GuestStop, Mailbox } from './mailbox.ts'
 
 const DATA_ABORT = 0x24
@@ -50,7 +50,7 @@ export class RunningGuests {
     this.#gic = gic
     this.#running = new Int32Array(mailboxes.length).fill(NOBODY)
     this.#guests = jobs.map((job, vm) => {
-      const context = new DataView(control, CONTEXT_ADDRESS + vm * CONTEXT_BYTES, CONTEXT_BYTES)
+      const context = new DataView(control, CONTEXTS + vm * CONTEXT_BYTES, CONTEXT_BYTES)
       context.setUint32(PC, GUEST_PROGRAM, true)
       context.setUint32(PSTATE, EL1H_MASKED, true)
       context.setUint32(VTTBR, tables[vm]! >>> 0, true)
@@ -130,7 +130,7 @@ export class RunningGuests {
       this.#running[core] = vm
       this.#gic.writeListRegister(core, guest.listRegister)
     }
-    const stop = this.#mailboxes[core]!.run(CONTEXT_ADDRESS + vm * CONTEXT_BYTES)
+    const stop = this.#mailboxes[core]!.run(physical(CONTEXTS + vm * CONTEXT_BYTES))
     guest.trapped = stop.kind === 'synchronous' && stop.syndrome >>> 26 === DATA_ABORT
     guest.listRegister = stop.listRegister
     return stop

@@ -4,14 +4,20 @@ import { builtInProfile } from '../boards/index.ts'
 import { VirtioError } from '../internal/error.ts'
 import { MachineMemory } from '../machine/index.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
+import type { SharedMapping } from '../native/index.ts'
 import type { Design } from '../plan/index.ts'
 import { type DesignResult, simulate } from '../platform-zcu102/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import type { TraceRecorder } from '../sim/index.ts'
-import { DRAM_ADDRESS, MAX_VMS, RAM_BYTES } from './layout.ts'
+import { fileOffsetOf, MAX_VMS } from './layout.ts'
 import { type BoardFault, QemuBoard, type QemuCounts } from './qemu-board.ts'
 import { QemuProcess } from './qemu-process.ts'
 import type { DmaFault } from './zdma.ts'
+
+/** Of a mapping. */
+const MAX_DRAM_BYTES = 2 ** 30
+/** Mappings that Linux lets a process have (vm.max_map_count, 65530), but for those that Node has. */
+const MAX_RUNS = 60_000
 
 /** Options of `simulateOnQemu`. */
 export interface QemuOptions {
@@ -44,6 +50,12 @@ export async function simulateOnQemu(scenario: Scenario, options: QemuOptions): 
   const { design, fault, onProgress, profile = builtInProfile(scenario), sources, trace } = options
   refuse(scenario, profile)
   const { dram } = new MachineMemory(scenario, profile)
+  if (dram.bytes.length > MAX_DRAM_BYTES) {
+    throw new VirtioError(
+      'TOO_LARGE_FOR_QEMU',
+      `VMs on QEMU have at most ${MAX_DRAM_BYTES} bytes of RAM together, not ${dram.bytes.length}: give them less ram`,
+    )
+  }
   const qemu = await QemuProcess.start(sources)
   try {
     const { length } = dram.bytes
@@ -55,19 +67,7 @@ export async function simulateOnQemu(scenario: Scenario, options: QemuOptions): 
       payload: () => null,
       ram: mapping.bytes,
       behind: (memory) => {
-        // Frames side by side, as the board has them; each is where its colour puts it.
-        for (let first = 0; first < length / PAGE_SIZE; ) {
-          const address = DRAM_ADDRESS + memory.dram.addressOf(first)
-          let end = first + 1
-          while (
-            end < length / PAGE_SIZE &&
-            DRAM_ADDRESS + memory.dram.addressOf(end) === address + (end - first) * PAGE_SIZE
-          )
-            end++
-          requireRam(address + (end - first) * PAGE_SIZE)
-          mapping.place(first * PAGE_SIZE, address, (end - first) * PAGE_SIZE)
-          first = end
-        }
+        placeFrames(memory, mapping)
         boards.push(new QemuBoard(qemu, scenario, memory, fault))
         return boards[0]!
       },
@@ -80,12 +80,23 @@ export async function simulateOnQemu(scenario: Scenario, options: QemuOptions): 
   }
 }
 
-function requireRam(end: number): void {
-  if (end <= RAM_BYTES) return
-  throw new VirtioError(
-    'TOO_LARGE_FOR_QEMU',
-    `the VMs' frames reach to ${end} of ${RAM_BYTES} bytes of QEMU's RAM: give VMs less ram, or more colours each`,
-  )
+/** Frames lie side by side, as the board has them; each is where its colour puts it. */
+function placeFrames({ dram }: MachineMemory, mapping: SharedMapping): void {
+  const frames = dram.bytes.length / PAGE_SIZE
+  let runs = 0
+  for (let first = 0; first < frames; runs++) {
+    const address = dram.addressOf(first)
+    let pages = 1
+    while (first + pages < frames && dram.addressOf(first + pages) === address + pages * PAGE_SIZE) pages++
+    if (runs === MAX_RUNS) {
+      throw new VirtioError(
+        'TOO_LARGE_FOR_QEMU',
+        `the VMs' frames are in more than ${MAX_RUNS} runs, because of their colours, and Linux maps no more: give VMs less ram`,
+      )
+    }
+    mapping.place(first * PAGE_SIZE, fileOffsetOf(address), pages * PAGE_SIZE)
+    first += pages
+  }
 }
 
 /** What QEMU's model has no counterpart of. */

@@ -8,7 +8,7 @@
 import { VirtioError } from '../internal/error.ts'
 import { PAGE_SIZE } from '../memory/index.ts'
 import type { DmaList } from '../platform/index.ts'
-import { DESTINATION_LIST_ADDRESS, GATE_ADDRESS, GDMA0, GDMA1, LIST_BYTES, SOURCE_LIST_ADDRESS } from './layout.ts'
+import { DESTINATION_LIST, GATE, GDMA0, GDMA1, LIST_BYTES, physical, SOURCE_LIST } from './layout.ts'
 import type { Mailbox } from './mailbox.ts'
 
 const ISR = 0x100
@@ -75,7 +75,7 @@ export class Zdma {
     this.#descriptors = 0
     this.#entries = 0
     this.#pieceEnds.length = 0
-    this.#add(GATE_ADDRESS, GATE_ADDRESS + GATE_BYTES, GATE_BYTES)
+    this.#add(physical(GATE), physical(GATE) + GATE_BYTES, GATE_BYTES)
     this.#command(0, PAUSE)
     this.#append(list)
     mailbox.write32(GDMA0 + IDS, ALL)
@@ -83,14 +83,12 @@ export class Zdma {
       // Out of the pause in which the last list has ended, and idle.
       [CTRL2, 0],
       [CTRL0, SCATTER_GATHER | CONTINUE],
-      [SOURCE_START, SOURCE_LIST_ADDRESS + (this.#fault === 'misaligned-descriptors' ? 4 : 0)],
-      [SOURCE_START + 4, 0],
-      [DESTINATION_START, DESTINATION_LIST_ADDRESS],
-      [DESTINATION_START + 4, 0],
+      ...address(SOURCE_START, physical(SOURCE_LIST) + (this.#fault === 'misaligned-descriptors' ? 4 : 0)),
+      ...address(DESTINATION_START, physical(DESTINATION_LIST)),
       [TOTAL_BYTE, this.#fault === 'stale-byte-counter' ? 0 : 0xffff_ffff],
       [CTRL0, SCATTER_GATHER],
       [CTRL2, 1],
-    ] as const) {
+    ] as [number, number][]) {
       mailbox.write32(GDMA0 + register, value)
     }
     mailbox.write32(GDMA0 + ISR, ALL)
@@ -118,7 +116,7 @@ export class Zdma {
     if (status !== STATUS_PAUSED || (events & ERRORS) !== 0) {
       throw fault(`is in state ${status} with events 0x${events.toString(16)} at the end of a list, not paused`)
     }
-    return { bytes: total - GATE_BYTES, descriptors: (current - SOURCE_LIST_ADDRESS) / DESCRIPTOR_BYTES }
+    return { bytes: total - GATE_BYTES, descriptors: (current - (physical(SOURCE_LIST) >>> 0)) / DESCRIPTOR_BYTES }
   }
 
   /** Takes the interrupt away. */
@@ -129,18 +127,16 @@ export class Zdma {
 
   /** Zeroes a frame. */
   fill(mailbox: Mailbox, frame: number): void {
-    const address = this.#frames.addressOf(frame)
     for (let word = 0; word < 4; word++) mailbox.write32(GDMA1 + FILL_WORDS + 4 * word, 0)
     for (const [register, value] of [
       [TOTAL_BYTE, 0xffff_ffff],
       [SOURCE_WORDS + 8, PAGE_SIZE],
-      [DESTINATION_WORDS, address],
-      [DESTINATION_WORDS + 4, 0],
+      ...address(DESTINATION_WORDS, this.#frames.addressOf(frame)),
       [DESTINATION_WORDS + 8, PAGE_SIZE],
       [DESTINATION_WORDS + 12, 0],
       [CTRL0, WRITE_ONLY],
       [CTRL2, 1],
-    ] as const) {
+    ] as [number, number][]) {
       mailbox.write32(GDMA1 + register, value)
     }
     const [bytes, status] = mailbox.read32(GDMA1 + TOTAL_BYTE, GDMA1 + STATUS)
@@ -182,20 +178,28 @@ export class Zdma {
   #add(from: number, to: number, bytes: number): void {
     const at = this.#descriptors++ * DESCRIPTOR_BYTES
     if (at + DESCRIPTOR_BYTES > LIST_BYTES) throw fault(`has room for ${LIST_BYTES / DESCRIPTOR_BYTES} descriptors`)
-    for (const [list, address] of [
-      [SOURCE_LIST_ADDRESS, from],
-      [DESTINATION_LIST_ADDRESS, to],
+    for (const [list, extent] of [
+      [SOURCE_LIST, from],
+      [DESTINATION_LIST, to],
     ] as const) {
-      this.#words.setUint32(list + at, address, true)
-      this.#words.setUint32(list + at + 4, 0, true)
+      this.#words.setUint32(list + at, extent >>> 0, true)
+      this.#words.setUint32(list + at + 4, Math.floor(extent / 2 ** 32), true)
       this.#words.setUint32(list + at + 8, bytes, true)
       this.#words.setUint32(list + at + 12, COHERENT, true)
     }
   }
 
   #command(descriptor: number, command: number): void {
-    this.#words.setUint32(SOURCE_LIST_ADDRESS + descriptor * DESCRIPTOR_BYTES + 12, COHERENT | command, true)
+    this.#words.setUint32(SOURCE_LIST + descriptor * DESCRIPTOR_BYTES + 12, COHERENT | command, true)
   }
+}
+
+/** Writes of the two words of a physical address. */
+function address(register: number, value: number): [register: number, value: number][] {
+  return [
+    [register, value >>> 0],
+    [register + 4, Math.floor(value / 2 ** 32)],
+  ]
 }
 
 function fault(what: string): VirtioError {
