@@ -28,7 +28,7 @@ const ON_CORE = [
   'broker',
   'platform-zcu102',
 ]
-const ON_CORE_TOO = ['evaluation', 'testing', 'testing/core']
+const ON_CORE_TOO = ['evaluation', 'testing', 'testing/core', 'node']
 
 /**
  * Puts the core into one chunk. Files share a chunk when the same entries need them; a dozen small chunks come of that, and to

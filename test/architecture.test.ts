@@ -22,7 +22,7 @@ const USERS_OF: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Rooms that run in Node only, and may use what it has: processes, files, time. */
-const NODE_ONLY = ['cli', 'native', 'platform-qemu']
+const NODE_ONLY = ['cli', 'native', 'platform-qemu', 'node']
 
 /** Built into the page of the report, so that users need not install it. */
 const BUNDLED = ['@observablehq/plot']

@@ -43,6 +43,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'platform-zcu102',
     'native',
   ],
+  node: ['internal', 'memory', 'virtqueue', 'virtio'],
   testing: BELOW_PLATFORMS,
   jailhouse: ['internal', ...RESOLVED],
   evaluation: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'testing'],

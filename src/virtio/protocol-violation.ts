@@ -34,6 +34,7 @@ export type ProtocolRule =
   | 'net-frame-too-long'
   | 'net-command-refused'
   | 'net-buffers-useless'
+  | 'blk-request-refused'
 
 /** A rule that the driver broke outside of the rings: in registers, configuration or a device's own messages. */
 export interface ProtocolViolation {

@@ -1,5 +1,6 @@
 /** The mutants of the map: each tested row has at least one. */
 
+import { BLK_MUTANTS } from './blk.ts'
 import { MMIO_MUTANTS } from './mmio.ts'
 import type { Mutant } from './mutant.ts'
 import { NET_MUTANTS } from './net.ts'
@@ -17,4 +18,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...VSOCK_MUTANTS,
   ...MMIO_MUTANTS,
   ...NET_MUTANTS,
+  ...BLK_MUTANTS,
 ]
