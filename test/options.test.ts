@@ -265,6 +265,15 @@ const WALKS: Readonly<Record<string, Walk>> = {
     call: (option) => zcu102.predictedSensitivity(nothing, { ...design, ...option }),
     ...prediction,
   },
+  predictedDominance: {
+    call: (option) => zcu102.predictedDominance(nothing, { ...design, ...option }),
+    ...prediction,
+  },
+  fittingChanges: {
+    call: (option) => zcu102.fittingChanges(nothing, { ...design, ...option }),
+    ...prediction,
+    right: { ...prediction.right, most: [2 ** 32] },
+  },
   searchPriorities: { call: (option) => zcu102.searchPriorities(nothing, { ...design, ...option }, 1), ...prediction },
   longestResponses: {
     call: (option) => zcu102.longestResponses(nothing, { ...design, ...option }),

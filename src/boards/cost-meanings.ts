@@ -1,6 +1,7 @@
 /** What each cost is the cost of, and so what to measure: for tables and for files that people fill in. */
 import type { CostOpName } from '../platform/index.ts'
 
+/** By cost op: what it is the cost of, in words. */
 export const COST_MEANINGS: Readonly<Record<CostOpName, string>> = {
   mmioTrap: "a guest's access to an unmapped page: exit, decode, return",
   hvc: 'a hypercall: exit and return',

@@ -1,10 +1,14 @@
 /** `analyze`: bounds of a scenario, without simulating anything. */
 import { basename, resolve } from 'node:path'
 import {
+  COST_MEANINGS,
   type Design,
+  fittingChanges,
+  type PredictedSensitivity,
   type Prediction,
   type PredictionOptions,
   predict,
+  predictedDominance,
   predictedSensitivity,
   predictUntrusted,
   searchPriorities,
@@ -51,6 +55,17 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
   const sensitivity = predictedSensitivity(scenario, options, (searched) =>
     line.update('what would fit', searched, scenario.flows.length),
   )
+  const dominance = predictedDominance(scenario, options, firstOf(sensitivity, prediction), (tried, total) =>
+    line.update('what dominates', tried, total),
+  )
+  const change = fittingChanges(scenario, {
+    ...options,
+    most: MOST_PREDICTIONS,
+    goesOn: (predictions) => {
+      line.update('what change fits', predictions, MOST_PREDICTIONS)
+      return true
+    },
+  })
   line.clear()
   const analysis: Analysis = {
     title: oneLine(basename(path)),
@@ -60,12 +75,33 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
     untrusted: predictUntrusted(scenario, prediction, options),
     priorities: how,
     sensitivity,
+    dominance,
+    change,
+    meanings: COST_MEANINGS,
     other: predict(scenario, { design, profile, scheduler: scheduler === 'fp' ? 'edf' : 'fp' }),
     freed: freedOf(scenario, prediction, { design: other(design), profile, ...(ranks === null ? {} : { ranks }) }),
   }
   if (flags.json) terminal.stdout.write(`${JSON.stringify(analysisObject(analysis), null, 2)}\n`)
   else terminal.stdout.write(renderAnalysis(analysis, painter(terminal.stdout, terminal.env)))
   return exitCode
+}
+
+const MOST_PREDICTIONS = 600
+
+/** Of what fails first as all messages grow, what needs most of its deadline; undefined: nothing does, whatever their lengths. */
+function firstOf({ failsFirst }: PredictedSensitivity, { flows, chains, tasks }: Prediction): string | undefined {
+  const shares = new Map<string, number>([
+    ...flows.map(({ name, endToEndNs, deadlineNs }) => [name, share(endToEndNs, deadlineNs)] as const),
+    ...chains.map(({ name, endToEndNs, deadlineNs }) => [`chain ${name}`, share(endToEndNs, deadlineNs)] as const),
+    ...tasks.map(
+      ({ vm, name, responseNs, deadlineNs }) => [`task ${name} of ${vm}`, share(responseNs, deadlineNs)] as const,
+    ),
+  ])
+  return [...failsFirst].sort((a, b) => shares.get(b)! - shares.get(a)! || 0)[0]
+}
+
+function share(boundNs: number | null, deadlineNs: number): number {
+  return boundNs === null ? Number.MAX_VALUE : boundNs / deadlineNs
 }
 
 /** Cores that the floating design gains over the dedicated one; null where one of the two cannot run, or has no bounds. */

@@ -10,16 +10,16 @@ import {
   type UntrustedFlow,
 } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario } from '../scenario/index.ts'
+import { type Reasons, reasonLines, reasonsObject } from './analyze-head.ts'
 import { oneLine } from './escape.ts'
 import { count, milliseconds } from './report-parts.ts'
 import { type Cell, counted, renderTable } from './table.ts'
 import type { Paint } from './terminal.ts'
 
-export interface Analysis {
+export interface Analysis extends Reasons {
   readonly title: string
   readonly scenario: Scenario
   readonly profile: BoardProfile
-  readonly prediction: Prediction
   /** By flow: whatever VMs do that are neither its ends nor trusted. */
   readonly untrusted: readonly UntrustedFlow[]
   /** Where the priorities come from. */
@@ -79,6 +79,7 @@ export function analysisObject(analysis: Analysis) {
     overload: overloadLines(utilization),
     utilization,
     obstacles,
+    ...reasonsObject(analysis),
     assumptions: predictionAssumptions(scenario, prediction, profile),
   }
 }
@@ -107,7 +108,7 @@ export function renderAnalysis(analysis: Analysis, paint: Paint): string {
   const section = (name: string, body: string) => `${paint(name, 'strong')}\n${body}`
   const overload = overloadLines(prediction.utilization).map((line) => `${paint(line, 'bad')}\n`)
   const parts = [
-    `${overload.join('')}${paint(heading, 'strong')}\n${verdict(analysis, paint)}${pinned ? '' : untrustedVerdict(analysis, paint)}`,
+    `${overload.join('')}${paint(heading, 'strong')}\n${verdict(analysis, paint)}${pinned ? '' : untrustedVerdict(analysis, paint)}${lines(reasonLines(analysis, paint))}`,
     section(
       'Bounds in ms: the DMA stage by analysis, and end to end with A4',
       renderTable(boundRows(prediction), paint),
@@ -158,6 +159,10 @@ export function renderAnalysis(analysis: Analysis, paint: Paint): string {
   const assumptions = predictionAssumptions(scenario, prediction, profile)
   parts.push(section('Assumptions', assumptions.map((line) => `  - ${oneLine(line)}\n`).join('')))
   return parts.join('\n')
+}
+
+function lines(all: readonly string[]): string {
+  return all.map((line) => `${line}\n`).join('')
 }
 
 function verdict({ prediction }: Analysis, paint: Paint): string {

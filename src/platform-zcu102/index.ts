@@ -4,6 +4,7 @@ export {
   BOARD_PROFILES,
   builtInProfile,
   type Calibration,
+  COST_MEANINGS,
   calibrated,
   calibrationTemplate,
   formatBoardProfile,
@@ -29,20 +30,29 @@ export {
 export type { TaskPrediction } from '../prediction/index.ts'
 export {
   ANALYSES,
+  CHANGE_KINDS,
   type ChainPrediction,
+  type ChangeKind,
+  type ChangeOptions,
   type CorePrediction,
+  type Dominance,
+  type FittingChange,
+  type FittingChanges,
   type FlowPrediction,
+  fittingChanges,
   overloadLines,
   type PredictedSensitivity,
   type Prediction,
   type PredictionOptions,
   predict,
+  predictedDominance,
   predictedSensitivity,
   predictionAssumptions,
   predictUntrusted,
   type ResourceUse,
   searchPriorities,
   type UntrustedFlow,
+  type Without,
 } from '../prediction/index.ts'
 export type { BoardHardware } from './board-hardware.ts'
 export { PhysicalInterrupt } from './gic.ts'

@@ -1,5 +1,8 @@
 /** Bounds of a whole scenario, from the plan and the theorems (docs/prediction.md). Knows no machine. */
 export { predictionAssumptions } from './assumptions.ts'
+export { CHANGE_KINDS, type ChangeKind } from './change-candidates.ts'
+export { type Dominance, predictedDominance, type Without } from './dominance.ts'
+export { type ChangeOptions, type FittingChange, type FittingChanges, fittingChanges } from './fitting-change.ts'
 export {
   ANALYSES,
   type ChainPrediction,

@@ -144,6 +144,41 @@ flows:
   })
 })
 
+describe('analyze before its tables', () => {
+  it('says how much is asked for, what would fail first and why', async () => {
+    const { stdout } = await analyze()
+    const lines = stdout.split('\n')
+    expect(lines[3]).toMatch(/^Utilisation at worst costs: the DMA \d+ %, the budget of the DMA \d+ %, core 0 \d+ %, /)
+    expect(lines[4]).toMatch(/^Would fail first: flow short, .* Of the flows long dominates it: .* Of the costs it is /)
+    expect(lines[5]).toBe('')
+    const { change, dominance } = await object()
+    expect(change).toEqual({ fits: true, changes: [], predictions: 1, complete: true })
+    expect(dominance).toMatchObject({ of: 'short', flows: [{ name: 'long' }] })
+  })
+
+  it('says which change fits, and it does', async () => {
+    const [{ endToEndNs }] = (await object()).flows
+    const tight = CHANGEABLE.replace('period: 5ms', `period: 5ms, deadline: ${endToEndNs - 1}`)
+    const late = scenario('late-bulk.yaml', tight)
+    const { code, stdout } = await analyze(late)
+    expect(code).toBe(1)
+    const at = stdout.split('\n').findIndex((line) => line.startsWith('The smallest change that fits: '))
+    expect(at).toBe(5)
+    const set = stdout.split('\n')[at + 1]!.trim().split(' ')
+    expect((await analyze(late, ...set, '--quiet')).code).toBe(0)
+    const { change } = await object(late)
+    expect(set).toEqual(change.changes[0].set.flatMap((one: string) => ['--set', one]))
+    expect(change.changes[0].flows.map(({ name }: { name: string }) => name)).toEqual(['short', 'long'])
+  })
+
+  it('says so where nothing that was tried fits', async () => {
+    const none = scenario('none.yaml', CHANGEABLE.replace('period: 20ms', 'period: 100us, deadline: 100us'))
+    const { stdout } = await analyze(none)
+    expect(stdout).toMatch(/\nNo single change that fits was found: \d+ were tried\.\n/)
+    expect((await object(none)).change).toMatchObject({ fits: false, changes: [] })
+  })
+})
+
 describe('analyze', () => {
   it('prints bounds, terms, what would fit, stolen time and assumptions', async () => {
     const { code, stdout, stderr } = await analyze()
