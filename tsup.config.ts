@@ -1,6 +1,7 @@
 /**
  * One ESM and one CJS build, an entry a subpath, `splitting` in both: code that two entries share lies in one chunk, so that
- * a class imported from the root and from its subpath is the same class. The command line is ESM only.
+ * a class imported from the root and from its subpath is the same class. The command line is ESM only. The declarations are
+ * the compiler's (scripts/declarations.mjs): `npm run build` makes both.
  */
 import { readFileSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -69,13 +70,5 @@ export default defineConfig([
     minify: true,
     clean: false,
     outExtension: () => ({ js: '.js' }),
-  },
-  {
-    ...shared,
-    // One pass of the compiler for the declarations of both.
-    format: ['esm', 'cjs'],
-    entry: library,
-    // typed-emitter is types only, but declares rxjs: its types are copied into ours, and nobody installs it.
-    dts: { only: true, resolve: ['typed-emitter'], compilerOptions: { ignoreDeprecations: '6.0' } },
   },
 ])

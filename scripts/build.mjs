@@ -1,6 +1,6 @@
 /**
  * Builds `dist`, unless it holds what the build would make: the same sources made it, and nobody has touched it since. So the
- * build of `npm ci` serves `npm test` and `npx virtio-sdk` as well. `npx tsup` always builds.
+ * build of `npm ci` serves `npm test` and `npx virtio-sdk` as well.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -8,10 +8,19 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { writeDeclarations } from './declarations.mjs'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
-const INPUTS = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
+const INPUTS = [
+  'src',
+  'scripts',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.types.json',
+  'tsup.config.ts',
+]
 const STAMP = 'out/built.json'
 
 /** One hash over the names and the contents of files and folders; what is not there counts too. */
@@ -41,6 +50,8 @@ if (existsSync('dist') && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === s
   const tsup = ['node_modules/tsup/dist/cli-default.js', '--silent']
   const { status } = spawnSync(process.execPath, tsup, { stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)
+  const declared = writeDeclarations()
+  if (declared !== 0) process.exit(declared)
   console.log(`dist is built, ${readdirSync('dist', { recursive: true }).length} files`)
   mkdirSync('out', { recursive: true })
   writeFileSync(STAMP, stamp())
