@@ -110,6 +110,12 @@ const design = { design: 'floating' } as const
 const anyNumber = NUMBERS.slice(1)
 const prediction = { right: { 'ranks[]': anyNumber }, sample: { ranks: [1] } }
 
+// biome-ignore lint/suspicious/noExplicitAny: see `nothing`
+const predicting = (of: (scenario: any, options: any) => unknown): Walk => ({
+  call: (option) => of(nothing, { ...design, ...option }),
+  ...prediction,
+})
+
 const WALKS: Readonly<Record<string, Walk>> = {
   MemoryRegion: {
     call: (option) => new MemoryRegion({ base: 0, size: 4096, buffer: new ArrayBuffer(8192), ...option }),
@@ -261,19 +267,9 @@ const WALKS: Readonly<Record<string, Walk>> = {
     call: (option) => zcu102.predictUntrusted(nothing, nothing, { ...design, ...option }),
     ...prediction,
   },
-  predictedSensitivity: {
-    call: (option) => zcu102.predictedSensitivity(nothing, { ...design, ...option }),
-    ...prediction,
-  },
-  predictedDominance: {
-    call: (option) => zcu102.predictedDominance(nothing, { ...design, ...option }),
-    ...prediction,
-  },
-  fittingChanges: {
-    call: (option) => zcu102.fittingChanges(nothing, { ...design, ...option }),
-    ...prediction,
-    right: { ...prediction.right, most: [2 ** 32] },
-  },
+  predictedSensitivity: predicting(zcu102.predictedSensitivity),
+  predictedDominance: predicting(zcu102.predictedDominance),
+  fittingChanges: { ...predicting(zcu102.fittingChanges), right: { ...prediction.right, most: [2 ** 32] } },
   searchPriorities: { call: (option) => zcu102.searchPriorities(nothing, { ...design, ...option }, 1), ...prediction },
   longestResponses: {
     call: (option) => zcu102.longestResponses(nothing, { ...design, ...option }),

@@ -19,6 +19,7 @@ import { type Analysis, analysisObject, renderAnalysis } from './analyze-report.
 import { oneLine } from './escape.ts'
 import { choiceFlag } from './flags.ts'
 import { progress } from './progress.ts'
+import { readReleases } from './release-files.ts'
 import { readScenario } from './scenario-file.ts'
 import { fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
 import { EXIT_NEGATIVE, EXIT_OK, painter, type Terminal, UsageError } from './terminal.ts'
@@ -44,6 +45,8 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
   }
   const scenario: Scenario = { ...written, broker: { ...written.broker, scheduler } }
   const profile = profileOfScenario(scenario, fileReader(resolve(terminal.cwd, path), terminal.cwd))
+  // Bounds are about what the flows declare: a trace that does more is told before there are any.
+  readReleases(scenario, path, terminal.cwd)
   const { ranks, how } = ranksFor(scenario, { design, profile }, priorities)
   const options: PredictionOptions = { design, profile, ...(ranks === null ? {} : { ranks }) }
 

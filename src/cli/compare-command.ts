@@ -4,6 +4,7 @@ import type { DesignResult, Prediction } from '../platform-zcu102/index.ts'
 import type { Scenario } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
 import { progress } from './progress.ts'
+import { readReleases } from './release-files.ts'
 import { count, milliseconds } from './report-parts.ts'
 import { nameWith, readScenario, setsOf } from './scenario-file.ts'
 import { checkPlatform, fileReader, type PlatformFlags, profileOfScenario, withPlatform } from './scenario-profile.ts'
@@ -42,11 +43,13 @@ export function compareCommand(
     const scenario = withPlatform(readScenario(path, terminal.cwd, sets), flags, terminal.cwd)
     const profile = profileOfScenario(scenario, fileReader(resolve(terminal.cwd, path), terminal.cwd))
     const design = scenario.broker.placement
+    const releases = readReleases(scenario, path, terminal.cwd)
     const { flows } = simulator.predict(scenario, { design, profile })
     const result = simulator.simulate(scenario, {
       design,
       profile,
       payload: () => null,
+      releases: (flow) => releases.get(flow) ?? null,
       onProgress: (simulatedNs, totalNs) => line.update(oneLine(basename(path)), simulatedNs, totalNs),
     })
     return {

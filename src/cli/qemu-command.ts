@@ -45,6 +45,11 @@ export async function qemuCommand(
   const scenarioPath = resolve(terminal.cwd, path)
   const written = { ...readScenario(path, terminal.cwd, flags.set), ...seedAndDuration(flags) }
   const scenario = withPlatform(written, flags, terminal.cwd)
+  const replays = scenario.flows.find(({ releases }) => releases !== undefined)
+  if (replays !== undefined)
+    throw new UsageError(
+      `flow ${replays.name} replays a file of releases, which --on qemu does not: leave one of the two out`,
+    )
   const note = (text: string) => flags.quiet || terminal.stderr.write(`note: ${text}\n`)
   const designs = designsOf(flags.design, scenario, note)
   const profile = profileOfScenario(scenario, fileReader(scenarioPath, terminal.cwd))

@@ -97,6 +97,14 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
       return compareCommand(scenarios, flags, parts.terminal, simulator)
     })
   cli
+    .command('fit [releases]', 'From a CSV file of releases to the period, jitter and length of a flow')
+    .option('--json', 'Print one JSON object')
+    .example('  $ virtio-sdk fit releases.csv')
+    .action(async (releases: string | undefined, flags) => {
+      const { fitCommand } = await import('./fit-command.ts')
+      return fitCommand(releases, flags, parts.terminal)
+    })
+  cli
     .command('sweep [scenario]', 'Bounds over a range of one value of a scenario, as a chart')
     .option('--set <change>', 'PATH=FROM..TO, e.g. flows.log.length=4KiB..1MiB; others may be PATH=VALUE')
     .option('--steps <number>', 'Values in the range (default: 9)')

@@ -6,6 +6,7 @@ import { repeatedFlag } from './flags.ts'
 import { destination, payloadWriter } from './output-files.ts'
 import { readPayloads, withPayloads } from './payload-files.ts'
 import { progress } from './progress.ts'
+import { beyondEnd, readReleases } from './release-files.ts'
 import { tellExceeded } from './report-parts.ts'
 import { readScenario } from './scenario-file.ts'
 import { fileReader, profileOfScenario, withPlatform } from './scenario-profile.ts'
@@ -27,6 +28,8 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   const designs = designsOf(flags.design, scenario, note)
   const profile = profileOfScenario(scenario, fileReader(scenarioPath, terminal.cwd))
   const payloads = readPayloads(scenario, scenarioPath, terminal.cwd)
+  const releases = readReleases(scenario, scenarioPath, terminal.cwd)
+  for (const text of beyondEnd(scenario, releases)) note(text)
   const outFolder = destination('--out', flags.out, terminal)
   const traceFiles = traceFilesOf(flags.trace, designs, scenario, scenarioPath, terminal)
   noteLongDeadlines(scenario, note)
@@ -44,6 +47,7 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
       design,
       profile,
       payload: (flow) => payloads.get(flow) ?? null,
+      releases: (flow) => releases.get(flow) ?? null,
       onProgress: (simulatedNs, totalNs) => line.update(design.padEnd(9), simulatedNs, totalNs),
       ...(trace === null ? {} : { trace: trace.recorder }),
       ...(onMessage === null ? {} : { onMessage }),

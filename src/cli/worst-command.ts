@@ -4,6 +4,7 @@ import type { BoardProfile, Design, LongestResponse } from '../platform-zcu102/i
 import type { Scenario } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
 import { progress } from './progress.ts'
+import { readReleases } from './release-files.ts'
 import { tellExceeded } from './report-parts.ts'
 import { readScenario } from './scenario-file.ts'
 import { fileReader, profileOfScenario, withPlatform } from './scenario-profile.ts'
@@ -26,6 +27,8 @@ export function worstCommand(path: string, flags: SimulateFlags, terminal: Termi
   const profile = profileOfScenario(scenario, fileReader(scenarioPath, terminal.cwd))
   const limit = limitOf(flags)
   const flow = flowOf(flags, scenario)
+  const replayed = readReleases(scenario, scenarioPath, terminal.cwd)
+  if (replayed.size > 0) note('a search takes all releases that period and jitter allow, whatever `releases` says')
   if (scenario.costs !== 'worst') note('a search takes costs at their best or worst, whatever `costs` says')
 
   const files = traceFilesOf(flags.trace, designs, scenario, scenarioPath, terminal)

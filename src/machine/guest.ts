@@ -34,7 +34,10 @@ const NO_BUFFER: GuestBuffer = { header: 0, payload: 0 }
 export interface GuestFlow {
   readonly index: number
   readonly peerCid: number
+  /** Of the longest message. */
   readonly lengthBytes: number
+  /** Of each message in order; null: all are as long as the longest. */
+  readonly lengthsBytes?: readonly number[] | null
   readonly creditBytes: number
   readonly ledger: FlowLedger
   /** null: only lengths travel. */
@@ -62,6 +65,7 @@ class Outgoing {
   readonly index: number
   readonly peerCid: number
   readonly lengthBytes: number
+  readonly lengthsBytes: readonly number[] | null
   readonly ledger: FlowLedger
   readonly payload: PayloadSource | null
   readonly connection: VsockConnection
@@ -69,18 +73,25 @@ class Outgoing {
   readonly slots: GuestBuffer[]
   /** Free message buffers. */
   readonly free: GuestBuffer[] = []
-  /** Messages that were released and wait to be sent. */
+  /** Messages that were released and wait to be sent, and those that were sent. */
   waiting = 0
+  sent = 0
 
-  constructor({ index, peerCid, lengthBytes, ledger, payload }: GuestFlow, slots: GuestBuffer[]) {
+  constructor({ index, peerCid, lengthBytes, lengthsBytes, ledger, payload }: GuestFlow, slots: GuestBuffer[]) {
     this.index = index
     this.peerCid = peerCid
     this.lengthBytes = lengthBytes
+    this.lengthsBytes = lengthsBytes ?? null
     this.ledger = ledger
     this.payload = payload
     this.slots = slots
     // Flows are one-way: the page of credit for the other direction is announced and never used.
     this.connection = new VsockConnection(CALLING_PORT + index, peerCid, LISTENING_PORT + index, PAGE_SIZE, null)
+  }
+
+  /** Of the message that is sent next. */
+  get nextBytes(): number {
+    return this.lengthsBytes === null ? this.lengthBytes : this.lengthsBytes[this.sent]!
   }
 }
 
@@ -88,7 +99,9 @@ class Incoming {
   readonly flow: GuestFlow
   readonly index: number
   readonly peerCid: number
-  readonly lengthBytes: number
+  /** Of the message that arrives. */
+  lengthBytes: number
+  readonly lengthsBytes: readonly number[] | null
   readonly ledger: FlowLedger
   /** Of the bytes of a message; null: only lengths travel. */
   readonly hash: StreamHash | null
@@ -102,7 +115,8 @@ class Incoming {
     this.flow = flow
     this.index = flow.index
     this.peerCid = flow.peerCid
-    this.lengthBytes = flow.lengthBytes
+    this.lengthsBytes = flow.lengthsBytes ?? null
+    this.lengthBytes = this.lengthsBytes?.[0] ?? flow.lengthBytes
     this.ledger = flow.ledger
     this.hash = flow.payload === null ? null : new StreamHash()
     this.slots = slots
@@ -281,16 +295,19 @@ export class Guest implements GuestProgram {
    * wherever so many bytes have come, and the rest begins the next.
    */
   #take(incoming: Incoming, payload: number, bytes: number): void {
-    const { hash, ledger, lengthBytes } = incoming
+    const { hash, ledger, lengthsBytes } = incoming
     for (let done = 0; done < bytes; ) {
+      const { lengthBytes } = incoming
       const part = Math.min(bytes - done, lengthBytes - incoming.receivedBytes)
       if (hash !== null) this.#read(incoming, hash, payload + done, part)
       incoming.receivedBytes += part
       done += part
       if (incoming.receivedBytes < lengthBytes) return
       const sequence = ledger.deliver(this.#host.now(), hash === null ? '' : hash.digest())
-      if (sequence >= 0) this.#host.onDelivered(incoming.flow, sequence, incoming.bytes)
+      const content = lengthsBytes === null ? incoming.bytes : incoming.bytes.subarray(0, lengthBytes)
+      if (sequence >= 0) this.#host.onDelivered(incoming.flow, sequence, content)
       incoming.receivedBytes = 0
+      if (lengthsBytes !== null) incoming.lengthBytes = lengthsBytes[ledger.delivered] ?? incoming.flow.lengthBytes
       hash?.reset()
     }
   }
@@ -364,10 +381,10 @@ export class Guest implements GuestProgram {
   }
 
   #transmitFlowOf(outgoing: Outgoing): boolean {
-    const { connection, free, lengthBytes, peerCid, slots } = outgoing
+    const { connection, free, peerCid, slots } = outgoing
     for (;;) {
       const due = connection.state === 'established' && connection.canSend && outgoing.waiting > 0
-      const sendable = due && connection.credit >= lengthBytes
+      const sendable = due && connection.credit >= outgoing.nextBytes
       // A message goes as a whole.
       if (due && !sendable) connection.askForCredit()
       if (connection.wantsToTransmit(0)) {
@@ -382,7 +399,7 @@ export class Guest implements GuestProgram {
   }
 
   #sendMessage(outgoing: Outgoing, buffer: GuestBuffer): void {
-    const { connection, lengthBytes, payload } = outgoing
+    const { connection, nextBytes: lengthBytes, payload } = outgoing
     const { memory } = this.#queues
     let digest = ''
     if (payload !== null) {
@@ -395,6 +412,7 @@ export class Guest implements GuestProgram {
     }
     const sent = connection.transmit(lengthBytes, lengthBytes, this.#header)
     assert(sent && this.#header.op === VIRTIO_VSOCK_OP_RW && this.#header.len === lengthBytes, 'the message has credit')
+    outgoing.sent++
     outgoing.ledger.send(digest)
     this.#post(buffer, outgoing.peerCid, outgoing.free, lengthBytes)
   }

@@ -36,6 +36,8 @@ export interface SoftwareOptions {
   readonly host: GuestHost
   /** Of a flow; null: only lengths travel. */
   readonly payload: (flow: FlowSpec, index: number) => PayloadSource | null
+  /** Of a flow: how long each of its messages is; null, or without it: all as the scenario says. */
+  readonly lengthsBytes?: (flow: number) => readonly number[] | null
   /** Guests keep the bytes of what has arrived until their host has seen it. */
   readonly keepsBytes: boolean
   /** A queue broke, or the broker refused a message. */
@@ -64,7 +66,7 @@ export class Software {
 
   constructor(scenario: Scenario, options: SoftwareOptions) {
     const { broker, flows, vms } = scenario
-    const { design, host, keepsBytes, makeGuest, memory, onViolation, payload, port, profile } = options
+    const { design, host, keepsBytes, lengthsBytes, makeGuest, memory, onViolation, payload, port, profile } = options
     const vmOf = (name: string) => vms.findIndex((vm) => vm.name === name)
     const ends = flows.map((flow) => ({ source: vmOf(flow.from), destination: vmOf(flow.to) }))
     this.sources = ends.map(({ source }) => source)
@@ -105,6 +107,7 @@ export class Software {
       const common = {
         index,
         lengthBytes: flow.lengthBytes,
+        lengthsBytes: lengthsBytes?.(index) ?? null,
         creditBytes: flow.creditBytes,
         ledger: this.ledgers[index]!,
         payload: payload(flow, index),

@@ -17,7 +17,7 @@ import type { SimulationOptions } from './simulate.ts'
 export function checkSimulation(options: SimulationOptions): void {
   checkBoard(options)
   checkFunction('payload', options.payload)
-  for (const name of ['onProgress', 'onMessage', 'latenessNs', 'behind'] as const) {
+  for (const name of ['onProgress', 'onMessage', 'latenessNs', 'releases', 'behind'] as const) {
     if (options[name] !== undefined) checkFunction(name, options[name])
   }
   checkFlags(options, 'hashesRun')

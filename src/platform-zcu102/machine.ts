@@ -23,7 +23,7 @@ import {
 import type { Design } from '../plan/index.ts'
 import { dmaBytesPerNs, interruptsOf, receiveBuffersOf, refillBudgets, refuseImpossible } from '../plan/index.ts'
 import { CostOp } from '../platform/index.ts'
-import type { FlowSpec, InterruptSpec, Scenario } from '../scenario/index.ts'
+import type { FlowSpec, InterruptSpec, ReleaseTrace, Scenario } from '../scenario/index.ts'
 import { CoreLevel, EventKernel, PreemptiveCores, TicketLock, type TraceRecorder } from '../sim/index.ts'
 import type { DeviceRegisters } from '../virtio/index.ts'
 import { ZeroCopyCounters } from '../zero-copy/index.ts'
@@ -36,6 +36,7 @@ import { Gdma } from './gdma.ts'
 import { Gic } from './gic.ts'
 import { attack, type Intruder } from './intruder.ts'
 import { MemGuard } from './memguard.ts'
+import { ReleaseTimes } from './release-times.ts'
 import { TraceKind, Track } from './trace-names.ts'
 
 export interface MachineOptions {
@@ -46,6 +47,7 @@ export interface MachineOptions {
   readonly onMessage?: (message: Delivery) => void
   readonly intruder?: Intruder | readonly Intruder[]
   readonly latenessNs?: (flow: number, sequence: number) => number
+  readonly releases?: (flowName: string) => ReleaseTrace | null
   /** What its RAM lies in, from the first byte on, zeroed: of a machine that is not used any more, where there are many. Default: its own. */
   readonly ram?: ArrayBuffer
   /** What does for real what the board decides. Default: nothing does. */
@@ -91,12 +93,9 @@ export class Machine {
   readonly #registers: readonly DeviceRegisters[]
   readonly #vmCores: readonly number[]
   readonly #gic: Gic
-  /** By flow: the VM that sends it, and when it does. */
+  /** By flow: the VM that sends it. */
   readonly #sources: readonly number[]
-  readonly #offsetsNs: Float64Array
-  readonly #periodsNs: Float64Array
-  readonly #jittersNs: Float64Array
-  readonly #jitter: Random
+  readonly #releaseTimes: ReleaseTimes
   readonly #interrupts: InterruptSpec
   readonly #hops: Hops
   /** By VM: a poll waits or runs; the next one is left out then. */
@@ -116,7 +115,7 @@ export class Machine {
     this.#options = options
     this.#intruders = new Map([options.intruder ?? []].flat().map((intruder) => [intruder.vm, intruder]))
     this.#vmCores = scenario.vms.map((vm) => vm.core)
-    this.#jitter = new Random(scenario.seed, 2)
+    this.#releaseTimes = new ReleaseTimes(scenario, options)
     this.#interrupts = interruptsOf(scenario, options.design)
 
     this.counters = new Counters(coreCount)
@@ -166,6 +165,7 @@ export class Machine {
         onDelivered: (flow, sequence, bytes) => this.#delivered(flow, sequence, bytes),
       },
       payload: (flow, index) => this.#payloadOf(flow, index),
+      lengthsBytes: (flow) => this.#releaseTimes.traces[flow]?.lengthsBytes ?? null,
       keepsBytes: options.onMessage !== undefined,
       onViolation: () => this.violations++,
       ...(this.#behind !== null && { makeGuest: this.#behind.makeGuest }),
@@ -176,9 +176,6 @@ export class Machine {
     this.#guests = software.guests
     this.#registers = software.registers
     this.#sources = software.sources
-    this.#offsetsNs = Float64Array.from(scenario.flows, ({ offsetNs }) => offsetNs)
-    this.#periodsNs = Float64Array.from(scenario.flows, ({ periodNs }) => periodNs)
-    this.#jittersNs = Float64Array.from(scenario.flows, ({ jitterNs }) => jitterNs)
     this.#hops = new Hops(scenario)
     this.#polls = new Uint8Array(scenario.vms.length)
     this.#guestWork = new Int32Array(coreCount)
@@ -215,7 +212,7 @@ export class Machine {
     const period = regulator.kind === 'budget' ? regulator.periodNs : 1_000_000
     this.epochNs = (Math.floor(this.kernel.now / period) + 1) * period
     this.#scenario.flows.forEach((flow, index) => {
-      if (flow.after === null && flow.offsetNs < this.#scenario.durationNs) this.#scheduleRelease(index, 0)
+      if (flow.after === null) this.#scheduleRelease(index, 0)
     })
     this.#startPolling()
     this.kernel.nextUntil(this.epochNs - 1)
@@ -272,7 +269,7 @@ export class Machine {
     const { kind, a, b } = this.kernel
     if (this.#board.handle(kind, a, b)) return
     if (kind === RELEASE_EVENT) {
-      this.#scheduleNext(a, b)
+      this.#scheduleRelease(a, b + 1)
       this.#release(a)
     } else if (kind === POLL_EVENT) this.#poll(a)
     else {
@@ -285,20 +282,12 @@ export class Machine {
     }
   }
 
-  /** Release `k` of a flow: due at offset + k periods, late by at most its jitter. */
+  /** Release `k` of a flow, if there is one. */
   #scheduleRelease(flow: number, k: number): void {
-    const [offsetNs, periodNs, jitterNs] = [this.#offsetsNs[flow]!, this.#periodsNs[flow]!, this.#jittersNs[flow]!]
-    const { latenessNs } = this.#options
-    const lateNs = latenessNs ? latenessNs(flow, k) : jitterNs > 0 ? this.#jitter.between(0, jitterNs) : 0
-    assert(lateNs >= 0 && lateNs <= jitterNs, `a release is late by ${lateNs} ns, of a jitter of ${jitterNs} ns`)
+    const atNs = this.#releaseTimes.atNs(flow, k)
+    if (atNs === null) return
     this.#releasesLeft++
-    const atNs = Math.max(this.epochNs + offsetNs + k * periodNs + lateNs, this.kernel.now)
-    this.kernel.schedule(atNs, RELEASE_PRIORITY, RELEASE_EVENT, flow, k)
-  }
-
-  #scheduleNext(flow: number, k: number): void {
-    if (this.#offsetsNs[flow]! + (k + 1) * this.#periodsNs[flow]! < this.#scenario.durationNs)
-      this.#scheduleRelease(flow, k + 1)
+    this.kernel.schedule(Math.max(this.epochNs + atNs, this.kernel.now), RELEASE_PRIORITY, RELEASE_EVENT, flow, k)
   }
 
   /** A timer, or the computation that follows an arrival, released a message. */
@@ -380,6 +369,14 @@ export class Machine {
       bytes,
       responseNs: flow.ledger.lastResponseNs,
     })
+  }
+
+  /** By flow: what was delivered. */
+  bytesDelivered(flow: number): number {
+    const { delivered } = this.ledgers[flow]!
+    const lengths = this.#releaseTimes.traces[flow]?.lengthsBytes ?? null
+    if (lengths === null) return delivered * this.#scenario.flows[flow]!.lengthBytes
+    return lengths.slice(0, delivered).reduce((sum, bytes) => sum + bytes, 0)
   }
 
   /** By chain. */

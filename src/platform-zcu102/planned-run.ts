@@ -42,7 +42,10 @@ export function plannedRun(scenario: Scenario, profile: BoardProfile, plan: RunP
     // What the machine decides by typical costs stays as it is.
     return [op, best.includes(op) ? { ...fact, value: [bestNs, typicalNs, bestNs] } : fact] as const
   })
-  const flows = scenario.flows.map((flow, i) => (flow.after === null ? { ...flow, offsetNs: offsetsNs[i]! } : flow))
+  // Any releases that period and jitter allow, whatever trace of them there is.
+  const flows = scenario.flows.map(({ releases: _, ...flow }, i) =>
+    flow.after === null ? { ...flow, offsetNs: offsetsNs[i]! } : flow,
+  )
   return {
     scenario: { ...scenario, costs: 'worst', flows, seed },
     profile: { ...profile, costsNs: Object.fromEntries(costs) as unknown as BoardProfile['costsNs'] },

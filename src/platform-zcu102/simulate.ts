@@ -6,7 +6,7 @@ import { recordOf } from '../internal/record-of.ts'
 import type { ColorReport, Delivery, FlowResult, MachineMemory } from '../machine/index.ts'
 import type { Design } from '../plan/index.ts'
 import { COST_OPS, type CostOpName } from '../platform/index.ts'
-import type { Scenario } from '../scenario/index.ts'
+import type { ReleaseTrace, Scenario } from '../scenario/index.ts'
 import { TraceRecorder } from '../sim/index.ts'
 import { checkSimulation } from './check-options.ts'
 import type { Intruder } from './intruder.ts'
@@ -32,6 +32,8 @@ export interface SimulationOptions {
    * drawn from the seed. Asked once a message of a flow that a timer releases, in order.
    */
   readonly latenessNs?: (flow: number, sequence: number) => number
+  /** Of a flow that the scenario gives `releases`: what is in that file (`parseReleases`). Asked once for each of them. */
+  readonly releases?: (flowName: string) => ReleaseTrace | null
   /** What the VMs' RAM lies in, at least as many bytes as they need together, zeroed. Default: its own. */
   readonly ram?: ArrayBuffer
   /** Makes a machine that does for real what the board decides. Default: nothing does. */
@@ -95,7 +97,10 @@ export interface DesignResult {
 const DRAIN_FACTOR = 10
 const PROGRESS_STEPS = 200
 
-/** Throws `VirtioError` when the scenario cannot run on its platform under this design. */
+/**
+ * Throws `VirtioError` when the scenario cannot run on its platform under this design, RELEASES for a trace of releases that is not handed over, or
+ * that its flow does not allow.
+ */
 export function simulate(scenario: Scenario, options: SimulationOptions): DesignResult {
   checkSimulation(options)
   const { design } = options
@@ -121,7 +126,7 @@ function resultOf(scenario: Scenario, design: Design, machine: Machine, trace: T
   return {
     messagesSent: total((result) => result.messages),
     messagesDelivered: total((result) => result.delivered),
-    bytesDelivered: scenario.flows.reduce((sum, flow, i) => sum + flow.lengthBytes * ledgers[i]!.delivered, 0),
+    bytesDelivered: scenario.flows.reduce((sum, _, i) => sum + machine.bytesDelivered(i), 0),
     payloadMismatches: ledgers.reduce((sum, ledger) => sum + ledger.mismatches, 0),
     violations: machine.violations,
     deadlineMisses: total((result) => result.deadlineMisses),

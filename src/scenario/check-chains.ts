@@ -43,6 +43,10 @@ function checkAfter(
     const message = `the arrival of ${after} releases this flow, not a timer`
     report.value([...path, 'offset'], flow.offset, message, 'use compute for the time between, or leave the offset out')
   }
+  if (flow.releases) {
+    const message = `the arrival of ${after} releases this flow, not a file`
+    report.value([...path, 'releases'], flow.releases, message, 'leave out one of after and releases')
+  }
   if (!byName) return
   const first = byName.get(after)
   if (!first) {

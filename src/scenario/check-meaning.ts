@@ -101,6 +101,10 @@ function checkFlow(flow: Partial<FlowFields>, path: Path, draft: Draft, report: 
     const message = `a jitter of ${formatTime(flow.jitter)} leaves nothing of the deadline of ${formatTime(deadline)}`
     report.value([...path, 'jitter'], flow.jitter, message, 'make the jitter smaller or the deadline longer')
   }
+  if (flow.releases && flow.offset) {
+    const message = 'the times of the file count from the start of the run'
+    report.value([...path, 'offset'], flow.offset, message, 'leave the offset out, or add it to the times')
+  }
   checkCredit(flow, path, report)
   const duration = draft.top.duration
   if (flow.offset !== undefined && duration !== undefined && flow.offset >= duration) {

@@ -87,6 +87,7 @@ const FLOW = {
   credit: size(1, 2 ** 32 - 1).default(GIB),
   after: nullable(name()),
   compute: nullable(time(0)),
+  releases: nullable(text('write the path of a CSV file')),
 }
 
 const CHAIN = {

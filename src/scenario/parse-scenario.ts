@@ -69,6 +69,7 @@ function complete(draft: Draft): Scenario {
       creditBytes: flow.credit,
       after: flow.after,
       computeNs: flow.compute ?? 0,
+      ...(flow.releases === null ? {} : { releases: flow.releases.replace(/^file:/, '') }),
     })),
     chains: draft.chains.map((chain) => ({
       name: (chain as ChainFields).name,

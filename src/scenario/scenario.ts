@@ -78,6 +78,8 @@ export interface FlowSpec {
   readonly after: string | null
   /** From that arrival to the nominal release. */
   readonly computeNs: number
+  /** A file of releases (`parseReleases`) that are replayed; the flow's period, jitter and length say what they may be. undefined: a timer releases. */
+  readonly releases?: string
 }
 
 /** Flows each of which comes `after` the one before; `deadlineNs` from the release of the first to the last arrival. */

@@ -37,6 +37,7 @@ const npm = found.filter(([, line]) => /^(?:[A-Z_]+=\S+ )*(?:npm|npx vitest) /.t
 let folder: string
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'virtio-sdk-'))
+  writeFileSync(join(folder, 'releases.csv'), 'time_ns,length_bytes\n0,4096\n5012000,4096\n9987000,1500\n')
   for (const name of ['my.yaml', 'SCENARIO']) writeFileSync(join(folder, name), `${SMALL}duration: 5ms\n`)
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -84,7 +85,7 @@ describe('virtio-sdk', { shuffle: false }, () => {
     for (const [option] of args.flatMap((arg) => [...arg.matchAll(/^--[a-z-]+/g)])) expect(help).toContain(`${option} `)
     // The others are long, or need what a page tells how to make.
     if (
-      !['simulate', 'analyze', 'compare', 'sweep', 'platform', 'calibration'].includes(command) ||
+      !['simulate', 'analyze', 'compare', 'sweep', 'fit', 'platform', 'calibration'].includes(command) ||
       args.includes('--help') ||
       args.includes('--on')
     )

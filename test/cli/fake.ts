@@ -76,6 +76,8 @@ export interface Setting {
   readonly boundNs?: number
   /** Of the longest responses that a search finds, by flow; default: 1000 each. */
   readonly foundNs?: readonly number[]
+  /** A simulator that makes up nothing. Default: one that does. */
+  readonly simulator?: Simulator
   /** Runs within `simulate`. */
   readonly during?: (options: SimulationOptions) => void
 }
@@ -123,7 +125,7 @@ export async function run(args: readonly string[], defaultScenario: string, sett
     version: '1.2.3',
     agentFolder: 'none',
     defaultScenario,
-    simulator,
+    simulator: setting.simulator ?? simulator,
     evaluation: { workerFile: 'no-worker.js' },
     terminal: {
       stdout: output('stdout'),
