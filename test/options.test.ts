@@ -41,18 +41,10 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { VirtioError } from '../src/internal/error.ts'
 import { type ExportedOption, exportedOptions } from './exported-options.ts'
 import { adder } from './virtio/adder.ts'
+import { DEVICE_WALKS, type Walk } from './virtio/device-walks.ts'
 
 const NUMBERS: readonly unknown[] = [Number.NaN, -1, 0, 0.5, 2 ** 32, 2 ** 53]
 const OTHERS: readonly unknown[] = ['64', '', true, null, [], {}, () => {}, 64n, new DataView(new ArrayBuffer(8))]
-
-interface Walk {
-  /** Hands over one option with a value that is wrong; the others are right. */
-  readonly call: (option: Readonly<Record<string, never>>) => unknown
-  /** Right values of the options that have members of their own. */
-  readonly sample?: Readonly<Record<string, unknown>>
-  /** By option: which of VALUES are right after all. */
-  readonly right?: Readonly<Record<string, readonly unknown[]>>
-}
 
 const memory = GuestMemory.ofSize(65536)
 const ring = { size: 8, ...layoutSplitQueue(8, 0) }
@@ -87,8 +79,6 @@ const flow = {
 const above0 = [0.5, 2 ** 32, 2 ** 53]
 const bucket = { bytesPerNs: 1, burstBytes: 4096, chunkBytes: 4096, dmaBytesPerNs: 1 }
 const vsockTransport = () => new SharedMemoryTransport(new virtio.VsockDevice({ guestCid: 3 }))
-const net = { mac: '02:00:00:00:00:01' }
-const blk = { backend: { sectors: 8, read() {}, write() {} } }
 const campaign = { seed: [0, 2 ** 32], first: [0, 2 ** 32], steps: [0] }
 const vsock = { sample: { socketTypes: ['stream'] } }
 const hostile = { seed: 1, rings: 1, eventIdx: false, indirect: false, inOrder: false }
@@ -211,40 +201,7 @@ const WALKS: Readonly<Record<string, Walk>> = {
   bytes: { call: (option) => virtio.bytes('field', 4, option) },
   VsockDevice: { call: (option) => new virtio.VsockDevice({ guestCid: 3, ...option }), ...vsock },
   VsockDriver: { call: (option) => new virtio.VsockDriver(vsockTransport(), option), ...vsock },
-  BlkDevice: {
-    call: (option) => new virtio.BlkDevice({ ...blk, ...option }),
-    sample: {
-      ...blk,
-      topology: {},
-      geometry: { cylinders: 1, heads: 1, sectors: 1 },
-      discard: {},
-      writeZeroes: {},
-      secureErase: {},
-      offer: ['flush'],
-    },
-    right: {
-      'backend.sectors': above0.slice(1, 2),
-      'backend.bytes': [],
-      'topology.physicalBlockExp': [0],
-      'topology.alignmentOffset': [0],
-      'topology.minIoSize': [0],
-      'topology.optIoSize': [0],
-      'geometry.cylinders': [0],
-      'geometry.heads': [0],
-      'geometry.sectors': [0],
-      id: [''],
-    },
-  },
-  BlkDriver: {
-    call: (option) => new virtio.BlkDriver(new SharedMemoryTransport(new virtio.BlkDevice(blk)), option),
-    right: { indirectLength: [0] },
-    sample: { want: ['flush'] },
-  },
-  NetDevice: { call: (option) => new virtio.NetDevice({ ...net, ...option }), sample: { offer: ['mac'] } },
-  NetDriver: {
-    call: (option) => new virtio.NetDriver(new SharedMemoryTransport(new virtio.NetDevice(net)), option),
-    sample: { want: ['mac'] },
-  },
+  ...DEVICE_WALKS,
   VsockEndpoint: { call: (option) => new virtio.VsockEndpoint(2, option), ...vsock },
   StolenTime: { call: (option) => new StolenTime(nothing, [], 1, nothing, option) },
   chainBounds: { call: (option) => chainBounds(nothing, [], undefined, option) },

@@ -26,6 +26,8 @@ export interface ConfigField<T> {
   readonly initial: T
   /** The driver may write it (a device otherwise drops such a write). */
   readonly driverWritable: boolean
+  /** The driver may write it before features are negotiated, too. */
+  readonly early?: boolean
   /** The feature that gates the field: the driver reads it only when this is offered (CFG-DRV-03). */
   readonly feature: string | undefined
 }
@@ -37,6 +39,8 @@ export interface ConfigField<T> {
 export interface FieldOptions<T> {
   readonly initial?: T
   readonly driverWritable?: boolean
+  /** The driver may write it at any time, before features are negotiated too. Default false. */
+  readonly early?: boolean
   readonly feature?: string
 }
 
@@ -55,10 +59,11 @@ function field<T>(
 ): ConfigField<T> {
   checkText('name', name)
   checkObject('options', options, 'FieldOptions')
-  const { initial = zero, driverWritable = false, feature } = options
+  const { initial = zero, driverWritable = false, early = false, feature } = options
   checkBoolean('driverWritable', driverWritable)
+  checkBoolean('early', early)
   if (feature !== undefined) checkText('feature', feature)
-  const declared = { kind, name, lengthBytes, initial, driverWritable, feature }
+  const declared = { kind, name, lengthBytes, initial, driverWritable, early, feature }
   checkValue(declared, initial)
   return declared
 }
@@ -79,7 +84,10 @@ export function u32(name: string, options?: FieldOptions<number>): ConfigField<n
 }
 
 /** A le64 as a Number: 2^53 and above is refused on either side, so the driver may not write it. For any value: `le64`. */
-export function u64(name: string, options?: Omit<FieldOptions<number>, 'driverWritable'>): ConfigField<number> {
+export function u64(
+  name: string,
+  options?: Omit<FieldOptions<number>, 'driverWritable' | 'early'>,
+): ConfigField<number> {
   return field('u64', name, 8, 0, options)
 }
 

@@ -14,6 +14,8 @@ export type ConfigRegisters = Pick<
 > & {
   /** The device was reset: what the driver wrote is forgotten. */
   reset?(): void
+  /** Whether the driver may write these bytes before features are negotiated. */
+  isEarly?(offset: number, lengthBytes: number): boolean
 }
 
 /**
@@ -80,6 +82,14 @@ export class ConfigSpace<F extends ConfigFields = ConfigFields> implements Confi
     this.#values = this.layout.decode(this.#bytes)
     this.generation++
     return true
+  }
+
+  /** Whether these bytes are of one field that may be written at any time. */
+  isEarly(offset: number, lengthBytes: number): boolean {
+    return Object.entries(this.layout.fields).some(([key, field]) => {
+      const start = this.layout.offsetOf(key)
+      return field.early === true && offset >= start && offset + lengthBytes <= start + field.lengthBytes
+    })
   }
 
   /** The device was reset: what the driver wrote is forgotten, and the device's own values are back. */

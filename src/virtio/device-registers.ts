@@ -262,7 +262,7 @@ export class DeviceRegisters extends ReadableRegisters {
   // --- configuration and interrupts --------------------------------------------------------------------------------------
 
   writeConfig(offset: number, source: Uint8Array): void {
-    if ((this.#status & FEATURES_OK) === 0) {
+    if ((this.#status & FEATURES_OK) === 0 && this.config.isEarly?.(offset, source.length) !== true) {
       this.#reject('config-before-features-ok', 'INIT-DRV-03', 'configuration written before FEATURES_OK')
       return
     }

@@ -125,6 +125,7 @@ export {
 export type { DeviceState, QueueState } from './device-state.ts'
 export type { DeviceModel, DeviceTransport } from './device-transport.ts'
 export * from './devices/blk/index.ts'
+export * from './devices/console/index.ts'
 export { type EntropyContract, type EntropyOptions, entropyDevice } from './devices/entropy.ts'
 export * from './devices/net/index.ts'
 export {

@@ -35,6 +35,9 @@ export type ProtocolRule =
   | 'net-command-refused'
   | 'net-buffers-useless'
   | 'blk-request-refused'
+  | 'console-message-refused'
+  | 'console-port-absent'
+  | 'console-buffers-useless'
 
 /** A rule that the driver broke outside of the rings: in registers, configuration or a device's own messages. */
 export interface ProtocolViolation {

@@ -47,6 +47,13 @@ export class Slots {
     this.#free.push(address)
   }
 
+  /** The queue was reset: nothing holds a buffer any more. */
+  reset(): void {
+    this.#byHead.fill(-1)
+    this.#free.length = 0
+    for (let slot = this.count - 1; slot >= 0; slot--) this.#free.push(this.base + slot * this.bytes)
+  }
+
   saveState(): SlotsState {
     const { base, count, bytes } = this
     const held = this.#byHead.flatMap((address, head) => (address < 0 ? [] : [[head, address] as const]))

@@ -1,6 +1,7 @@
 /** The mutants of the map: each tested row has at least one. */
 
 import { BLK_MUTANTS } from './blk.ts'
+import { CONSOLE_MUTANTS } from './console.ts'
 import { MMIO_MUTANTS } from './mmio.ts'
 import type { Mutant } from './mutant.ts'
 import { NET_MUTANTS } from './net.ts'
@@ -19,4 +20,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...MMIO_MUTANTS,
   ...NET_MUTANTS,
   ...BLK_MUTANTS,
+  ...CONSOLE_MUTANTS,
 ]

@@ -140,8 +140,8 @@ const REGISTERS = mutantsOf(
   [
     'INIT-DRV-03',
     'configuration is written before FEATURES_OK',
-    "if ((this.#status & FEATURES_OK) === 0) {\n      this.#reject('config-before",
-    "if (this.#resetting) {\n      this.#reject('config-before",
+    'if ((this.#status & FEATURES_OK) === 0 && this.config.isEarly',
+    'if (this.#resetting && this.config.isEarly',
   ],
   [
     'INIT-DRV-04',

@@ -2,7 +2,7 @@
  * A bounded queue of messages: their bytes, one after the other in a ring, and where each of them ends. An end costs five bytes, so
  * that a peer with many short messages cannot make us keep much more than their bytes.
  */
-import { ByteRing } from './byte-ring.ts'
+import { ByteRing } from '../byte-ring.ts'
 import type { VsockMessageEnd } from './state.ts'
 
 const SMALLEST_RING = 16

@@ -3,7 +3,7 @@
  * simulation, the asynchronous half (`send`, `receive`, `for await`) everything else. Bytes beyond the peer's credit wait here.
  */
 import { checkBytes, checkSignal } from '../../../internal/check-option.ts'
-import { ByteRing } from './byte-ring.ts'
+import { ByteRing } from '../byte-ring.ts'
 import type { VsockConnection } from './connection.ts'
 import type { VsockHeader } from './header.ts'
 import { type PayloadSource, type SocketOwner, VsockSocketBase } from './socket-base.ts'

@@ -4,7 +4,7 @@
  *
  *   0 ............ head ████████████ tail ............ capacity    (the used part may wrap)
  */
-import type { PayloadSource } from './socket-base.ts'
+import type { PayloadSource } from './vsock/socket-base.ts'
 
 const SMALLEST_BUFFER = 1024
 
