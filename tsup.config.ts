@@ -61,8 +61,8 @@ export default defineConfig([
   },
   { ...shared, format: 'cjs', entry: library },
   {
-    // The script of the evaluation's report: one file with its charting library, to be put into a page.
-    entry: { 'report-page': 'src/evaluation/report/page/main.ts' },
+    // The script of pages, the evaluation's report among them: one file with its charting library, to be put into a page.
+    entry: { 'report-page': 'src/page/script/main.ts' },
     format: 'iife',
     platform: 'browser',
     target: 'es2022',

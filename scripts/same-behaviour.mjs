@@ -85,7 +85,7 @@ async function side(role, commit) {
     format: 'esm',
     splitting: true,
   })
-  const page = 'src/evaluation/report/page/main.ts'
+  const page = 'src/page/script/main.ts'
   await build({ ...shared, entryPoints: { 'report-page': page }, platform: 'browser', format: 'iife', minify: true })
   const examples = readdirSync(join(folder, EXAMPLES)).filter((file) => file.endsWith('.yaml'))
   return { role, name, folder, examples: examples.sort() }

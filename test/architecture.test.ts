@@ -17,7 +17,7 @@ const USERS_OF: Readonly<Record<string, readonly string[]>> = {
   tinypool: ['cli'],
   'simple-statistics': ['evaluation'],
   koffi: ['native'],
-  '@observablehq/plot': ['evaluation'],
+  '@observablehq/plot': ['page'],
   d3: ['evaluation'],
 }
 
@@ -173,7 +173,7 @@ describe('imports', () => {
           if (!NODE_ONLY.includes(folderOf(source.path)) && !typesOnly)
             wrong.push(`${source.path} imports ${specifier}`)
         } else if (BUNDLED.includes(specifier)) {
-          if (!source.path.startsWith('src/evaluation/report/page/')) wrong.push(`${source.path} imports ${specifier}`)
+          if (!source.path.startsWith('src/page/script/')) wrong.push(`${source.path} imports ${specifier}`)
         } else if (!installed.includes(specifier) && !(typesOnly && specifier in manifest.devDependencies)) {
           wrong.push(`${source.path} imports ${specifier}`)
         }

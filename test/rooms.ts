@@ -46,7 +46,8 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   node: ['internal', 'memory', 'virtqueue', 'virtio'],
   testing: BELOW_PLATFORMS,
   jailhouse: ['internal', ...RESOLVED],
-  evaluation: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'testing'],
+  page: ['internal'],
+  evaluation: [...BELOW_PLATFORMS, 'scenario', 'platform-zcu102', 'testing', 'page'],
   cli: [
     ...BELOW_PLATFORMS,
     'scenario',
@@ -55,6 +56,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'platform-qemu',
     'jailhouse',
     'testing',
+    'page',
     'evaluation',
   ],
   // src/index.ts

@@ -26,7 +26,7 @@ beforeAll(async () => {
   if (chromium === null) return
   root = mkdtempSync(join(tmpdir(), 'report-'))
   const page = join(root, 'page.js')
-  const entry = new URL('../../src/evaluation/report/page/main.ts', import.meta.url).pathname
+  const entry = new URL('../../src/page/script/main.ts', import.meta.url).pathname
   await build({ entryPoints: [entry], bundle: true, minify: true, platform: 'browser', format: 'iife', outfile: page })
   const script = readFileSync(page, 'utf8')
   const seen: string[] = []

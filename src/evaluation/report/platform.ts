@@ -1,6 +1,7 @@
 /** What the results rest on: the board, and where each of its figures comes from. */
+
+import { escaped } from '../../page/index.ts'
 import type { BoardProfile, Fact } from '../../platform-zcu102/index.ts'
-import { escaped } from './html.ts'
 
 export function platformHtml(profile: BoardProfile): string {
   const facts: [name: string, Fact<unknown>][] = [

@@ -1,20 +1,15 @@
 /** The report: data to one HTML page that needs nothing but itself. Pure; docs/evaluation.md tells what is in it. */
+
+import { type Chart, count, escaped, figure, figureHtml, list, pageHtml, paragraphs, table } from '../../page/index.ts'
 import { BOARD_PROFILES, type BoardProfile } from '../../platform-zcu102/index.ts'
 import type { ReportData } from '../report-data.ts'
-import type { Chart } from './chart.ts'
-import { count, figure } from './format.ts'
-import { escaped, list, paragraphs, scriptJson, table } from './html.ts'
 import { platformHtml } from './platform.ts'
-import type { Figure, Section, Verdict } from './section.ts'
+import type { Section, Verdict } from './section.ts'
 import { SECTIONS } from './sections/index.ts'
-import { STYLE } from './style.ts'
 import { RULE } from './telling.ts'
 import { threats } from './threats.ts'
 
-/** Nothing is fetched, whoever opens it. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-
-/** `script`: the built `page/main.ts`. */
+/** `script`: the built script of pages. */
 export function renderReport(data: ReportData, script: string): string {
   const { manifest } = data
   const { platform, campaign, version } = manifest
@@ -38,19 +33,7 @@ ${paragraphs(section.paragraphs)}
   const rows = manifest.experiments.reduce((sum, experiment) => sum + experiment.rows, 0)
   const refuted = manifest.experiments.reduce((sum, experiment) => sum + experiment.refuted, 0)
   const title = `Evaluation of a floating broker for regulated inter-VM communication`
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<link rel="icon" href="data:,">
-<style>${STYLE}</style>
-</head>
-<body>
-<header>
+  const content = `<header>
 <h1>${title}</h1>
 <p class="lead">Dedicated against floating placement, interrupts, zero-copy, and the analyses that bound them, on ${escaped(platform.title)}.</p>
 <ul class="meta"><li>virtio-sdk ${escaped(version)}</li><li>platform ${escaped(platform.name)}</li><li>seed ${campaign.seed}</li><li>${count(campaign.points, 'utilisation')} × ${count(campaign.sets, 'set')}</li><li>${count(rows, 'row')} of data</li></ul>
@@ -83,12 +66,8 @@ ${assumptionsHtml(data)}
 <section id="threats"><h2>Threats to validity</h2>${list(threats(platform))}</section>
 <section id="reproduce"><h2>How to reproduce</h2>${reproduceHtml(data)}</section>
 </main>
-<footer>Charts by Observable Plot (ISC licence, © Observable, Inc.) and D3 (ISC licence, © Mike Bostock), which are part of this page. The page loads nothing.</footer>
-<script type="application/json" id="charts">${scriptJson(charts)}</script>
-<script>${script.replaceAll('</script', '<\\/script')}</script>
-</body>
-</html>
-`
+<footer>Charts by Observable Plot (ISC licence, © Observable, Inc.) and D3 (ISC licence, © Mike Bostock), which are part of this page. The page loads nothing.</footer>`
+  return pageHtml({ title, content, charts, script })
 }
 
 function originHtml({ manifest: { platform } }: ReportData): string {
@@ -98,21 +77,6 @@ function originHtml({ manifest: { platform } }: ReportData): string {
       ? 'Figures are <strong>bounded</strong> by an analysis or <strong>simulated</strong>; of the costs that they rest on, some were <strong>measured</strong> on a board and are marked so below.'
       : 'Figures are <strong>bounded</strong> by an analysis or <strong>simulated</strong>. <strong>Nothing here was measured on a board</strong>; the costs that they rest on, and where each comes from, are listed below.'
   }</p>`
-}
-
-function figureHtml(
-  { id, finding, provenance, caption, file, chart, table: data, half }: Figure,
-  number: number,
-): string {
-  const label = `${finding}. ${chart.y.label} over ${chart.x.label}; the figures are in the table below.`
-  return `
-<figure id="${id}"${half ? ' class="half"' : ''}>
-<h3><b>Figure ${number}</b>${escaped(finding)}</h3>
-${chart.series.length > 1 ? `<ul class="legend" data-chart="${id}"></ul>` : ''}
-<div class="chart" data-chart="${id}" role="img" aria-label="${escaped(label)}"></div>
-<figcaption><span class="origin">${escaped(provenance)}</span> ${escaped(caption)} Data: <code>${escaped(file)}</code></figcaption>
-<details class="figure-data"><summary>Data table</summary><div class="scroll">${table(data)}</div></details>
-</figure>`
 }
 
 function keysHtml(sections: readonly Section[]): string {

@@ -2,34 +2,11 @@
  * What a section of the report is made of. Texts are plain text; the page escapes them. A finding, a tile or a verdict says what the
  * rows say and nothing else: words as well as figures are chosen by them, and test/evaluation/claims computes each once more.
  */
+
+import { count, type Figure, figure, type Provenance, type Table } from '../../page/index.ts'
 import type { Row } from '../experiment.ts'
 import type { ManifestExperiment } from '../manifest.ts'
 import type { ReportData } from '../report-data.ts'
-import type { Chart } from './chart.ts'
-import { count, figure } from './format.ts'
-
-/** Where figures come from: nothing may be shown without. */
-export type Provenance = 'bounded' | 'simulated' | 'bounded over simulated' | 'computed'
-
-export interface Table {
-  readonly head: readonly string[]
-  readonly rows: readonly (readonly (string | number | null)[])[]
-}
-
-export interface Figure {
-  readonly id: string
-  /** A sentence that states what is to be seen. */
-  readonly finding: string
-  readonly provenance: Provenance
-  /** What is plotted, its parameters, and how many samples there are. */
-  readonly caption: string
-  /** Where the data lies, relative to the report. */
-  readonly file: string
-  readonly chart: Chart
-  readonly table: Table
-  /** Takes half of the width where there is room. */
-  readonly half?: boolean
-}
 
 /** Either one figure or a small table of them. */
 export interface KeyFigure {
@@ -47,6 +24,8 @@ export interface Verdict {
   readonly holds: boolean | null
   readonly evidence: string
 }
+
+export type { Figure, Provenance, Table }
 
 export interface Section {
   readonly id: string

@@ -2,9 +2,10 @@
  * What may be said of figures that chance had a part in. One rule for the whole report: `RULE`, which the report prints. Whoever
  * writes a sentence asks here whether the data bear it out.
  */
+
+import { fixed, signed } from '../../page/index.ts'
 import type { Row } from '../experiment.ts'
 import { difference, type Estimate, type Interval, wilsonInterval } from '../statistics.ts'
-import { fixed, signed } from './format.ts'
 import { number } from './section.ts'
 
 /** A difference of weighted schedulability below this is none. */

@@ -1,6 +1,6 @@
 /** Rows as experiments give them, sentences as the report says them, and how both are looked at. */
 import type { ReportData, Row } from 'virtio-sdk/evaluation'
-import type { Chart } from '../../../src/evaluation/report/chart.ts'
+import type { Chart } from '../../../src/page/chart.ts'
 
 /** Rows as the experiments gave them, before any summary. */
 export type Raw = Readonly<Record<string, readonly Row[]>>

@@ -1,7 +1,7 @@
 /** Moving pages against copying them, and a throttled receiver. */
 import type { Row } from 'virtio-sdk/evaluation'
 import { expect } from 'vitest'
-import type { Chart } from '../../../src/evaluation/report/chart.ts'
+import type { Chart } from '../../../src/page/chart.ts'
 import { bytesOf, isCount, isDuration, isFigure, isPercent, reads } from './reading.ts'
 import { all, num, type Oracle, type Raw, top, values } from './rows.ts'
 

@@ -1,9 +1,9 @@
 /** Acceptance curves, and one number for each. */
+
+import { count, fixed, percent, seriesOf, signed } from '../../../page/index.ts'
 import type { Row } from '../../experiment.ts'
 import type { ReportData } from '../../report-data.ts'
 import type { Estimate } from '../../statistics.ts'
-import { count, fixed, percent, signed } from '../format.ts'
-import { seriesOf } from '../palette.ts'
 import {
   countsOf,
   type Data,

@@ -1,7 +1,7 @@
 /** From which size on pages are better exchanged or lent than copied. */
+
+import { bytes, count, duration, figure, seriesOf } from '../../../page/index.ts'
 import type { ReportData } from '../../report-data.ts'
-import { bytes, count, duration, figure } from '../format.ts'
-import { seriesOf } from '../palette.ts'
 import { countsOf, dataOf, distinct, extremes, type Figure, number, type Section, where } from '../section.ts'
 
 const PAGES = { label: 'pages of 4 KiB', scale: 'log2', ticks: [1, 4, 16, 64, 256] } as const

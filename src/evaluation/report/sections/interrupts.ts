@@ -1,7 +1,7 @@
 /** IPIs, interrupts and exits of one message, and per MiB. */
+
+import { bytes, count, figure as digits, seriesOf } from '../../../page/index.ts'
 import type { ReportData } from '../../report-data.ts'
-import { bytes, count, figure as digits } from '../format.ts'
-import { seriesOf } from '../palette.ts'
 import { type Data, dataOf, distinct, type Figure, number, type Section, where } from '../section.ts'
 
 const KINDS: readonly (readonly [label: string, each: string, perMiB: string])[] = [

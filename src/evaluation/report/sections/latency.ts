@@ -1,8 +1,8 @@
 /** Latency distributions, latency and throughput against size, and what was observed against the bounds. */
+
+import { bytes, count, duration, figure, fixed, percent, seriesOf } from '../../../page/index.ts'
 import type { Row } from '../../experiment.ts'
 import type { ReportData } from '../../report-data.ts'
-import { bytes, count, duration, figure, fixed, percent } from '../format.ts'
-import { seriesOf } from '../palette.ts'
 import {
   countsOf,
   type Data,

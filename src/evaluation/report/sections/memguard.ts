@@ -1,8 +1,8 @@
 /** Four ways for the broker to live with a throttled core. */
+
+import { bytes, count, duration, percent, seriesOf } from '../../../page/index.ts'
 import type { Row } from '../../experiment.ts'
 import type { ReportData } from '../../report-data.ts'
-import { bytes, count, duration, percent } from '../format.ts'
-import { seriesOf } from '../palette.ts'
 import { countsOf, dataOf, distinct, extremes, type Figure, number, type Section, where } from '../section.ts'
 
 const LABELS: Readonly<Record<string, string>> = {

@@ -1,9 +1,9 @@
 /** How far bounds are above what was found to happen. */
+
+import { count, figure, fixed, seriesOf } from '../../../page/index.ts'
 import type { Row } from '../../experiment.ts'
 import type { ReportData } from '../../report-data.ts'
 import { difference } from '../../statistics.ts'
-import { count, figure, fixed } from '../format.ts'
-import { seriesOf } from '../palette.ts'
 import {
   type Data,
   dataOf,

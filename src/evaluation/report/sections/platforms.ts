@@ -1,9 +1,9 @@
 /** The same load on every board, and what the results hang on. */
+
+import { bytes, count, duration, fixed, percent, seriesOf } from '../../../page/index.ts'
 import type { Row } from '../../experiment.ts'
 import type { ReportData } from '../../report-data.ts'
 import { difference, type Estimate } from '../../statistics.ts'
-import { bytes, count, duration, fixed, percent } from '../format.ts'
-import { seriesOf } from '../palette.ts'
 import { countsOf, dataOf, distinct, extremes, type Figure, number, type Section, where } from '../section.ts'
 import { estimate, namesOf, TOO_FEW, tally, told } from '../telling.ts'
 

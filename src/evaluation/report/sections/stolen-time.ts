@@ -1,8 +1,8 @@
 /** What the broker takes from the VMs' cores, what the freed core is worth, and from which rate on it no longer is. */
+
+import { bytes, count, duration, figure, fixed, percent, seriesOf } from '../../../page/index.ts'
 import type { Row } from '../../experiment.ts'
 import type { ReportData } from '../../report-data.ts'
-import { bytes, count, duration, figure, fixed, percent } from '../format.ts'
-import { seriesOf } from '../palette.ts'
 import {
   countsOf,
   type Data,

@@ -1,6 +1,11 @@
 /** Text to HTML. Everything that comes from data goes through `escaped`. */
 import { figure } from './format.ts'
-import type { Table } from './section.ts'
+
+/** Rows of figures and texts below a head; a figure is rounded, null is a dash. */
+export interface Table {
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly (string | number | null)[])[]
+}
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
 
