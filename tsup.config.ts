@@ -27,6 +27,7 @@ const ON_CORE = [
   'platform',
   'zero-copy',
   'broker',
+  'v86',
   'platform-zcu102',
 ]
 const ON_CORE_TOO = ['evaluation', 'testing', 'testing/core', 'node']

@@ -18,11 +18,12 @@ const USERS_OF: Readonly<Record<string, readonly string[]>> = {
   'simple-statistics': ['evaluation'],
   koffi: ['native'],
   '@observablehq/plot': ['page'],
+  v86: ['linux'],
   d3: ['evaluation'],
 }
 
 /** Rooms that run in Node only, and may use what it has: processes, files, time. */
-const NODE_ONLY = ['cli', 'native', 'platform-qemu', 'node']
+const NODE_ONLY = ['cli', 'native', 'platform-qemu', 'node', 'linux']
 
 /** Built into the page of the report, so that users need not install it. */
 const BUNDLED = ['@observablehq/plot']

@@ -25,6 +25,7 @@ import { EventKernel, TraceRecorder } from 'virtio-sdk/sim'
 import * as testing from 'virtio-sdk/testing'
 import { HostileGuest } from 'virtio-sdk/testing/hostile-guest'
 import { MmioTransport, MmioWindow, PciFunction, PciTransport, SharedMemoryTransport } from 'virtio-sdk/transport'
+import { attachToV86 } from 'virtio-sdk/v86'
 import * as virtio from 'virtio-sdk/virtio'
 import {
   layoutRing,
@@ -40,6 +41,7 @@ import { TransferPolicy, ZeroCopy } from 'virtio-sdk/zero-copy'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { VirtioError } from '../src/internal/error.ts'
 import { type ExportedOption, exportedOptions } from './exported-options.ts'
+import { StandIn } from './v86/stand-in.ts'
 import { adder } from './virtio/adder.ts'
 import { DEVICE_WALKS, type Walk } from './virtio/device-walks.ts'
 
@@ -171,7 +173,11 @@ const WALKS: Readonly<Record<string, Walk>> = {
   },
   PciFunction: {
     call: (option) =>
-      new PciFunction(virtio.entropyDevice({ source: () => 0 }).create(), { memory, interruptLine() {}, ...option }),
+      new PciFunction(virtio.entropyDevice({ source: () => 0 }).create(), {
+        memory,
+        interruptLine() {},
+        ...option,
+      }),
   },
   PciTransport: { call: (option) => PciTransport.probe(nobody, { memory, ...option } as never) },
   startDriver: {
@@ -198,6 +204,9 @@ const WALKS: Readonly<Record<string, Walk>> = {
   u64: { call: (option) => virtio.u64('field', option), right: { initial: [0, 2 ** 32] } },
   le64: { call: (option) => virtio.le64('field', option), right: { initial: [64n] } },
   mac: { call: (option) => virtio.mac('field', option) },
+  attachToV86: {
+    call: (option) => attachToV86(new StandIn(), virtio.entropyDevice({ source: () => 1 }).create(), option),
+  },
   bytes: { call: (option) => virtio.bytes('field', 4, option) },
   VsockDevice: { call: (option) => new virtio.VsockDevice({ guestCid: 3, ...option }), ...vsock },
   VsockDriver: { call: (option) => new virtio.VsockDriver(vsockTransport(), option), ...vsock },

@@ -36,6 +36,8 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The prediction: only to hand it out, as `virtio-sdk/platform-zcu102` always has.
   'platform-zcu102': [...BELOW_PLATFORMS, ...RESOLVED, 'machine', 'prediction'],
   native: ['internal'],
+  v86: ['internal', 'memory', 'virtqueue', 'virtio', 'transport'],
+  linux: ['internal', 'memory', 'virtqueue', 'virtio', 'transport', 'v86'],
   'platform-qemu': [
     ...BELOW_PLATFORMS.filter((folder) => folder !== 'analysis'),
     ...RESOLVED,
