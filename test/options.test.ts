@@ -25,7 +25,6 @@ import { EventKernel, TraceRecorder } from 'virtio-sdk/sim'
 import * as testing from 'virtio-sdk/testing'
 import { HostileGuest } from 'virtio-sdk/testing/hostile-guest'
 import { MmioTransport, MmioWindow, PciFunction, PciTransport, SharedMemoryTransport } from 'virtio-sdk/transport'
-import { attachToV86 } from 'virtio-sdk/v86'
 import * as virtio from 'virtio-sdk/virtio'
 import {
   layoutRing,
@@ -41,7 +40,7 @@ import { TransferPolicy, ZeroCopy } from 'virtio-sdk/zero-copy'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { VirtioError } from '../src/internal/error.ts'
 import { type ExportedOption, exportedOptions } from './exported-options.ts'
-import { StandIn } from './v86/stand-in.ts'
+import * as v86 from './v86/walk.ts'
 import { adder } from './virtio/adder.ts'
 import { DEVICE_WALKS, type Walk } from './virtio/device-walks.ts'
 
@@ -204,9 +203,7 @@ const WALKS: Readonly<Record<string, Walk>> = {
   u64: { call: (option) => virtio.u64('field', option), right: { initial: [0, 2 ** 32] } },
   le64: { call: (option) => virtio.le64('field', option), right: { initial: [64n] } },
   mac: { call: (option) => virtio.mac('field', option) },
-  attachToV86: {
-    call: (option) => attachToV86(new StandIn(), virtio.entropyDevice({ source: () => 1 }).create(), option),
-  },
+  attachToV86: v86.walk,
   bytes: { call: (option) => virtio.bytes('field', 4, option) },
   VsockDevice: { call: (option) => new virtio.VsockDevice({ guestCid: 3, ...option }), ...vsock },
   VsockDriver: { call: (option) => new virtio.VsockDriver(vsockTransport(), option), ...vsock },

@@ -62,9 +62,9 @@ export function attachToV86<C extends DeviceContract>(
 ): V86Attachment<C> {
   const cpu = cpuOf(emulator)
   checkObject('options', options)
-  const { onAccess, workLeft } = options
+  const { onAccess, slot: wanted, workLeft } = options
   const { pci } = cpu.devices
-  const slot = options.slot ?? firstFree(pci.device_spaces)
+  const slot = wanted === undefined ? firstFree(pci.device_spaces) : wanted
   checkInteger('slot', slot, 2, SLOTS - 1)
   if (pci.device_spaces[slot << 3] !== undefined) refuseOption('slot', slot, 'one that is free')
   if (onAccess !== undefined) checkFunction('onAccess', onAccess)
