@@ -4,7 +4,15 @@
  */
 import { describe, expect, it } from 'vitest'
 import { attackDevice, behindSharedMemory, type DeviceBehindTransport } from '../../../src/testing/index.ts'
-import { defineDevice, entropyDevice, VsockDevice } from '../../../src/virtio/index.ts'
+import {
+  BlkDevice,
+  ConsoleDevice,
+  defineDevice,
+  entropyDevice,
+  MemoryDisk,
+  NetDevice,
+  VsockDevice,
+} from '../../../src/virtio/index.ts'
 import { adder } from '../../virtio/adder.ts'
 import { TINY_FAULTS, tinyDevice } from './tiny-device.ts'
 
@@ -17,6 +25,10 @@ const OWN: readonly DeviceBehindTransport[] = [
   behindSharedMemory('entropy', () => entropyDevice({ source: (target) => target.fill(7).length }).create(), 1),
   // Receive buffers and event buffers wait for something to say.
   behindSharedMemory('vsock', () => vsockDevice(), 3, [1]),
+  // Without their features there are no control queues.
+  behindSharedMemory('blk', () => new BlkDevice({ backend: new MemoryDisk(65_536), queueSize: 16 }), 1),
+  behindSharedMemory('console', () => new ConsoleDevice({ ports: [{}, {}], queueSize: 16 }), 6, [1]),
+  behindSharedMemory('net', () => new NetDevice({ mac: '02:00:00:00:00:01', queueSize: 16 }), 3, [1]),
 ]
 
 function vsockDevice() {

@@ -10,6 +10,7 @@ import {
 } from '../../../src/testing/index.ts'
 import { DRIVERS_THAT_TRUST } from '../broken-targets.ts'
 import { ownDriver } from '../own-queue-targets.ts'
+import { DEVICE_DRIVERS } from './device-drivers.ts'
 import { behindPort, ownDriverBehindPort } from './port-drivers.ts'
 
 const CASES = Number(process.env.ATTACK_CASES ?? 200)
@@ -46,6 +47,17 @@ const spoiled = (
       ...spoil(queue, memory, ring),
     }
   },
+})
+
+describe('the drivers of devices', () => {
+  it.each(DEVICE_DRIVERS)('$name', (target) => {
+    const report = attackDriver(target, { seed: SEED, cases: CASES })
+    expect(report.cases).toBe(CASES)
+    if (process.env.ATTACK_CASES) console.log(target.name, report)
+    expect(Math.min(report.up, report.refused, report.lies, report.requests, report.finished)).toBeGreaterThan(
+      CASES / 20,
+    )
+  })
 })
 
 describe('finds a driver that', () => {

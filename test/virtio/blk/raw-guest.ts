@@ -122,11 +122,12 @@ export class RawGuest {
       buffers.addWritable(at, size)
       at += size
     }
-    this.driver.queues[queue]!.post(buffers, (used) => {
+    const isSent = this.driver.queues[queue]!.post(buffers, (used) => {
       const bytes = new Uint8Array(total)
       memory.read(base, bytes)
       Object.assign(answer, { status: bytes.at(-1), bytes: bytes.subarray(0, -1), used })
     })
+    if (!isSent) throw new Error('the ring of the test is full')
     this.driver.poll()
     return answer
   }

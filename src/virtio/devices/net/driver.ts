@@ -44,6 +44,7 @@ import { checkFrame, type NetRequest } from './port.ts'
 import { flowHash } from './steering.ts'
 
 const DEFAULT_QUEUE_SIZE = 64
+const LEAST_MTU = 68
 
 /** What a net driver tells, beside the events of its `driver`. */
 export type NetDriverEvents = {
@@ -92,7 +93,7 @@ export class NetDriver {
   readonly #used = new UsedBuffer()
 
   /**
-   * Throws as `startDriver` does, and `VirtioError` INVALID_OPTION, or NET_NO_MAC when neither the device nor `options` have an address
+   * Throws as `startDriver` does, and `VirtioError` INVALID_OPTION, CONFIG_VALUE for an MTU that no device may have, or NET_NO_MAC when neither the device nor `options` have an address
    * for this station.
    */
   constructor(transport: DriverTransport<NetContract>, options: NetDriverOptions = {}) {
@@ -110,7 +111,7 @@ export class NetDriver {
       this.#host = hostOffloads(features)
       this.#mac = stationOf(options, features, config.mac)
       this.#linkUp = (this.#readStatus() & VIRTIO_NET_S_LINK_UP) !== 0
-      const mtu = features.mtu ? config.mtu : 0
+      const mtu = features.mtu ? checkedMtu(config.mtu) : 0
       this.#mtuBytes = mtu
       this.maxFrameBytes = options.maxFrameBytes ?? longestFrame(features, mtu)
       this.#rxBufferBytes = rxBufferBytes(options, features, mtu, this.driver.queues[0]!.ring.size)
@@ -360,6 +361,12 @@ function start(transport: DriverTransport<NetContract>, options: NetDriverOption
     },
     ...(commonFeatures !== undefined && { commonFeatures }),
   })
+}
+
+/** NET-CFG-DEV-02 */
+function checkedMtu(mtu: number): number {
+  if (mtu >= LEAST_MTU) return mtu
+  throw new VirtioError('CONFIG_VALUE', `mtu is ${mtu}; a device with MTU has ${LEAST_MTU} or more`)
 }
 
 function powerOfTwo(size: number): number {
