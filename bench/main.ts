@@ -7,13 +7,14 @@ import { spawnSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { suite as analysis } from './analysis.ts'
+import { suite as devices } from './devices.ts'
 import { suite as eventKernel } from './event-kernel.ts'
 import { suite as simulatedMachine } from './machine.ts'
 import { suite as prediction } from './prediction.ts'
 import { suite as splitQueue } from './split-queue.ts'
 import type { BenchRatio, BenchResult } from './suite.ts'
 
-const SUITES = [splitQueue, eventKernel, analysis, simulatedMachine, prediction]
+const SUITES = [splitQueue, devices, eventKernel, analysis, simulatedMachine, prediction]
 
 const { values: options } = parseArgs({
   options: {
