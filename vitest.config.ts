@@ -24,6 +24,16 @@ export default defineConfig({
           testTimeout: 30_000,
         },
       },
+      // Devices, drivers and transports once more, with packed rings where a test does not choose.
+      {
+        extends: true,
+        test: {
+          name: 'packed',
+          include: ['test/virtio/**/*.test.ts', 'test/transport/**/*.test.ts'],
+          setupFiles: ['test/packed-rings.ts'],
+          testTimeout: 30_000,
+        },
+      },
       // On QEMU's model of the ZCU102: needs QEMU and a cross compiler.
       { extends: true, test: { name: 'board', include: ['test/board/*.test.ts'], testTimeout: 120_000 } },
       // What users install: needs a build, packs it, and uses it from a scratch project.

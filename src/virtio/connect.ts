@@ -39,7 +39,6 @@ import {
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_ORDER_PLATFORM,
-  VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
 } from './constants.ts'
 import {
@@ -54,19 +53,11 @@ import { featureNames } from './device-features.ts'
 import { type Driver, type DriverBlock, DriverCore, needsReset, type QueuePlace, replaceDriver } from './driver.ts'
 import { DriverConfig } from './driver-config.ts'
 import { DriverError } from './driver-error.ts'
+import { DRIVER_COMMON_FEATURES, USUAL_DRIVER_FEATURES } from './driver-features.ts'
 import { DriverQueue } from './driver-queue.ts'
 import type { DriverTransport } from './driver-transport.ts'
 import { checkFeatureSet, closedSubset, FeatureSet } from './features.ts'
-
-/** All that a driver here can do, whatever its device is: `commonFeatures` is a choice among these. */
-export const DRIVER_COMMON_FEATURES = FeatureSet.of(
-  VIRTIO_F_INDIRECT_DESC,
-  VIRTIO_F_EVENT_IDX,
-  VIRTIO_F_VERSION_1,
-  VIRTIO_F_ACCESS_PLATFORM,
-  VIRTIO_F_ORDER_PLATFORM,
-  VIRTIO_F_RING_RESET,
-)
+import { formatOf } from './ring-format.ts'
 
 /** Status reads, or event-loop turns, that a reset may take. */
 const RESET_POLLS = 1000
@@ -93,12 +84,12 @@ export interface DriverOptions<C extends DeviceContract, W extends FeatureName<C
   readonly require?: readonly R[]
   /**
    * Common features to use when offered, among DRIVER_COMMON_FEATURES. Default: EVENT_IDX, RING_RESET, and INDIRECT_DESC with an
-   * `indirectLength`. VERSION_1, ACCESS_PLATFORM and ORDER_PLATFORM are used whenever they are offered: with ACCESS_PLATFORM addresses
+   * `indirectLength`; with RING_PACKED the rings are packed where the device offers that. VERSION_1, ACCESS_PLATFORM and ORDER_PLATFORM are used whenever they are offered: with ACCESS_PLATFORM addresses
    * are the platform's (what `DriverTransport.allocate` gives, behind an IOMMU bus addresses); ORDER_PLATFORM needs no more than the
    * ordered accesses that rings in shared memory have anyway.
    */
   readonly commonFeatures?: FeatureSet
-  /** Entries per queue: at most what the device has, rounded down to a power of two. Default: as in the contract. */
+  /** Entries per queue: at most what the device has, rounded down to a power of two where rings are split. Default: as in the contract. */
   readonly queueSizes?: Partial<Readonly<Record<QueueName<C>, number>>>
   /** Entries of each indirect table, 0 to 32768; 0, the default: no tables. */
   readonly indirectLength?: number
@@ -240,7 +231,7 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
   #choose(offered: FeatureSet): FeatureSet {
     const { indirectLength = 0 } = this.#options
     const bits = (names: readonly string[] = []) => FeatureSet.of(...names.map((name) => this.#bitOf(name)))
-    const usual = FeatureSet.of(VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_RESET)
+    const usual = USUAL_DRIVER_FEATURES
     const common = this.#options.commonFeatures ?? (indirectLength > 0 ? usual.with(VIRTIO_F_INDIRECT_DESC) : usual)
     // RFB-DRV-01, -02: VERSION_1 is taken, and a device without it is refused: there is no legacy interface here.
     const required = bits(this.#options.require).with(VIRTIO_F_VERSION_1)
@@ -300,11 +291,12 @@ class DriverStart<C extends DeviceContract, W extends FeatureName<C>, R extends 
     const max = this.#transport.queueSizeMax(index)
     if (max === 0) throw new VirtioError('QUEUE_ABSENT', `the device has no queue ${index} (${name})`)
     const wanted = this.#options.queueSizes?.[name as QueueName<C>] ?? contractSize
-    const size = ringSizeAtMost('split', Math.min(wanted, max))
+    const format = formatOf(accepted)
+    const size = ringSizeAtMost(format, Math.min(wanted, max))
     const indirect = accepted.has(VIRTIO_F_INDIRECT_DESC)
     const indirectLength = indirect ? Math.min(this.#options.indirectLength ?? 0, size) : 0
-    const ringAddress = this.#allocate(ringBytes('split', size))
-    const { descriptorArea, driverArea, deviceArea } = layoutRing('split', size, ringAddress)
+    const ringAddress = this.#allocate(ringBytes(format, size))
+    const { descriptorArea, driverArea, deviceArea } = layoutRing(format, size, ringAddress)
     const addresses = { size, descriptorArea, driverArea, deviceArea }
     const indirectArea = indirectLength > 0 ? this.#allocate(indirectTablesBytes(size, indirectLength)) : 0
     const { usedLength = 'reject' } = this.#options
@@ -351,7 +343,7 @@ export function driverRing(
     ...(indirectLength > 0 && { indirectArea, indirectLength }),
     onViolation,
   }
-  return openDriverRing('split', transport.memory, config, state)
+  return openDriverRing(formatOf(accepted), transport.memory, config, state)
 }
 
 /** Before anything is touched: the options that every driver has, and what it and its device have in common. */

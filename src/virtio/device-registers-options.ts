@@ -11,17 +11,26 @@ import {
 import type { ChainLimits, Violation, ViolationPolicy } from '../virtqueue/index.ts'
 import { checkChainLimits, VIOLATION_POLICIES } from '../virtqueue/ring-config.ts'
 import type { ConfigRegisters } from './config-space.ts'
-import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_RING_RESET, VIRTIO_F_VERSION_1 } from './constants.ts'
+import {
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_RING_RESET,
+  VIRTIO_F_VERSION_1,
+} from './constants.ts'
 import { checkDependencies, checkFeatureSet, type FeatureDependency, FeatureSet } from './features.ts'
 import type { ProtocolViolation } from './protocol-violation.ts'
 
-/** What this implementation can honour whatever the device is (FEAT-DEV-04): nothing else may be offered as a common feature. */
-export const SUPPORTED_COMMON_FEATURES = FeatureSet.of(
+/** What a device offers unless its options say something else. */
+export const USUAL_COMMON_FEATURES = FeatureSet.of(
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_VERSION_1,
   VIRTIO_F_RING_RESET,
 )
+
+/** What this implementation can honour whatever the device is (FEAT-DEV-04): nothing else may be offered as a common feature. */
+export const SUPPORTED_COMMON_FEATURES = USUAL_COMMON_FEATURES.with(VIRTIO_F_RING_PACKED)
 
 /** Options of `DeviceRegisters`. */
 export interface DeviceRegistersOptions {
@@ -29,8 +38,9 @@ export interface DeviceRegistersOptions {
   /** Device-type features to offer. */
   readonly features?: FeatureSet
   /**
-   * Common features to offer, VERSION_1 among them; default, and most: SUPPORTED_COMMON_FEATURES. ACCESS_PLATFORM is not the device's
-   * to offer: a transport that limits the device's access to memory does it.
+   * Common features to offer, VERSION_1 among them. Default: USUAL_COMMON_FEATURES; most: SUPPORTED_COMMON_FEATURES, which has RING_PACKED
+   * too, for packed rings with drivers that accept them. ACCESS_PLATFORM is not the device's to offer: a transport that limits the
+   * device's access to memory does it.
    */
   readonly commonFeatures?: FeatureSet
   /** Rules beyond those of the specification for this device type. */

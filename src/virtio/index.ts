@@ -17,7 +17,6 @@ export { type ConfigRegisters, ConfigSpace } from './config-space.ts'
 export {
   type ConnectOptions,
   connect,
-  DRIVER_COMMON_FEATURES,
   type DriverOptions,
   type FeatureFlags,
   type NegotiatedDevice,
@@ -121,6 +120,7 @@ export {
   type DeviceEvents,
   type DeviceRegistersOptions,
   SUPPORTED_COMMON_FEATURES,
+  USUAL_COMMON_FEATURES,
 } from './device-registers-options.ts'
 export type { DeviceState, QueueState } from './device-state.ts'
 export type { DeviceModel, DeviceTransport } from './device-transport.ts'
@@ -187,6 +187,7 @@ export type {
 } from './devices/vsock/state.ts'
 export { type Driver, DriverCore, type DriverEvents } from './driver.ts'
 export { DriverError, type DriverErrorCode } from './driver-error.ts'
+export { DRIVER_COMMON_FEATURES, USUAL_DRIVER_FEATURES } from './driver-features.ts'
 export type { DriverQueue } from './driver-queue.ts'
 export type { DriverQueueState, DriverState } from './driver-state.ts'
 export type { DriverTransport, QueueAddresses } from './driver-transport.ts'

@@ -17,6 +17,7 @@ import { type QueueState, requireState } from './device-state.ts'
 import type { DeviceTransport } from './device-transport.ts'
 import type { FeatureSet } from './features.ts'
 import { type ProtocolViolation, protocolViolation } from './protocol-violation.ts'
+import { formatOf } from './ring-format.ts'
 
 export class QueueRegisters {
   readonly index: number
@@ -49,7 +50,7 @@ export class QueueRegisters {
       if (this.size > this.sizeMax) {
         throw new VirtioError('QUEUE_SETUP', `size ${this.size} is over ${this.sizeMax} (MMIO-REG-DRV-14)`)
       }
-      this.ring = openDeviceRing('split', memory, {
+      this.ring = openDeviceRing(formatOf(features), memory, {
         ...this.#limits,
         size: this.size,
         descriptorArea: this.#address(0),

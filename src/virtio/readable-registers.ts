@@ -8,7 +8,7 @@ import { featureDependencies } from './device-features.ts'
 import {
   checkRegistersOptions,
   type DeviceRegistersOptions,
-  SUPPORTED_COMMON_FEATURES,
+  USUAL_COMMON_FEATURES,
 } from './device-registers-options.ts'
 import { type FeatureDependency, FeatureSet } from './features.ts'
 import { checkAccepted, checkOffer } from './negotiation.ts'
@@ -30,7 +30,7 @@ export class ReadableRegisters {
     this.deviceId = options.deviceId
     this.config = options.config ?? new ConfigSpace({})
     this.#dependencies = [...featureDependencies(options.deviceId), ...(options.dependencies ?? [])]
-    const common = options.commonFeatures ?? SUPPORTED_COMMON_FEATURES
+    const common = options.commonFeatures ?? USUAL_COMMON_FEATURES
     const own = options.features ?? FeatureSet.empty
     checkOffer(common, own, this.#dependencies, this.deviceId)
     this.#offered = own.union(common)

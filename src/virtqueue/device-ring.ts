@@ -57,10 +57,10 @@ export interface DeviceRing {
   /** Asks for silence, as far as the driver honours it. The device must poll. */
   disableNotifications(): void
   /**
-   * Chains waiting, by a fresh look: the exact number where the format says it, else 1 for any. What cannot be breaks the ring and counts
-   * as none.
+   * Chains waiting, by a fresh look; where the format does not say how many (packed), they are walked, as far as `most`, default all.
+   * What cannot be breaks the ring and counts as none.
    */
-  availableCount(): number
+  availableCount(most?: number): number
   /**
    * Whether the driver claims that `count` chains wait; where the format does not say how many, that any does. Changes nothing and judges
    * nothing, so any agent may ask: what it hears may be old, and is for deciding whether to look.

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { GuestMemory, SharedMemoryTransport, startDriver, u32le } from '../../src/index.ts'
 import { type DriverState, restoreDriver } from '../../src/virtio/index.ts'
 import { BufferList } from '../../src/virtqueue/index.ts'
+import { ON_SPLIT_RINGS } from '../on-split-rings.ts'
 import { type AdderContract, adder } from './adder.ts'
 
 const INVALID = expect.objectContaining({ code: 'INVALID_STATE' })
@@ -80,7 +81,7 @@ describe('restoreDriver', () => {
     expect(state.queues[0]?.posted).toHaveLength(1)
   })
 
-  it('refuses what is not a state of such a driver, and says why', () => {
+  it('refuses what is not a state of such a driver, and says why', ON_SPLIT_RINGS, () => {
     const from = saved()
     const { state } = from
     const queue = state.queues[0]!

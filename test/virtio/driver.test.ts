@@ -3,6 +3,7 @@ import { SharedMemoryTransport } from 'virtio-sdk/transport'
 import { defineDevice, FeatureSet, startDriver, VIRTIO_F_VERSION_1 } from 'virtio-sdk/virtio'
 import { BufferList, DescriptorChain } from 'virtio-sdk/virtqueue'
 import { describe, expect, it } from 'vitest'
+import { ON_SPLIT_RINGS } from '../on-split-rings.ts'
 import { type AdderContract, adder, SpyTransport } from './adder.ts'
 
 /** A transport whose device runs only when the test says so. */
@@ -133,28 +134,32 @@ describe('post', () => {
 })
 
 describe('a device that misbehaves', () => {
-  it('museum 42: a violation rejects what is pending, sets FAILED, and is told with its clause', async () => {
-    const { driver, transport } = held()
-    const call = driver.requests.call(request, { reply: 4 })
-    const rules: string[] = []
-    driver.events.on('violation', ({ rule, clause }) => rules.push(`${rule} ${clause}`))
-    // The device claims a completion of a chain that nobody gave it.
-    const { registers } = transport
-    registers.queueSelect = 0
-    const used = registers.readQueueAddress(2, 0)
-    transport.memory.writeU32(used + 4, 3000)
-    transport.memory.writeU16(used + 2, 1)
-    registers.notifyUsed(0)
-    await expect(call).rejects.toThrow(
-      expect.objectContaining({ code: 'DEVICE_VIOLATION', violation: expect.objectContaining({ head: 3000 }) }),
-    )
-    expect(rules).toEqual(['used-id-out-of-range IMP-VQS-03'])
-    expect(transport.readStatus() & 128).toBe(128)
-    await expect(driver.requests.call(request, { reply: 4 })).rejects.toThrow(
-      expect.objectContaining({ code: 'DEVICE_VIOLATION' }),
-    )
-    expect(() => driver.requests.post(new BufferList().addReadable(used, 4), () => {})).toThrow(driver.error!)
-  })
+  it(
+    'museum 42: a violation rejects what is pending, sets FAILED, and is told with its clause',
+    ON_SPLIT_RINGS,
+    async () => {
+      const { driver, transport } = held()
+      const call = driver.requests.call(request, { reply: 4 })
+      const rules: string[] = []
+      driver.events.on('violation', ({ rule, clause }) => rules.push(`${rule} ${clause}`))
+      // The device claims a completion of a chain that nobody gave it.
+      const { registers } = transport
+      registers.queueSelect = 0
+      const used = registers.readQueueAddress(2, 0)
+      transport.memory.writeU32(used + 4, 3000)
+      transport.memory.writeU16(used + 2, 1)
+      registers.notifyUsed(0)
+      await expect(call).rejects.toThrow(
+        expect.objectContaining({ code: 'DEVICE_VIOLATION', violation: expect.objectContaining({ head: 3000 }) }),
+      )
+      expect(rules).toEqual(['used-id-out-of-range IMP-VQS-03'])
+      expect(transport.readStatus() & 128).toBe(128)
+      await expect(driver.requests.call(request, { reply: 4 })).rejects.toThrow(
+        expect.objectContaining({ code: 'DEVICE_VIOLATION' }),
+      )
+      expect(() => driver.requests.post(new BufferList().addReadable(used, 4), () => {})).toThrow(driver.error!)
+    },
+  )
 
   it('STATUS-DRV-04: NEEDS_RESET rejects what is in flight, with an outcome that is unknown', async () => {
     const { driver, device, transport } = held()

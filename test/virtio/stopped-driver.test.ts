@@ -4,6 +4,7 @@ import { SharedMemoryTransport } from 'virtio-sdk/transport'
 import { startDriver, VsockDevice, VsockDriver, type VsockSocket } from 'virtio-sdk/virtio'
 import { BufferList } from 'virtio-sdk/virtqueue'
 import { describe, expect, it } from 'vitest'
+import { ON_SPLIT_RINGS } from '../on-split-rings.ts'
 import { adder } from './adder.ts'
 
 const request = [u32le(1), u32le(2)]
@@ -25,7 +26,7 @@ describe('a driver that was replaced', () => {
     expect(second.error).toBeNull()
   })
 
-  it('does not give its successor up for what stands in the memory of its ring now', async () => {
+  it('does not give its successor up for what stands in the memory of its ring now', ON_SPLIT_RINGS, async () => {
     const transport = new SharedMemoryTransport(adder.create())
     const first = startDriver(transport)
     const { ring } = first.requests

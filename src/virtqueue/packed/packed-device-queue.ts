@@ -220,9 +220,9 @@ export class PackedDeviceQueue implements DeviceRing {
     this.#tellEvents()
   }
 
-  /** 1 when any chain waits, else 0: how many there are only a walk over all of them tells. */
-  availableCount(): number {
-    return this.#isWaiting() ? 1 : 0
+  /** Chains waiting, found by a walk, as far as `most`. */
+  availableCount(most = this.size): number {
+    return this.#isWaiting() ? this.#waitingUpTo(most) : 0
   }
 
   /** Any number: how many there are only a walk tells. */

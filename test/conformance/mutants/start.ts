@@ -102,13 +102,14 @@ const START_DRIVER = mutantsOf(
     'FeatureSet.of(VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_ORDER_PLATFORM)',
     'FeatureSet.of(VIRTIO_F_ACCESS_PLATFORM)',
   ],
-  [
-    'RFB-DRV-10',
-    'a driver takes SR_IOV when it is asked to',
-    'VIRTIO_F_RING_RESET,\n)\n',
-    'VIRTIO_F_RING_RESET,\n  37,\n)\n',
-  ],
 )
+
+const DRIVER_FEATURES = mutantsOf('src/virtio/driver-features.ts', [
+  'RFB-DRV-10',
+  'a driver takes SR_IOV when it is asked to',
+  'VIRTIO_F_RING_PACKED,\n)\n',
+  'VIRTIO_F_RING_PACKED,\n  37,\n)\n',
+])
 
 const REGISTERS = mutantsOf(
   'src/virtio/device-registers.ts',
@@ -307,4 +308,11 @@ const CONFIG = [
   ]),
 ]
 
-export const START_MUTANTS: readonly Mutant[] = [...START_DRIVER, ...REGISTERS, ...OFFERS, ...NEGOTIATION, ...CONFIG]
+export const START_MUTANTS: readonly Mutant[] = [
+  ...START_DRIVER,
+  ...DRIVER_FEATURES,
+  ...REGISTERS,
+  ...OFFERS,
+  ...NEGOTIATION,
+  ...CONFIG,
+]

@@ -27,8 +27,7 @@ const POLICIES = ['reject', 'latch', 'needs-reset'] as const
 
 describe('our packed queues', () => {
   it.each(FEATURES)(
-    // VQP-DEV-01, VQP-DEV-02, IMP-VQP-01, IMP-VQP-06, VQP-SG-DEV-01, VQP-SG-DRV-03, VQP-DEV-07, VQP-DRV-02, VQP-DRV-03
-    'equal the specification with %j',
+    'VQP-DEV-01, VQP-DEV-02, IMP-VQP-01, IMP-VQP-06, VQP-SG-DEV-01, VQP-SG-DRV-03, VQP-DEV-07, VQP-DRV-02, VQP-DRV-03: equal the specification with %j',
     (features) => {
       const property = fc.property(queueCommands({ ring: 'packed', ...features }), (program) =>
         referenceModel.compare({ device: ownPackedDevice(), driver: ownPackedDriver }, program),
@@ -81,8 +80,7 @@ const ruleNames = (of: (rule: string) => boolean) => Object.keys(PACKED_RING_RUL
 
 describe('hostile packed rings', () => {
   it.each(POLICIES)(
-    // VQP-SG-DRV-02, VQP-DRV-02, IMP-VQP-04, VQP-IND-DRV-01, VQP-IND-DRV-04, IMP-VQP-10
-    'are refused where they are wrong, and served where they are right, policy %s',
+    'VQP-SG-DRV-02, VQP-DRV-02, IMP-VQP-04, VQP-IND-DRV-01, VQP-IND-DRV-04, IMP-VQP-10: are refused where they are wrong, and served where they are right, policy %s',
     (policy) => {
       const broken = new Set<string>()
       for (const features of FEATURES) {
@@ -98,8 +96,7 @@ describe('hostile packed rings', () => {
     3_600_000,
   )
 
-  // IMP-VQP-07, IMP-VQP-08
-  it('of a device that lies are believed only where they are true', () => {
+  it('IMP-VQP-07, IMP-VQP-08: of a device that lies are believed only where they are true', () => {
     const broken = new Set<string>()
     for (const features of FEATURES) {
       const rings = Math.ceil(RINGS / 8)

@@ -8,8 +8,7 @@ import {
 import { ASSERTION, list, reap, ringOf, take } from './packed-rings.ts'
 
 describe('notifications', () => {
-  // VQP-KICK-DEV-01, IMP-VQP-13
-  it('without EVENT_IDX on or off', () => {
+  it('VQP-KICK-DEV-01, IMP-VQP-13: without EVENT_IDX on or off', () => {
     const ring = ringOf(4)
     ring.device.disableNotifications()
     ring.driver.disableNotifications()
@@ -36,8 +35,7 @@ describe('notifications', () => {
     expect([ring.driver.needsNotification(), ring.event('deviceArea')[1]]).toEqual([false, RING_EVENT_FLAGS_DISABLE])
   })
 
-  // IMP-VQP-14
-  it('the place is found across the end of the ring, and one outside of it is never passed', () => {
+  it('IMP-VQP-14: the place is found across the end of the ring, and one outside of it is never passed', () => {
     const size = 5
     for (let first = 0; first < size; first++) {
       for (let event = 0; event < 2 * size; event++) {

@@ -12,8 +12,7 @@ import { ASSERTION, list, type Options, reap, ringOf, take } from './packed-ring
 
 describe('violations', () => {
   it.each(['reject', 'latch', 'needs-reset'] as const)(
-    // VQP-SG-DRV-03
-    'a readable buffer behind a writable one, under policy %s, and its clause is named',
+    'VQP-SG-DRV-03: a readable buffer behind a writable one, under policy %s, and its clause is named',
     (policy) => {
       const seen: Violation[] = []
       const ring = ringOf(4, { policy, onViolation: (violation) => seen.push(violation) })
@@ -38,8 +37,7 @@ describe('violations', () => {
     },
   )
 
-  // VQP-SG-DEV-02, VQP-SG-DRV-01
-  it('a device may limit the bytes and the buffers of a chain', () => {
+  it('VQP-SG-DEV-02, VQP-SG-DRV-01: a device may limit the bytes and the buffers of a chain', () => {
     const rule = (options: Options, buffers: BufferList, direct?: number) => {
       const ring = ringOf(8, { ...options, policy: 'reject' })
       ring.driver.add(buffers, direct)
@@ -56,8 +54,7 @@ describe('violations', () => {
     expect(rule({ maxChainBuffers: 3, indirect: true }, list(2, 1), 0)).toBeNull()
   })
 
-  // IMP-VQP-08
-  it('a length that is too large breaks the driver side, or is clamped', () => {
+  it('IMP-VQP-08: a length that is too large breaks the driver side, or is clamped', () => {
     for (const usedLength of ['reject', 'clamp'] as const) {
       const seen: string[] = []
       const ring = ringOf(2, { usedLength, onViolation: ({ rule, clause }) => seen.push(`${rule} ${clause}`) })

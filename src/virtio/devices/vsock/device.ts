@@ -195,7 +195,7 @@ export class VsockDevice {
     }
     // Room for answers: packets that had to wait in tx are looked at again.
     const { tx } = this.device.queues
-    if (this.endpoint.canReceive && tx.waiting > 0) tx.wake()
+    if (this.endpoint.canReceive && tx.ring!.availableCount(1) > 0) tx.wake()
   }
 
   /** A transport reset was not seen by the guest yet. */
