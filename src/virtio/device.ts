@@ -101,8 +101,8 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
   readonly #hooks: DeviceHooks<C>
   readonly #context: DeviceContext<C>
   #features: NegotiatedFeatures<C>
-  /** Queues that want a turn, oldest first. */
-  readonly #pending = new Set<number>()
+  /** Queues that want a turn, oldest first, each once. No set: its iterators would cost every kick. */
+  readonly #pending: number[] = []
   #running = false
 
   /** `handlers[i]` serves queue i. Use `defineDevice`. */
@@ -178,14 +178,18 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
   /** All that a device holds of its driver is here, in `DeviceRegisters` and in what the declaration's own `onReset` forgets. */
   onReset(): void {
     for (const queue of this.#queues) queue.start(null)
-    this.#pending.clear()
+    this.#pending.length = 0
     this.#features = this.#named(FeatureSet.empty)
     this.#callHook(() => this.#hooks.onReset?.(), false)
   }
 
   onNotify(index: number): boolean {
-    this.#pending.add(index)
+    this.#want(index)
     return this.onPoll()
+  }
+
+  #want(index: number): void {
+    if (!this.#pending.includes(index)) this.#pending.push(index)
   }
 
   onPoll(): boolean {
@@ -194,12 +198,11 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     this.#running = true
     try {
       for (let turn = 0; turn < TURNS_PER_RUN; turn++) {
-        const [index] = this.#pending
+        const index = this.#pending.shift()
         if (index === undefined) return false
-        this.#pending.delete(index)
         this.#turn(this.#queues[index]!)
       }
-      return this.#pending.size > 0
+      return this.#pending.length > 0
     } finally {
       this.#running = false
     }
@@ -211,14 +214,15 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
 
   onQueueReset(index: number): void {
     this.#queues[index]?.start(null)
-    this.#pending.delete(index)
+    const place = this.#pending.indexOf(index)
+    if (place >= 0) this.#pending.splice(place, 1)
   }
 
   onConfigWrite(): void {
-    const before = this.#pending.size
+    const before = this.#pending.length
     this.#callHook(() => this.#hooks.onConfigWrite?.(this.#context))
     // The hook woke a queue.
-    if (this.#pending.size > before) this.#goOn()
+    if (this.#pending.length > before) this.#goOn()
   }
 
   onSave(): ModelState {
@@ -256,10 +260,10 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     } finally {
       this.#running = false
     }
-    for (const index of pending) this.#pending.add(index)
+    for (const index of pending) this.#want(index)
     this.#lookAtAll()
     // The driver's own next kick may never come, and the owner's loop is not to see work done out of its turn.
-    if (this.#pending.size > 0 && !this.registers.requestPoll()) this.#goOn()
+    if (this.#pending.length > 0 && !this.registers.requestPoll()) this.#goOn()
   }
 
   #checkModelState(saved: unknown): ModelState {
@@ -274,7 +278,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
 
   /** A restored driver does not repeat its kick (museum 29), so what waits already gets its turn. */
   #lookAtAll(): void {
-    for (const queue of this.#queues) if (queue.waiting > 0) this.#pending.add(queue.index)
+    for (const queue of this.#queues) if (queue.waiting > 0) this.#want(queue.index)
   }
 
   /**
@@ -321,7 +325,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     } catch (error) {
       this.#failed(queue, error)
     }
-    if (this.#hasMore(queue)) this.#pending.add(queue.index)
+    if (this.#hasMore(queue)) this.#want(queue.index)
   }
 
   /** An `async` handler: the queue has its next turn when this one is over, and no other meanwhile. */
@@ -332,7 +336,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
     const end = () => {
       queue.busy = false
       if (!this.registers.isLive || !(this.#hasMore(queue) || queue.kicked)) return
-      this.#pending.add(queue.index)
+      this.#want(queue.index)
       // A queue that always has more is not to hold the program: the transport comes back when it is its turn.
       if (!this.registers.requestPoll()) this.#goOn()
     }
@@ -371,7 +375,7 @@ export class Device<C extends DeviceContract = DeviceContract> implements Device
 
   #wake(index: number): void {
     if (!this.registers.isLive) return
-    this.#pending.add(index)
+    this.#want(index)
     this.#goOn()
   }
 

@@ -139,7 +139,7 @@ export class BlkDevice {
   #serve(queue: DeviceQueue): void {
     // Without MQ there is one.
     if (queue.index > 0 && !this.device.features.mq) return
-    for (const [request, its] of this.#again.splice(0)) this.#begin(request, its, true)
+    if (this.#again.length > 0) for (const [request, its] of this.#again.splice(0)) this.#begin(request, its, true)
     if (this.#mustWait()) return
     this.#turnBytes = 0
     for (const request of queue.drain(TURN)) {
@@ -154,6 +154,7 @@ export class BlkDevice {
    */
   #mustWait(): boolean {
     this.#holds = this.#underWay.size >= this.#depth
+    if (this.#underWay.size === 0) return this.#holds
     for (const { queue, ring, generation } of this.#underWay) {
       if (this.#holds) break
       this.#holds = queue.ring !== ring || ring?.generation !== generation

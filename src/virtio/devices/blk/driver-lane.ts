@@ -6,7 +6,7 @@ import { refuseState } from '../../../internal/saved-state.ts'
 import type { GuestMemory } from '../../../memory/index.ts'
 import { BufferList, UsedBuffer } from '../../../virtqueue/index.ts'
 import type { DriverQueue } from '../../driver-queue.ts'
-import { BLK_HEADER_BYTES } from './contract.ts'
+import { BLK_HEADER_BYTES, VIRTIO_BLK_T_GET_ID, VIRTIO_BLK_T_IN } from './contract.ts'
 
 /** What is told of a request: the status, and the bytes that the device says it wrote, the status among them. */
 export type BlkDone = (status: number, writtenBytes: number) => void
@@ -49,12 +49,16 @@ export class Lane {
   readonly #limits: LaneLimits
   readonly #buffers = new BufferList()
   readonly #used = new UsedBuffer()
-  readonly #header = new Uint8Array(BLK_HEADER_BYTES)
+  /** And the status behind it: none yet. */
+  readonly #header = new Uint8Array(BLK_HEADER_BYTES + 1).fill(NO_STATUS, BLK_HEADER_BYTES)
   readonly #view = new DataView(this.#header.buffer)
-  readonly #status = Uint8Array.of(NO_STATUS)
   readonly #free: number[] = []
-  /** By head. */
-  readonly #requests: (BlkRequestState | undefined)[]
+  /** By head, a list for each member: an object a request would be an allocation. */
+  readonly #types: number[]
+  readonly #sectors: number[]
+  readonly #addresses: number[]
+  readonly #lengths: number[]
+  readonly #ours: boolean[]
   readonly #slots: number[]
   readonly #done: (BlkDone | undefined)[]
 
@@ -65,7 +69,11 @@ export class Lane {
     this.#memory = memory
     this.#limits = limits
     const { size } = queue.ring
-    this.#requests = new Array(size).fill(undefined)
+    this.#types = new Array(size).fill(0)
+    this.#sectors = new Array(size).fill(0)
+    this.#addresses = new Array(size).fill(0)
+    this.#lengths = new Array(size).fill(0)
+    this.#ours = new Array(size).fill(false)
     this.#slots = new Array(size).fill(-1)
     this.#done = new Array(size).fill(undefined)
     this.#freeAll()
@@ -76,8 +84,8 @@ export class Lane {
   }
 
   /** Stages a request; false: there is no room now. `done` is called once, unless the driver is restored elsewhere. */
-  add(request: BlkRequestState, isWritable: boolean, done: BlkDone): boolean {
-    const { type, sector, address, lengthBytes } = request
+  add(type: number, sector: number, address: number, lengthBytes: number, isOurs: boolean, done: BlkDone): boolean {
+    const isWritable = type === VIRTIO_BLK_T_IN || type === VIRTIO_BLK_T_GET_ID
     const slot = this.#free.pop()
     if (slot === undefined) return false
     const view = this.#view
@@ -85,7 +93,6 @@ export class Lane {
     view.setUint32(8, sector >>> 0, true)
     view.setUint32(12, sector / 2 ** 32, true)
     this.#memory.write(slot, this.#header)
-    this.#memory.write(slot + BLK_HEADER_BYTES, this.#status)
     const buffers = this.#buffers.clear().addReadable(slot, BLK_HEADER_BYTES)
     const { segmentBytes, isIndirect } = this.#limits
     for (let at = 0; at < lengthBytes; at += segmentBytes) {
@@ -99,9 +106,7 @@ export class Lane {
       this.#free.push(slot)
       return false
     }
-    this.#slots[head] = slot
-    this.#requests[head] = request
-    this.#done[head] = done
+    this.#keep(head, slot, type, sector, address, lengthBytes, isOurs, done)
     return true
   }
 
@@ -110,9 +115,7 @@ export class Lane {
     if (!this.queue.ring.popUsed(this.#used)) return false
     const { id, writtenBytes } = this.#used
     const slot = this.#slots[id]!
-    this.#memory.read(slot + BLK_HEADER_BYTES, this.#status)
-    const status = this.#status[0]!
-    this.#status[0] = NO_STATUS
+    const status = this.#memory.readU8(slot + BLK_HEADER_BYTES)
     this.#free.push(slot)
     const done = this.#forget(id)
     if (done !== undefined) call(done, status, writtenBytes)
@@ -123,17 +126,25 @@ export class Lane {
   lose(call: (done: BlkDone, status: number, writtenBytes: number) => void): void {
     const lost = this.#done.flatMap((done) => (done === undefined ? [] : [done]))
     this.#done.fill(undefined)
-    this.#requests.fill(undefined)
     this.#slots.fill(-1)
     this.#freeAll()
     for (const done of lost) call(done, LOST, 0)
   }
 
   saveState(): BlkSentState[] {
-    return this.#requests.flatMap((request, head) => {
-      if (request === undefined) return []
-      const { type, sector, address, lengthBytes, isOurs } = request
-      return [{ head, slot: this.#slots[head]!, type, sector, address, lengthBytes, isOurs }]
+    return this.#done.flatMap((done, head) => {
+      if (done === undefined) return []
+      return [
+        {
+          head,
+          slot: this.#slots[head]!,
+          type: this.#types[head]!,
+          sector: this.#sectors[head]!,
+          address: this.#addresses[head]!,
+          lengthBytes: this.#lengths[head]!,
+          isOurs: this.#ours[head]!,
+        },
+      ]
     })
   }
 
@@ -147,18 +158,35 @@ export class Lane {
         refuseState('blk driver', `chain ${head} of ${name} is not outstanding like that, or there twice`)
       }
       this.#free.splice(at, 1)
-      this.#slots[head] = slot
-      this.#requests[head] = request
-      this.#done[head] = doneOf(request)
+      const { type, sector, address, lengthBytes, isOurs } = request
+      this.#keep(head, slot, type, sector, address, lengthBytes, isOurs, doneOf(request))
     }
     if (sent.length === ring.outstanding) return
     refuseState('blk driver', `${name} has ${ring.outstanding} chains outstanding, ${sent.length} are told of`)
   }
 
+  #keep(
+    head: number,
+    slot: number,
+    type: number,
+    sector: number,
+    address: number,
+    lengthBytes: number,
+    isOurs: boolean,
+    done: BlkDone,
+  ): void {
+    this.#slots[head] = slot
+    this.#types[head] = type
+    this.#sectors[head] = sector
+    this.#addresses[head] = address
+    this.#lengths[head] = lengthBytes
+    this.#ours[head] = isOurs
+    this.#done[head] = done
+  }
+
   #forget(head: number): BlkDone | undefined {
     const done = this.#done[head]
     this.#done[head] = undefined
-    this.#requests[head] = undefined
     this.#slots[head] = -1
     return done
   }

@@ -221,8 +221,7 @@ export class BlkDriver {
   /**
    * Stages a read into memory of the caller's; `kick` shows it to the device. `done` gets the status (0 is OK; -1: the driver has stopped, or
    * the queue was reset) and how many bytes the device says it wrote: all of them and the status, or the data are not there. False: no
-   * room now. Throws `VirtioError` INVALID_OPTION, MEMORY_DETACHED, `DriverError` when the driver has stopped. Allocates nothing but what is
-   * remembered of it.
+   * room now. Throws `VirtioError` INVALID_OPTION, MEMORY_DETACHED, `DriverError` when the driver has stopped. Allocates nothing.
    */
   addRead(sector: number, address: number, lengthBytes: number, done: BlkDone): boolean {
     return this.#add(VIRTIO_BLK_T_IN, sector, address, lengthBytes, done)
@@ -263,19 +262,22 @@ export class BlkDriver {
     checkInteger('address', address, 0)
     this.#checkRange(sector, lengthBytes)
     checkInteger('lengthBytes', lengthBytes, 0, this.maxRequestBytes, 'bytes')
-    return this.#addTo({ type, sector, address, lengthBytes, isOurs: false }, done)
+    return this.#addTo(type, sector, address, lengthBytes, false, done)
   }
 
   /** To the next queue that has room. */
-  #addTo(request: BlkRequestState, done: BlkDone): boolean {
+  #addTo(type: number, sector: number, address: number, lengthBytes: number, isOurs: boolean, done: BlkDone): boolean {
     const lanes = this.#lanes
-    const isWritable = request.type === VIRTIO_BLK_T_IN || request.type === VIRTIO_BLK_T_GET_ID
     for (let i = 0; i < lanes.length; i++) {
       const lane = lanes[this.#nextLane]!
       this.#nextLane = (this.#nextLane + 1) % lanes.length
-      if (!lane.queue.isResetting && lane.add(request, isWritable, done)) return true
+      if (!lane.queue.isResetting && lane.add(type, sector, address, lengthBytes, isOurs, done)) return true
     }
     return false
+  }
+
+  #addEntry({ request: { type, sector, address, lengthBytes, isOurs }, done }: Entry): boolean {
+    return this.#addTo(type, sector, address, lengthBytes, isOurs, done)
   }
 
   /** A request with data of ours; resolves with what was read. */
@@ -287,7 +289,7 @@ export class BlkDriver {
       if (data !== undefined) transport.memory.write(address, data)
       const request = { type, sector, address, lengthBytes, isOurs: true }
       const entry = this.#entry(request, resolve, reject)
-      if (this.#waiting.length > 0 || !this.#addTo(request, entry.done)) this.#waiting.push(entry)
+      if (this.#waiting.length > 0 || !this.#addEntry(entry)) this.#waiting.push(entry)
       else this.kick()
     })
   }
@@ -348,8 +350,7 @@ export class BlkDriver {
     if (this.#waiting.length === 0 || this.driver.error !== null) return
     let sent = 0
     while (sent < this.#waiting.length) {
-      const { request, done } = this.#waiting[sent]!
-      if (!this.#addTo(request, done)) break
+      if (!this.#addEntry(this.#waiting[sent]!)) break
       sent++
     }
     this.#waiting.splice(0, sent)

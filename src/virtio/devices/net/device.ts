@@ -39,7 +39,7 @@ import {
   TRANSMIT_FLAGS,
 } from './offloads.ts'
 import { ALL_OFFLOADS, type NetEnd } from './port.ts'
-import { ReceiveBuffers } from './receive-buffers.ts'
+import { type Placement, ReceiveBuffers } from './receive-buffers.ts'
 import { ReceiveFilter, type ReceiveFilterState } from './receive-filter.ts'
 import { Steering } from './steering.ts'
 
@@ -69,6 +69,7 @@ export class NetDevice implements NetEnd {
   #switched: readonly SwitchedOffload[] | null = null
   readonly #filter = new ReceiveFilter()
   readonly #steering = new Steering()
+  readonly #queues: readonly DeviceQueue[]
   readonly #backlogs: readonly FrameQueue[]
   readonly #buffers: readonly ReceiveBuffers[]
   readonly #packet = new Uint8Array(NET_HEADER_BYTES + MAX_FRAME_BYTES)
@@ -76,6 +77,8 @@ export class NetDevice implements NetEnd {
   readonly #received = new NetFrame()
   readonly #useless = new UselessBuffers()
   readonly #control: ControlTarget
+  /** A frame is on its way into a buffer: one that comes meanwhile waits. */
+  #placing = false
 
   /** Throws `VirtioError` INVALID_OPTION for what no device can have. */
   constructor(options: NetDeviceOptions) {
@@ -108,6 +111,7 @@ export class NetDevice implements NetEnd {
     )
     this.#host = hostOffloads(this.device.features)
     this.#guest = guestOffloads(this.device.features)
+    this.#queues = contract.queues.map(({ name }) => this.device.queues[name]!)
     this.#backlogs = Array.from({ length: pairs }, () => new FrameQueue(backlogBytes))
     this.#buffers = this.#backlogs.map((_, pair) => new ReceiveBuffers(this.#queue(2 * pair)))
     const self = this
@@ -182,8 +186,35 @@ export class NetDevice implements NetEnd {
   #enqueue(frame: NetFrame): void {
     const pair = this.#livePair(this.#pairs > 1 ? this.#steering.pairFor(frame, this.#pairs) : 0)
     if (pair < 0) this.counters.offline++
+    else if (this.#place(frame, pair)) return
     else if (!this.#backlogs[pair]!.push(frame)) this.counters.overflowed++
     else this.#queue(2 * pair).wake()
+  }
+
+  /**
+   * Where nothing waits, a frame goes straight into a buffer of the guest. Not one whose header or checksum would be changed on the way:
+   * it is other ends' as well. False: it has to wait.
+   */
+  #place(frame: NetFrame, pair: number): boolean {
+    const queue = this.#queue(2 * pair)
+    const { header } = frame
+    if (this.#placing || this.#backlogs[pair]!.count > 0) return false
+    if (header.flags !== 0 || header.gsoType !== 0) return false
+    this.#placing = true
+    let placement: Placement
+    try {
+      placement = this.#buffers[pair]!.write(frame, this.device.features.mrgRxbuf, this.#guest.csum)
+    } finally {
+      this.#placing = false
+      header.numBuffers = 0
+    }
+    if (placement === 'useless') {
+      this.#useless.add(queue, this.registers, 'net-buffers-useless', 'NET-RXB-DRV-03', 'a frame')
+    }
+    if (placement === 'useless' || placement === 'wait') return false
+    this.#useless.clear()
+    this.counters[placement === 'written' ? 'received' : 'tooLong']++
+    return true
   }
 
   /** NET-MQ-DEV-08, -09: a queue that is being reset hands its frames to another; -1 when all are. */
@@ -196,8 +227,7 @@ export class NetDevice implements NetEnd {
   }
 
   #queue(index: number): DeviceQueue {
-    const { name } = this.device.contract.queues[index]!
-    return this.device.queues[name]!
+    return this.#queues[index]!
   }
 
   /** IMP-NET-01: where the control queue is depends on what was negotiated. */
@@ -250,6 +280,17 @@ export class NetDevice implements NetEnd {
   /** Frames of the backlog into buffers, in their order. */
   #receive(queue: DeviceQueue, pair: number): void {
     const backlog = this.#backlogs[pair]!
+    this.#placing = true
+    try {
+      this.#empty(queue, pair, backlog)
+    } finally {
+      this.#placing = false
+    }
+    // The bound stopped it, and no kick stands for what is left.
+    if (backlog.count > 0 && queue.waiting > 0) queue.wake()
+  }
+
+  #empty(queue: DeviceQueue, pair: number, backlog: FrameQueue): void {
     for (let i = 0; i < TURN && backlog.peek(this.#received); i++) {
       const placement = this.#buffers[pair]!.write(this.#received, this.device.features.mrgRxbuf, this.#guest.csum)
       if (placement === 'wait') return
@@ -262,8 +303,6 @@ export class NetDevice implements NetEnd {
       this.counters[placement === 'written' ? 'received' : 'tooLong']++
       backlog.pop()
     }
-    // The bound stopped it, and no kick stands for what is left.
-    if (backlog.count > 0) queue.wake()
   }
 
   #command(queue: DeviceQueue): void {
