@@ -410,7 +410,12 @@ function start(transport: DriverTransport<ConsoleContract>, options: ConsoleDriv
       const isMultiport = has('multiport')
       const ports = isMultiport ? config.maxNrPorts : 1
       if (ports < 1) throw new VirtioError('CONFIG_VALUE', 'max_nr_ports is 0; a console has one port at least')
-      return consoleQueues(Math.min(ports, maxPorts), size, isMultiport)
+      const used = Math.min(ports, maxPorts)
+      // Some devices forget a message for which there is no buffer at once (docs/peers.md).
+      const control = Math.max(size, 2 ** Math.ceil(Math.log2(2 * used)))
+      return consoleQueues(used, size, isMultiport).map((queue) =>
+        queue.name === 'controlReceiveq' ? { ...queue, size: control } : queue,
+      )
     },
     ...(commonFeatures !== undefined && { commonFeatures }),
   })
