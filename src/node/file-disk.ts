@@ -15,7 +15,7 @@ export interface FileDiskOptions {
  * cannot punch holes. The guest's data are the file's: nobody else may write it meanwhile.
  */
 export class FileDisk implements BlkBackend {
-  readonly write?: BlkBackend['write']
+  readonly write?: NonNullable<BlkBackend['write']>
   readonly #file: FileHandle
   #sectors: number
 
