@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**', 'test/node-versions/**', 'test/board/**'],
+          exclude: ['test/package/**', 'test/node-versions/**', 'test/board/**', 'test/linux-guests/**'],
           testTimeout: 30_000,
         },
       },
@@ -36,6 +36,11 @@ export default defineConfig({
       },
       // On QEMU's model of the ZCU102: needs QEMU and a cross compiler.
       { extends: true, test: { name: 'board', include: ['test/board/*.test.ts'], testTimeout: 120_000 } },
+      // Linux in the emulator v86: needs Debian's packages, by apt, and gcc.
+      {
+        extends: true,
+        test: { name: 'linux', include: ['test/linux-guests/*.test.ts'], testTimeout: 120_000, hookTimeout: 180_000 },
+      },
       // What users install: needs a build, packs it, and uses it from a scratch project.
       { test: { name: 'package', include: ['test/package/*.test.ts'], testTimeout: 120_000, hookTimeout: 300_000 } },
       // The same under every supported Node, which the registry provides: slow, needs the network.

@@ -13,7 +13,7 @@ import { configurationBytes } from './pci-space.ts'
 /** An access of the guest to a device's registers. */
 export interface V86Access {
   readonly kind: 'read' | 'write'
-  /** In BAR 0: the common configuration from 0x00, ISR at 0x40, doorbells from 0x80, the device's configuration from 0xc0. */
+  /** In BAR 0: the common configuration from 0x00, ISR at 0x40, doorbells from 0x80, the device's configuration from 0xc0 (0x100 if longer than 64 bytes). */
   readonly offset: number
   readonly width: AccessWidth
   /** Unsigned. */
@@ -47,12 +47,14 @@ const FIRST_SLOT = 8
 const SLOTS = 32
 /** Ports from here on were seen free; the BIOS moves the BARs as it likes. */
 const FIRST_PORT = 0xc000
+/** Of one function. */
+const MOST_PORTS = 0x200
 
 /**
  * Plugs a device into the PCI bus of a V86 that is ready and has not run yet: the guest finds it when it looks for devices. Several
  * devices may be attached. MSI-X is not there, for v86 has none.
  *
- * Throws `VirtioError` INVALID_OPTION for a slot that is taken, a device of more than 16 queues or 64 bytes of configuration, or no
+ * Throws `VirtioError` INVALID_OPTION for a slot that is taken, a device of more than 16 queues or 256 bytes of configuration, or no
  * V86; DEVICE_IN_USE when the device has a transport.
  */
 export function attachToV86<C extends DeviceContract>(
@@ -79,7 +81,7 @@ export function attachToV86<C extends DeviceContract>(
     ...(workLeft !== undefined && { workLeft }),
   })
   const tell = watched(pciFunction, onAccess)
-  const port = FIRST_PORT + 0x100 * slot
+  const port = FIRST_PORT + MOST_PORTS * slot
   registerIoBar(cpu.io, port, pciFunction.barBytes[0]!, {
     read(offset, width) {
       ram.follow()

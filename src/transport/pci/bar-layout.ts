@@ -22,22 +22,25 @@ export interface BarLayout {
 }
 
 const MULTIPLIER = 4
+/** Where ISR, doorbells and configuration begin, and the bytes of all. */
+const MEMORY = [0x1000, 0x3000, 0x2000, 0x4000] as const
+/** PCI lets an I/O BAR of a PC have 256 bytes. Deviation: a device with more configuration than fits gets 512, which drivers take. */
+const IO = [0x40, 0x80, 0xc0, 0x100] as const
+const LARGE_IO = [0x40, 0x80, 0x100, 0x200] as const
+const SMALL_CONFIG = IO[3] - IO[2]
 
 /** Throws `VirtioError` INVALID_OPTION when an I/O BAR has no room for the queues or the configuration. */
 export function barLayout(kind: 'memory' | 'io', queues: number, configBytes: number, vectors: number): BarLayout {
-  const [isr, notify, config, bytes] = kind === 'memory' ? [0x1000, 0x3000, 0x2000, 0x4000] : [0x40, 0x80, 0xc0, 0x100]
-  if (kind === 'io' && queues > (config - notify) / MULTIPLIER) {
-    refuseOption(
-      'bar',
-      kind,
-      `memory: an I/O BAR has doorbells for ${(config - notify) / MULTIPLIER} queues, there are ${queues}`,
-    )
+  const [isr, notify, config, bytes] = kind === 'memory' ? MEMORY : configBytes <= SMALL_CONFIG ? IO : LARGE_IO
+  const doorbells = (IO[2] - notify) / MULTIPLIER
+  if (kind === 'io' && queues > doorbells) {
+    refuseOption('bar', kind, `memory: an I/O BAR has doorbells for ${doorbells} queues, there are ${queues}`)
   }
   if (configBytes > (kind === 'memory' ? 0x1000 : bytes - config)) {
     refuseOption(
       'bar',
       kind,
-      `memory, with at most 4096 bytes of configuration (an I/O BAR has 64); there are ${configBytes}`,
+      `memory, with at most 4096 bytes of configuration (an I/O BAR has 256); there are ${configBytes}`,
     )
   }
   const tableBytes = roundUp(vectors * MSIX_ENTRY_BYTES, 8)

@@ -25,7 +25,7 @@ export interface PciFunctionOptions extends RegisterDeviceOptions {
   readonly sendMessage?: SendMessage
   /** Entries of the MSI-X table, 1 to 2048. Default: one for the configuration and one for each queue. */
   readonly vectors?: number
-  /** BAR 0 in memory (16 KiB, default), or in I/O space (256 bytes: at most 16 queues and 64 bytes of configuration). */
+  /** BAR 0 in memory (16 KiB, default), or in I/O space (at most 16 queues, and 256 bytes of configuration: 256 bytes, or 512 with more than 64 of those). */
   readonly bar?: 'memory' | 'io'
 }
 

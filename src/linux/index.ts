@@ -1,0 +1,16 @@
+/** Real Linux guests in v86, in Node: images from Debian's packages, and a machine with a clock of its own. */
+export { type CpioEntry, cpioArchive } from './cpio.ts'
+export { chooseKernel } from './debian-packages.ts'
+export { defaultCache, type GuestImages, guestImages } from './guest-images.ts'
+export { LinuxGuestError } from './linux-error.ts'
+export {
+  type CommandResult,
+  DEVICE_NAMES,
+  type DeviceName,
+  type GuestDevices,
+  type GuestSnapshot,
+  hostsTurn,
+  LinuxGuest,
+  type LinuxGuestOptions,
+} from './linux-guest.ts'
+export { V86Machine, type V86MachineOptions } from './v86-machine.ts'
