@@ -37,7 +37,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'platform-zcu102': [...BELOW_PLATFORMS, ...RESOLVED, 'machine', 'prediction'],
   native: ['internal'],
   v86: ['internal', 'memory', 'virtqueue', 'virtio', 'transport'],
-  linux: ['internal', 'memory', 'virtqueue', 'virtio', 'transport', 'v86'],
+  linux: ['internal', 'memory', 'virtqueue', 'platform', 'virtio', 'zero-copy', 'transport', 'broker', 'v86'],
   'platform-qemu': [
     ...BELOW_PLATFORMS.filter((folder) => folder !== 'analysis'),
     ...RESOLVED,

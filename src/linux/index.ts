@@ -2,9 +2,9 @@
 export { type CpioEntry, cpioArchive } from './cpio.ts'
 export { chooseKernel } from './debian-packages.ts'
 export { defaultCache, type GuestImages, guestImages } from './guest-images.ts'
+export { GuestPair, PAIR_CIDS, type Placement } from './guest-pair.ts'
 export { LinuxGuestError } from './linux-error.ts'
 export {
-  type CommandResult,
   DEVICE_NAMES,
   type DeviceName,
   type GuestDevices,
@@ -13,4 +13,6 @@ export {
   LinuxGuest,
   type LinuxGuestOptions,
 } from './linux-guest.ts'
+export { type CommandResult, Shell } from './shell.ts'
 export { V86Machine, type V86MachineOptions } from './v86-machine.ts'
+export { type PlatformCounts, V86Platform } from './v86-platform.ts'

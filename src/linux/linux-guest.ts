@@ -17,6 +17,7 @@ import {
 import type { GuestImages } from './guest-images.ts'
 import { GUEST_READY } from './init-script.ts'
 import { LinuxGuestError } from './linux-error.ts'
+import { type CommandResult, Shell } from './shell.ts'
 import { seededRandom } from './time-and-chance.ts'
 import { type ClockState, V86Machine } from './v86-machine.ts'
 
@@ -53,12 +54,6 @@ export interface GuestSnapshot {
   readonly devices: Readonly<Record<DeviceName, DeviceState>>
 }
 
-/** What a command came to. */
-export interface CommandResult {
-  readonly status: number
-  readonly output: string
-}
-
 const FIRST_SLOT = 8
 /** Where a vsock device has the CID in its configuration. */
 const CID_BYTES = 8
@@ -70,7 +65,7 @@ export class LinuxGuest {
   readonly devices: GuestDevices
   readonly disk: MemoryDisk
   readonly #attachments: ReadonlyMap<DeviceName, V86Attachment>
-  #commands = 0
+  readonly #shell: Shell
 
   /** Switched on, and nothing has run. */
   static async create(options: LinuxGuestOptions): Promise<LinuxGuest> {
@@ -97,6 +92,7 @@ export class LinuxGuest {
 
   private constructor(machine: V86Machine, { cid, diskMiB = 16, onAccess, seed = 1 }: LinuxGuestOptions) {
     this.machine = machine
+    this.#shell = new Shell(machine)
     this.disk = new MemoryDisk(diskMiB << 20)
     const random = seededRandom(seed + 1)
     const source = (target: Uint8Array): number => {
@@ -143,17 +139,7 @@ export class LinuxGuest {
 
   /** Types a command into the guest's shell. The answer is there once the guest has run long enough. */
   begin(command: string): () => CommandResult | null {
-    const mark = `@${++this.#commands}@`
-    const start = this.machine.serialOutput.length
-    this.machine.type(`${command}\necho "${mark}$?${mark}"\n`)
-    const end = new RegExp(`${mark}(\\d+)${mark}`)
-    return () => {
-      const said = this.machine.serialOutput.slice(start)
-      const found = end.exec(said)
-      return found === null
-        ? null
-        : { status: Number(found[1]), output: said.slice(0, found.index).replaceAll('\r', '') }
-    }
+    return this.#shell.begin(command)
   }
 
   /** Runs a command in the guest's shell to its end. */

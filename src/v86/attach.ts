@@ -1,5 +1,5 @@
 /** A device of ours in a guest of the emulator v86: a virtio-pci function (virtio 1.4 §4.1) with an I/O BAR and INTx. */
-import { checkFunction, checkInteger, checkObject, refuseOption } from '../internal/check-option.ts'
+import { checkBoolean, checkFunction, checkInteger, checkObject, refuseOption } from '../internal/check-option.ts'
 import { VirtioError } from '../internal/error.ts'
 import type { GuestMemory } from '../memory/index.ts'
 import { type AccessWidth, PciFunction, type TransportableDevice } from '../transport/index.ts'
@@ -31,6 +31,11 @@ export interface V86AttachOptions {
    * which is between two slices of v86.
    */
   readonly workLeft?: () => void
+  /**
+   * `memory` is one region, in which an offset is an address: for a broker, which knows of extents. What stands behind the graphics adapter's
+   * addresses is then RAM that nobody else sees. Default false: those addresses are no memory.
+   */
+  readonly linear?: boolean
 }
 
 /** A device that was plugged in. */
@@ -71,7 +76,9 @@ export function attachToV86<C extends DeviceContract>(
   if (pci.device_spaces[slot << 3] !== undefined) refuseOption('slot', slot, 'one that is free')
   if (onAccess !== undefined) checkFunction('onAccess', onAccess)
 
-  const ram = GuestRam.of(cpu)
+  const { linear = false } = options
+  checkBoolean('linear', linear)
+  const ram = linear ? GuestRam.linear(cpu) : GuestRam.of(cpu)
   const lines = InterruptLines.of(cpu)
   const pciFunction = new PciFunction(device, {
     memory: ram.memory,

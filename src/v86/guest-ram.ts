@@ -12,6 +12,7 @@ const VGA = { start: 0xa_0000, end: 0xc_0000 } as const
 
 /** One for each emulator: all devices of a guest share it. */
 const known = new WeakMap<V86Cpu, GuestRam>()
+const knownLinear = new WeakMap<V86Cpu, GuestRam>()
 
 /** A guest's RAM, whose buffer may be taken away at any time but within an access of the guest. */
 export class GuestRam {
@@ -21,12 +22,24 @@ export class GuestRam {
   static of(cpu: V86Cpu): GuestRam {
     const before = known.get(cpu)
     if (before !== undefined) return before
-    const made = new GuestRam(cpu)
+    const made = new GuestRam(cpu, false)
     known.set(cpu, made)
     return made
   }
 
-  private constructor(cpu: V86Cpu) {
+  /**
+   * As one region, in which an offset is an address: what stands behind the graphics adapter's addresses is RAM that nobody else sees. For a
+   * broker, whose extents are offsets.
+   */
+  static linear(cpu: V86Cpu): GuestRam {
+    const before = knownLinear.get(cpu)
+    if (before !== undefined) return before
+    const made = new GuestRam(cpu, true)
+    knownLinear.set(cpu, made)
+    return made
+  }
+
+  private constructor(cpu: V86Cpu, isLinear: boolean) {
     this.#cpu = cpu
     // The allocator keeps what it is given back, so the next growth is far away.
     cpu.zstd_free_ctx(cpu.zstd_create_ctx(GROWN_AHEAD_BYTES))
@@ -39,7 +52,7 @@ export class GuestRam {
       buffer,
       byteOffset: byteOffset + base,
     })
-    this.memory = new GuestMemory([region(0, VGA.start), region(VGA.end, size)])
+    this.memory = new GuestMemory(isLinear ? [region(0, size)] : [region(0, VGA.start), region(VGA.end, size)])
   }
 
   /** To be called before the memory is used: takes v86's current buffer where the old one was taken away. */

@@ -4,21 +4,12 @@
  */
 import { createHash } from 'node:crypto'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { defaultCache, type GuestImages, guestImages, LinuxGuest, LinuxGuestError } from '../../src/linux/index.ts'
+import { LinuxGuest } from '../../src/linux/index.ts'
+import { imagesOrNull } from './images.ts'
 import { WatchedRings } from './watched-rings.ts'
 
 const images = imagesOrNull()
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
-
-function imagesOrNull(): GuestImages | null {
-  try {
-    return guestImages(process.env.LINUX_GUESTS_CACHE ?? defaultCache(), (message) => console.error(message))
-  } catch (error) {
-    if (!(error instanceof LinuxGuestError) || process.env.LINUX_GUESTS === 'required') throw error
-    console.error(`\nNO LINUX GUESTS ARE TESTED: ${error.message}\n`)
-    return null
-  }
-}
 
 /** Bytes that are not alike anywhere. */
 function payload(length: number): Uint8Array {
