@@ -107,6 +107,11 @@ const predicting = (of: (scenario: any, options: any) => unknown): Walk => ({
   ...prediction,
 })
 
+const recording = {
+  right: { limit: [0, 2 ** 32], 'window.fromNs': [0, 0.5, 2 ** 32], 'window.toNs': [0, 0.5, 2 ** 32] },
+  sample: { window: { fromNs: 0, toNs: 1 } },
+}
+
 const WALKS: Readonly<Record<string, Walk>> = {
   MemoryRegion: {
     call: (option) => new MemoryRegion({ base: 0, size: 4096, buffer: new ArrayBuffer(8192), ...option }),
@@ -244,11 +249,8 @@ const WALKS: Readonly<Record<string, Walk>> = {
     sample: { intruder: [{}] },
   },
   EventKernel: { call: (option) => new EventKernel(option) },
-  TraceRecorder: {
-    call: (option) => new TraceRecorder(option),
-    right: { limit: [0, 2 ** 32], 'window.fromNs': [0, 0.5, 2 ** 32], 'window.toNs': [0, 0.5, 2 ** 32] },
-    sample: { window: { fromNs: 0, toNs: 1 } },
-  },
+  TraceRecorder: { call: (option) => new TraceRecorder(option), ...recording },
+  MessageTimes: { call: (option) => new zcu102.MessageTimes(1, option), ...recording },
   BucketRegulator: {
     call: (option) => new BucketRegulator({ ...bucket, ...option }),
     right: { bytesPerNs: [0.5, 2 ** 32, 2 ** 53], dmaBytesPerNs: [0.5, 2 ** 32, 2 ** 53], burstBytes: [2 ** 32] },

@@ -16,8 +16,10 @@ import {
 import { everythingFits } from '../prediction/index.ts'
 import { type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
 import { type Analysis, analysisObject, renderAnalysis } from './analyze-report.ts'
+import { analysisPage } from './command-pages.ts'
 import { oneLine } from './escape.ts'
 import { choiceFlag } from './flags.ts'
+import { type PageTools, pageFileOf, writePage } from './html-page.ts'
 import { progress } from './progress.ts'
 import { readReleases } from './release-files.ts'
 import { readScenario } from './scenario-file.ts'
@@ -32,9 +34,10 @@ export interface AnalyzeFlags extends PlatformFlags {
   readonly scheduler?: unknown
   readonly priorities?: unknown
   readonly set?: unknown
+  readonly html?: unknown
 }
 
-export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Terminal): number {
+export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Terminal, tools: PageTools): number {
   const written = withPlatform(readScenario(path, terminal.cwd, flags.set), flags, terminal.cwd)
   const design = choiceFlag('--design', flags.design ?? written.broker.placement, ['floating', 'dedicated'] as const)
   const priorities = prioritiesFlag(flags.priorities)
@@ -47,12 +50,13 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
   const profile = profileOfScenario(scenario, fileReader(resolve(terminal.cwd, path), terminal.cwd))
   // Bounds are about what the flows declare: a trace that does more is told before there are any.
   readReleases(scenario, path, terminal.cwd)
+  const html = pageFileOf(flags.html, [{ scenario, path: resolve(terminal.cwd, path) }], terminal)
   const { ranks, how } = ranksFor(scenario, { design, profile }, priorities)
   const options: PredictionOptions = { design, profile, ...(ranks === null ? {} : { ranks }) }
 
   const prediction = predict(scenario, options)
   const exitCode = everythingFits(prediction) ? EXIT_OK : EXIT_NEGATIVE
-  if (flags.quiet && !flags.json) return exitCode
+  if (flags.quiet && !flags.json && html === null) return exitCode
 
   const line = progress(terminal, !flags.quiet)
   const sensitivity = predictedSensitivity(scenario, options, (searched) =>
@@ -84,8 +88,9 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
     other: predict(scenario, { design, profile, scheduler: scheduler === 'fp' ? 'edf' : 'fp' }),
     freed: freedOf(scenario, prediction, { design: other(design), profile, ...(ranks === null ? {} : { ranks }) }),
   }
+  if (html !== null) writePage(html, analysisPage(analysis, tools.version), tools)
   if (flags.json) terminal.stdout.write(`${JSON.stringify(analysisObject(analysis), null, 2)}\n`)
-  else terminal.stdout.write(renderAnalysis(analysis, painter(terminal.stdout, terminal.env)))
+  else if (!flags.quiet) terminal.stdout.write(renderAnalysis(analysis, painter(terminal.stdout, terminal.env)))
   return exitCode
 }
 

@@ -13,7 +13,8 @@ import { formatTime, type Scenario } from '../scenario/index.ts'
 import { type Reasons, reasonLines, reasonsObject } from './analyze-head.ts'
 import { oneLine } from './escape.ts'
 import { count, milliseconds } from './report-parts.ts'
-import { type Cell, counted, renderTable } from './table.ts'
+import { type ReportSection, renderSections } from './report-section.ts'
+import { type Cell, counted } from './table.ts'
 import type { Paint } from './terminal.ts'
 
 export interface Analysis extends Reasons {
@@ -101,68 +102,80 @@ function untrustedSummary(untrusted: readonly UntrustedFlow[]) {
 const WINDOWS = [100_000, 1_000_000, 10_000_000]
 
 export function renderAnalysis(analysis: Analysis, paint: Paint): string {
-  const { title, scenario, profile, prediction, priorities, other, freed } = analysis
-  const { design, scheduler, pinned, obstacles } = prediction
-  const under = scheduler === 'edf' ? 'earliest deadline first' : `fixed priority, ${priorities}`
-  const heading = `${title}: ${counted(scenario.vms.length, 'VM')}, ${counted(scenario.flows.length, 'flow')} on ${profile.name}, ${design} broker, ${under}; bounds, nothing simulated`
-  const section = (name: string, body: string) => `${paint(name, 'strong')}\n${body}`
-  const overload = overloadLines(prediction.utilization).map((line) => `${paint(line, 'bad')}\n`)
-  const parts = [
-    `${overload.join('')}${paint(heading, 'strong')}\n${verdict(analysis, paint)}${pinned ? '' : untrustedVerdict(analysis, paint)}${lines(reasonLines(analysis, paint))}`,
-    section(
-      'Bounds in ms: the DMA stage by analysis, and end to end with A4',
-      renderTable(boundRows(prediction), paint),
-    ),
-    section(
-      pinned
+  const { pinned, utilization } = analysis.prediction
+  const overload = overloadLines(utilization).map((line) => `${paint(line, 'bad')}\n`)
+  const head = `${overload.join('')}${paint(headingOf(analysis), 'strong')}\n${verdict(analysis, paint)}${pinned ? '' : untrustedVerdict(analysis, paint)}`
+  const reasons = reasonLines(analysis, paint).map((line) => `${line}\n`)
+  return [head + reasons.join(''), ...renderSections(analysisSections(analysis), paint)].join('\n')
+}
+
+/** What stands above everything else. */
+export function headingOf({ prediction, priorities, profile, scenario, title }: Analysis): string {
+  const under = prediction.scheduler === 'edf' ? 'earliest deadline first' : `fixed priority, ${priorities}`
+  return `${title}: ${counted(scenario.vms.length, 'VM')}, ${counted(scenario.flows.length, 'flow')} on ${profile.name}, ${prediction.design} broker, ${under}; bounds, nothing simulated`
+}
+
+/** The verdicts, in a sentence each. */
+export function verdictLines(analysis: Analysis): string[] {
+  const plain: Paint = (text) => text
+  const { pinned } = analysis.prediction
+  return [verdict(analysis, plain), ...(pinned ? [] : [untrustedVerdict(analysis, plain)])].map((line) => line.trim())
+}
+
+/** Every table, with what is said below it. */
+export function analysisSections(analysis: Analysis): ReportSection[] {
+  const { scenario, profile, prediction, other, freed } = analysis
+  const { design, pinned, obstacles } = prediction
+  return [
+    { title: 'Bounds in ms: the DMA stage by analysis, and end to end with A4', rows: boundRows(prediction) },
+    {
+      title: pinned
         ? 'What the A4 bounds are made of, in ms (overheads pinned: the DMA stage alone has a verdict)'
         : 'What the A4 bounds are made of, in ms, stage by stage',
-      renderTable(termRows(prediction), paint),
-    ),
+      rows: termRows(prediction),
+    },
     ...(pinned
       ? []
       : [
-          section(
-            'The same as one window, in which nothing is charged twice; end to end is the shorter one of the two sums, or the drain where that is less',
-            renderTable(windowRows(prediction), paint),
-          ),
+          {
+            title:
+              'The same as one window, in which nothing is charged twice; end to end is the shorter one of the two sums, or the drain where that is less',
+            rows: windowRows(prediction),
+          },
         ]),
-    section(
-      'What breaks first, and what would fit',
-      renderTable(sensitivityRows(analysis), paint) + whatFits(analysis),
-    ),
+    { title: 'What breaks first, and what would fit', rows: sensitivityRows(analysis), lines: whatFits(analysis) },
+    ...(pinned
+      ? []
+      : [
+          {
+            title:
+              'Whatever VMs do that are not trusted and not an end of the flow: end to end in ms, and as a multiple of the bound above',
+            rows: untrustedRows(analysis),
+            lines: untrustedObstacles(analysis),
+            listed: true,
+          },
+        ]),
+    ...(prediction.chains.length > 0 ? [{ title: 'Chains, ms', rows: chainRows(prediction) }] : []),
+    {
+      title: 'Most that EL2 takes from each core, ms',
+      rows: coreRows(prediction),
+      lines: freedLines(design, freed),
+    },
+    { title: 'What is asked for in the long run, of the time there is', rows: useRows(prediction) },
+    ...(prediction.tasks.length > 0
+      ? [{ title: 'Guest tasks under stolen time, ms', rows: taskRows(prediction) }]
+      : []),
+    ...(obstacles.length > 0 ? [{ title: 'Why there are flows without a bound', lines: obstacles, listed: true }] : []),
+    {
+      title: null,
+      lines: [`Under ${other.scheduler === 'edf' ? 'EDF' : 'fixed priority'} instead: ${verdicts(other)}.`],
+    },
+    {
+      title: 'Assumptions',
+      lines: predictionAssumptions(scenario, prediction, profile).map(oneLine),
+      listed: true,
+    },
   ]
-  if (!pinned)
-    parts.push(
-      section(
-        'Whatever VMs do that are not trusted and not an end of the flow: end to end in ms, and as a multiple of the bound above',
-        renderTable(untrustedRows(analysis), paint) + untrustedObstacles(analysis),
-      ),
-    )
-  if (prediction.chains.length > 0) parts.push(section('Chains, ms', renderTable(chainRows(prediction), paint)))
-  parts.push(
-    section(
-      'Most that EL2 takes from each core, ms',
-      renderTable(coreRows(prediction), paint) + freedLine(design, freed),
-    ),
-  )
-  parts.push(
-    section('What is asked for in the long run, of the time there is', renderTable(useRows(prediction), paint)),
-  )
-  if (prediction.tasks.length > 0) {
-    parts.push(section('Guest tasks under stolen time, ms', renderTable(taskRows(prediction), paint)))
-  }
-  if (obstacles.length > 0) {
-    parts.push(section('Why there are flows without a bound', obstacles.map((line) => `  - ${line}\n`).join('')))
-  }
-  parts.push(`Under ${other.scheduler === 'edf' ? 'EDF' : 'fixed priority'} instead: ${verdicts(other)}.\n`)
-  const assumptions = predictionAssumptions(scenario, prediction, profile)
-  parts.push(section('Assumptions', assumptions.map((line) => `  - ${oneLine(line)}\n`).join('')))
-  return parts.join('\n')
-}
-
-function lines(all: readonly string[]): string {
-  return all.map((line) => `${line}\n`).join('')
 }
 
 function verdict({ prediction }: Analysis, paint: Paint): string {
@@ -225,9 +238,9 @@ function untrustedRows({ prediction, untrusted }: Analysis): Cell[][] {
   ]
 }
 
-function untrustedObstacles({ untrusted }: Analysis): string {
+function untrustedObstacles({ untrusted }: Analysis): string[] {
   const why = untrusted.filter(({ obstacle }) => obstacle !== '')
-  return why.map(({ name, obstacle }) => `  - ${oneLine(`${name}: ${obstacle}`)}\n`).join('')
+  return why.map(({ name, obstacle }) => oneLine(`${name}: ${obstacle}`))
 }
 
 /** The terms add up to the bound stage by stage, less the release of a message that is not the first of its busy period. */
@@ -320,7 +333,7 @@ function sensitivityRows({ scenario, prediction, sensitivity }: Analysis): Cell[
 /** Which way the pages of a message go, for people. */
 const WAYS = { copied: 'copied', tried: 'moved as far as they can be', moved: 'moved' } as const
 
-function whatFits({ scenario, sensitivity }: Analysis): string {
+function whatFits({ scenario, sensitivity }: Analysis): string[] {
   const { lengthPermille, lengthsThatFit, permilleThatFit, failsFirst, smallestBudgetNs } = sensitivity
   const first = `${failsFirst.join(', ') || 'a chain of waiting'} ${failsFirst.length > 1 ? 'fail' : 'fails'} first`
   const lines: string[] = []
@@ -346,7 +359,7 @@ function whatFits({ scenario, sensitivity }: Analysis): string {
         : `The smallest budget that is enough: ${formatTime(smallestBudgetNs)} of ${formatTime(regulator.periodNs)} (now ${formatTime(regulator.budgetNs)}).`,
     )
   }
-  return lines.map((line) => `${line}\n`).join('')
+  return lines
 }
 
 function chainRows({ chains }: Prediction): Cell[][] {
@@ -387,11 +400,13 @@ function useRows({ utilization }: Prediction): Cell[][] {
   ]
 }
 
-function freedLine(design: Prediction['design'], freed: Analysis['freed']): string {
-  if (freed === null) return ''
+function freedLines(design: Prediction['design'], freed: Analysis['freed']): string[] {
+  if (freed === null) return []
   const even = freed.breakEven === null ? 'at any rate' : `up to ${freed.breakEven.toFixed(2)} times these messages`
   const who = design === 'floating' ? 'Floating gains' : 'Floating would gain'
-  return `${who} ${freed.cores.toFixed(2)} cores over the dedicated broker at these bounds, and is worth a core ${even}.\n`
+  return [
+    `${who} ${freed.cores.toFixed(2)} cores over the dedicated broker at these bounds, and is worth a core ${even}.`,
+  ]
 }
 
 function taskRows({ tasks }: Prediction): Cell[][] {

@@ -36,16 +36,18 @@ async function main(): Promise<void> {
   process.on('uncaughtException', onUncaught)
   process.on('unhandledRejection', onUncaught)
 
+  const pageScript = () => readFileSync(join(root, 'dist/report-page.js'), 'utf8')
   const exitCode = await runCli(process.argv.slice(2), {
     version,
     defaultScenario: join(root, 'examples/scenarios/default.yaml'),
     agentFolder: join(root, 'agent'),
+    pageScript,
     simulator: () => import('../platform-zcu102/index.ts'),
     async evaluation() {
       const { renderReport } = await import('../evaluation/index.ts')
       return {
         workerFile: join(root, 'dist/evaluate-worker.js'),
-        renderReport: (data) => renderReport(data, readFileSync(join(root, 'dist/report-page.js'), 'utf8')),
+        renderReport: (data) => renderReport(data, pageScript()),
       }
     },
     terminal: {

@@ -14,7 +14,7 @@ import { type Cell, renderTable } from './table.ts'
 import { EXIT_NEGATIVE, EXIT_OK, type Paint, painter, type Terminal, UsageError } from './terminal.ts'
 
 /** Guests on QEMU make their payload themselves, and nobody sees more of it than its hash. */
-const NOT_ON_QEMU = ['worst', 'payload', 'out', 'trace'] as const
+const NOT_ON_QEMU = ['worst', 'payload', 'out', 'trace', 'html'] as const
 
 interface QemuRun extends DesignRun {
   readonly counts: QemuCounts

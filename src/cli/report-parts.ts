@@ -2,6 +2,7 @@
 import type { BoardProfile } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario } from '../scenario/index.ts'
 import { oneLine } from './escape.ts'
+import { type ReportSection, renderSections } from './report-section.ts'
 import { counted } from './table.ts'
 import type { Paint, Terminal } from './terminal.ts'
 
@@ -33,9 +34,14 @@ export function simulatedHeading(title: string, { durationNs, flows, platform, v
   return `${title}: ${counted(vms.length, 'VM')}, ${counted(flows.length, 'flow')}, ${formatTime(durationNs)} on ${platform}, simulated`
 }
 
-/** The last lines of a simulation's tables. */
+/** The last of a simulation's sections. */
+export function assumptionSection(assumptions: readonly string[]): ReportSection {
+  return { title: 'Assumptions', lines: assumptions.map(oneLine), listed: true }
+}
+
+/** The same as text. */
 export function assumptionLines(assumptions: readonly string[], paint: Paint): string {
-  return `${paint('Assumptions', 'strong')}\n${assumptions.map((line) => `  - ${oneLine(line)}\n`).join('')}`
+  return renderSections([assumptionSection(assumptions)], paint).join('')
 }
 
 /** A bound that was exceeded is a mistake of ours. */

@@ -20,6 +20,8 @@ export interface CliParts {
   readonly agentFolder: string
   readonly simulator: Lazy<Simulator>
   readonly evaluation: Lazy<EvaluationParts>
+  /** The built script of pages (src/page/script), which draws their figures. */
+  readonly pageScript: () => string
 }
 
 /** Runs the command line `args` (without node and script) to its exit code; throws nothing. */
@@ -53,6 +55,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--payload <file>', 'FLOW=FILE or, for all flows, FILE: bytes to send; may be repeated')
     .option('--out <folder>', 'Write every delivered payload to FOLDER/DESIGN/FLOW/SEQUENCE.bin')
     .option('--trace <file>', 'Write a Chrome trace, to open in https://ui.perfetto.dev')
+    .option('--html <file>', 'Write one page with verdicts, figures and all tables')
     .option('--worst', 'Search for the longest response of each flow, instead of one run')
     .option('--runs <number>', 'With --worst: runs of the machine, for each design (default: 100)')
     .option('--seconds <number>', 'With --worst: search for so long instead, for each design')
@@ -67,7 +70,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
         return qemuCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, parts.agentFolder)
       }
       const [{ simulateCommand }, simulator] = [await import('./simulate-command.ts'), await loaded(parts.simulator)]
-      return simulateCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, simulator)
+      return simulateCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, simulator, parts)
     })
   cli
     .command('analyze [scenario]', 'Bound the response times of a scenario, without simulating it')
@@ -75,6 +78,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .option('--design <design>', 'floating or dedicated, instead of the placement in the scenario')
     .option('--scheduler <scheduler>', 'fp or edf, instead of the one in the scenario')
     .option('--priorities <how>', 'Under fixed priority: dm, optimal, or levels=G')
+    .option('--html <file>', 'Write one page with verdicts, figures and all tables')
     .option('--platform <name>', 'Board, instead of the one in the scenario: a name, or file:PATH')
     .option('--calibration <file>', 'Measured costs, instead of those of the board')
     .option('--set <change>', 'PATH=VALUE over the scenario, e.g. flows.log.length=64KiB; may be repeated')
@@ -82,11 +86,12 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .example('  $ virtio-sdk analyze my.yaml --scheduler fp --priorities optimal')
     .action(async (scenario: string | undefined, flags) => {
       const { analyzeCommand } = await import('./analyze-command.ts')
-      return analyzeCommand(scenario ?? parts.defaultScenario, flags, parts.terminal)
+      return analyzeCommand(scenario ?? parts.defaultScenario, flags, parts.terminal, parts)
     })
   cli
     .command('compare [...scenarios]', 'Two scenarios side by side: bounds, and a simulated run of each')
     .option('--set <change>', 'PATH=VALUE over the second, or over a copy of the only one; may be repeated')
+    .option('--html <file>', 'Write one page with verdicts, figures and all tables')
     .option('--platform <name>', 'Board, instead of those in the scenarios: a name, or file:PATH')
     .option('--calibration <file>', 'Measured costs, instead of those of the board')
     .option('--json', 'Print one JSON object')
@@ -94,7 +99,7 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
     .example('  $ virtio-sdk compare my.yaml --set broker.placement=dedicated')
     .action(async (scenarios: string[], flags) => {
       const [{ compareCommand }, simulator] = [await import('./compare-command.ts'), await loaded(parts.simulator)]
-      return compareCommand(scenarios, flags, parts.terminal, simulator)
+      return compareCommand(scenarios, flags, parts.terminal, simulator, parts)
     })
   cli
     .command('fit [releases]', 'From a CSV file of releases to the period, jitter and length of a flow')

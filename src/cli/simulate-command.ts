@@ -1,8 +1,11 @@
 /** `simulate`: the same flows through both designs, side by side. What `npm start` runs. */
 import { basename, join, resolve } from 'node:path'
+import { MessageTimes } from '../platform-zcu102/index.ts'
 import { formatTime, type Scenario } from '../scenario/index.ts'
+import { simulationPage } from './command-pages.ts'
 import { oneLine } from './escape.ts'
 import { repeatedFlag } from './flags.ts'
+import { type PageTools, pageFileOf, writePage } from './html-page.ts'
 import { destination, payloadWriter } from './output-files.ts'
 import { readPayloads, withPayloads } from './payload-files.ts'
 import { progress } from './progress.ts'
@@ -17,8 +20,14 @@ import { EXIT_NEGATIVE, EXIT_OK, painter, type Terminal, UsageError } from './te
 import { openTrace, traceFilesOf, writeTrace } from './trace-files.ts'
 import { worstCommand } from './worst-command.ts'
 
-export function simulateCommand(path: string, flags: SimulateFlags, terminal: Terminal, simulator: Simulator): number {
-  if (flags.worst) return worstCommand(path, flags, terminal, simulator)
+export function simulateCommand(
+  path: string,
+  flags: SimulateFlags,
+  terminal: Terminal,
+  simulator: Simulator,
+  tools: PageTools,
+): number {
+  if (flags.worst) return worstCommand(path, flags, terminal, simulator, tools)
   const stray = (['flow', 'runs', 'seconds'] as const).find((name) => flags[name] !== undefined)
   if (stray !== undefined) throw new UsageError(`--${stray} is for a search: add --worst`)
   const scenarioPath = resolve(terminal.cwd, path)
@@ -32,13 +41,18 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   for (const text of beyondEnd(scenario, releases)) note(text)
   const outFolder = destination('--out', flags.out, terminal)
   const traceFiles = traceFilesOf(flags.trace, designs, scenario, scenarioPath, terminal)
+  const html = pageFileOf(flags.html, [{ scenario, path: scenarioPath }], terminal)
   noteLongDeadlines(scenario, note)
 
   // Before anything runs: what cannot be written is known at once.
   const outputs = designs.map((design, i) => ({
     onMessage: outFolder === null ? null : payloadWriter(join(outFolder, design), scenario),
-    trace: traceFiles === null ? null : openTrace(traceFiles[i]!),
+    trace: traceFiles === null ? null : openTrace(traceFiles[i]!, new MessageTimes(scenario.flows.length)),
   }))
+  // Without a trace a page needs no more of the run than its messages.
+  const times = outputs.map(
+    ({ trace }) => (trace?.recorder as MessageTimes) ?? new MessageTimes(scenario.flows.length, { keep: false }),
+  )
   const line = progress(terminal, !flags.quiet)
   const runs = designs.map((design, i): DesignRun => {
     const { onMessage, trace } = outputs[i]!
@@ -49,7 +63,7 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
       payload: (flow) => payloads.get(flow) ?? null,
       releases: (flow) => releases.get(flow) ?? null,
       onProgress: (simulatedNs, totalNs) => line.update(design.padEnd(9), simulatedNs, totalNs),
-      ...(trace === null ? {} : { trace: trace.recorder }),
+      ...(trace === null && html === null ? {} : { trace: times[i]! }),
       ...(onMessage === null ? {} : { onMessage }),
     })
     const wallMs = terminal.now() - started
@@ -59,12 +73,12 @@ export function simulateCommand(path: string, flags: SimulateFlags, terminal: Te
   })
 
   const assumptions = simulator.assumptionsOf(scenario, profile)
+  const title = oneLine(basename(path))
+  if (html !== null) writePage(html, simulationPage(title, scenario, runs, times, assumptions, tools.version), tools)
   if (flags.json)
     terminal.stdout.write(`${JSON.stringify(reportObject(scenario, profile, runs, assumptions), null, 2)}\n`)
   else if (!flags.quiet) {
-    terminal.stdout.write(
-      renderReport(oneLine(basename(path)), scenario, runs, assumptions, painter(terminal.stdout, terminal.env)),
-    )
+    terminal.stdout.write(renderReport(title, scenario, runs, assumptions, painter(terminal.stdout, terminal.env)))
   }
   const exceeded = runs.flatMap(exceededBounds)
   tellExceeded(exceeded, scenario, terminal)

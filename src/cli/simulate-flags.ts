@@ -18,6 +18,7 @@ export interface SimulateFlags extends PlatformFlags {
   readonly payload?: unknown
   readonly out?: unknown
   readonly trace?: unknown
+  readonly html?: unknown
   readonly set?: unknown
   /** A search for the longest responses, in so many runs or seconds; the trace is that of one flow. */
   readonly worst?: boolean

@@ -1,8 +1,9 @@
 /** What a simulation found: as an object for programs, and as tables for people. */
 import type { BoardProfile, Design, DesignResult, ResponseTimes } from '../platform-zcu102/index.ts'
 import { type Scenario, vmOnDedicatedCore } from '../scenario/index.ts'
-import { assumptionLines, count, milliseconds, simulatedHead, simulatedHeading } from './report-parts.ts'
-import { type Cell, renderTable } from './table.ts'
+import { assumptionSection, count, milliseconds, simulatedHead, simulatedHeading } from './report-parts.ts'
+import { type ReportSection, renderSections } from './report-section.ts'
+import type { Cell } from './table.ts'
 import type { Paint } from './terminal.ts'
 
 export interface DesignRun {
@@ -59,28 +60,43 @@ export function renderReport(
   assumptions: readonly string[],
   paint: Paint,
 ): string {
-  const parts = [
-    `${paint(simulatedHeading(title, scenario), 'strong')}\n`,
-    renderTable([['', ...runs.map(({ design }) => design)], ...totals(scenario, runs)], paint),
-    `${paint('Response times in ms, simulated, and their bounds', 'strong')}\n${renderTable(responseTimes('flow', scenario.flows, runs), paint)}`,
+  const heading = `${paint(simulatedHeading(title, scenario), 'strong')}\n`
+  return [heading, ...renderSections(simulationSections(scenario, runs, assumptions), paint)].join('\n')
+}
+
+/** Every table, with what is said below it. */
+export function simulationSections(
+  scenario: Scenario,
+  runs: readonly DesignRun[],
+  assumptions: readonly string[],
+): ReportSection[] {
+  const sections: ReportSection[] = [
+    { title: null, rows: [['', ...runs.map(({ design }) => design)], ...totals(scenario, runs)] },
+    {
+      title: 'Response times in ms, simulated, and their bounds',
+      rows: responseTimes('flow', scenario.flows, runs),
+    },
   ]
   if (scenario.chains.length > 0) {
-    const table = renderTable(responseTimes('chain', scenario.chains, runs), paint)
-    parts.push(`${paint('From end to end in ms, simulated, and bounds', 'strong')}\n${table}`)
+    sections.push({
+      title: 'From end to end in ms, simulated, and bounds',
+      rows: responseTimes('chain', scenario.chains, runs),
+    })
   }
   const dedicated = runs.find(({ design }) => design === 'dedicated')
   const floating = runs.find(({ design }) => design === 'floating')
   if (dedicated && floating) {
-    const gains = renderTable(gainRows(scenario, dedicated.result, floating.result), paint, '  ')
-    parts.push(`${paint('Floating against dedicated (less is better)', 'strong')}\n${gains}`)
+    sections.push({
+      title: 'Floating against dedicated (less is better)',
+      rows: gainRows(scenario, dedicated.result, floating.result),
+      headless: true,
+      indent: '  ',
+    })
   }
-  const interference = runs.flatMap((run) => colorLines(run).map((line) => `  ${run.design}: ${line}\n`))
-  if (interference.length > 0) {
-    parts.push(`${paint('Cache partitions that are not kept apart', 'strong')}\n${interference.join('')}`)
-  }
-  parts.push(provenance(scenario, runs))
-  parts.push(assumptionLines(assumptions, paint))
-  return parts.join('\n')
+  const interference = runs.flatMap((run) => colorLines(run).map((line) => `  ${run.design}: ${line}`))
+  if (interference.length > 0) sections.push({ title: 'Cache partitions that are not kept apart', lines: interference })
+  sections.push({ title: null, lines: provenance(scenario, runs) }, assumptionSection(assumptions))
+  return sections
 }
 
 function totals(scenario: Scenario, runs: readonly DesignRun[]): Cell[][] {
@@ -244,7 +260,7 @@ function ranges(ascending: readonly number[]): string {
 }
 
 /** What is needed to get the same figures again, and how far to trust them. */
-function provenance(scenario: Scenario, runs: readonly DesignRun[]): string {
+function provenance(scenario: Scenario, runs: readonly DesignRun[]): string[] {
   const lines = [`seed ${scenario.seed}, costs ${COSTS[scenario.costs]}, platform ${scenario.platform}`]
   for (const { design, result, wallMs } of runs) {
     const speed = wallMs > 0 ? ` (${(result.simulatedNs / 1e6 / wallMs).toFixed(2)} x real time)` : ''
@@ -253,7 +269,7 @@ function provenance(scenario: Scenario, runs: readonly DesignRun[]): string {
         `${count(result.events)} events, trace hash ${result.traceHash}`,
     )
   }
-  return lines.map((line) => `${line}\n`).join('')
+  return lines
 }
 
 const COSTS: Readonly<Record<Scenario['costs'], string>> = {

@@ -30,18 +30,22 @@ export function traceFilesOf(
 }
 
 /** Every file that the run reads, wherever it may be looked for. */
-function inputsOf(scenario: Scenario, scenarioPath: string, cwd: string): string[] {
+export function inputsOf(scenario: Scenario, scenarioPath: string, cwd: string): string[] {
   const payloads = scenario.flows.flatMap(({ payload }) => (payload.kind === 'file' ? [payload.path] : []))
   const boards = [scenario.platform, scenario.calibration].flatMap(
     (named) => /^file:(.*)$/s.exec(named ?? '')?.[1] ?? [],
   )
   const places = [dirname(scenarioPath), cwd]
-  return [scenarioPath, ...[...payloads, ...boards].flatMap((path) => places.map((place) => resolve(place, path)))]
+  const releases = scenario.flows.flatMap((flow) => flow.releases ?? [])
+  return [
+    scenarioPath,
+    ...[...payloads, ...boards, ...releases].flatMap((path) => places.map((place) => resolve(place, path))),
+  ]
 }
 
 /** Before anything runs: what cannot be written is known at once. */
-export function openTrace(path: string): TraceFile {
-  return { path, file: openToWrite(path), recorder: new TraceRecorder() }
+export function openTrace(path: string, recorder = new TraceRecorder()): TraceFile {
+  return { path, file: openToWrite(path), recorder }
 }
 
 export function writeTrace(

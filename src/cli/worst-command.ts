@@ -1,8 +1,17 @@
 /** `simulate --worst`: a search for the longest response of each flow, beside its bound. What it finds can be looked at as a trace. */
 import { basename, resolve } from 'node:path'
-import type { BoardProfile, Design, LongestResponse } from '../platform-zcu102/index.ts'
+import {
+  type BoardProfile,
+  type Design,
+  type LongestResponse,
+  MessageTimes,
+  type PlannedRun,
+} from '../platform-zcu102/index.ts'
 import type { Scenario } from '../scenario/index.ts'
+import type { TraceRecorder } from '../sim/index.ts'
+import { worstPage } from './command-pages.ts'
 import { oneLine } from './escape.ts'
+import { type PageTools, pageFileOf, writePage } from './html-page.ts'
 import { progress } from './progress.ts'
 import { readReleases } from './release-files.ts'
 import { tellExceeded } from './report-parts.ts'
@@ -16,7 +25,13 @@ import { exceeding, nearest, renderWorst, type WorstRun, worstObject } from './w
 
 const DEFAULT_RUNS = 100
 
-export function worstCommand(path: string, flags: SimulateFlags, terminal: Terminal, simulator: Simulator): number {
+export function worstCommand(
+  path: string,
+  flags: SimulateFlags,
+  terminal: Terminal,
+  simulator: Simulator,
+  tools: PageTools,
+): number {
   const stray = (['payload', 'out'] as const).find((name) => flags[name] !== undefined)
   if (stray !== undefined) throw new UsageError(`--${stray} is for one run, not for a search: leave out --worst`)
   const scenarioPath = resolve(terminal.cwd, path)
@@ -32,7 +47,11 @@ export function worstCommand(path: string, flags: SimulateFlags, terminal: Termi
   if (scenario.costs !== 'worst') note('a search takes costs at their best or worst, whatever `costs` says')
 
   const files = traceFilesOf(flags.trace, designs, scenario, scenarioPath, terminal)
-  const traces = designs.map((_, i) => (files === null ? null : openTrace(files[i]!)))
+  const html = pageFileOf(flags.html, [{ scenario, path: scenarioPath }], terminal)
+  const traces = designs.map((_, i) =>
+    files === null ? null : openTrace(files[i]!, new MessageTimes(scenario.flows.length)),
+  )
+  const times: MessageTimes[] = []
   const line = progress(terminal, !flags.quiet)
   const searches = designs.map((design, i): WorstRun => {
     const { flows } = boundsOf(simulator.predict(scenario, { design, profile }))
@@ -56,16 +75,24 @@ export function worstCommand(path: string, flags: SimulateFlags, terminal: Termi
     line.clear()
     const search = { design, found, boundsNs, runs }
     const trace = traces[i]!
-    if (trace !== null) keep(trace, found[flow ?? nearest(search)]!, { scenario, design, profile, simulator, note })
+    const kept = { scenario, design, profile, simulator, note }
+    if (trace !== null) keep(trace, found[flow ?? nearest(search)]!, kept)
+    if (html !== null) {
+      const recorder = (trace?.recorder as MessageTimes) ?? new MessageTimes(scenario.flows.length, { keep: false })
+      if (trace === null) runAgain(found[flow ?? nearest(search)]!, kept, recorder)
+      times.push(recorder)
+    }
     return search
   })
 
   const assumptions = simulator.assumptionsOf({ ...scenario, costs: 'worst' }, profile)
+  const title = oneLine(basename(path))
+  if (html !== null) writePage(html, worstPage(title, scenario, searches, times, assumptions, tools.version), tools)
   if (flags.json) {
     terminal.stdout.write(`${JSON.stringify(worstObject(scenario, profile, searches, assumptions), null, 2)}\n`)
   } else if (!flags.quiet) {
     const paint = painter(terminal.stdout, terminal.env)
-    terminal.stdout.write(renderWorst(oneLine(basename(path)), scenario, searches, assumptions, paint))
+    terminal.stdout.write(renderWorst(title, scenario, searches, assumptions, paint))
   }
   const exceeded = searches.flatMap(exceeding)
   tellExceeded(exceeded, scenario, terminal)
@@ -81,18 +108,24 @@ interface Kept {
 }
 
 /** Runs once more what was found, and writes its trace. */
-function keep(trace: TraceFile, { flow, plan }: LongestResponse, { design, ...kept }: Kept): void {
-  const { note, profile, simulator } = kept
-  const { latenessNs, ...run } = simulator.plannedRun(kept.scenario, profile, plan)
+function keep(trace: TraceFile, found: LongestResponse, kept: Kept): void {
+  const { design, note, simulator } = kept
+  const { scenario } = runAgain(found, kept, trace.recorder)
+  writeTrace(trace, scenario, simulator, note)
+  note(`${trace.path}: ${design}, the run with the longest response of flow ${found.flow} that was found`)
+}
+
+function runAgain({ plan }: LongestResponse, { design, ...kept }: Kept, trace: TraceRecorder): PlannedRun {
+  const { profile, simulator } = kept
+  const run = simulator.plannedRun(kept.scenario, profile, plan)
   simulator.simulate(run.scenario, {
     design,
     profile: run.profile,
-    latenessNs,
+    latenessNs: run.latenessNs,
     payload: () => null,
-    trace: trace.recorder,
+    trace,
   })
-  writeTrace(trace, run.scenario, simulator, note)
-  note(`${trace.path}: ${design}, the run with the longest response of flow ${flow} that was found`)
+  return run
 }
 
 function limitOf({ runs, seconds }: SimulateFlags): { readonly runs: number; readonly ms: number | null } {

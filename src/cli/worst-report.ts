@@ -1,8 +1,9 @@
 /** What a search for the longest responses found: as an object for programs, and as tables for people. */
 import type { BoardProfile, Design, LongestResponse } from '../platform-zcu102/index.ts'
 import type { Scenario } from '../scenario/index.ts'
-import { assumptionLines, milliseconds, simulatedHead, simulatedHeading } from './report-parts.ts'
-import { type Cell, renderTable } from './table.ts'
+import { assumptionSection, milliseconds, simulatedHead, simulatedHeading } from './report-parts.ts'
+import { type ReportSection, renderSections } from './report-section.ts'
+import type { Cell } from './table.ts'
 import type { Paint } from './terminal.ts'
 
 export interface WorstRun {
@@ -59,6 +60,16 @@ export function renderWorst(
   assumptions: readonly string[],
   paint: Paint,
 ): string {
+  const heading = `${paint(simulatedHeading(title, scenario), 'strong')}\n`
+  return [heading, ...renderSections(worstSections(scenario, searches, assumptions), paint)].join('\n')
+}
+
+/** Every table, with what is said below it. */
+export function worstSections(
+  scenario: Scenario,
+  searches: readonly WorstRun[],
+  assumptions: readonly string[],
+): ReportSection[] {
   const rows: Cell[][] = [['flow', 'design', 'longest found', 'bound', 'bound / found', 'deadline']]
   scenario.flows.forEach(({ name, deadlineNs }, i) => {
     for (const { boundsNs, design, found } of searches) {
@@ -81,10 +92,14 @@ export function renderWorst(
   })
   const runs = searches.map((search) => `${search.design} ${search.runs}`).join(', ')
   return [
-    `${paint(simulatedHeading(title, scenario), 'strong')}\n`,
-    `${paint('Longest responses found by search, in ms, simulated, and their bounds', 'strong')}\n${renderTable(rows, paint)}`,
-    `runs: ${runs}; seed ${scenario.seed}; offsets, jitter, best and worst costs, phases of MemGuard and polling are searched\n` +
-      'Each was seen in a run that the scenario allows. A longer one may exist, so the true bound / longest may be smaller.\n',
-    assumptionLines(assumptions, paint),
-  ].join('\n')
+    { title: 'Longest responses found by search, in ms, simulated, and their bounds', rows },
+    {
+      title: null,
+      lines: [
+        `runs: ${runs}; seed ${scenario.seed}; offsets, jitter, best and worst costs, phases of MemGuard and polling are searched`,
+        'Each was seen in a run that the scenario allows. A longer one may exist, so the true bound / longest may be smaller.',
+      ],
+    },
+    assumptionSection(assumptions),
+  ]
 }

@@ -19,6 +19,7 @@ const LOOKS: Readonly<Record<string, Look>> = {
   median: { label: 'median', color: 'a0', dash: null, symbol: 'circle' },
   p99: { label: '99th percentile', color: 'a3', dash: null, symbol: 'square' },
   max: { label: 'maximum', color: 'floating', dash: null, symbol: 'diamond' },
+  deadline: { label: 'deadline', color: 'dedicated', dash: null, symbol: 'diamond', hollow: true },
   bound: { label: 'bound (A4, end to end)', color: 'a4', dash: null, symbol: 'triangle', hollow: true },
   A0: { label: 'A0, reconstructed baseline', color: 'a0', dash: '2 2', symbol: 'square' },
   A3: { label: 'A3', color: 'a3', dash: '6 3', symbol: 'triangle' },

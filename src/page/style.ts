@@ -72,6 +72,8 @@ summary { cursor: pointer; color: var(--accent); width: fit-content; }
 table { border-collapse: collapse; font-size: .84rem; line-height: 1.4; }
 th, td { padding: .22rem .7rem .22rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 th { font-weight: 600; border-bottom-color: var(--muted); white-space: nowrap; }
+th[scope="row"] { border-bottom-color: var(--rule); } .scroll + p, .scroll + ul.plain { margin-top: .5rem; }
+td.good { color: var(--good); } td.bad { color: var(--bad); font-weight: 600; }
 .scroll.all { max-height: none; }
 .scroll th { position: sticky; top: 0; background: var(--paper); }
 td.number, th.number { text-align: right; white-space: nowrap; padding-left: .5rem; }

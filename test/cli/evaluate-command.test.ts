@@ -48,6 +48,7 @@ async function run(...args: string[]) {
     version: '1.2.3',
     defaultScenario: '',
     agentFolder: 'none',
+    pageScript: () => '',
     simulator: null as never,
     evaluation: { workerFile },
     terminal: {

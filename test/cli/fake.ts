@@ -124,6 +124,7 @@ export async function run(args: readonly string[], defaultScenario: string, sett
   const parts: CliParts = {
     version: '1.2.3',
     agentFolder: 'none',
+    pageScript: () => '',
     defaultScenario,
     simulator: setting.simulator ?? simulator,
     evaluation: { workerFile: 'no-worker.js' },

@@ -39,6 +39,7 @@ async function onBoard(args: string): Promise<{ code: number; stdout: string; st
     version: '1.2.3',
     defaultScenario: scenario,
     agentFolder: 'none',
+    pageScript: () => '',
     simulator: zcu102,
     evaluation: { workerFile: 'no-worker.js' },
     terminal: { stdout: stream('stdout'), stderr: stream('stderr'), cwd: folder, env: {}, now: () => 0 },

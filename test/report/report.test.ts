@@ -35,6 +35,7 @@ beforeAll(async () => {
     version: '1.2.3',
     defaultScenario: '',
     agentFolder: 'none',
+    pageScript: () => script,
     simulator: null as never,
     evaluation: { workerFile: '', renderReport: (data) => renderReport(data, script) },
     terminal: { stdout: output, stderr: output, cwd: root, env: {}, now: () => 0 },

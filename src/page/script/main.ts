@@ -17,13 +17,19 @@ const measure: Measure = (text, px, weight) => {
   pen.font = `${weight} ${px}px ${family}`
   return pen.measureText(text).width
 }
+/** Groups of marks have no role, so that they may have no name; the place around them has both. */
+function unnamed(drawing: unknown): unknown {
+  for (const mark of (drawing as PageElement).querySelectorAll('[aria-label]')) mark.removeAttribute('aria-label')
+  return drawing
+}
+
 const drawnAt = new Map<PageElement, number>()
 
 function show(place: PageElement): void {
   const width = Math.floor(place.clientWidth)
   if (width === 0 || drawnAt.get(place) === width) return
   drawnAt.set(place, width)
-  place.replaceChildren(...draw(charts[place.dataset.chart!]!, width, measure))
+  place.replaceChildren(...draw(charts[place.dataset.chart!]!, width, measure).map(unnamed))
 }
 
 const sizes = new ResizeObserver((entries) => {
@@ -36,7 +42,7 @@ for (const place of document.querySelectorAll('.chart')) {
 for (const place of document.querySelectorAll('.legend')) {
   for (const series of charts[place.dataset.chart!]!.series) {
     const item = document.createElement('li')
-    item.append(key(series, charts[place.dataset.chart!]!.kind), series.label)
+    item.append(unnamed(key(series, charts[place.dataset.chart!]!.kind)), series.label)
     place.append(item)
   }
 }
