@@ -65,11 +65,15 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
   const dominance = predictedDominance(scenario, options, firstOf(sensitivity, prediction), (tried, total) =>
     line.update('what dominates', tried, total),
   )
+  const most = Math.min(
+    MOST_PREDICTIONS,
+    Math.max(LEAST_PREDICTIONS, Math.floor(MOST_OF_FLOWS / scenario.flows.length)),
+  )
   const change = fittingChanges(scenario, {
     ...options,
-    most: MOST_PREDICTIONS,
+    most,
     goesOn: (predictions) => {
-      line.update('what change fits', predictions, MOST_PREDICTIONS)
+      line.update('what change fits', predictions, most)
       return true
     },
   })
@@ -94,7 +98,10 @@ export function analyzeCommand(path: string, flags: AnalyzeFlags, terminal: Term
   return exitCode
 }
 
+/** Predictions of a search for a change: fewer of many flows, each of which takes longer. */
 const MOST_PREDICTIONS = 600
+const LEAST_PREDICTIONS = 60
+const MOST_OF_FLOWS = 12_000
 
 /** Of what fails first as all messages grow, what needs most of its deadline; undefined: nothing does, whatever their lengths. */
 function firstOf({ failsFirst }: PredictedSensitivity, { flows, chains, tasks }: Prediction): string | undefined {

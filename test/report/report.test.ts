@@ -191,7 +191,7 @@ describe.skipIf(chromium === null)('the report in a browser', () => {
     const { page, complaints } = await open('light', 1280)
     const figure = (await page.$('#interrupts-per-message'))!
     await figure.scrollIntoView()
-    const dot = (await figure.$('.chart [aria-label="dot"] path'))!
+    const dot = (await figure.$('.chart [data-mark="dot"] path'))!
     const box = (await dot.boundingBox())!
     await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2)
     const tip = await page.waitForFunction(

@@ -7,6 +7,7 @@ export interface PageElement {
   append(...nodes: unknown[]): void
   replaceChildren(...nodes: unknown[]): void
   setAttribute(name: string, value: string): void
+  getAttribute(name: string): string | null
   removeAttribute(name: string): void
   querySelector(selector: string): PageElement | null
   querySelectorAll(selector: string): Iterable<PageElement>

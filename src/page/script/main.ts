@@ -19,7 +19,10 @@ const measure: Measure = (text, px, weight) => {
 }
 /** Groups of marks have no role, so that they may have no name; the place around them has both. */
 function unnamed(drawing: unknown): unknown {
-  for (const mark of (drawing as PageElement).querySelectorAll('[aria-label]')) mark.removeAttribute('aria-label')
+  for (const mark of (drawing as PageElement).querySelectorAll('[aria-label]')) {
+    mark.setAttribute('data-mark', mark.getAttribute('aria-label')!)
+    mark.removeAttribute('aria-label')
+  }
   return drawing
 }
 
