@@ -16,22 +16,30 @@ import { SplitDeviceQueue } from './split/split-device-queue.ts'
 import { SplitDriverQueue } from './split/split-driver-queue.ts'
 import { splitShape, splitSizeAtMost } from './split/split-layout.ts'
 
+// A table for each side: whoever bundles a device alone is not to get the drivers' rings.
+const DEVICES: Readonly<Record<QueueFormat, new (memory: GuestMemory, config: DeviceRingConfig) => DeviceRing>> = {
+  split: SplitDeviceQueue,
+  packed: PackedDeviceQueue,
+}
+
+const DRIVERS: Readonly<
+  Record<QueueFormat, new (memory: GuestMemory, config: DriverRingConfig, state?: DriverRingState) => DriverRing>
+> = { split: SplitDriverQueue, packed: PackedDriverQueue }
+
 interface Format {
-  readonly Device: new (memory: GuestMemory, config: DeviceRingConfig) => DeviceRing
-  readonly Driver: new (memory: GuestMemory, config: DriverRingConfig, state?: DriverRingState) => DriverRing
   /** Throws `VirtioError` INVALID_QUEUE when a ring cannot have that size. */
   readonly shape: (size: number) => RingShape
   readonly sizeAtMost: (most: number) => number
 }
 
 const FORMATS: Readonly<Record<QueueFormat, Format>> = {
-  split: { Device: SplitDeviceQueue, Driver: SplitDriverQueue, shape: splitShape, sizeAtMost: splitSizeAtMost },
-  packed: { Device: PackedDeviceQueue, Driver: PackedDriverQueue, shape: packedShape, sizeAtMost: packedSizeAtMost },
+  split: { shape: splitShape, sizeAtMost: splitSizeAtMost },
+  packed: { shape: packedShape, sizeAtMost: packedSizeAtMost },
 }
 
 /** The device side of a ring that a driver has set up. Writes nothing. Throws `VirtioError` INVALID_QUEUE or INVALID_OPTION. */
 export function openDeviceRing(format: QueueFormat, memory: GuestMemory, config: DeviceRingConfig): DeviceRing {
-  return new (formatOf(format).Device)(memory, config)
+  return new (of(DEVICES, format))(memory, config)
 }
 
 /**
@@ -44,17 +52,17 @@ export function openDriverRing(
   config: DriverRingConfig,
   state?: DriverRingState,
 ): DriverRing {
-  return new (formatOf(format).Driver)(memory, config, state)
+  return new (of(DRIVERS, format))(memory, config, state)
 }
 
 /** Places the areas of a ring one after another from `baseAddress`, a multiple of 16. Throws `VirtioError` INVALID_QUEUE or INVALID_OPTION. */
 export function layoutRing(format: QueueFormat, size: number, baseAddress: number): RingLayout {
-  return layoutAreas(formatOf(format).shape(size), baseAddress)
+  return layoutAreas(of(FORMATS, format).shape(size), baseAddress)
 }
 
 /** Bytes of the descriptor, the driver and the device area of a ring. Throws `VirtioError` INVALID_QUEUE. */
 export function ringAreaBytes(format: QueueFormat, size: number): readonly number[] {
-  const { descriptorArea, driverArea, deviceArea } = formatOf(format).shape(size)
+  const { descriptorArea, driverArea, deviceArea } = of(FORMATS, format).shape(size)
   return [descriptorArea.bytes, driverArea.bytes, deviceArea.bytes]
 }
 
@@ -65,10 +73,10 @@ export function ringBytes(format: QueueFormat, size: number): number {
 
 /** The largest size that a ring of the format can have and that is not over `most`, which is at least 1. */
 export function ringSizeAtMost(format: QueueFormat, most: number): number {
-  return formatOf(format).sizeAtMost(most)
+  return of(FORMATS, format).sizeAtMost(most)
 }
 
-function formatOf(format: QueueFormat): Format {
-  checkWord('format', format, Object.keys(FORMATS))
-  return FORMATS[format]
+function of<T>(table: Readonly<Record<QueueFormat, T>>, format: QueueFormat): T {
+  checkWord('format', format, Object.keys(table))
+  return table[format]
 }
