@@ -5,36 +5,29 @@
 import { checkInteger, checkObject } from '../../../internal/check-option.ts'
 import { Emitter, type Events } from '../../../internal/emitter.ts'
 import { VirtioError } from '../../../internal/error.ts'
+import { STATE_VERSION } from '../../../internal/saved-state.ts'
 import { watchPromise } from '../../../internal/watch-promise.ts'
 import type { GuestMemory } from '../../../memory/index.ts'
 import { BufferList, UsedBuffer } from '../../../virtqueue/index.ts'
-import { startDriver } from '../../connect.ts'
 import { memoryDetached } from '../../detached-memory.ts'
 import type { Driver } from '../../driver.ts'
 import type { DriverQueue } from '../../driver-queue.ts'
 import type { DriverTransport } from '../../driver-transport.ts'
 import { Slots } from '../buffer-slots.ts'
-import {
-  CONTROL_DEPENDENCIES,
-  MAX_PAIRS,
-  NET_FEATURES,
-  type NetContract,
-  type NetFeature,
-  type NetFlags,
-  netContract,
-  netQueues,
-  VIRTIO_NET_S_ANNOUNCE,
-  VIRTIO_NET_S_LINK_UP,
-} from './contract.ts'
+import { type NetContract, type NetFlags, VIRTIO_NET_S_ANNOUNCE, VIRTIO_NET_S_LINK_UP } from './contract.ts'
 import { type NetCommandOptions, NetControl } from './driver-control.ts'
+import { checkDriverOptions, longestFrame, type NetDriverOptions, TRANSMIT_BYTES } from './driver-options.ts'
 import {
-  checkDriverOptions,
-  longestFrame,
-  NET_DRIVER_FEATURES,
-  type NetDriverOptions,
-  receiveRoom,
-  TRANSMIT_BYTES,
-} from './driver-options.ts'
+  attach,
+  checkedMtu,
+  checkState,
+  type NetDriverState,
+  type NetPairState,
+  negotiated,
+  rxBufferBytes,
+  start,
+  stationOf,
+} from './driver-start.ts'
 import { NetFrame } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 import { NET_HEADER_BYTES, VIRTIO_NET_HDR_GSO_NONE, writeNetHeader } from './header.ts'
@@ -42,9 +35,6 @@ import { formatMac, type MacAddress, parseStation, putMac } from './mac-address.
 import { guestOffloads, hostOffloads, type Offloads, offloadFault } from './offloads.ts'
 import { checkFrame, type NetRequest } from './port.ts'
 import { flowHash } from './steering.ts'
-
-const DEFAULT_QUEUE_SIZE = 64
-const LEAST_MTU = 68
 
 /** What a net driver tells, beside the events of its `driver`. */
 export type NetDriverEvents = {
@@ -94,12 +84,12 @@ export class NetDriver {
 
   /**
    * Throws as `startDriver` does, and `VirtioError` INVALID_OPTION, CONFIG_VALUE for an MTU that no device may have, or NET_NO_MAC when neither the device nor `options` have an address
-   * for this station.
+   * for this station. `saved` is for `NetDriver.restore`.
    */
-  constructor(transport: DriverTransport<NetContract>, options: NetDriverOptions = {}) {
+  constructor(transport: DriverTransport<NetContract>, options: NetDriverOptions = {}, saved?: NetDriverState) {
     checkObject('options', options)
     checkDriverOptions(options)
-    this.driver = start(transport, options)
+    this.driver = saved === undefined ? start(transport, options) : attach(transport, options, saved)
     try {
       const { config } = this.driver
       const features = negotiated(this.driver)
@@ -109,23 +99,55 @@ export class NetDriver {
       this.onFrame = options.onFrame ?? null
       this.control = new NetControl(features.ctrlVq ? this.driver.queues.at(-1)! : null, features)
       this.#host = hostOffloads(features)
-      this.#mac = stationOf(options, features, config.mac)
+      this.#mac = saved === undefined ? stationOf(options, features, config.mac) : parseStation('mac', saved.mac)
       this.#linkUp = (this.#readStatus() & VIRTIO_NET_S_LINK_UP) !== 0
       const mtu = features.mtu ? checkedMtu(config.mtu) : 0
       this.#mtuBytes = mtu
-      this.maxFrameBytes = options.maxFrameBytes ?? longestFrame(features, mtu)
-      this.#rxBufferBytes = rxBufferBytes(options, features, mtu, this.driver.queues[0]!.ring.size)
+      const first = saved?.pairs[0]
+      this.maxFrameBytes =
+        first === undefined ? (options.maxFrameBytes ?? longestFrame(features, mtu)) : first.tx.bytes - NET_HEADER_BYTES
+      this.#rxBufferBytes = first?.rx.bytes ?? rxBufferBytes(options, features, mtu, this.driver.queues[0]!.ring.size)
       this.#reader = new FrameReader(transport.memory, features.mrgRxbuf, guestOffloads(features))
-      this.#openPair(0)
+      if (saved === undefined) this.#openPair(0)
+      else {
+        for (const [index, pair] of saved.pairs.entries()) this.#openPair(index, pair)
+        this.#usedPairs = saved.usedPairs
+      }
     } catch (error) {
       this.driver.close()
       throw error
     }
     this.driver.events.on('config', () => this.#lookAtConfig())
+    if (saved !== undefined) return
     // NET-MAC-DRV-02: the device has another address than this station.
     if (this.features.mac && formatMac(this.#mac) !== this.driver.config.mac)
       this.#watch(this.control.setMac(this.#mac))
     this.#fill(this.#pairs[0]!)
+  }
+
+  /**
+   * Goes on where `saveState` was taken: over memory that is as it was, before a device that is live, without a word to it. Then call `poll`, which
+   * looks at what came meanwhile. Buffers are as they were; `options` are those of the saved driver. Throws as `restoreDriver`, and
+   * INVALID_STATE: then the device was reset.
+   */
+  static restore(
+    transport: DriverTransport<NetContract>,
+    state: NetDriverState,
+    options: NetDriverOptions = {},
+  ): NetDriver {
+    checkState(state)
+    return new NetDriver(transport, options, state)
+  }
+
+  /** Plain data for `NetDriver.restore`, taken between turns. Throws `VirtioError` NOT_RESTORABLE for a driver that has stopped. */
+  saveState(): NetDriverState {
+    return {
+      version: STATE_VERSION,
+      driver: this.driver.saveState(),
+      mac: this.mac,
+      usedPairs: this.#usedPairs,
+      pairs: this.#pairs.map(({ rxSlots, txSlots }) => ({ rx: rxSlots.saveState(), tx: txSlots.saveState() })),
+    }
   }
 
   get events(): Events<NetDriverEvents> {
@@ -232,21 +254,34 @@ export class NetDriver {
     }
   }
 
-  #openPair(index: number): Pair {
+  #openPair(index: number, saved?: NetPairState): Pair {
     const { queues } = this.driver
     const [rx, tx] = [queues[2 * index]!, queues[2 * index + 1]!]
     const slots = ({ ring }: DriverQueue, count: number, bytes: number) =>
       new Slots(this.driver.allocate(count * bytes, 64), count, bytes, ring.size)
     const txBytes = NET_HEADER_BYTES + this.maxFrameBytes
+    const txCount = Math.min(tx.ring.size, Math.max(1, Math.floor(TRANSMIT_BYTES / txBytes)))
     const pair: Pair = {
       rx,
-      rxSlots: slots(rx, rx.ring.size, this.#rxBufferBytes),
+      rxSlots: saved ? Slots.restore(saved.rx, rx, true) : slots(rx, rx.ring.size, this.#rxBufferBytes),
       tx,
-      txSlots: slots(tx, Math.min(tx.ring.size, Math.max(1, Math.floor(TRANSMIT_BYTES / txBytes))), txBytes),
+      txSlots: saved ? Slots.restore(saved.tx, tx, false) : slots(tx, txCount, txBytes),
     }
     this.#pairs.push(pair)
     rx.onUsed = () => this.#receive(pair)
     tx.onUsed = () => this.#reclaim(pair)
+    rx.onReset = () => {
+      pair.rxSlots.reset()
+      this.#fill(pair)
+    }
+    // Frames that were not sent are lost, as on a wire.
+    tx.onReset = () => {
+      pair.txSlots.reset()
+      tx.ring.disableNotifications()
+      if (this.#waitsForRoom) this.#events.emit('sendable')
+      this.#waitsForRoom = false
+    }
+    if (saved !== undefined) return pair
     // What was sent is looked at when room is needed.
     tx.ring.disableNotifications()
     return pair
@@ -255,6 +290,10 @@ export class NetDriver {
   /** Address of a free buffer; -1: none, and the device tells when there is. */
   #takeSlot(pair: Pair): number {
     const { tx, txSlots } = pair
+    if (tx.isResetting) {
+      this.#waitsForRoom = true
+      return -1
+    }
     const free = txSlots.take()
     if (free >= 0) return free
     this.#reclaim(pair)
@@ -345,64 +384,4 @@ export class NetDriver {
       if (this.driver.error === null) this.driver.onFault(error, -1)
     })
   }
-}
-
-function start(transport: DriverTransport<NetContract>, options: NetDriverOptions): Driver<NetContract> {
-  const { want = NET_DRIVER_FEATURES, queueSize = DEFAULT_QUEUE_SIZE, commonFeatures } = options
-  const contract: NetContract = { ...netContract(), dependencies: CONTROL_DEPENDENCIES }
-  return startDriver<NetContract, NetFeature>(transport, {
-    contract,
-    want,
-    // IMP-NET-01
-    queues: ({ has, config }) => {
-      const pairs = has('mq') ? config.maxVirtqueuePairs : 1
-      if (pairs >= 1 && pairs <= MAX_PAIRS) return netQueues(pairs, powerOfTwo(queueSize), has('ctrlVq'))
-      throw new VirtioError('CONFIG_VALUE', `max_virtqueue_pairs is ${pairs}; a device with MQ has 1 to ${MAX_PAIRS}`)
-    },
-    ...(commonFeatures !== undefined && { commonFeatures }),
-  })
-}
-
-/** NET-CFG-DEV-02 */
-function checkedMtu(mtu: number): number {
-  if (mtu >= LEAST_MTU) return mtu
-  throw new VirtioError('CONFIG_VALUE', `mtu is ${mtu}; a device with MTU has ${LEAST_MTU} or more`)
-}
-
-function powerOfTwo(size: number): number {
-  return 2 ** Math.floor(Math.log2(size))
-}
-
-/** All features by name, asked for or not. */
-function negotiated({ featureSet }: Driver<NetContract>): NetFlags {
-  const names = Object.keys(NET_FEATURES) as NetFeature[]
-  return Object.fromEntries(names.map((name) => [name, featureSet.has(NET_FEATURES[name])])) as NetFlags
-}
-
-/** NET-CFG-DRV-03, -04: the device's address; another one where it takes that; a locally administered one where it has none. */
-function stationOf({ mac }: NetDriverOptions, features: NetFlags, given: string): MacAddress {
-  if (features.mac) {
-    if (mac === undefined || mac.toLowerCase() === given) return parseStation("the device's mac", given)
-    if (features.ctrlMacAddr) return parseStation('mac', mac)
-    throw new VirtioError('INVALID_OPTION', `mac is ${mac}, and the device, whose address is ${given}, takes no other`)
-  }
-  if (mac === undefined) {
-    throw new VirtioError('NET_NO_MAC', 'the device gives no address: pass options.mac, like 02:00:00:00:00:01')
-  }
-  const address = parseStation('mac', mac)
-  if ((address.high & 0x200) !== 0) return address
-  throw new VirtioError(
-    'INVALID_OPTION',
-    `mac is ${mac}: of a device without one it is locally administered, like 02:...`,
-  )
-}
-
-/** Throws `VirtioError` INVALID_OPTION for buffers that together do not hold a frame, or alone, where they are not merged. */
-function rxBufferBytes(options: NetDriverOptions, features: NetFlags, mtu: number, buffers: number): number {
-  const room = receiveRoom(features, mtu)
-  const { rxBufferBytes: bytes = Math.max(room.buffer, Math.ceil(room.total / buffers)) } = options
-  const held = features.mrgRxbuf ? bytes * buffers : bytes
-  if (held >= room.total) return bytes
-  const what = features.mrgRxbuf ? `${buffers} receive buffers of ${bytes} bytes` : `a receive buffer of ${bytes} bytes`
-  throw new VirtioError('INVALID_OPTION', `${what} cannot hold a frame: ${room.total} bytes are needed`)
 }

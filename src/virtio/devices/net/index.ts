@@ -16,6 +16,7 @@ export { NetCounters, type NetDeviceOptions } from './device-options.ts'
 export { NetDriver, type NetDriverEvents } from './driver.ts'
 export { type NetCommandOptions, NetControl } from './driver-control.ts'
 export { NET_DRIVER_FEATURES, type NetDriverOptions } from './driver-options.ts'
+export type { NetDriverState, NetPairState } from './driver-start.ts'
 export { NetFrame } from './frame.ts'
 export {
   NET_HEADER_BYTES,
