@@ -8,19 +8,19 @@ import { type AnalysisModel, TIGHTNESS } from '../analysis/index.ts'
 import { arrivalToleranceNs, receiveBuffersOf } from '../plan/index.ts'
 import { CostOp } from '../platform/index.ts'
 import { LOAN_STEPS } from './charges.ts'
-import { CoreLoad } from './cores.ts'
+import { CoreLoad, LONG_NS } from './cores.ts'
 import { besideDmaNs, deafCores, dmaModelOf, flowSetOf, softwareWithin, timesLeftToGuests } from './dma.ts'
 import { HANDLED_LATER } from './drivers.ts'
 import { FoundOn } from './found-on.ts'
 import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import { waitsForCredit } from './obstacles.ts'
 import { interrupting, Parts, pathBestNs, unforgivenOf } from './parts.ts'
-import { deviceWorkWithin } from './path.ts'
+import { driversWithin } from './path.ts'
 import type { Rounds, Tightening } from './rounds.ts'
 import type { SoftwareCosts } from './software.ts'
 import { MOST_UNDER_WAY, messagesWithin, type System, type SystemFlow, sendsWithin, throttledWithin } from './system.ts'
 import { eachLoanNsOf, triedOf } from './tried.ts'
-import { finishNs, refillWaitsNs, SIGNALS_A_MESSAGE, toldNs, waitsToBeTold } from './window.ts'
+import { finishNs, refillWaitsNs, SIGNALS_A_MESSAGE, suppliedNs, toldNs, waitsToBeTold } from './window.ts'
 
 export interface Drain {
   /** By flow: from nominal release until read, until nothing is done any more, and until one that came early may compete; Infinity: not known. */
@@ -34,6 +34,20 @@ export interface Drain {
   readonly needed: readonly number[]
   readonly settled: SettledDrain | null
   readNsOf(name: Tightening): readonly number[]
+  /** Of a round whose window has no end; null: there is none. */
+  readonly shares: DrainShares | null
+}
+
+/** What is counted one after another in a long window, of each ns of it: all together are 1 or more where it has no end. */
+export interface DrainShares {
+  readonly copying: number
+  /** Waiting for budget or tokens. */
+  readonly supply: number
+  /** The broker's software and its interrupts. */
+  readonly broker: number
+  /** Guests' code, as far as nothing else goes on. */
+  readonly guests: number
+  readonly throttled: number
 }
 
 /** Where a drain may start of a system that has as much of everything, or more. */
@@ -57,6 +71,7 @@ export const NO_DRAIN: Drain = {
   needed: [],
   settled: null,
   readNsOf: () => [],
+  shares: null,
 }
 
 /** More rounds than that: something grows without end, and is taken for it. */
@@ -82,17 +97,15 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
     const parts = new Parts(system, spans, settledNs, starts, interrupting(system, rounds), received)
     const unforgiven = once(() => (spans.includes(Number.POSITIVE_INFINITY) ? none : unforgivenOf(parts)))
     const still = flows.map(() => 0)
+    const modelFor = (name: Tightening) => dmaModelOf(system, flowSetOf(system, parts.software, still), TIGHTNESS[name])
     const lengthOf = (name: Tightening) => {
-      const model = dmaModelOf(system, flowSetOf(system, parts.software, still), TIGHTNESS[name])
-      return starts.solve(`drain ${name}`, 0, drainOfParts(parts, model, spans))
+      const goesOn = goingOn(parts, modelFor(name), spans)
+      return starts.solve(`drain ${name}`, 0, (windowNs) => goesOn(windowNs).endNs)
     }
     const drainedNs = lengthOf('A4')
+    if (!(drainedNs < Number.POSITIVE_INFINITY)) return { ...noDrain, shares: sharesOf(parts, modelFor('A4'), spans) }
     // What waits to be told may have the credit that a sender waits for, while nothing is under way.
-    if (
-      !(drainedNs < Number.POSITIVE_INFINITY) ||
-      (waitsToBeTold(system) && lackingCredit(system, drainedNs).includes(true))
-    )
-      return noDrain
+    if (waitsToBeTold(system) && lackingCredit(system, drainedNs).includes(true)) return noDrain
     const startsIn = (windowNs: number) => startsOf(parts, windowNs, unforgiven)
     const readIn = (windowNs: number) => startsIn(windowNs).map((startNs) => limited(windowNs + startNs))
     const readNs = readIn(drainedNs)
@@ -105,7 +118,7 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
       const settled = { spans, lengthNs, starts, readNs, earlyNs, received, needed }
       // Under another analysis it may have no end.
       const readUntil = (endNs: number) => (endNs < Number.POSITIVE_INFINITY ? readIn(endNs) : none)
-      return { ...settled, settled, readNsOf: (name) => readUntil(lengthOf(name)) }
+      return { ...settled, settled, readNsOf: (name) => readUntil(lengthOf(name)), shares: null }
     }
     spans = grown
     lengthNs = Math.max(lengthNs, drainedNs)
@@ -115,12 +128,12 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
 
 /**
  * Of each flow the messages that can have receive buffers at once, where the machine drains in `windowNs`: those of one drain. What waits to
- * be told may be of one before.
+ * be told when it begins is of one before (docs/prediction.md §3, "Told later").
  */
 function receivedIn(system: System, windowNs: number): (flow: SystemFlow) => number {
-  if (waitsToBeTold(system)) return () => Number.POSITIVE_INFINITY
-  const reaches = reachesOf(system, windowNs)
-  return (flow) => messagesWithin(flow, reaches[flow.index]!, windowNs)
+  const acrossNs = waitsToBeTold(system) ? 2 * windowNs + toldNs(system) : windowNs
+  const reaches = reachesOf(system, acrossNs)
+  return (flow) => messagesWithin(flow, reaches[flow.index]!, acrossNs)
 }
 
 /**
@@ -208,15 +221,25 @@ function chainOrder(flows: readonly SystemFlow[]): readonly SystemFlow[] {
   return order
 }
 
+/** All that goes on in a window, ns, and when it is through with that. */
+interface GoingOn {
+  readonly workNs: number
+  readonly guestsNs: number
+  readonly throttledNs: number
+  /** Whatever is no copying, guests and throttling included. */
+  readonly elseNs: number
+  readonly endNs: number
+}
+
 /**
- * When a window of so many ns is through with everything that any message in it can wait for. `spans`: as they are known so far. What is
- * found for one window is used for the next, if that reaches as far back.
+ * What goes on in a window of so many ns that any message in it can wait for. `spans`: as they are known so far. What is found for one window
+ * is used for the next, if that reaches as far back.
  */
-function drainOfParts(
+function goingOn(
   { system, software, scarcity }: Pick<Parts, 'system' | 'software' | 'scarcity'>,
   model: AnalysisModel,
   spans: readonly number[],
-): (windowNs: number) => number {
+): (windowNs: number) => GoingOn {
   const { cores, design, flows, roams, vmCores, worst } = system
   const sgiNs = worst(CostOp.sgi)
   const toldAtNs = toldNs(system)
@@ -242,7 +265,8 @@ function drainOfParts(
     // What no message accounts for any more: an interrupt that is held back.
     let elseNs = vmCores.length * (costs.timerNs + sgiNs) + within(windowNs)
     for (const load of loads) elseNs += load.within(windowNs)
-    elseNs += guestsAloneNs(system, costs, last.reaches, windowNs)
+    const { doneNs, throttledNs } = guestsAlone(system, costs, last.reaches, windowNs)
+    elseNs += doneNs + throttledNs
     // The first transfer of the window, and those that had to wait before.
     let besideNs = -(1 + costs.exhaustionsOnce + costs.waitsOnce) * system.fullPieceNs
     for (const flow of flows) {
@@ -256,7 +280,20 @@ function drainOfParts(
     scarcity.receivers.forEach((starves, vm) => {
       if (starves) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
     })
-    return toldAtNs + finishNs(model, workNs, elseNs - Math.max(0, besideNs))
+    elseNs -= Math.max(0, besideNs)
+    return { workNs, guestsNs: doneNs, throttledNs, elseNs, endNs: toldAtNs + finishNs(model, workNs, elseNs) }
+  }
+}
+
+function sharesOf(parts: Parts, model: AnalysisModel, spans: readonly number[]): DrainShares {
+  const { workNs, guestsNs, throttledNs, elseNs } = goingOn(parts, model, spans)(LONG_NS)
+  const share = (timeNs: number) => timeNs / LONG_NS
+  return {
+    copying: share(workNs),
+    supply: share(suppliedNs(model, workNs, elseNs) - workNs - elseNs),
+    broker: share(elseNs - guestsNs - throttledNs),
+    guests: share(guestsNs),
+    throttled: share(throttledNs),
   }
 }
 
@@ -264,36 +301,55 @@ function drainOfParts(
  * Time in which nothing goes on but guests' code, or would if their cores were not throttled (docs/prediction.md §3, "Guests alone"): all that
  * guests do; or, of their handlers, what can be pending whenever the broker has left something to them.
  */
-function guestsAloneNs(system: System, costs: SoftwareCosts, reaches: readonly number[], windowNs: number): number {
+function guestsAlone(
+  system: System,
+  costs: SoftwareCosts,
+  reaches: readonly number[],
+  windowNs: number,
+): { readonly doneNs: number; readonly throttledNs: number } {
   const { cores, design, flows, moves, throttles, vmCores, worst } = system
   const { pollingNs } = system.interrupts
-  let doneNs = 0
+  const isrNs = worst(CostOp.guestIsr)
   let times = 1 + costs.waitsOnce
   for (const flow of flows) {
-    const messages = messagesWithin(flow, reaches[flow.index]!, windowNs)
-    doneNs += messages * (flow.after >= 0 ? flow.computeNs : 0)
-    times += messages * timesLeftToGuests(system, costs, flow)
+    times += messagesWithin(flow, reaches[flow.index]!, windowNs) * timesLeftToGuests(system, costs, flow)
   }
-  const allNs = deviceWorkWithin(system, costs, windowNs, reaches)
-  const polls = pollingNs > 0 ? vmCores.length * (Math.floor(windowNs / pollingNs) + 2) : 0
-  const handlers = HANDLED_LATER * vmCores.length * times + polls
-  const sends = cores.reduce((sum, core) => sum + sendsWithin(system, core, windowNs, reaches), 0)
-  const pendingNs = handlers * worst(CostOp.guestIsr) + sends * worst(CostOp.guestSend)
-  // A core that moves pages leaves the broker whenever its guests have something to do.
-  doneNs += moves ? allNs : Math.min(allNs, pendingNs)
-  // Where that keeps the broker waiting it is counted with its software.
-  if (deafCores(system)) return doneNs
   const whole = moves || design === 'dedicated'
-  let throttledNs = 0
+  const deaf = deafCores(system)
+  // Whatever the broker leaves to guests, cores are through with their handlers side by side.
+  let [handlersNs, sentNs, eachNs, computedNs, throttledNs] = [0, 0, 0, 0, 0]
   for (const core of cores) {
+    const vms = vmCores.filter((other) => other === core).length
+    const pendingNs = HANDLED_LATER * vms * times * isrNs
+    const pollsNs = pollingNs > 0 ? vms * (Math.floor(windowNs / pollingNs) + 2) * isrNs : 0
+    const sendsNs = sendsWithin(system, core, windowNs, reaches) * worst(CostOp.guestSend) + pollsNs
+    const driversNs = driversWithin(system, costs, core, windowNs, reaches)
+    // A core that moves pages leaves the broker whenever its guests have something to do.
+    const ownNs = moves ? driversNs : Math.min(driversNs, pendingNs + sendsNs)
+    const threadsNs = computedWithin(system, core, windowNs, reaches)
+    handlersNs = Math.max(handlersNs, pendingNs)
+    sentNs += sendsNs
+    eachNs += ownNs
+    computedNs += threadsNs
     const throttle = throttles.get(core)
-    if (throttle === undefined || throttle.throttledNs === 0) continue
+    // Where that keeps the broker waiting it is counted with its software.
+    if (deaf || throttle === undefined || throttle.throttledNs === 0) continue
     const awakeNs = throttle.periodNs - throttle.throttledNs
     // Between two of them what is pending has run for as long as the core was awake.
-    const periods = whole || awakeNs <= 0 ? Number.POSITIVE_INFINITY : times + Math.floor(doneNs / awakeNs)
+    const periods = whole || awakeNs <= 0 ? Number.POSITIVE_INFINITY : times + Math.floor((threadsNs + ownNs) / awakeNs)
     throttledNs += Math.min(throttledWithin(system, core, windowNs), periods * throttle.throttledNs)
   }
-  return doneNs + throttledNs
+  return { doneNs: computedNs + (moves ? eachNs : Math.min(eachNs, handlersNs + sentNs)), throttledNs }
+}
+
+/** Computations of a core, between an arrival and the send that follows, ns. */
+function computedWithin({ flows }: System, core: number, windowNs: number, reaches: readonly number[]): number {
+  let computedNs = 0
+  for (const flow of flows) {
+    if (flow.after < 0 || flow.sourceCore !== core) continue
+    computedNs += messagesWithin(flow, reaches[flow.index]!, windowNs) * flow.computeNs
+  }
+  return computedNs
 }
 
 /**

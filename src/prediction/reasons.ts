@@ -1,19 +1,15 @@
 /** Why there are flows without a bound: overload first, whatever it is of, then what a message may have to wait for. */
 import { arrivalToleranceNs } from '../plan/index.ts'
-import { LONG_NS } from './cores.ts'
-import { softwareWithin } from './dma.ts'
-import { lackingCredit } from './drain.ts'
+import { type DrainShares, lackingCredit } from './drain.ts'
 import { creditMessages, postedBuffers } from './obstacles.ts'
-import { deviceWorkWithin } from './path.ts'
 import type { State } from './rounds.ts'
-import { softwareOf } from './software.ts'
-import { MOST_UNDER_WAY, type System, throttledWithin } from './system.ts'
-import { IN_TIME, overloadLines, type ResourceUse } from './utilization.ts'
+import { MOST_UNDER_WAY, type System } from './system.ts'
+import { overloadLines, type ResourceUse } from './utilization.ts'
 
 /** `statics`: the obstacles that need no search. At least one line. */
 export function reasonsOf(
   system: System,
-  { drainNeeds, drainNs, spans }: State,
+  { drainNeeds, drainNs, drainShares, spans }: State,
   utilization: readonly ResourceUse[],
   statics: readonly string[],
 ): string[] {
@@ -21,7 +17,7 @@ export function reasonsOf(
   const drains = drainNs < Number.POSITIVE_INFINITY
   const lines = [...(drains ? [] : overloadLines(utilization)), ...statics]
   if (lines.length > 0) return lines
-  return drains ? latenessOf(system, spans, drainNs, drainNeeds) : [backlogOf(system, spans)]
+  return drains ? latenessOf(system, spans, drainNs, drainNeeds) : [backlogOf(system, spans, drainShares)]
 }
 
 /** Everything is done in some time, but not before some flows run out of buffers: the rate test then may hold them back ever longer. */
@@ -58,22 +54,25 @@ function latenessOf(system: System, spans: readonly number[], drainNs: number, n
 }
 
 /** Nothing is overloaded, but all of it together: the windows of docs/prediction.md §3 count one after another what may run at once. */
-function backlogOf(system: System, spans: readonly number[]): string {
-  const { cores, flows } = system
-  const software = softwareOf(system, IN_TIME)
-  const still = flows.map(() => 0)
-  const dma = flows.reduce((sum, flow) => sum + (flow.pages === 'moved' ? 0 : flow.workNs / flow.periodNs), 0)
-  const broker = softwareWithin(system, software, still)(LONG_NS) / LONG_NS
-  const guests = deviceWorkWithin(system, software, LONG_NS, still) / LONG_NS
-  const throttled = cores.reduce((sum, core) => sum + throttledWithin(system, core, LONG_NS), 0) / LONG_NS
+function backlogOf({ flows }: System, spans: readonly number[], shares: DrainShares | null): string {
   const unknown = flows.filter(({ index }) => !(spans[index]! < Number.POSITIVE_INFINITY)).map(({ name }) => name)
-  const throttling = throttled > 0 ? `, MemGuard stops cores for ${percent(throttled)}` : ''
+  const backlog = `the backlog of ${unknown.length > 0 ? unknown.join(', ') : 'all flows'}`
+  if (shares === null) return `at worst costs there is no end of ${backlog}; send less often, or in larger pieces`
+  const { broker, copying, guests, supply, throttled } = shares
+  const parts = [`the DMA copies for ${percent(copying)} of the time`]
+  if (supply >= SHOWN) parts.push(`waits for its budget for ${percent(supply)}`)
+  parts.push(`the broker's software needs ${percent(broker)}`)
+  if (guests >= SHOWN) parts.push(`the guests' drivers ${percent(guests)} when nothing else goes on`)
+  if (throttled >= SHOWN) parts.push(`MemGuard stops cores for ${percent(throttled)}`)
+  const all = broker + copying + guests + supply + throttled
   return (
-    `at worst costs the DMA copies for ${percent(dma)} of the time, the broker's software needs ${percent(broker)}, the guests' drivers ` +
-    `${percent(guests)}${throttling}: counted one after another there is no end of the backlog of ` +
-    `${unknown.length > 0 ? unknown.join(', ') : 'all flows'}; send less often, or in larger pieces`
+    `at worst costs ${parts.join(', ')}: counted one after another that is ${percent(all)}, and there is no end of ${backlog}; ` +
+    'send less often, or in larger pieces'
   )
 }
+
+/** A share that is worth a word. */
+const SHOWN = 0.005
 
 function percent(share: number): string {
   return `${Math.round(100 * share)} %`

@@ -8,7 +8,7 @@ import { assert } from '../internal/assert.ts'
 import { arrivalToleranceNs } from '../plan/index.ts'
 import type { CoreLoad } from './cores.ts'
 import { flowSetOf, modelOf, stageBoundsOf } from './dma.ts'
-import { type Drain, drainOf, NO_DRAIN, type SettledDrain } from './drain.ts'
+import { type Drain, type DrainShares, drainOf, NO_DRAIN, type SettledDrain } from './drain.ts'
 import { LIMIT_NS, Starts } from './least-fixed-point.ts'
 import { waitsForCredit } from './obstacles.ts'
 import { interrupting, Parts, unforgivenOf } from './parts.ts'
@@ -47,6 +47,8 @@ export interface State {
   /** How long that window is, Infinity: there is none; and the receive buffers that can be asked for in it at once, by VM. */
   readonly drainNs: number
   readonly drainNeeds: readonly number[]
+  /** Why it has no end; null: it has one, or none was looked for. */
+  readonly drainShares: DrainShares | null
   readonly beforeNs: readonly number[]
   readonly afterNs: readonly number[]
   /** What a flow's releases inherit of jitter from those that cause them. */
@@ -103,7 +105,7 @@ export interface FirstRound {
 export function firstRoundOf(system: System, rounds: Rounds, from: Settled, late: Late, suspect: number): FirstRound {
   const { spans, settledNs, drain } = from
   const starts = from.starts.copy()
-  const known = drain === null ? NO_DRAIN : { ...drain, settled: drain, readNsOf: () => drain.readNs }
+  const known = drain === null ? NO_DRAIN : { ...drain, settled: drain, readNsOf: () => drain.readNs, shares: null }
   const round = roundOf(system, rounds, known, spans, settledNs, starts)
   const isLate = (i: number) => {
     const flow = system.flows[i]!
@@ -320,6 +322,7 @@ function step(
     drainedOf: (name) => drain.readNsOf(name),
     drainNs: drain.lengthNs,
     drainNeeds: drain.needed,
+    drainShares: drain.shares,
     // From the release that the flow's first one would have had: inherited jitter is part of it.
     spans: flows.map((flow, i) => {
       const readNs = wholeNs(round.underWayOf(flow, stage[i]!), afterNs[i]!, windows[i]!, Number.POSITIVE_INFINITY)
@@ -376,6 +379,7 @@ function stageAlone(system: System, { scheduler, ranks }: Rounds, spans: readonl
     drainedOf: () => [],
     drainNs: Number.POSITIVE_INFINITY,
     drainNeeds: [],
+    drainShares: null,
     beforeNs: parts.sentNs,
     afterNs: flows.map(() => Number.POSITIVE_INFINITY),
     inheritedNs: parts.inheritedNs,

@@ -144,12 +144,20 @@ export function oneWindow(
 
 /** inv- as far as it is looked at: Infinity beyond any window that matters, also where that is no exact integer any more. */
 export function finishNs(model: AnalysisModel, workNs: number, elseNs: number): number {
-  const { supply, delayedSupply, tightness } = model
+  // That is not above what it stands for.
+  return suppliedNs(model, workNs, elseNs) > LIMIT_NS ? Number.POSITIVE_INFINITY : finishOf(model, workNs, elseNs)
+}
+
+/** The same in the long run: as if there were budget, or tokens, at an even rate. */
+export function suppliedNs(
+  { supply, delayedSupply, tightness }: AnalysisModel,
+  workNs: number,
+  elseNs: number,
+): number {
   const bothNs = workNs + elseNs
   const plainNs = tightness.overheadUncharged ? workNs * supply.stretch + elseNs : bothNs * supply.stretch
   const delayedNs = delayedSupply === null ? Number.POSITIVE_INFINITY : bothNs * delayedSupply.stretch
-  // Neither is above what it stands for.
-  return Math.min(plainNs, delayedNs) > LIMIT_NS ? Number.POSITIVE_INFINITY : finishOf(model, workNs, elseNs)
+  return Math.min(plainNs, delayedNs)
 }
 
 /** A receiver is told later than at once, or asks now and then. */
