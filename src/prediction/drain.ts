@@ -200,7 +200,8 @@ function startsOf(
     const lateNs = Math.max(0, Math.min(queuedNs, unforgivenNs) - toleranceNs)
     const forgives = unforgivenNs < Number.POSITIVE_INFINITY
     const falls = scarcity.receivers[flow.destination]! && windowNs > toleranceNs
-    const grows = lacking[index]! || falls || (!forgives && lateNs > MOST_UNDER_WAY * periodNs)
+    const piles = lateNs > 0 && !forgives && windowNs - toleranceNs > MOST_UNDER_WAY * periodNs
+    const grows = lacking[index]! || falls || piles
     startNs[index] = grows ? Number.POSITIVE_INFINITY : Math.max(releasedNs, lateNs > 0 ? bestNs + lateNs : 0)
     ownNs[index] = Math.max(0, startNs[index] - bestNs)
   }
