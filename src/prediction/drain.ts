@@ -18,7 +18,7 @@ import { interrupting, Parts, pathBestNs, unforgivenOf } from './parts.ts'
 import { driversWithin } from './path.ts'
 import type { Rounds, Tightening } from './rounds.ts'
 import type { SoftwareCosts } from './software.ts'
-import { MOST_UNDER_WAY, messagesWithin, type System, type SystemFlow, sendsWithin, throttledWithin } from './system.ts'
+import { MOST_UNDER_WAY, messagesWithin, type System, type SystemFlow, throttledWithin } from './system.ts'
 import { eachLoanNsOf, triedOf } from './tried.ts'
 import { finishNs, refillWaitsNs, SIGNALS_A_MESSAGE, suppliedNs, toldNs, waitsToBeTold } from './window.ts'
 
@@ -98,10 +98,7 @@ function settleDrain(system: System, rounds: Rounds, from: SettledDrain | null):
     const unforgiven = once(() => (spans.includes(Number.POSITIVE_INFINITY) ? none : unforgivenOf(parts)))
     const still = flows.map(() => 0)
     const modelFor = (name: Tightening) => dmaModelOf(system, flowSetOf(system, parts.software, still), TIGHTNESS[name])
-    const lengthOf = (name: Tightening) => {
-      const goesOn = goingOn(parts, modelFor(name), spans)
-      return starts.solve(`drain ${name}`, 0, (windowNs) => goesOn(windowNs).endNs)
-    }
+    const lengthOf = (name: Tightening) => starts.solve(`drain ${name}`, 0, drainOfParts(parts, modelFor(name), spans))
     const drainedNs = lengthOf('A4')
     if (!(drainedNs < Number.POSITIVE_INFINITY)) return { ...noDrain, shares: sharesOf(parts, modelFor('A4'), spans) }
     // What waits to be told may have the credit that a sender waits for, while nothing is under way.
@@ -222,25 +219,18 @@ function chainOrder(flows: readonly SystemFlow[]): readonly SystemFlow[] {
   return order
 }
 
-/** All that goes on in a window, ns, and when it is through with that. */
-interface GoingOn {
-  readonly workNs: number
-  readonly guestsNs: number
-  readonly throttledNs: number
-  /** Whatever is no copying, guests and throttling included. */
-  readonly elseNs: number
-  readonly endNs: number
-}
+/** Of the window that was looked at last: copying, and whatever else goes on, guests and throttling included; ns. */
+const looked = new Float64Array(2)
 
 /**
- * What goes on in a window of so many ns that any message in it can wait for. `spans`: as they are known so far. What is found for one window
- * is used for the next, if that reaches as far back.
+ * When a window of so many ns is through with everything that any message in it can wait for. `spans`: as they are known so far. What is
+ * found for one window is used for the next, if that reaches as far back.
  */
-function goingOn(
+function drainOfParts(
   { system, software, scarcity }: Pick<Parts, 'system' | 'software' | 'scarcity'>,
   model: AnalysisModel,
   spans: readonly number[],
-): (windowNs: number) => GoingOn {
+): (windowNs: number) => number {
   const { cores, design, flows, roams, vmCores, worst } = system
   const sgiNs = worst(CostOp.sgi)
   const toldAtNs = toldNs(system)
@@ -252,6 +242,7 @@ function goingOn(
   )
   const besideNsOf = flows.map((flow) => besideDmaNs(system, software, flow))
   const twiceNsOf = flows.map((flow) => triedOf(system, software, flow).twiceNs)
+  const guestsWithin = guestsAlone(system, software)
   const reaching = (reaches: readonly number[]) => {
     const costs = withLoans(system, software, reaches, spans)
     const loads = design === 'dedicated' ? cores.map((core) => new CoreLoad(system, core, costs, reaches)) : []
@@ -266,8 +257,8 @@ function goingOn(
     // What no message accounts for any more: an interrupt that is held back.
     let elseNs = vmCores.length * (costs.timerNs + sgiNs) + within(windowNs)
     for (const load of loads) elseNs += load.within(windowNs)
-    const { doneNs, throttledNs } = guestsAlone(system, costs, last.reaches, windowNs)
-    elseNs += doneNs + throttledNs
+    guestsWithin(costs, last.reaches, windowNs)
+    elseNs += alone[0]! + alone[1]!
     // The first transfer of the window, and those that had to wait before.
     let besideNs = -(1 + costs.exhaustionsOnce + costs.waitsOnce) * system.fullPieceNs
     for (const flow of flows) {
@@ -282,12 +273,16 @@ function goingOn(
       if (starves) elseNs += refillWaitsNs(system, vm, windowNs, reaches)
     })
     elseNs -= Math.max(0, besideNs)
-    return { workNs, guestsNs: doneNs, throttledNs, elseNs, endNs: toldAtNs + finishNs(model, workNs, elseNs) }
+    looked[0] = workNs
+    looked[1] = elseNs
+    return toldAtNs + finishNs(model, workNs, elseNs)
   }
 }
 
 function sharesOf(parts: Parts, model: AnalysisModel, spans: readonly number[]): DrainShares {
-  const { workNs, guestsNs, throttledNs, elseNs } = goingOn(parts, model, spans)(LONG_NS)
+  drainOfParts(parts, model, spans)(LONG_NS)
+  const [workNs, elseNs] = [looked[0]!, looked[1]!]
+  const [guestsNs, throttledNs] = [alone[0]!, alone[1]!]
   const share = (timeNs: number) => timeNs / LONG_NS
   return {
     copying: share(workNs),
@@ -302,56 +297,62 @@ function sharesOf(parts: Parts, model: AnalysisModel, spans: readonly number[]):
  * Time in which nothing goes on but guests' code, or would if their cores were not throttled (docs/prediction.md §3, "Guests alone"): all that
  * guests do; or, of their handlers, what can be pending whenever the broker has left something to them.
  */
-function guestsAlone(
-  system: System,
-  costs: SoftwareCosts,
-  reaches: readonly number[],
-  windowNs: number,
-): { readonly doneNs: number; readonly throttledNs: number } {
+function guestsAlone(system: System, software: SoftwareCosts) {
   const { cores, design, flows, moves, throttles, vmCores, worst } = system
   const { pollingNs } = system.interrupts
   const isrNs = worst(CostOp.guestIsr)
-  let times = 1 + costs.waitsOnce
-  for (const flow of flows) {
-    times += messagesWithin(flow, reaches[flow.index]!, windowNs) * timesLeftToGuests(system, costs, flow)
-  }
+  const sendNs = worst(CostOp.guestSend)
   const whole = moves || design === 'dedicated'
   const deaf = deafCores(system)
-  // Whatever the broker leaves to guests, cores are through with their handlers side by side.
-  let [handlersNs, sentNs, eachNs, computedNs, throttledNs] = [0, 0, 0, 0, 0]
-  for (const core of cores) {
-    const vms = vmCores.filter((other) => other === core).length
-    const pendingNs = HANDLED_LATER * vms * times * isrNs
-    const pollsNs = pollingNs > 0 ? vms * (Math.floor(windowNs / pollingNs) + 2) * isrNs : 0
-    const sendsNs = sendsWithin(system, core, windowNs, reaches) * worst(CostOp.guestSend) + pollsNs
-    const driversNs = driversWithin(system, costs, core, windowNs, reaches)
-    // A core that moves pages leaves the broker whenever its guests have something to do.
-    const ownNs = moves ? driversNs : Math.min(driversNs, pendingNs + sendsNs)
-    const threadsNs = computedWithin(system, core, windowNs, reaches)
-    handlersNs = Math.max(handlersNs, pendingNs)
-    sentNs += sendsNs
-    eachNs += ownNs
-    computedNs += threadsNs
-    const throttle = throttles.get(core)
-    // Where that keeps the broker waiting it is counted with its software.
-    if (deaf || throttle === undefined || throttle.throttledNs === 0) continue
-    const awakeNs = throttle.periodNs - throttle.throttledNs
-    // Between two of them what is pending has run for as long as the core was awake.
-    const periods = whole || awakeNs <= 0 ? Number.POSITIVE_INFINITY : times + Math.floor((threadsNs + ownNs) / awakeNs)
-    throttledNs += Math.min(throttledWithin(system, core, windowNs), periods * throttle.throttledNs)
+  const timesOf = flows.map((flow) => timesLeftToGuests(system, software, flow))
+  const vmsOf = cores.map((core) => vmCores.filter((other) => other === core).length)
+  const sourceOf = flows.map(({ sourceCore }) => cores.indexOf(sourceCore))
+  const computesNs = flows.map((flow) => (flow.after < 0 ? 0 : flow.computeNs))
+  // Of each core: messages that it sends, and computations before them, ns.
+  const sends = cores.map(() => 0)
+  const computations = cores.map(() => 0)
+  return (costs: SoftwareCosts, reaches: readonly number[], windowNs: number): void => {
+    sends.fill(0)
+    computations.fill(0)
+    let times = 1 + costs.waitsOnce
+    for (let i = 0; i < flows.length; i++) {
+      const messages = messagesWithin(flows[i]!, reaches[i]!, windowNs)
+      times += messages * timesOf[i]!
+      sends[sourceOf[i]!]! += messages
+      computations[sourceOf[i]!]! += messages * computesNs[i]!
+    }
+    // Whatever the broker leaves to guests, cores are through with their handlers side by side.
+    let [handlersNs, sentNs, eachNs, computedNs, throttledNs] = [0, 0, 0, 0, 0]
+    for (let k = 0; k < cores.length; k++) {
+      const core = cores[k]!
+      const vms = vmsOf[k]!
+      const pendingNs = HANDLED_LATER * vms * times * isrNs
+      const pollsNs = pollingNs > 0 ? vms * (Math.floor(windowNs / pollingNs) + 2) * isrNs : 0
+      const sendsNs = sends[k]! * sendNs + pollsNs
+      const driversNs = driversWithin(system, costs, core, windowNs, reaches)
+      // A core that moves pages leaves the broker whenever its guests have something to do.
+      const ownNs = moves ? driversNs : Math.min(driversNs, pendingNs + sendsNs)
+      const threadsNs = computations[k]!
+      handlersNs = Math.max(handlersNs, pendingNs)
+      sentNs += sendsNs
+      eachNs += ownNs
+      computedNs += threadsNs
+      const throttle = throttles.get(core)
+      // Where that keeps the broker waiting it is counted with its software.
+      if (deaf || throttle === undefined || throttle.throttledNs === 0) continue
+      const awakeNs = throttle.periodNs - throttle.throttledNs
+      // Between two of them what is pending has run for as long as the core was awake.
+      const periods =
+        whole || awakeNs <= 0 ? Number.POSITIVE_INFINITY : times + Math.floor((threadsNs + ownNs) / awakeNs)
+      throttledNs += Math.min(throttledWithin(system, core, windowNs), periods * throttle.throttledNs)
+    }
+    alone[0] = computedNs + (moves ? eachNs : Math.min(eachNs, handlersNs + sentNs))
+    alone[1] = throttledNs
   }
-  return { doneNs: computedNs + (moves ? eachNs : Math.min(eachNs, handlersNs + sentNs)), throttledNs }
 }
 
-/** Computations of a core, between an arrival and the send that follows, ns. */
-function computedWithin({ flows }: System, core: number, windowNs: number, reaches: readonly number[]): number {
-  let computedNs = 0
-  for (const flow of flows) {
-    if (flow.after < 0 || flow.sourceCore !== core) continue
-    computedNs += messagesWithin(flow, reaches[flow.index]!, windowNs) * flow.computeNs
-  }
-  return computedNs
-}
+/** Of the window that was looked at last: guests' code and throttling while nothing else goes on, ns. */
+const alone = new Float64Array(2)
 
 /**
  * The costs, with the loans that come back in a window. Those that are not due when it begins have the sender's buffers, and began at most
