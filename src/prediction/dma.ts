@@ -188,12 +188,11 @@ export function deafCores({ design, scenario }: System): boolean {
 }
 
 /**
- * How often, because of one message, the broker comes to have something to do and then has left it to guests: it is queued, its time comes
- * if it may be early, and with both a credit update; its receiver has to hand buffers back; an interrupt that was held back is let go for each VM.
+ * How often, because of one message, the broker comes to have something to do and then has left it to guests: it is queued, its time comes,
+ * and with it a credit update; its receiver has to hand buffers back; an interrupt that was held back is let go for each VM.
  */
 export function timesLeftToGuests({ interrupts, vmCores }: System, costs: SoftwareCosts, flow: SystemFlow): number {
-  const held = costs.earlyTimers(flow) > 0 ? 1 : 0
-  const events = 1 + held + (flow.creditEvery < Number.POSITIVE_INFINITY ? 2 : 0) + costs.waits(flow)
+  const events = 2 + (flow.creditEvery < Number.POSITIVE_INFINITY ? 2 : 0) + costs.waits(flow)
   return interrupts.coalesceCount > 1 ? events * (1 + vmCores.length) : events
 }
 

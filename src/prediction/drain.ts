@@ -321,32 +321,27 @@ function guestsAlone(system: System, software: SoftwareCosts) {
       sends[sourceOf[i]!]! += messages
       computations[sourceOf[i]!]! += messages * computesNs[i]!
     }
-    // Whatever the broker leaves to guests, cores are through with their handlers side by side.
-    let [handlersNs, sentNs, eachNs, computedNs, throttledNs] = [0, 0, 0, 0, 0]
+    const pendingNs = HANDLED_LATER * vmCores.length * times * isrNs
+    let [allNs, sentNs, computedNs] = [0, 0, 0]
     for (let k = 0; k < cores.length; k++) {
-      const core = cores[k]!
-      const vms = vmsOf[k]!
-      const pendingNs = HANDLED_LATER * vms * times * isrNs
-      const pollsNs = pollingNs > 0 ? vms * (Math.floor(windowNs / pollingNs) + 2) * isrNs : 0
-      const sendsNs = sends[k]! * sendNs + pollsNs
-      const driversNs = driversWithin(system, costs, core, windowNs, reaches)
-      // A core that moves pages leaves the broker whenever its guests have something to do.
-      const ownNs = moves ? driversNs : Math.min(driversNs, pendingNs + sendsNs)
-      const threadsNs = computations[k]!
-      handlersNs = Math.max(handlersNs, pendingNs)
-      sentNs += sendsNs
-      eachNs += ownNs
-      computedNs += threadsNs
+      const pollsNs = pollingNs > 0 ? vmsOf[k]! * (Math.floor(windowNs / pollingNs) + 2) * isrNs : 0
+      sentNs += sends[k]! * sendNs + pollsNs
+      allNs += driversWithin(system, costs, cores[k]!, windowNs, reaches)
+      computedNs += computations[k]!
+    }
+    // A core that moves pages leaves the broker whenever its guests have something to do.
+    const doneNs = computedNs + (moves ? allNs : Math.min(allNs, pendingNs + sentNs))
+    let throttledNs = 0
+    for (const core of cores) {
       const throttle = throttles.get(core)
       // Where that keeps the broker waiting it is counted with its software.
       if (deaf || throttle === undefined || throttle.throttledNs === 0) continue
       const awakeNs = throttle.periodNs - throttle.throttledNs
       // Between two of them what is pending has run for as long as the core was awake.
-      const periods =
-        whole || awakeNs <= 0 ? Number.POSITIVE_INFINITY : times + Math.floor((threadsNs + ownNs) / awakeNs)
+      const periods = whole || awakeNs <= 0 ? Number.POSITIVE_INFINITY : times + Math.floor(doneNs / awakeNs)
       throttledNs += Math.min(throttledWithin(system, core, windowNs), periods * throttle.throttledNs)
     }
-    alone[0] = computedNs + (moves ? eachNs : Math.min(eachNs, handlersNs + sentNs))
+    alone[0] = doneNs
     alone[1] = throttledNs
   }
 }

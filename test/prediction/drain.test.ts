@@ -110,25 +110,3 @@ it('a backlog without end has shares that add up to all of the time, or more', (
   }
   expect(backlogs).toBeGreaterThan(5)
 })
-
-it('a VM that takes no part in a message runs beside those that do, unless it shares their core', () => {
-  const drainedNs = (extra: string) => {
-    const rare = extra === '' ? '' : '  - { name: rare, from: a, to: d, period: 1s, length: 64 }'
-    const scenario = parseScenario(`
-costs: worst
-vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }${extra}]
-flows:
-  - { name: forth, from: a, to: b, period: 2ms, length: 20000 }
-  - { name: back, from: b, to: a, period: 2ms, length: 20000 }
-  - { name: short, from: b, to: a, period: 300us, length: 100 }
-${rare}
-`)
-    return predict(scenario, { design: 'floating' }).flows[0]!.drainedNs!
-  }
-  const alone = drainedNs('')
-  const beside = drainedNs(', { name: d, core: 2, cid: 5 }')
-  const shared = drainedNs(', { name: d, core: 1, cid: 5 }')
-  // The rare message has its own cost.
-  expect(beside).toBeGreaterThan(alone)
-  expect(shared).toBeGreaterThan(beside)
-})
