@@ -7,8 +7,8 @@ const DEVICE = [
     [
       'VQRST-DEV-01',
       'deferred requests are kept over a queue reset',
-      'this.#queues[index]?.start(null)\n    this.#pending.delete(index)',
-      'this.#pending.delete(index)',
+      'this.#queues[index]?.start(null)\n    const place',
+      'const place',
     ],
     [
       'VQS-NTF-DEV-11',
