@@ -13,8 +13,8 @@ const DEVICE = [
     [
       'VQS-NTF-DEV-11',
       'a device does not look at a queue for a kick that it asked not to have',
-      'this.#pending.add(index)\n    return this.onPoll()',
-      'if (this.#queues[index]?.ring?.saveState().notificationsEnabled === false) return false\n    this.#pending.add(index)\n    return this.onPoll()',
+      'this.#want(index)\n    return this.onPoll()',
+      'if (this.#queues[index]?.ring?.saveState().notificationsEnabled === false) return false\n    this.#want(index)\n    return this.onPoll()',
     ],
   ),
   ...mutantsOf('src/virtio/device-queue.ts', [
