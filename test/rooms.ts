@@ -56,6 +56,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'prediction',
     'platform-zcu102',
     'platform-qemu',
+    'linux',
     'jailhouse',
     'testing',
     'page',

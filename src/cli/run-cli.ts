@@ -154,6 +154,18 @@ async function dispatch(args: readonly string[], parts: CliParts): Promise<numbe
       return jailhouseCommand(words, flags, parts.terminal, parts.defaultScenario)
     })
   cli
+    .command('linux', 'Two Linux guests in the emulator v86, and bytes from one to the other through the broker')
+    .option('--bytes <size>', 'What the first sends the second: a multiple of 64KiB up to 16MiB (default: 1MiB)')
+    .option('--design <design>', 'both, floating or dedicated (default: both)')
+    .option('--cache <folder>', "Where kernel, root file system and BIOS are kept (default: the user's cache)")
+    .option('--json', 'Print one JSON object')
+    .option('--quiet', 'No table and no progress; the exit code tells')
+    .example('  $ virtio-sdk linux --bytes 4MiB')
+    .action(async (flags) => {
+      const { linuxCommand } = await import('./linux-command.ts')
+      return linuxCommand(flags, parts.terminal)
+    })
+  cli
     .command('evaluate', 'Run a campaign over random flow sets: data, summaries and a report')
     .option('--points <number>', 'Utilisations of a curve (default: 20)')
     .option('--sets <number>', 'Flow sets at each (default: 1000)')

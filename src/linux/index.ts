@@ -13,6 +13,7 @@ export {
   LinuxGuest,
   type LinuxGuestOptions,
 } from './linux-guest.ts'
+export { exchangeInPair, type PairExchange } from './pair-exchange.ts'
 export { type CommandResult, Shell } from './shell.ts'
 export { V86Machine, type V86MachineOptions } from './v86-machine.ts'
 export { type PlatformCounts, V86Platform } from './v86-platform.ts'
