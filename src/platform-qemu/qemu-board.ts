@@ -20,7 +20,7 @@ import { type DmaFault, Zdma } from './zdma.ts'
 
 /** What QEMU has counted since the flows started. */
 export interface QemuCounts {
-  /** Stops of guests by a trap or an interrupt. WFI counts where the broker has asked for it. */
+  /** Stops of guests by a trap or an interrupt; that they wait counts where the broker has asked for it. */
   readonly exits: number
   /** Physical interrupts that VMs' cores have acknowledged. */
   readonly interrupts: number

@@ -9,7 +9,7 @@ import type { DmaList } from '../platform/index.ts'
 export interface BoardHardware {
   /** The guest of `vm` has stored to the doorbell of `queue`, and that has trapped. */
   doorbell(core: number, vm: number, queue: number): void
-  /** The guests of a core have nothing left to do: WFI has trapped. */
+  /** The guests of a core have nothing left to do, and wait: that traps. */
   idle(core: number): void
   /** The core is in the hypervisor layer; what follows is done by it. */
   enter(core: number): void
