@@ -229,7 +229,7 @@ function untrustedRows({ prediction, untrusted }: Analysis): Cell[][] {
     ['flow', 'whatever these do', 'end to end', 'price', 'deadline', ''],
     ...untrusted.map(({ against, endToEndNs, name, price, schedulable }, i): Cell[] => [
       name,
-      against.join(', ') || 'all are trusted',
+      against.join(', ') || 'none: trusted, or on the core of an end',
       bound(endToEndNs, schedulable),
       price === null ? '' : price.toFixed(2),
       milliseconds(prediction.flows[i]!.deadlineNs),

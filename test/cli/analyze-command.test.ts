@@ -254,3 +254,17 @@ describe('analyze', () => {
     }
   })
 })
+
+it('does not call a VM trusted that is only left out because it shares a core with an end of the flow', async () => {
+  const path = scenario(
+    'shared.yaml',
+    `
+vms: [{ name: a, core: 0, cid: 3 }, { name: b, core: 1, cid: 4 }, { name: neighbour, core: 1, cid: 5 }]
+flows: [{ name: f, from: a, to: b, period: 5ms, length: 4KiB }, { name: g, from: a, to: neighbour, period: 5ms, length: 4KiB }]
+`,
+  )
+  const { stdout } = await run(['analyze', path], path)
+  expect(stdout).toMatch(/^f +none: trusted, or on the core of an end /m)
+  expect(stdout).not.toContain('all are trusted  ')
+  expect(stdout).toContain('share core 1 without time slices')
+})
