@@ -6,8 +6,8 @@ const HERE = 'src/virtio/devices/console'
 export const CONSOLE_MUTANTS: readonly Mutant[] = [
   ...mutantsOf(`${HERE}/contract.ts`, [
     'IMP-CON-01',
-    'the queues of port 1 come before those of control',
-    'return port === 0 ? 0 : 2 + 2 * port',
-    'return 2 * port',
+    'the queues of the last port come first behind those of control',
+    'for (let port = 1; port < ports; port++) {',
+    'for (let port = ports - 1; port > 0; port--) {',
   ]),
 ]

@@ -310,7 +310,7 @@ describe('a back-end that takes its time', () => {
     expect([read.status, read.used]).toEqual([OK, 600 * SECTOR + 1])
   })
 
-  it('what fails, at once or later, is IOERR and a fault, and the rest goes on', async () => {
+  it('IMP-BLK-01: what fails, at once or later, is IOERR in the last byte and a fault, and the rest goes on', async () => {
     const backend = new SlowDisk(pattern(16))
     const guest = new RawGuest({ backend })
     const [first, second] = [guest.ask(IN, 0, undefined, SECTOR), guest.ask(IN, 1, undefined, SECTOR)]
